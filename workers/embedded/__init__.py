@@ -1,0 +1,1 @@
+"""The embedded default: PostgreSQL, Redis, HAProxy and Slipway's own processes, started and stopped by one command."""
