@@ -29,14 +29,15 @@ class Hold:
         ``holder`` is a file whose first line is the holder's process identifier; without it the lock file is.
         """
         descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        deadline = time.monotonic() + patience
+        began = time.monotonic()
         while True:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 break
             except BlockingIOError:
                 pid = _first_number(holder or self._path)
-                if time.monotonic() >= deadline or _is_alive(pid):
+                # A holder that was just killed needs a moment to be gone; its children may need longer.
+                if time.monotonic() - began >= (min(patience, 1.0) if _is_alive(pid) else patience):
                     os.close(descriptor)
                     by = f"process {pid}" if pid else "another process"
                     message = f"{what} is already in use by {by}; stop it first, or choose another data directory"
