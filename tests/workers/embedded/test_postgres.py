@@ -102,6 +102,7 @@ def test_rows_survive_a_stop_and_a_kill(tmp_path: Path) -> None:
     with _connect(postgres.urls().owner) as owner:
         owner.execute("INSERT INTO kept VALUES (2)")
     os.kill(_pid(postgres), signal.SIGKILL)
+    postgres.stop()
     postgres = _start(data)
     with _connect(postgres.urls().owner) as owner:
         assert owner.execute("SELECT value FROM kept ORDER BY value").fetchall() == [(1,), (2,)]
