@@ -1,0 +1,88 @@
+"""Engines and sessions: one transaction per unit of work, with the tenant set inside it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, Engine, MetaData, create_engine, event, text
+from sqlalchemy.orm import SessionTransaction
+from sqlmodel import Session, SQLModel
+
+from catalog.settings import Settings
+
+NAMING_CONVENTION = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
+# Set before any area is imported, so that every table class is built with it.
+SQLModel.metadata.naming_convention = NAMING_CONVENTION
+METADATA: MetaData = SQLModel.metadata
+
+TENANT_SETTING = "slipway.tenant"
+
+
+class Database:
+    """The two ways into the database at run time: as one tenant, or as the system across tenants.
+
+    ``tenant_session`` is the door for everything that belongs to a tenant: row-level security lets it see and
+    write that tenant's rows only. ``system_session`` reaches outbox, leases and due lists, and nothing else.
+    Neither runs SQL before its first statement, so that opening one never blocks an event loop.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.app = _engine(settings.database_url, "slipway_app", settings.database_pool_size)
+        self.system = _engine(settings.system_url, "slipway_system", settings.database_pool_size)
+
+    def open(self, tenant_id: UUID | None) -> Session:
+        """Return a session whose transactions are bound to ``tenant_id`` (to no tenant where it is None)."""
+        return _TenantSession(self.app, tenant_id)
+
+    @contextmanager
+    def tenant_session(self, tenant_id: UUID | None) -> Iterator[Session]:
+        """Run a unit of work as ``tenant_id``: committed when the block ends, rolled back when it raises."""
+        with self.open(tenant_id) as session, session.begin():
+            yield session
+
+    @contextmanager
+    def system_session(self) -> Iterator[Session]:
+        """Run a unit of work across tenants, in the tables that the system role may reach."""
+        with Session(self.system, expire_on_commit=False) as session, session.begin():
+            yield session
+
+    def close(self) -> None:
+        """Close every pooled connection."""
+        self.app.dispose()
+        self.system.dispose()
+
+
+class _TenantSession(Session):
+    """A session that states its tenant at the start of each transaction."""
+
+    def __init__(self, engine: Engine, tenant_id: UUID | None) -> None:
+        super().__init__(engine, expire_on_commit=False)
+        self.tenant_id = tenant_id
+
+
+@event.listens_for(_TenantSession, "after_begin")
+def _set_tenant(session: _TenantSession, _transaction: SessionTransaction, connection: Connection) -> None:
+    connection.execute(
+        text("SELECT set_config(:name, :tenant, true)"),
+        {"name": TENANT_SETTING, "tenant": str(session.tenant_id or "")},
+    )
+
+
+def _engine(url: str, role: str, pool_size: int) -> Engine:
+    # The role is taken at connection start, so that one login able to become both roles is enough. A login that
+    # already is the role takes it once more, which changes nothing.
+    arguments: dict[str, Any] = {"options": f"-c role={role} -c statement_timeout=60000", "connect_timeout": 10}
+    return create_engine(
+        url,
+        pool_size=pool_size,
+        max_overflow=4,
+        pool_pre_ping=True,  # a restarted PostgreSQL must not fail the first request after it
+        connect_args=arguments,
+    )

@@ -1,0 +1,144 @@
+"""OperationService: opens, moves and closes operations, and feeds their streams."""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlmodel import Session
+
+from catalog.clock import now
+from catalog.errors import ConflictError, NotFoundError
+from catalog.operations import queries, rules
+from catalog.operations.models import (
+    Operation,
+    OperationEvent,
+    OperationEventRead,
+    OperationRead,
+    OperationState,
+    Problem,
+    Step,
+    StepState,
+)
+
+CHANNEL = "slipway_operations"
+
+
+class OperationService:
+    """One unit of work on operations; everything happens in the session's transaction."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def start(self, tenant_id: UUID, kind: str, subject: str, steps: Sequence[Step], requested_by: str) -> Operation:
+        """Open an operation in state ``pending`` with its steps announced."""
+        operation = Operation(
+            tenant_id=tenant_id,
+            kind=kind,
+            subject=subject,
+            steps=[step.model_dump(mode="json") for step in steps],
+            requested_by=requested_by,
+        )
+        self._session.add(operation)
+        self._session.flush()
+        self._emit(operation, "state", {"state": operation.state, "progress": 0})
+        return operation
+
+    def get(self, tenant_id: UUID, operation_id: UUID) -> Operation:
+        """Return the operation; raise ``NotFoundError`` where the tenant has none of that id."""
+        return self._find(tenant_id, operation_id, lock=False)
+
+    def recent(self, tenant_id: UUID, subject: str | None = None, limit: int = 20) -> Sequence[Operation]:
+        """Return the latest operations, newest first."""
+        return queries.recent(self._session, tenant_id, subject, limit)
+
+    def run(self, tenant_id: UUID, operation_id: UUID) -> Operation:
+        """Mark the operation as running; doing so again changes nothing, so that a repeated job may call it."""
+        operation = self._find(tenant_id, operation_id, lock=True)
+        if operation.state is OperationState.PENDING:
+            operation.state = OperationState.RUNNING
+            operation.started_at = now()
+            self._emit(operation, "state", {"state": operation.state, "progress": _progress(operation)})
+        return operation
+
+    def step(
+        self, tenant_id: UUID, operation_id: UUID, name: str, state: StepState, message: str | None = None
+    ) -> Operation:
+        """Move one step; a final operation is left as it is."""
+        operation = self._find(tenant_id, operation_id, lock=True)
+        if operation.state in rules.FINAL:
+            return operation
+        steps = rules.move_step(_steps(operation), name, state, message, now())
+        operation.steps = [step.model_dump(mode="json") for step in steps]
+        moved = next(step for step in steps if step.name == name)
+        data = {"step": moved.model_dump(mode="json"), "progress": _progress(operation)}
+        self._emit(operation, "step", data)
+        return operation
+
+    def finish(
+        self, tenant_id: UUID, operation_id: UUID, state: OperationState, problem: Problem | None = None
+    ) -> Operation:
+        """End the operation; ending it again the same way changes nothing, another way is a conflict."""
+        operation = self._find(tenant_id, operation_id, lock=True)
+        if operation.state == state:
+            return operation
+        if not rules.may_move(operation.state, state):
+            raise ConflictError(f"The operation is {operation.state} already and cannot become {state}.")
+        message = problem.message if problem else None
+        steps = rules.close_steps(_steps(operation), state, message, now())
+        operation.steps = [step.model_dump(mode="json") for step in steps]
+        operation.state = state
+        operation.error = problem.model_dump(mode="json") if problem else None
+        operation.finished_at = now()
+        data = {"state": state, "progress": _progress(operation), "error": operation.error}
+        self._emit(operation, "state", data)
+        return operation
+
+    def log(self, tenant_id: UUID, operation_id: UUID, lines: Sequence[str]) -> None:
+        """Append lines to the stream."""
+        operation = self._find(tenant_id, operation_id, lock=False)
+        for line in lines:
+            self._emit(operation, "log", {"line": line})
+
+    def stream(self, tenant_id: UUID, operation_id: UUID, after: int, limit: int = 200) -> list[OperationEventRead]:
+        """Return what the stream holds after the line with id ``after``, oldest first."""
+        self._find(tenant_id, operation_id, lock=False)
+        found = queries.events_after(self._session, tenant_id, operation_id, after, limit)
+        return [OperationEventRead(id=each.id or 0, at=each.at, type=each.type, data=each.data) for each in found]
+
+    def _find(self, tenant_id: UUID, operation_id: UUID, *, lock: bool) -> Operation:
+        operation = queries.by_id(self._session, tenant_id, operation_id, lock=lock)
+        if operation is None:
+            raise NotFoundError(f"There is no operation {operation_id}.")
+        return operation
+
+    def _emit(self, operation: Operation, kind: str, data: dict[str, Any]) -> None:
+        line = OperationEvent(tenant_id=operation.tenant_id, operation_id=operation.id, type=kind, data=data)
+        self._session.add(operation)
+        self._session.add(line)
+        self._session.flush()
+        self._session.execute(text(f"NOTIFY {CHANNEL}, '{operation.id}'"))
+
+
+def read(operation: Operation) -> OperationRead:
+    """Return the operation as others read it."""
+    return OperationRead(
+        id=operation.id,
+        kind=operation.kind,
+        subject=operation.subject,
+        state=operation.state,
+        steps=_steps(operation),
+        progress=_progress(operation),
+        error=Problem.model_validate(operation.error) if operation.error else None,
+        created_at=operation.created_at,
+        started_at=operation.started_at,
+        finished_at=operation.finished_at,
+    )
+
+
+def _steps(operation: Operation) -> list[Step]:
+    return [Step.model_validate(step) for step in operation.steps]
+
+
+def _progress(operation: Operation) -> int:
+    return rules.progress(_steps(operation), operation.state)

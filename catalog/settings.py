@@ -1,0 +1,91 @@
+"""Every setting of Slipway, read from the environment once and handed down explicitly."""
+
+from pathlib import Path
+from typing import Literal
+from urllib.parse import quote
+
+from platformdirs import user_cache_path, user_data_path
+from pydantic import Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Settings with the prefix ``SLIPWAY_``; each is described in ``docs/settings.md``.
+
+    Database addresses are SQLAlchemy URLs for psycopg 3. When only ``database_url`` is given it must be able to
+    act as the roles ``slipway_app`` and ``slipway_system`` (``SET ROLE``), and is used for migrations as well.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="SLIPWAY_", frozen=True, extra="ignore", populate_by_name=True)
+
+    data_dir: Path = Field(default_factory=lambda: user_data_path("slipway"), validation_alias="SLIPWAY_DATA")
+    tools_dir: Path = Field(default_factory=lambda: user_cache_path("slipway") / "tools")
+
+    database_url: str = ""
+    database_owner_url: str = ""
+    database_system_url: str = ""
+    database_pool_size: int = Field(default=20, ge=2, le=200)
+    redis_url: str = ""
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8000, ge=1, le=65000, validation_alias="PORT")
+    preview_port: int = Field(default=0, ge=0, le=65535)
+    preview_domain: str = "preview.localhost"
+    base_url: str = ""
+    request_threads: int = Field(default=16, ge=2, le=200)
+
+    insecure_local: bool = False
+    state_backend_url: str = ""
+    master_key: SecretStr | None = None
+    operation_time_limit_seconds: int = Field(default=900, ge=5)
+    worker_threads: int = Field(default=6, ge=1, le=64)
+
+    blob_store: Literal["local", "s3"] = "local"
+    s3_bucket: str = ""
+    s3_endpoint_url: str = ""
+    s3_region: str = "us-east-1"
+
+    environment_default_ttl_seconds: int = Field(default=3 * 24 * 3600, ge=60)
+    environment_maximum_ttl_seconds: int = Field(default=14 * 24 * 3600, ge=60)
+    environment_quota: int = Field(default=50, ge=1)
+    pull_request_poll_seconds: float = Field(default=2.0, gt=0)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_derived(cls, values: dict[str, object]) -> dict[str, object]:
+        def given(*names: str) -> object | None:
+            return next((values[name] for name in names if values.get(name) not in (None, "")), None)
+
+        port = int(str(given("port", "PORT") or 8000))
+        host = str(given("host") or "127.0.0.1")
+        data = Path(str(given("data_dir", "SLIPWAY_DATA") or user_data_path("slipway"))).absolute()
+        derived: dict[str, object] = {
+            "preview_port": port + 80,
+            "base_url": f"http://{host}:{port}",
+            "state_backend_url": f"file://{quote(str(data / 'pulumi-state'))}",
+        }
+        return {**values, **{name: value for name, value in derived.items() if given(name) in (None, 0, "0")}}
+
+    @property
+    def owner_url(self) -> str:
+        """The address with which migrations are run."""
+        return self.database_owner_url or self.database_url
+
+    @property
+    def system_url(self) -> str:
+        """The address of the role that relay and scheduler use."""
+        return self.database_system_url or self.database_url
+
+    @property
+    def run_dir(self) -> Path:
+        """Where sockets and process identifiers are kept."""
+        return self.data_dir / "run"
+
+    def preview_url(self, hostname: str) -> str:
+        """Return the public address of the preview environment with ``hostname``."""
+        return f"http://{hostname}:{self.preview_port}/"
+
+
+def load_settings() -> Settings:
+    """Read the settings from the process environment; raise ``pydantic.ValidationError`` that names what is wrong."""
+    return Settings()

@@ -1,0 +1,63 @@
+"""Who acts, in which tenant: the value that every service call is given."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from uuid import UUID
+
+from catalog.errors import ForbiddenError
+
+
+class Role(StrEnum):
+    """What a member may do; each role includes those before it, except that an approver need not publish."""
+
+    VIEWER = "viewer"
+    DEVELOPER = "developer"
+    PUBLISHER = "publisher"
+    APPROVER = "approver"
+    ADMIN = "admin"
+
+
+AREAS = ("assets", "environments", "operations", "tenants", "events")
+LEVELS = ("read", "write", "admin")
+ALL_SCOPES = frozenset(f"{area}:{level}" for area in AREAS for level in LEVELS)
+
+_READ = {f"{area}:read" for area in AREAS if area != "tenants"}
+ROLE_SCOPES: dict[Role, frozenset[str]] = {
+    Role.VIEWER: frozenset(_READ),
+    Role.DEVELOPER: frozenset(_READ | {"environments:write", "operations:write"}),
+    Role.PUBLISHER: frozenset(_READ | {"environments:write", "operations:write", "assets:write"}),
+    Role.APPROVER: frozenset(_READ | {"environments:write", "operations:write"}),
+    Role.ADMIN: ALL_SCOPES,
+}
+
+
+@dataclass(frozen=True)
+class Principal:
+    """An authenticated caller: the tenant it acts in, a name for the audit log, and the scopes it holds.
+
+    ``actor`` reads ``member:<id>``, ``token:<id>`` or ``system``; scopes read ``area:read|write|admin``.
+    """
+
+    tenant_id: UUID
+    tenant_name: str
+    actor: str
+    name: str
+    scopes: frozenset[str]
+    member_id: UUID | None = None
+
+    def may(self, scope: str) -> bool:
+        """Tell whether the caller holds ``scope`` or a stronger one of the same area."""
+        area, _, level = scope.partition(":")
+        return any(f"{area}:{stronger}" in self.scopes for stronger in LEVELS[LEVELS.index(level) :])
+
+    def require(self, scope: str) -> None:
+        """Raise ``ForbiddenError`` naming ``scope`` unless the caller holds it."""
+        if not self.may(scope):
+            raise ForbiddenError(
+                f"This needs the scope {scope}, which {self.name} does not have in {self.tenant_name}."
+            )
+
+
+def system_principal(tenant_id: UUID, tenant_name: str = "") -> Principal:
+    """Return the principal under which Slipway itself acts for a tenant."""
+    return Principal(tenant_id, tenant_name, actor="system", name="Slipway", scopes=ALL_SCOPES)
