@@ -46,10 +46,10 @@ class Hold:
         self._descriptor = descriptor
         return self
 
-    def sign(self) -> None:
-        """Write our process identifier into the lock file, for whoever asks."""
+    def sign(self, pid: int) -> None:
+        """Write the holder's process identifier into the lock file, for whoever asks."""
         os.ftruncate(self._descriptor, 0)
-        os.pwrite(self._descriptor, f"{os.getpid()}\n".encode(), 0)
+        os.pwrite(self._descriptor, f"{pid}\n".encode(), 0)
 
     def release(self) -> None:
         """Close our side of the lock; it is free once every process that inherited it has ended."""

@@ -107,6 +107,7 @@ class EmbeddedPostgres:
             self._sockets = socket_directory(self._run, "postgres", self._account)
             self._process = self._launch()
         except BaseException:
+            forget_socket_directory(self._run, "postgres")
             self._hold.release()
             raise
 
