@@ -1,0 +1,87 @@
+"""The outbox (events and their deliveries) and the heartbeats of processes."""
+
+import sqlalchemy as sa
+from alembic import op
+from sqlalchemy.dialects import postgresql
+
+from catalog.row_security import isolate, open_to_system
+
+revision = "0002_events"
+down_revision = "0001_tenants"
+branch_labels = None
+depends_on = None
+
+WHEN = sa.DateTime(timezone=True)
+
+
+def upgrade() -> None:
+    create_tables()
+    for statement in isolate("events"):
+        op.execute(statement)
+    op.execute("REVOKE UPDATE, DELETE ON events FROM slipway_app")
+    for statement in open_to_system("events", "SELECT, UPDATE (relayed_at), DELETE"):
+        op.execute(statement)
+    for statement in isolate("deliveries"):
+        op.execute(statement)
+    op.execute("REVOKE INSERT, DELETE ON deliveries FROM slipway_app")
+    for statement in open_to_system("deliveries", "SELECT, INSERT, UPDATE, DELETE"):
+        op.execute(statement)
+    op.execute("GRANT SELECT, INSERT, UPDATE, DELETE ON heartbeats TO slipway_system")
+    op.execute("GRANT SELECT ON heartbeats TO slipway_app")
+
+
+def create_tables() -> None:
+    op.create_table(
+        "events",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("sequence", sa.BigInteger(), sa.Identity(always=True), nullable=False),
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("type", sa.String(), nullable=False),
+        sa.Column("subject", sa.String(), nullable=False),
+        sa.Column("actor", sa.String(), nullable=False),
+        sa.Column("correlation_id", sa.Uuid(), nullable=False),
+        sa.Column("causation_id", sa.Uuid()),
+        sa.Column("data", postgresql.JSONB(), nullable=False),
+        sa.Column("occurred_at", WHEN, nullable=False),
+        sa.Column("relayed_at", WHEN),
+        sa.PrimaryKeyConstraint("id", name="pk_events"),
+        sa.UniqueConstraint("sequence", name="uq_events_sequence"),
+    )
+    op.create_index("ix_events_tenant_id_sequence", "events", ["tenant_id", "sequence"])
+    op.create_index("ix_events_unrelayed", "events", ["sequence"], postgresql_where=sa.text("relayed_at IS NULL"))
+    op.create_table(
+        "deliveries",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("event_id", sa.Uuid(), nullable=False),
+        sa.Column("sequence", sa.BigInteger(), nullable=False),
+        sa.Column("subject", sa.String(), nullable=False),
+        sa.Column("job", sa.String(), nullable=False),
+        sa.Column("state", sa.String(length=32), nullable=False),
+        sa.Column("attempt", sa.Integer(), nullable=False),
+        sa.Column("next_attempt_at", WHEN, nullable=False),
+        sa.Column("lease_until", WHEN),
+        sa.Column("last_error", sa.String()),
+        sa.Column("finished_at", WHEN),
+        sa.PrimaryKeyConstraint("id", name="pk_deliveries"),
+        sa.ForeignKeyConstraint(["event_id"], ["events.id"], name="fk_deliveries_event_id_events", ondelete="CASCADE"),
+    )
+    op.create_index("uq_deliveries_event_id_job", "deliveries", ["event_id", "job"], unique=True)
+    active = sa.text("state IN ('pending', 'sent', 'running')")
+    op.create_index("ix_deliveries_due", "deliveries", ["next_attempt_at"], postgresql_where=active)
+    unfinished = sa.text("state <> 'done'")
+    op.create_index("ix_deliveries_subject", "deliveries", ["job", "subject", "sequence"], postgresql_where=unfinished)
+    op.create_table(
+        "heartbeats",
+        sa.Column("process", sa.String(), nullable=False),
+        sa.Column("kind", sa.String(), nullable=False),
+        sa.Column("capabilities", postgresql.ARRAY(sa.String()), nullable=False),
+        sa.Column("missing", postgresql.ARRAY(sa.String()), nullable=False),
+        sa.Column("at", WHEN, nullable=False),
+        sa.PrimaryKeyConstraint("process", name="pk_heartbeats"),
+    )
+
+
+def downgrade() -> None:
+    for table in ("heartbeats", "deliveries", "events"):
+        op.drop_table(table)
