@@ -1,0 +1,1 @@
+"""Assets: packages with versions that a tenant publishes, browses, pins and uses."""
