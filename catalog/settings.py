@@ -1,5 +1,6 @@
 """Every setting of Slipway, read from the environment once and handed down explicitly."""
 
+import os
 from pathlib import Path
 from typing import Literal
 from urllib.parse import quote
@@ -84,6 +85,23 @@ class Settings(BaseSettings):
     def preview_url(self, hostname: str) -> str:
         """Return the public address of the preview environment with ``hostname``."""
         return f"http://{hostname}:{self.preview_port}/"
+
+    def as_environment(self) -> dict[str, str]:
+        """Return these settings as the variables that make a child process read the same ones."""
+        variables: dict[str, str] = {}
+        for name, field in type(self).model_fields.items():
+            value = getattr(self, name)
+            if value is None:
+                continue
+            text = value.get_secret_value() if isinstance(value, SecretStr) else value
+            text = text.absolute() if isinstance(text, Path) else text
+            variables[str(field.validation_alias or f"SLIPWAY_{name.upper()}")] = str(text)
+        return variables
+
+
+def inherited_environment() -> dict[str, str]:
+    """Return the environment that Slipway itself was started with, for its own processes alone."""
+    return dict(os.environ)
 
 
 def load_settings() -> Settings:
