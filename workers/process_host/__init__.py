@@ -1,0 +1,127 @@
+"""The process host's contract: what an application process is, what can be known of it, and how asking fails.
+
+One daemon (`python -m workers.process_host`) owns the application processes of the local target. Everybody else talks
+to it through `workers.process_host.client`.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from typing import Any, Self
+
+IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,119}")
+
+
+class ProcessState(StrEnum):
+    """Where a process is in its life."""
+
+    STARTING = "starting"
+    HEALTHY = "healthy"
+    WAITING = "waiting"
+    EXITED = "exited"
+
+
+class ProcessHostError(Exception):
+    """The process host refused or could not be reached; `code` is stable, the text is fit for a page.
+
+    Codes: `unreachable`, `not_found`, `invalid`, `isolation` (applications cannot be kept apart on this machine),
+    `no_port`, `failed`.
+    """
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one process may use: memory in MiB of private data, processes of its user, open files, file size in MiB."""
+
+    memory_mb: int = 1024
+    processes: int = 256
+    open_files: int = 4096
+    file_size_mb: int = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessSpec:
+    """What to run: `command` is given to `sh -c` in `directory`; PORT, HOST, HOME and TMPDIR are added to `env`.
+
+    `port` 0 lets the host choose. A process that is not yet marked healthy is not started again when it exits.
+    """
+
+    id: str
+    environment_id: str
+    name: str
+    directory: str
+    command: str
+    env: Mapping[str, str] = field(default_factory=dict, repr=False)
+    limits: Limits = Limits()
+    port: int = 0
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the spec as JSON data."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Any) -> Self:
+        """Read a spec; raise `ProcessHostError("invalid")` that names the field."""
+        if not isinstance(data, dict):
+            raise ProcessHostError("invalid", "a process is described by a JSON object")
+        for name in ("id", "environment_id"):
+            if not isinstance(data.get(name), str) or not IDENTIFIER.fullmatch(data[name]):
+                raise ProcessHostError("invalid", f"{name}: letters, digits, '.', '_' and '-', at most 120 characters")
+        for name in ("name", "directory", "command"):
+            if not isinstance(data.get(name), str) or not data[name] or "\0" in data[name]:
+                raise ProcessHostError("invalid", f"{name}: must be text and not empty")
+        env = data.get("env") or {}
+        if not isinstance(env, dict) or not all(
+            isinstance(key, str) and key and "=" not in key and isinstance(value, str) and "\0" not in key + value
+            for key, value in env.items()
+        ):
+            raise ProcessHostError("invalid", "env: must map names without '=' to text")
+        try:
+            limits = Limits(**{str(key): int(value) for key, value in (data.get("limits") or {}).items()})
+            port = int(data.get("port") or 0)
+        except (TypeError, ValueError, AttributeError) as error:
+            raise ProcessHostError(
+                "invalid", f"limits and port must be whole numbers that are known: {error}"
+            ) from error
+        if (
+            min(limits.memory_mb, limits.processes, limits.open_files, limits.file_size_mb) < 1
+            or not 0 <= port <= 65535
+        ):
+            raise ProcessHostError("invalid", "limits must be at least 1 and port at most 65535")
+        texts = {name: data[name] for name in ("id", "environment_id", "name", "directory", "command")}
+        return cls(**texts, env=dict(env), limits=limits, port=port)
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessStatus:
+    """What is known of a process; `exit_code` is of its last end (negative: the signal), `pid` 0 when not running."""
+
+    id: str
+    environment_id: str
+    name: str
+    state: ProcessState
+    port: int
+    pid: int
+    exit_code: int | None
+    restarts: int
+    log_file: str
+
+    @property
+    def alive(self) -> bool:
+        """Say whether the process runs at this moment."""
+        return self.pid != 0
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the status as JSON data."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """Read a status that the host wrote."""
+        return cls(**{**data, "state": ProcessState(data["state"])})

@@ -1,0 +1,59 @@
+"""Signals to everything that an application, or any other child in a session of its own, has started."""
+
+import os
+import signal
+import time
+from collections.abc import Collection
+from contextlib import suppress
+
+import psutil
+
+
+def members(session: int) -> list[int]:
+    """Return the processes of a session, whatever process groups they have moved to; zombies are left out."""
+    found = []
+    for pid in psutil.pids():
+        with suppress(OSError, psutil.Error):
+            if os.getsid(pid) == session and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
+                found.append(pid)
+    return found
+
+
+def terminate(session: int) -> None:
+    """Ask every process of a session to end.
+
+    A sandbox is passed over: it would take what runs inside it down at once instead of letting it finish.
+    """
+    for pid in members(session):
+        with suppress(OSError, psutil.Error):
+            if psutil.Process(pid).name() != "bwrap":
+                os.kill(pid, signal.SIGTERM)
+
+
+def kill(session: int, *, spare: Collection[int] = ()) -> None:
+    """Kill every process of a session until none is left."""
+    for _attempt in range(50):
+        alive = [pid for pid in members(session) if pid not in spare]
+        if not alive:
+            return
+        for pid in alive:
+            with suppress(OSError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(0.01)
+
+
+def kill_users(uids: Collection[int]) -> None:
+    """Kill every process that runs under one of these user ids."""
+    for process in psutil.process_iter(["uids"]):
+        owner = process.info["uids"]
+        if owner is not None and owner.real in uids:
+            with suppress(psutil.Error):
+                process.kill()
+
+
+def started_at(pid: int) -> float:
+    """Return when a process was started (seconds since the epoch), 0 where it is gone."""
+    try:
+        return psutil.Process(pid).create_time()
+    except psutil.Error:
+        return 0.0

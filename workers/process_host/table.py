@@ -1,0 +1,91 @@
+"""The process host's memory on disk: which processes are wanted, on which ports, under which users."""
+
+import json
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from workers.process_host import ProcessHostError, ProcessSpec
+
+FIRST_UID = 210_000
+
+
+class Table:
+    """The wanted processes and the user of each environment; every change is on disk before it returns.
+
+    A user id is never given to a second environment, because files of the first may still lie about. The file holds
+    the environment variables of applications and is readable by the host alone.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._uids: dict[str, int] = {}
+        self.specs: dict[str, ProcessSpec] = {}
+        self.healthy: set[str] = set()
+        self.sessions: dict[str, tuple[int, float]] = {}
+        if path.exists():
+            self._load(json.loads(path.read_text("utf-8")))
+
+    def _load(self, data: dict[str, Any]) -> None:
+        self._uids = {str(key): int(value) for key, value in data["uids"].items()}
+        for item in data["processes"]:
+            spec = ProcessSpec.from_json(item["spec"])
+            self.specs[spec.id] = spec
+            self.sessions[spec.id] = (int(item["session"][0]), float(item["session"][1]))
+            if item["healthy"]:
+                self.healthy.add(spec.id)
+
+    def uid(self, environment_id: str) -> int:
+        """Return the user id of an environment, giving it one where it has none."""
+        if environment_id not in self._uids:
+            self._uids[environment_id] = max(self._uids.values(), default=FIRST_UID - 1) + 1
+            self._save()
+        return self._uids[environment_id]
+
+    def known_uids(self) -> frozenset[int]:
+        """Return every user id that was ever given."""
+        return frozenset(self._uids.values())
+
+    def add(self, spec: ProcessSpec) -> None:
+        """Remember that a process is wanted."""
+        self.specs[spec.id] = spec
+        self._save()
+
+    def move(self, process_id: str, port: int) -> None:
+        """Remember another port for a process."""
+        self.specs[process_id] = replace(self.specs[process_id], port=port)
+        self._save()
+
+    def mark_healthy(self, process_id: str) -> None:
+        """Remember that a process has been healthy once."""
+        if process_id not in self.specs:
+            raise ProcessHostError("not_found", "there is no such process")
+        if process_id not in self.healthy:
+            self.healthy.add(process_id)
+            self._save()
+
+    def ran(self, process_id: str, session: int, started: float) -> None:
+        """Remember which session (process id and start time) a process was given, to find what outlives the host."""
+        self.sessions[process_id] = (session, started)
+        self._save()
+
+    def remove(self, process_id: str) -> None:
+        """Forget a process."""
+        self.specs.pop(process_id, None)
+        self.sessions.pop(process_id, None)
+        self.healthy.discard(process_id)
+        self._save()
+
+    def _save(self) -> None:
+        processes = [
+            {"spec": spec.as_json(), "healthy": key in self.healthy, "session": self.sessions.get(key, (0, 0.0))}
+            for key, spec in self.specs.items()
+        ]
+        temporary = self._path.with_suffix(".new")
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            json.dump({"uids": self._uids, "processes": processes}, file)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(self._path)
