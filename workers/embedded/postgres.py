@@ -75,6 +75,8 @@ class EmbeddedPostgres:
     """
 
     def __init__(self, data: Path, run: Path, *, durable: bool = True, log: IO[bytes] | None = None) -> None:
+        self.name = "postgres"
+        self.farewell = signal.SIGINT
         self._data = data.absolute()
         self._run = run.absolute()
         self._durable = durable
@@ -85,6 +87,7 @@ class EmbeddedPostgres:
         self._hold = Hold(self._data / "postgres.lock")
         self._process: subprocess.Popen[bytes] | None = None
         self._sockets = Path()
+        self._prepared = False
 
     @property
     def process(self) -> subprocess.Popen[bytes] | None:
@@ -111,32 +114,37 @@ class EmbeddedPostgres:
             self._hold.release()
             raise
 
-    def wait_ready(self, seconds: float = 30.0) -> None:
-        """Wait until the server answers, then make sure that roles and database are as they should be.
-
-        Raises ``EmbeddedError`` with the end of the server's own words where it ends or takes longer than ``seconds``.
-        """
-        deadline = time.monotonic() + seconds
-        while True:
-            if self._process is None or self._process.poll() is not None:
-                raise EmbeddedError(f"PostgreSQL ended while it was starting; see {self._log_name()}")
-            try:
-                connection = psycopg.connect(self._superuser_address("postgres"), autocommit=True)
-                break
-            except psycopg.OperationalError as error:
-                if time.monotonic() >= deadline:
-                    message = f"PostgreSQL does not answer after {seconds:.0f} s ({error}); see {self._log_name()}"
-                    raise EmbeddedError(message) from error
-                time.sleep(0.03)
+    def is_ready(self) -> bool:
+        """Tell whether the server answers; the first time it does, roles and database are made as they should be."""
+        if self._process is None or self._process.poll() is not None:
+            return False
+        try:
+            connection = psycopg.connect(self._superuser_address("postgres"), autocommit=True)
+        except psycopg.OperationalError:
+            return False
         with connection:
+            if self._prepared:
+                return True
             self._ensure_roles(connection)
         with psycopg.connect(self._superuser_address(DATABASE), autocommit=True) as connection:
             _ensure_schema(connection)
+        self._prepared = True
+        return True
 
-    def stop(self, *, fast: bool = True) -> None:
-        """End the server: sessions are cut off and data is written out (``fast``), or not even that."""
+    def wait_ready(self, seconds: float = 30.0) -> None:
+        """Wait until ``is_ready``; raise ``EmbeddedError`` where the server ends or takes longer than ``seconds``."""
+        deadline = time.monotonic() + seconds
+        while not self.is_ready():
+            if self._process is None or self._process.poll() is not None:
+                raise EmbeddedError(f"PostgreSQL ended while it was starting; see {self._log_name()}")
+            if time.monotonic() >= deadline:
+                raise EmbeddedError(f"PostgreSQL does not answer after {seconds:.0f} s; see {self._log_name()}")
+            time.sleep(0.03)
+
+    def stop(self, seconds: float = 5.0) -> None:
+        """End the server within ``seconds``: sessions are cut off, and data is written out if there is time for it."""
         if self._process is not None:
-            end(self._process, signal.SIGINT if fast else signal.SIGQUIT, seconds=5.0)
+            end(self._process, self.farewell, seconds)
             self._process = None
             forget_socket_directory(self._run, "postgres")
         self._hold.release()
@@ -220,7 +228,7 @@ class EmbeddedPostgres:
             directory=self._cluster,
             environment={"PATH": PATH, "LC_ALL": "C", "TZ": "UTC"},
             account=self._account,
-            farewell=signal.SIGINT,
+            farewell=self.farewell,
             keep_open=[self._hold.descriptor],
         )
         if self._log is not None:

@@ -37,6 +37,8 @@ class EmbeddedRedis:
     """
 
     def __init__(self, data: Path, run: Path, *, log: IO[bytes] | None = None) -> None:
+        self.name = "redis"
+        self.farewell = signal.SIGTERM
         self._data = data.absolute()
         self._run = run.absolute()
         self._log = log
@@ -74,17 +76,17 @@ class EmbeddedRedis:
     def wait_ready(self, seconds: float = 30.0) -> None:
         """Wait until the server answers; raise ``EmbeddedError`` where it ends or takes longer than ``seconds``."""
         deadline = time.monotonic() + seconds
-        while not self._answers():
+        while not self.is_ready():
             if self._process is None or self._process.poll() is not None:
                 raise EmbeddedError(f"Redis ended while it was starting; see {self._log_name()}")
             if time.monotonic() >= deadline:
                 raise EmbeddedError(f"Redis does not answer after {seconds:.0f} s; see {self._log_name()}")
             time.sleep(0.02)
 
-    def stop(self) -> None:
-        """End the server after it has written everything to disk."""
+    def stop(self, seconds: float = 3.0) -> None:
+        """End the server within ``seconds``, after it has written everything to disk."""
         if self._process is not None:
-            end(self._process, signal.SIGTERM, seconds=3.0)
+            end(self._process, self.farewell, seconds)
             self._process = None
             forget_socket_directory(self._run, "redis")
         self._hold.release()
@@ -93,7 +95,8 @@ class EmbeddedRedis:
         """Return the address for clients."""
         return f"unix://{quote(str(self._socket), safe='/')}?db=0"
 
-    def _answers(self) -> bool:
+    def is_ready(self) -> bool:
+        """Tell whether the server answers."""
         try:
             with socket.socket(socket.AF_UNIX) as connection:
                 connection.settimeout(1.0)
@@ -110,7 +113,7 @@ class EmbeddedRedis:
             [str(program), *arguments],
             directory=self._files,
             account=self._account,
-            farewell=signal.SIGTERM,
+            farewell=self.farewell,
             keep_open=[self._hold.descriptor],
         )
         if self._log is not None:
