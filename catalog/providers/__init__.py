@@ -1,0 +1,1 @@
+"""Adapters to other people's systems, one package per port; the only place where a vendor SDK is imported."""
