@@ -36,6 +36,7 @@ class Settings(BaseSettings):
     request_threads: int = Field(default=16, ge=2, le=200)
 
     insecure_local: bool = False
+    local_repository_roots: tuple[Path, ...] = ()
     state_backend_url: str = ""
     master_key: SecretStr | None = None
     operation_time_limit_seconds: int = Field(default=900, ge=5)
@@ -81,6 +82,13 @@ class Settings(BaseSettings):
     def run_dir(self) -> Path:
         """Where sockets and process identifiers are kept."""
         return self.data_dir / "run"
+
+    @property
+    def process_host_socket(self) -> Path:
+        """Where the process host answers; a short path even where the data directory's is too long for a socket."""
+        record = self.run_dir / "process-host.socket-directory"
+        folder = Path(record.read_text(encoding="utf-8").strip()) if record.is_file() else self.run_dir / "process-host"
+        return folder / "host.sock"
 
     def preview_url(self, hostname: str) -> str:
         """Return the public address of the preview environment with ``hostname``."""
