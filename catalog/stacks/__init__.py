@@ -1,0 +1,1 @@
+"""Stacks: what has been made in the world, under one lease each."""
