@@ -80,15 +80,18 @@ class Settings(BaseSettings):
 
     @property
     def run_dir(self) -> Path:
-        """Where sockets and process identifiers are kept."""
-        return self.data_dir / "run"
+        """Where sockets are kept: below the data directory, unless its path is too long for a socket's name.
+
+        Then ``run/elsewhere`` names the short directory that takes its place; ``slipway up`` makes and removes it.
+        """
+        usual = self.data_dir / "run"
+        record = usual / "elsewhere"
+        return Path(record.read_text(encoding="utf-8").strip()) if record.is_file() else usual
 
     @property
     def process_host_socket(self) -> Path:
-        """Where the process host answers; a short path even where the data directory's is too long for a socket."""
-        record = self.run_dir / "process-host.socket-directory"
-        folder = Path(record.read_text(encoding="utf-8").strip()) if record.is_file() else self.run_dir / "process-host"
-        return folder / "host.sock"
+        """Where the process host answers."""
+        return self.run_dir / "process-host.sock"
 
     def preview_url(self, hostname: str) -> str:
         """Return the public address of the preview environment with ``hostname``."""
