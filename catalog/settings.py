@@ -1,5 +1,6 @@
 """Every setting of Slipway, read from the environment once and handed down explicitly."""
 
+import json
 import os
 from pathlib import Path
 from typing import Literal
@@ -106,6 +107,7 @@ class Settings(BaseSettings):
                 continue
             text = value.get_secret_value() if isinstance(value, SecretStr) else value
             text = text.absolute() if isinstance(text, Path) else text
+            text = json.dumps(text, default=str) if isinstance(text, list | tuple | dict) else text
             variables[str(field.validation_alias or f"SLIPWAY_{name.upper()}")] = str(text)
         return variables
 

@@ -30,16 +30,19 @@ class Command:
     keep_open: Sequence[int] = ()
 
 
-def start(command: Command, log: IO[bytes] | int) -> subprocess.Popen[bytes]:
-    """Start ``command`` in a process group of its own, writing to ``log``; it gets its farewell when we die."""
+def start(command: Command, log: IO[bytes] | int, answer: int | None = None) -> subprocess.Popen[bytes]:
+    """Start ``command`` in a process group of its own, writing to ``log``; it gets its farewell when we die.
+
+    With ``answer`` (``subprocess.PIPE``) its standard output goes there, and its errors alone to ``log``.
+    """
     account = command.account
     return subprocess.Popen(
         list(command.arguments),
         cwd=command.directory,
         env=dict(command.environment),
         stdin=subprocess.DEVNULL,
-        stdout=log,
-        stderr=subprocess.STDOUT,
+        stdout=log if answer is None else answer,
+        stderr=subprocess.STDOUT if answer is None else log,
         process_group=0,
         user=account.uid if account else None,
         group=account.gid if account else None,

@@ -9,7 +9,6 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 from urllib.parse import quote
 
 import psycopg
@@ -30,7 +29,7 @@ ROLES = ("slipway_owner", "slipway_app", "slipway_system")
 _SETTINGS = {
     "listen_addresses": "",
     "unix_socket_permissions": "0700",
-    "max_connections": "100",
+    "max_connections": "200",
     "shared_buffers": "32MB",
     "work_mem": "4MB",
     "maintenance_work_mem": "32MB",
@@ -74,13 +73,12 @@ class EmbeddedPostgres:
     user when we are root. ``durable=False`` gives up crash safety for speed, for tests.
     """
 
-    def __init__(self, data: Path, run: Path, *, durable: bool = True, log: IO[bytes] | None = None) -> None:
+    def __init__(self, data: Path, run: Path, *, durable: bool = True) -> None:
         self.name = "postgres"
         self.farewell = signal.SIGINT
         self._data = data.absolute()
         self._run = run.absolute()
         self._durable = durable
-        self._log = log
         self._cluster = self._data / "postgres"
         self._keys = self._data / "keys"
         self._account = service_account("postgres")
@@ -231,13 +229,11 @@ class EmbeddedPostgres:
             farewell=self.farewell,
             keep_open=[self._hold.descriptor],
         )
-        if self._log is not None:
-            return start(command, self._log)
         with (private_directory(self._data / "logs") / "postgres.log").open("ab") as log:
             return start(command, log)
 
     def _log_name(self) -> str:
-        return str(self._log.name if self._log is not None else self._data / "logs" / "postgres.log")
+        return str(self._data / "logs" / "postgres.log")
 
     def _ensure_roles(self, connection: psycopg.Connection) -> None:
         for role in ROLES:

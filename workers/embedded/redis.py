@@ -5,7 +5,6 @@ import socket
 import subprocess
 import time
 from pathlib import Path
-from typing import IO
 from urllib.parse import quote
 
 from workers.embedded.accounts import passage, private_directory, service_account
@@ -36,12 +35,11 @@ class EmbeddedRedis:
     It runs as an unprivileged user when we are root, and its socket and data are closed to every other user.
     """
 
-    def __init__(self, data: Path, run: Path, *, log: IO[bytes] | None = None) -> None:
+    def __init__(self, data: Path, run: Path) -> None:
         self.name = "redis"
         self.farewell = signal.SIGTERM
         self._data = data.absolute()
         self._run = run.absolute()
-        self._log = log
         self._files = self._data / "redis"
         self._account = service_account("redis")
         self._hold = Hold(self._data / "redis.lock")
@@ -116,10 +114,8 @@ class EmbeddedRedis:
             farewell=self.farewell,
             keep_open=[self._hold.descriptor],
         )
-        if self._log is not None:
-            return start(command, self._log)
         with (private_directory(self._data / "logs") / "redis.log").open("ab") as log:
             return start(command, log)
 
     def _log_name(self) -> str:
-        return str(self._log.name if self._log is not None else self._data / "logs" / "redis.log")
+        return str(self._data / "logs" / "redis.log")

@@ -1,13 +1,15 @@
 """Directories for Unix sockets: short enough for the kernel and reachable by the server that binds there."""
 
+import os
 import shutil
 import tempfile
 from pathlib import Path
 
-from workers.embedded.accounts import Account, can_reach, private_directory
+from workers.embedded.accounts import Account, can_reach, passage, private_directory
 
-# A socket's path may have 107 bytes; PostgreSQL appends 18 for its lock file.
-_LONGEST = 85
+# A socket's path may have 107 bytes; PostgreSQL's own name takes 19 of them, with that of its lock file 24.
+_LONGEST = 80
+_LONGEST_RUN = 70
 
 
 def socket_directory(run: Path, name: str, account: Account | None) -> Path:
@@ -35,4 +37,26 @@ def forget_socket_directory(run: Path, name: str) -> None:
     record = run / f"{name}.socket-directory"
     if record.exists():
         shutil.rmtree(record.read_text(encoding="utf-8").strip(), ignore_errors=True)
+        record.unlink()
+
+
+def open_run_directory(usual: Path) -> Path:
+    """Make the directory for sockets and return it: ``usual``, or a short one that ``usual/elsewhere`` names."""
+    passage(usual)
+    record = usual / "elsewhere"
+    close_run_directory(usual)
+    if len(str(usual).encode()) <= _LONGEST_RUN:
+        return usual
+    made = passage(Path(tempfile.mkdtemp(prefix="slipway-run-")))
+    record.write_text(f"{made}\n", encoding="utf-8")
+    return made
+
+
+def close_run_directory(usual: Path) -> None:
+    """Remove the short directory, if there is one of ours."""
+    record = usual / "elsewhere"
+    if record.is_file():
+        made = Path(record.read_text(encoding="utf-8").strip())
+        if made.is_dir() and not made.is_symlink() and made.stat().st_uid == os.geteuid():
+            shutil.rmtree(made, ignore_errors=True)
         record.unlink()

@@ -87,16 +87,23 @@ class Supervisor:
             said = self._logs.last_words(name) or "it wrote nothing"
             raise EmbeddedError(f"{name} does not get ready: {said} (log: {self._logs.path(name)})")
 
-    def run(self, name: str, command: Command, seconds: float) -> int:
-        """Run ``command`` to its end while tending the parts, and return its exit status; 124 if it took too long."""
+    def run(self, name: str, command: Command, seconds: float) -> str:
+        """Run ``command`` to its end while tending the parts, and return what it printed (at most some KiB).
+
+        Its errors go to its log; raises ``EmbeddedError`` where it fails or takes longer than ``seconds``.
+        """
         with self._logs.open(name) as log:
-            task = self._task = start(command, log)
+            task = self._task = start(command, log, answer=subprocess.PIPE)
         try:
             ended = self.tend(lambda: task.poll() is not None, seconds, pause=0.05)
         finally:
             end(task, command.farewell, seconds=1.0)
             self._task = None
-        return task.returncode if ended else 124
+        answer = task.stdout.read() if task.stdout is not None else b""
+        if not ended or task.returncode != 0:
+            reason = self._logs.last_words(name) if ended else f"it took longer than {seconds:.0f} s"
+            raise EmbeddedError(f"{name} failed: {reason or _ending(task.returncode)} (log: {self._logs.path(name)})")
+        return answer.decode(errors="replace").strip()
 
     def tend(self, done: Callable[[], bool], seconds: float | None = None, pause: float = 1.0) -> bool:
         """Look after the parts until ``done`` (True) or until ``seconds`` have passed (False).

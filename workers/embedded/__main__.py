@@ -1,0 +1,120 @@
+"""``python -m workers.embedded``: start everything, say when it is ready, stop everything."""
+
+import argparse
+import contextlib
+import os
+import sys
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from catalog.settings import Settings, inherited_environment
+from workers.embedded import composition
+from workers.embedded.accounts import passage
+from workers.embedded.errors import EmbeddedError
+from workers.embedded.guard import run_guarded
+from workers.embedded.hold import Hold
+from workers.embedded.keys import ensure_master_key
+from workers.embedded.logs import LogFolder
+from workers.embedded.parts import python_command
+from workers.embedded.ports import require_free
+from workers.embedded.sockets import close_run_directory, open_run_directory
+from workers.embedded.supervisor import StopRequestedError, Supervisor
+
+_READY_SECONDS = 45.0
+
+
+def main() -> int:
+    """Read the command line and run the embedded default until it is told to stop; return the exit status."""
+    parser = argparse.ArgumentParser(prog="slipway up", description="Start all of Slipway on this machine.")
+    parser.add_argument("--data", type=Path, help="the data directory (SLIPWAY_DATA)")
+    parser.add_argument("--port", type=int, help="the portal's port (PORT); previews use the one 80 above")
+    parser.add_argument("--host", help="the address to listen on (SLIPWAY_HOST)")
+    parser.add_argument("--no-demo", action="store_true", help="start without sample assets and application")
+    arguments = parser.parse_args()
+    given = {"data_dir": arguments.data, "port": arguments.port, "host": arguments.host}
+    try:
+        settings = Settings(**{name: value for name, value in given.items() if value is not None})
+    except ValidationError as error:
+        for problem in error.errors():
+            sys.stderr.write(f"slipway: {'.'.join(map(str, problem['loc']))}: {problem['msg']}\n")
+        return 2
+    settings = settings.model_copy(update={"data_dir": settings.data_dir.absolute()})
+    return run_guarded(lambda: _supervise(settings, demo=not arguments.no_demo))
+
+
+def _supervise(settings: Settings, *, demo: bool) -> int:
+    """Hold the data directory, bring everything up, tend it, and shut it down."""
+    hold = Hold(settings.data_dir / "supervisor.lock")
+    try:
+        passage(settings.data_dir)
+        hold.take(f"The data directory {settings.data_dir}")
+        hold.sign(_front())
+        require_free(composition.addresses(settings))
+        ensure_master_key(settings.data_dir / "keys")
+        open_run_directory(settings.data_dir / "run")
+    except (EmbeddedError, OSError) as error:
+        sys.stderr.write(f"slipway: {error}\n")
+        return 1
+    logs = LogFolder(settings.data_dir / "logs")
+    supervisor = Supervisor(logs, _say)
+    code = 0
+    try:
+        _bring_up(supervisor, settings, logs, demo=demo)
+        supervisor.tend(lambda: False)
+    except StopRequestedError:
+        _say("Stopping ...")
+    except EmbeddedError as error:
+        sys.stderr.write(f"slipway: {error}\n")
+        code = 1
+    finally:
+        supervisor.shut_down()
+        close_run_directory(settings.data_dir / "run")
+        hold.release()
+    if code == 0:
+        _say("Stopped; everything is kept, and `slipway up` finds it again.")
+    return code
+
+
+def _bring_up(supervisor: Supervisor, settings: Settings, logs: LogFolder, *, demo: bool) -> None:
+    embedded = composition.servers(settings)
+    base = embedded.wave()
+    supervisor.start(base)
+    supervisor.await_ready(base, seconds=60.0)
+    settings = embedded.complete(settings)
+    owner = {**inherited_environment(), **settings.as_environment()}
+    ours = composition.environment(settings)
+    tasks = "workers.embedded.tasks"
+    supervisor.run("migrations", python_command(settings.data_dir, owner, tasks, "migrate"), seconds=600.0)
+    supervisor.start(composition.ground(settings, logs, _say))
+    supervisor.start(composition.processes(settings, logs))
+    ready = supervisor.tend(lambda: composition.portal_is_ready(settings), _READY_SECONDS, pause=0.1)
+    if demo and ready:
+        _say("Publishing the curated assets and a sample application; the first time this takes a moment ...")
+        try:
+            supervisor.run("demo", python_command(settings.data_dir, ours, "portal.cli.main", "demo"), seconds=300.0)
+        except EmbeddedError as error:
+            _say(f"{error}; Slipway works without it.")
+    link = supervisor.run("sign-in-link", python_command(settings.data_dir, ours, tasks, "sign-in-link"), seconds=60.0)
+    if ready:
+        _say(f"Slipway is ready at {link}")
+        _say("Try next: open that link (it signs you in once), choose a blueprint, and request an environment from it.")
+    else:
+        _say(f"Slipway runs at {link}, but cannot make environments yet: see {settings.base_url}/health/ready")
+        _say("Try next: run `slipway doctor`, which says what is missing and how to get it.")
+
+
+def _front() -> int:
+    """Return the process that people see and may send signals to."""
+    return os.getppid()
+
+
+def _say(line: str) -> None:
+    # Where nobody reads any more, as after the terminal was closed, that is no reason to stop working.
+    with contextlib.suppress(OSError):
+        sys.stdout.write(f"{line}\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
