@@ -70,7 +70,7 @@ def test_stages_come_in_the_order_alpha_beta_rc_final() -> None:
         ("1.0.0\n", "spaces"),
         ("", "1.0.0"),
         ("latest", "three numbers"),
-        ("١.0.0", "three numbers"),
+        ("\u0661.0.0", "three numbers"),
         ("1234567890.0.0", "smaller"),
         ("1" * 5000, "N.N.N"),
     ],

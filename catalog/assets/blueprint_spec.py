@@ -1,0 +1,120 @@
+"""What a deployment blueprint says about an environment, as typed data: the shape of its ``spec``."""
+
+import json
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field, StringConstraints
+
+from catalog.assets.durations import parse_duration
+from catalog.assets.shapes import Shape
+from catalog.assets.wiring import WiringError, parse_wiring
+
+SOURCE_VALUES = ("revision", "repository", "pull_request")
+"""What ``${source.x}`` may name: the full commit id, the repository as requested, the pull request's number."""
+
+ENVIRONMENT_VALUES = ("name", "url")
+"""What ``${environment.x}`` may name: the environment's name and its public address."""
+
+COMPONENT_VALUES = {"process": ("url", "host", "port")}
+"""What ``${component.x}`` may name, by the component's type: the public address, and where the process listens."""
+
+RESERVED_ROOTS = ("inputs", "source", "environment")
+RESERVED_VARIABLES = ("PORT", "HOST", "HOME", "TMPDIR")
+"""Environment variables that every process gets from its host."""
+
+LONGEST_HEALTH_TIMEOUT = timedelta(minutes=10)
+
+
+def _duration(text: str) -> str:
+    parse_duration(text)
+    return text
+
+
+def _wired(text: str) -> str:
+    try:
+        parse_wiring(text)
+    except WiringError as error:
+        raise ValueError(str(error)) from None
+    return text
+
+
+DurationText = Annotated[
+    str, StringConstraints(max_length=40), AfterValidator(_duration), Field(json_schema_extra={"format": "duration"})
+]
+WiredText = Annotated[str, StringConstraints(max_length=4000), AfterValidator(_wired)]
+ComponentName = Annotated[str, StringConstraints(pattern=r"^[a-z](?:[a-z0-9-]{0,29}[a-z0-9])?$")]
+OutputName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,62}$")]
+VariableName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,126}$")]
+ProcfileEntry = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,63}$")]
+Command = Annotated[str, StringConstraints(min_length=1, max_length=2000, pattern=r"^[^\r\n]*$")]
+
+
+class Health(Shape):
+    """How a process shows that it is ready: ``path`` answers below 400 within ``timeout`` of the start."""
+
+    path: WiredText = "/"
+    timeout: DurationText = "PT60S"
+
+
+class ProcessLimits(Shape):
+    """What one process may use."""
+
+    memory_mb: Annotated[int, Field(ge=16, le=65_536)] = 1024
+    processes: Annotated[int, Field(ge=1, le=4096)] = 256
+    open_files: Annotated[int, Field(ge=64, le=65_536)] = 4096
+    file_size_mb: Annotated[int, Field(ge=1, le=65_536)] = 1024
+
+
+class ProcessComponent(Shape):
+    """A process of the application, run from a checkout of the pull request's commit.
+
+    Exactly one of ``procfile`` (the entry of the repository's ``Procfile``) and ``command`` (given to a shell as it
+    stands) says what runs. Without ``health`` a process counts as ready as long as it keeps running.
+    """
+
+    type: Literal["process"]
+    source: Literal["${source.revision}"] = "${source.revision}"
+    procfile: ProcfileEntry | None = None
+    command: Command | None = None
+    env: dict[VariableName, WiredText] = Field(default_factory=dict, max_length=200)
+    health: Health | None = None
+    limits: ProcessLimits = ProcessLimits()
+
+
+class EnvironmentSpec(Shape):
+    """The components of an environment and what it tells about itself; ``url`` is among the outputs."""
+
+    components: Annotated[dict[ComponentName, ProcessComponent], Field(min_length=1, max_length=10)]
+    outputs: Annotated[dict[OutputName, WiredText], Field(min_length=1, max_length=50)]
+
+
+class TimeToLive(Shape):
+    """How long an environment lives: ``default`` where the request does not say, ``maximum`` with all extensions."""
+
+    default: DurationText = "P3D"
+    maximum: DurationText = "P14D"
+
+
+class BlueprintSpec(Shape):
+    """The ``spec`` of a deployment blueprint; a rollout's ``strategy`` will stand beside ``environment``."""
+
+    targets: Annotated[tuple[Literal["local"], ...], Field(min_length=1, max_length=10)]
+    environment: EnvironmentSpec
+    ttl: TimeToLive = TimeToLive()
+
+    @property
+    def default_ttl(self) -> timedelta:
+        """How long an environment lives where the request does not say."""
+        return parse_duration(self.ttl.default)
+
+    @property
+    def maximum_ttl(self) -> timedelta:
+        """How long an environment may live, with all extensions."""
+        return parse_duration(self.ttl.maximum)
+
+
+def parse_spec(manifest: Mapping[str, Any]) -> BlueprintSpec:
+    """Return the spec of a published blueprint's manifest; raise ``pydantic.ValidationError`` where it is none."""
+    return BlueprintSpec.model_validate_json(json.dumps(manifest["spec"]), strict=True)

@@ -1,0 +1,193 @@
+"""Deployment blueprints: what an environment is made of, and how long it lives."""
+
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+from graphlib import CycleError, TopologicalSorter
+from typing import Any
+
+from catalog.assets.blueprint_spec import (
+    COMPONENT_VALUES,
+    ENVIRONMENT_VALUES,
+    LONGEST_HEALTH_TIMEOUT,
+    RESERVED_ROOTS,
+    RESERVED_VARIABLES,
+    SOURCE_VALUES,
+    BlueprintSpec,
+    ProcessComponent,
+    parse_spec,
+)
+from catalog.assets.durations import parse_duration
+from catalog.assets.findings import Finding
+from catalog.assets.located import Place
+from catalog.assets.package import Package
+from catalog.assets.shapes import Shape, dotted, suggestion
+from catalog.assets.skeletons import skeleton
+from catalog.assets.wiring import Reference, references
+
+_COMPONENTS: Place = ("spec", "environment", "components")
+_OUTPUTS: Place = ("spec", "environment", "outputs")
+_SHORTEST_LIFE = timedelta(minutes=1)
+
+
+class DeploymentBlueprint:
+    """The kind ``deployment-blueprint``."""
+
+    name = "deployment-blueprint"
+    title = "Deployment blueprint"
+    description = "What a preview environment is made of: components, wiring, outputs and how long it lives."
+    spec: type[Shape] = BlueprintSpec
+
+    def check(self, package: Package) -> Iterator[Finding]:
+        """Yield what is wrong with components, wiring, outputs and times."""
+        spec = parse_spec(package.document.value)
+        checks = _Checks(package, spec)
+        yield from checks.names()
+        yield from checks.processes()
+        yield from checks.wiring()
+        yield from checks.order()
+        yield from checks.address()
+        yield from checks.life()
+
+    def skeleton(self, namespace: str, name: str) -> Mapping[str, str]:
+        """Return a blueprint that runs the ``web`` process of the repository's ``Procfile``."""
+        return skeleton(self.name, namespace, name)
+
+
+class _Checks:
+    """The checks of one blueprint, each reporting all it finds."""
+
+    def __init__(self, package: Package, spec: BlueprintSpec) -> None:
+        self.package = package
+        self.spec = spec
+        self.components = spec.environment.components
+
+    def names(self) -> Iterator[Finding]:
+        for name in self.components:
+            if name in RESERVED_ROOTS:
+                message = f"A component cannot be called {name}, because ${{{name}.x}} means something else."
+                yield self.package.finding("component-name", (*_COMPONENTS, name), message, "Give it another name.")
+
+    def processes(self) -> Iterator[Finding]:
+        for name, component in self.components.items():
+            place = (*_COMPONENTS, name)
+            if (component.procfile is None) == (component.command is None):
+                message = f"{dotted(place)} needs either procfile or command."
+                fix = "Write procfile: web to run an entry of the repository's Procfile."
+                yield self.package.finding("process-command", place, message, fix)
+            if component.command is not None and any(f"${{{root}." in component.command for root in RESERVED_ROOTS):
+                message = "A command is given to the shell as it stands and holds no references."
+                fix = 'Pass the value in env and write it as a shell variable, such as "$GREETING".'
+                yield self.package.finding("command-reference", (*place, "command"), message, fix)
+            for variable in component.env:
+                if variable in RESERVED_VARIABLES:
+                    message = f"{variable} is set by the process host."
+                    yield self.package.finding("reserved-variable", (*place, "env", variable), message, "Remove it.")
+            yield from self._health(place, component)
+
+    def _health(self, place: Place, component: ProcessComponent) -> Iterator[Finding]:
+        if component.health is None:
+            return
+        if not component.health.path.startswith(("/", "${inputs.")):
+            message = "A health path begins with a slash."
+            yield self.package.finding("health-path", (*place, "health", "path"), message, "Write one such as /health.")
+        timeout = parse_duration(component.health.timeout)
+        if not timedelta(seconds=1) <= timeout <= LONGEST_HEALTH_TIMEOUT:
+            message = "A health timeout lies between one second and ten minutes."
+            yield self.package.finding("health-timeout", (*place, "health", "timeout"), message, "Write PT60S.")
+
+    def wiring(self) -> Iterator[Finding]:
+        for name, component in self.components.items():
+            place = (*_COMPONENTS, name)
+            for variable, text in component.env.items():
+                yield from self._references(text, (*place, "env", variable), within=name)
+            if component.health is not None:
+                yield from self._references(component.health.path, (*place, "health", "path"), within=name, shown=True)
+        for name, text in self.spec.environment.outputs.items():
+            yield from self._references(text, (*_OUTPUTS, name), shown=True)
+
+    def _references(self, text: str, place: Place, within: str = "", *, shown: bool = False) -> Iterator[Finding]:
+        for reference in references(text):
+            problem = self._problem(reference, within, shown=shown)
+            if problem is not None:
+                yield self.package.finding("wiring", place, f"{dotted(place)}: {problem[0]}", problem[1])
+
+    def _problem(self, reference: Reference, within: str, *, shown: bool) -> tuple[str, str] | None:
+        root, name = reference.path[:2]
+        if root == "inputs":
+            return _input_problem(reference, self.package.input_schema, shown=shown)
+        if root in {"source", "environment"}:
+            known = SOURCE_VALUES if root == "source" else ENVIRONMENT_VALUES
+        elif root in self.components:
+            if root == within:
+                return (f"{reference} refers to the component itself.", "The process has PORT and HOST already.")
+            known = COMPONENT_VALUES[self.components[root].type]
+        else:
+            names = [*RESERVED_ROOTS, *self.components]
+            return (f"{reference} names no component and nothing built in.", suggestion(root, names))
+        if len(reference.path) > 2 or name not in known:
+            return (f"{reference} does not exist.", suggestion(name, known))
+        return None
+
+    def order(self) -> Iterator[Finding]:
+        sorter: TopologicalSorter[str] = TopologicalSorter()
+        for name, component in self.components.items():
+            roots = {each.root for text in component.env.values() for each in references(text)}
+            sorter.add(name, *(roots & self.components.keys() - {name}))
+        try:
+            sorter.prepare()
+        except CycleError as cycle:
+            circle = " needs ".join(reversed(cycle.args[1]))
+            message = f"The components wait for each other: {circle}."
+            yield self.package.finding("component-cycle", _COMPONENTS, message, "Remove one of the references.")
+
+    def address(self) -> Iterator[Finding]:
+        outputs = self.spec.environment.outputs
+        if "url" not in outputs:
+            fix = f"Add url: ${{{next(iter(self.components))}.url}}."
+            yield self.package.finding("output-url", _OUTPUTS, "The output url is missing.", fix)
+        shown = {
+            each.root
+            for text in outputs.values()
+            for each in references(text)
+            if each.root in self.components and each.path[1:] == ("url",)
+        }
+        if "url" in outputs and not shown:
+            message = "No output shows a component's address, so nothing would be reachable."
+            fix = f"Write url: ${{{next(iter(self.components))}.url}}."
+            yield self.package.finding("output-url", (*_OUTPUTS, "url"), message, fix)
+        if len(shown) > 1:
+            message = f"An environment has one public address, but {', '.join(sorted(shown))} would each have one."
+            yield self.package.finding("output-url", _OUTPUTS, message, "Show the address of one component.")
+        properties = self.package.output_schema.get("properties", {})
+        for name in self.package.output_schema.get("required", ()):
+            if name not in outputs:
+                message = f"outputs.schema.json requires {name}, which is no output."
+                yield self.package.finding("output-missing", _OUTPUTS, message, "Add it, or do not require it.")
+        for name in outputs if properties else ():
+            if name not in properties:
+                message = f"The output {name} is not in outputs.schema.json."
+                yield self.package.finding("output-unknown", (*_OUTPUTS, name), message, "Describe it there.")
+
+    def life(self) -> Iterator[Finding]:
+        if not _SHORTEST_LIFE <= self.spec.default_ttl <= self.spec.maximum_ttl:
+            message = "The default time to live lies between one minute and the maximum."
+            yield self.package.finding("ttl", ("spec", "ttl"), message, "Write default: P3D and maximum: P14D.")
+
+
+def _input_problem(reference: Reference, schema: Mapping[str, Any], *, shown: bool) -> tuple[str, str] | None:
+    node = schema
+    for step in reference.path[1:]:
+        properties = node.get("properties", {})
+        if not isinstance(properties.get(step), dict):
+            return (f"{reference} is not in inputs.schema.json.", suggestion(step, list(properties)))
+        if step not in node.get("required", ()) and "default" not in properties[step]:
+            return (f"{reference} may have no value.", f"Give {step} a default in inputs.schema.json, or require it.")
+        node = properties[step]
+    if node.get("type") not in {"string", "integer", "number", "boolean"} and "enum" not in node:
+        return (f"{reference} is not a single value.", "Refer to a text, a number or a true/false value.")
+    if shown and node.get("writeOnly") is True:
+        return (f"{reference} is secret (writeOnly) and would be shown here.", "Pass secrets in env only.")
+    return None
+
+
+KIND = DeploymentBlueprint()
