@@ -1,0 +1,10 @@
+"""How work on environments fails."""
+
+from catalog.errors import ConflictError
+
+
+class TransitionError(ConflictError):
+    """The environment's phase does not allow this, or what was worked for is no longer wanted."""
+
+    code = "environment_phase"
+    title = "The environment is in another phase"

@@ -1,0 +1,186 @@
+"""Environments: what is wanted, what is there, and the shapes that are asked and answered."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Literal
+from uuid import UUID, uuid4
+
+from pydantic import BaseModel, ConfigDict, field_validator
+from pydantic import Field as Shape
+from sqlalchemy import Index, UniqueConstraint, text
+from sqlmodel import Field, SQLModel
+
+from catalog.clock import now
+from catalog.columns import Json, Timestamp, one_of
+from catalog.operations.models import Problem
+from catalog.stacks.models import StackResource
+
+
+class Phase(StrEnum):
+    """Where an environment stands; ``destroyed`` is claimed only after its absence was verified."""
+
+    REQUESTED = "requested"
+    QUEUED = "queued"
+    PROVISIONING = "provisioning"
+    UPDATING = "updating"
+    READY = "ready"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+    DESTROYING = "destroying"
+    VERIFYING_GONE = "verifying_gone"
+    DESTROYED = "destroyed"
+    DESTROY_FAILED = "destroy_failed"
+
+
+class Desired(StrEnum):
+    """What is wanted of an environment, whatever is there at the moment."""
+
+    PRESENT = "present"
+    ABSENT = "absent"
+
+
+class Environment(SQLModel, table=True):
+    """The environment of one pull request.
+
+    ``generation`` counts what was wanted, ``observed_generation`` says up to where it is there; ``incarnation``
+    counts the lives of the same pull request's environment. Secret inputs are kept sealed, apart from the others.
+    """
+
+    __tablename__ = "environments"
+    __table_args__ = (
+        UniqueConstraint("tenant_id", "repository", "pull_request"),
+        Index("ix_environments_hostname", "hostname", unique=True),
+        Index("ix_environments_tenant_id_created_at", "tenant_id", "created_at"),
+        Index("ix_environments_living", "expires_at", postgresql_where=text("phase <> 'destroyed'")),
+    )
+
+    id: UUID = Field(default_factory=uuid4, primary_key=True)
+    tenant_id: UUID
+    repository: str
+    pull_request: int
+    branch: str | None = None
+    name: str
+    hostname: str
+
+    phase: Phase = Field(default=Phase.REQUESTED, sa_type=one_of(Phase))
+    desired: Desired = Field(default=Desired.PRESENT, sa_type=one_of(Desired))
+    incarnation: int = 1
+    generation: int = 1
+    observed_generation: int = 0
+    touched: bool = False
+    wanted_again: bool = False
+
+    blueprint: str
+    blueprint_version: str
+    lock: list[dict[str, Any]] = Field(default_factory=list, sa_type=Json)
+    spec: dict[str, Any] = Field(default_factory=dict, sa_type=Json)
+    inputs: dict[str, Any] = Field(default_factory=dict, sa_type=Json)
+    sealed_inputs: str | None = None
+
+    head_sha: str
+    seen_sha: str
+    deployed_sha: str | None = None
+    absences: int = 0
+
+    stack_id: UUID | None = Field(default=None, foreign_key="stacks.id")
+    operation_id: UUID | None = Field(default=None, foreign_key="operations.id")
+    url: str | None = None
+    outputs: dict[str, Any] = Field(default_factory=dict, sa_type=Json)
+    failure: dict[str, Any] | None = Field(default=None, sa_type=Json)
+    conditions: list[dict[str, Any]] = Field(default_factory=list, sa_type=Json)
+    attempt: int = 0
+
+    requested_by: str
+    ttl_seconds: int
+    created_at: datetime = Field(default_factory=now, sa_type=Timestamp)
+    last_deploy_at: datetime | None = Field(default=None, sa_type=Timestamp)
+    expires_at: datetime = Field(sa_type=Timestamp)
+    hard_expires_at: datetime = Field(sa_type=Timestamp)
+    destroyed_at: datetime | None = Field(default=None, sa_type=Timestamp)
+
+
+class RequestEnvironment(BaseModel):
+    """What an environment is asked for with.
+
+    ``blueprint`` is ``namespace/name`` with an optional constraint such as ``==1.2.0`` or ``>=1,<2``; ``ttl`` is an
+    ISO 8601 duration such as ``PT8H`` or ``P3D``; without ``head_sha`` the pull request's head is used.
+    """
+
+    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
+
+    repository: str = Shape(min_length=1, max_length=1000, examples=["/home/ann/hello"])
+    pull_request: int = Shape(ge=1, le=2_000_000_000, examples=[42])
+    branch: str | None = Shape(default=None, max_length=200)
+    head_sha: str | None = Shape(default=None, pattern=r"^[0-9a-f]{7,64}$")
+    blueprint: str = Shape(min_length=3, max_length=300, examples=["slipway/preview-web"])
+    inputs: dict[str, Any] = Shape(default_factory=dict)
+    ttl: str | None = Shape(default=None, examples=["P1D"])
+
+    @field_validator("branch", "head_sha", "ttl", mode="before")
+    @classmethod
+    def _empty_is_absent(cls, value: object) -> object:
+        return None if value == "" else value
+
+
+class ScmHook(BaseModel):
+    """What happened in a repository, as a hint: the repository itself is asked before anything is done."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    repository: str
+    action: Literal["push", "closed", "reopened"] = "push"
+    pull_request: int | None = Shape(default=None, ge=1)
+    head_sha: str | None = Shape(default=None, pattern=r"^[0-9a-f]{7,64}$")
+
+
+class Condition(BaseModel):
+    """Something worth knowing beside the phase, such as ``Serving`` while an update failed."""
+
+    type: str
+    status: bool
+    reason: str
+    message: str
+    at: datetime
+
+
+class EnvironmentRead(BaseModel):
+    """An environment as others read it; secret inputs are left out."""
+
+    id: UUID
+    name: str
+    hostname: str
+    url: str | None
+    phase: Phase
+    conditions: list[Condition]
+    repository: str
+    pull_request: int
+    branch: str | None
+    head_sha: str
+    deployed_sha: str | None
+    blueprint: str
+    blueprint_version: str
+    lock: list[dict[str, Any]]
+    inputs: dict[str, Any]
+    incarnation: int
+    generation: int
+    observed_generation: int
+    resources: list[StackResource]
+    outputs: dict[str, Any]
+    failure: Problem | None
+    operation_id: UUID | None
+    requested_by: str
+    created_at: datetime
+    last_deploy_at: datetime | None
+    expires_at: datetime
+    hard_expires_at: datetime
+    destroyed_at: datetime | None
+
+
+class EnvironmentAccepted(BaseModel):
+    """The answer to a request: where the environment will be, and the operation that makes it."""
+
+    id: UUID
+    phase: Phase
+    url: str
+    expires_at: datetime
+    operation: UUID | None
