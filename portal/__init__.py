@@ -1,0 +1,1 @@
+"""The portal: HTTP in, calls to the domain out, pages and problem details back."""

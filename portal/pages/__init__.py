@@ -1,0 +1,1 @@
+"""The pages: one context per page, one renderer for all of them."""

@@ -1,0 +1,156 @@
+"""How values read on a page: looks of states, relative times, sizes and short names."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+
+Tone = Literal["quiet", "accent", "busy", "good", "warn", "bad"]
+
+
+@dataclass(frozen=True)
+class Look:
+    """How a state is shown: always a label and an icon, so that colour is never the only sign."""
+
+    label: str
+    tone: Tone
+    icon: str
+    meaning: str = ""
+    is_moving: bool = False
+
+
+PHASES: dict[str, Look] = {
+    "requested": Look("Requested", "busy", "clock", "Waiting to be looked at.", is_moving=True),
+    "rejected": Look("Rejected", "bad", "ban", "A policy refused this environment."),
+    "pending_approval": Look("Needs approval", "warn", "hourglass", "Somebody has to approve this commit."),
+    "queued": Look("Queued", "busy", "clock", "Waiting for a free worker.", is_moving=True),
+    "provisioning": Look("Provisioning", "busy", "loader-circle", "Being built for the first time.", is_moving=True),
+    "updating": Look("Updating", "busy", "loader-circle", "The last version serves until the new one is healthy.",
+                     is_moving=True),
+    "ready": Look("Ready", "good", "circle-check", "Running and reachable."),
+    "sleeping": Look("Sleeping", "quiet", "moon-star", "Stopped to save resources; it can be woken."),
+    "waking": Look("Waking", "busy", "loader-circle", "Starting again.", is_moving=True),
+    "failed": Look("Failed", "bad", "circle-x", "The last change did not succeed."),
+    "unknown": Look("Checking", "warn", "refresh-cw", "The worker was interrupted; what exists is being read again.",
+                    is_moving=True),
+    "destroying": Look("Destroying", "busy", "loader-circle", "Everything it made is being removed.", is_moving=True),
+    "verifying_gone": Look("Verifying removal", "busy", "loader-circle", "Making sure that nothing is left.",
+                           is_moving=True),
+    "destroy_failed": Look("Removal failed", "bad", "octagon-alert", "Something is left; removal is tried again.",
+                           is_moving=True),
+    "destroyed": Look("Destroyed", "quiet", "circle-slash", "Nothing of it is left."),
+}  # fmt: skip
+OPERATION_STATES: dict[str, Look] = {
+    "pending": Look("Waiting", "quiet", "clock", is_moving=True),
+    "running": Look("Running", "busy", "loader-circle", is_moving=True),
+    "succeeded": Look("Succeeded", "good", "circle-check"),
+    "failed": Look("Failed", "bad", "circle-x"),
+    "cancelled": Look("Cancelled", "quiet", "circle-slash"),
+}
+STEP_STATES: dict[str, Look] = {
+    "pending": Look("not started", "quiet", "circle-dashed"),
+    "running": Look("running", "busy", "loader-circle", is_moving=True),
+    "succeeded": Look("done", "good", "circle-check"),
+    "failed": Look("failed", "bad", "circle-x"),
+    "skipped": Look("skipped", "quiet", "circle-minus"),
+}
+VERSION_STATES: dict[str, Look] = {
+    "published": Look("Published", "good", "circle-check"),
+    "deprecated": Look("Deprecated", "warn", "triangle-alert", "It still works, but plan to move to another version."),
+    "yanked": Look("Yanked", "warn", "circle-minus", "Only taken when this exact version is asked for."),
+    "revoked": Look("Revoked", "bad", "ban", "It cannot be used for anything new."),
+    "quarantined": Look("Quarantined", "bad", "octagon-alert", "It cannot be downloaded or used until it is cleared."),
+    "archived": Look("Archived", "quiet", "archive", "No longer maintained."),
+}
+KINDS: dict[str, Look] = {
+    "deployment-blueprint": Look("Deployment blueprint", "accent", "rocket", "What an environment is made of"),
+    "pipeline-template": Look("Pipeline template", "accent", "workflow", "Build, test and release in CI"),
+    "component-package": Look("Component package", "accent", "blocks", "Infrastructure to build with"),
+    "policy-bundle": Look("Policy bundle", "accent", "scale", "Rules that releases and plans must keep"),
+}
+_NO_SUCH = Look("Unknown", "quiet", "circle-dashed")
+_FAMILIES = {
+    "phase": PHASES,
+    "operation": OPERATION_STATES,
+    "step": STEP_STATES,
+    "version": VERSION_STATES,
+    "kind": KINDS,
+}
+
+
+def look(family: str, value: str) -> Look:
+    """Return how ``value`` of a family (phase, operation, step, version, kind) is shown; others keep their name."""
+    text = str(value)
+    return _FAMILIES[family].get(text) or Look(text.replace("_", " ").capitalize(), _NO_SUCH.tone, _NO_SUCH.icon)
+
+
+_SIZES = ("B", "KiB", "MiB", "GiB", "TiB")
+_UNITS = (("day", 86400), ("hour", 3600), ("minute", 60), ("second", 1))
+
+
+def relative(moment: datetime, now: datetime) -> str:
+    """Say how far ``moment`` is from ``now``, such as ``3 hours ago`` or ``in 2 days``."""
+    seconds = (moment - now).total_seconds()
+    if -60 < seconds <= 0:
+        return "just now"
+    unit, size = next(unit for unit in _UNITS if abs(seconds) >= unit[1] or unit[1] == 1)
+    count = max(1, int(abs(seconds) // size))
+    words = f"{count} {unit}{'' if count == 1 else 's'}"
+    return f"in {words}" if seconds > 0 else f"{words} ago"
+
+
+def exact(moment: datetime) -> str:
+    """Return the full moment for a title, such as ``23 Nov 2026, 12:20:11 UTC``."""
+    return f"{moment.day} {moment:%b %Y, %H:%M:%S} UTC"
+
+
+def duration(length: timedelta | float) -> str:
+    """Return a length of time in its two largest units, such as ``1 h 5 min``, ``12 s`` or ``0.4 s``."""
+    seconds = length.total_seconds() if isinstance(length, timedelta) else float(length)
+    if seconds < 10:
+        return f"{max(seconds, 0):.1f} s"
+    parts = []
+    rest = int(seconds)
+    for unit, size in (("d", 86400), ("h", 3600), ("min", 60), ("s", 1)):
+        count, rest = divmod(rest, size)
+        if count:
+            parts.append(f"{count} {unit}")
+    return " ".join(parts[:2])
+
+
+def file_size(count: int) -> str:
+    """Return a number of bytes as people read it, in binary units."""
+    if count < 1024:
+        return f"{count} B"
+    exponent = min((count.bit_length() - 1) // 10, 4)
+    size = count / 1024**exponent
+    return f"{size:.0f} {_SIZES[exponent]}" if size >= 100 else f"{size:.1f} {_SIZES[exponent]}"
+
+
+def short_digest(digest: str, length: int = 12) -> str:
+    """Return the start of a digest or commit, without its algorithm."""
+    return digest.rpartition(":")[2][:length]
+
+
+def plural(count: int, singular: str, many: str = "") -> str:
+    """Return a count with its noun, such as ``1 version`` or ``3 versions``."""
+    return f"{count:,} {singular if count == 1 else many or singular + 's'}"
+
+
+def initials(name: str) -> str:
+    """Return one or two letters that stand for a name."""
+    words = [word for word in name.replace("@", " ").replace("-", " ").split() if word[0].isalnum()]
+    return "".join(word[0] for word in words[:2]) or "?"
+
+
+def filters(clock: Callable[[], datetime]) -> dict[str, Callable[..., str]]:
+    """Return the filters that templates use; relative times are measured from what ``clock`` says."""
+    return {
+        "relative": lambda moment: relative(moment, clock()),
+        "exact": exact,
+        "duration": duration,
+        "file_size": file_size,
+        "short": short_digest,
+        "plural": plural,
+        "initials": initials,
+    }

@@ -1,0 +1,45 @@
+"""What surrounds every page: who is signed in, the theme, notices and toasts."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from catalog.tenancy import Principal
+from portal.pages.presentation import Tone
+
+Theme = Literal["auto", "light", "dark"]
+THEMES: tuple[Theme, ...] = ("auto", "light", "dark")
+
+
+@dataclass(frozen=True)
+class Toast:
+    """A short message that leaves by itself; a ``bad`` one stays until it is dismissed."""
+
+    tone: Tone
+    text: str
+
+
+@dataclass(frozen=True)
+class Shell:
+    """The surroundings of one answer: ``path`` is the page's address with its query, to come back to."""
+
+    path: str = "/"
+    theme: Theme = "auto"
+    principal: Principal | None = None
+    csrf_token: str = ""
+    warnings: tuple[str, ...] = ()
+    toasts: tuple[Toast, ...] = ()
+
+
+# A redirect may carry one notice by name in a cookie; texts never travel, so that nobody else can put words on a page.
+NOTICES: dict[str, Toast] = {
+    "environment-requested": Toast("good", "The environment is requested. This page follows its progress."),
+    "environment-moved": Toast("good", "The environment of this pull request moves to the commit you asked for."),
+    "environment-extended": Toast("good", "The environment lives longer now."),
+    "environment-destroying": Toast("good", "The environment is being destroyed."),
+    "environment-rebuilding": Toast("good", "The environment is being built again."),
+    "token-revoked": Toast("good", "The token is revoked. It stops working at once."),
+    "delivery-replayed": Toast("good", "The delivery is on its way again."),
+    "version-state-changed": Toast("good", "The state of the version has changed."),
+    "signed-in": Toast("good", "You are signed in."),
+    "signed-out": Toast("good", "You are signed out."),
+}
