@@ -1,4 +1,4 @@
-"""The outbox (events and their deliveries) and the heartbeats of processes."""
+"""The outbox (events and their deliveries), the schedules of periodic jobs and the heartbeats of processes."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -19,18 +19,21 @@ def upgrade() -> None:
     for statement in isolate("events"):
         op.execute(statement)
     op.execute("REVOKE UPDATE, DELETE ON events FROM slipway_app")
-    for statement in open_to_system("events", "SELECT, UPDATE (relayed_at), DELETE"):
+    for statement in open_to_system("events", "SELECT, UPDATE (relayed_at, position), DELETE"):
         op.execute(statement)
     for statement in isolate("deliveries"):
         op.execute(statement)
     op.execute("REVOKE INSERT, DELETE ON deliveries FROM slipway_app")
     for statement in open_to_system("deliveries", "SELECT, INSERT, UPDATE, DELETE"):
         op.execute(statement)
+    op.execute("GRANT USAGE ON SEQUENCE event_positions TO slipway_system, slipway_app")
+    op.execute("GRANT SELECT, INSERT, UPDATE, DELETE ON schedules TO slipway_system")
     op.execute("GRANT SELECT, INSERT, UPDATE, DELETE ON heartbeats TO slipway_system")
     op.execute("GRANT SELECT ON heartbeats TO slipway_app")
 
 
 def create_tables() -> None:
+    op.execute("CREATE SEQUENCE event_positions")
     op.create_table(
         "events",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -44,21 +47,23 @@ def create_tables() -> None:
         sa.Column("data", postgresql.JSONB(), nullable=False),
         sa.Column("occurred_at", WHEN, nullable=False),
         sa.Column("relayed_at", WHEN),
+        sa.Column("position", sa.BigInteger()),
         sa.PrimaryKeyConstraint("id", name="pk_events"),
         sa.UniqueConstraint("sequence", name="uq_events_sequence"),
     )
-    op.create_index("ix_events_tenant_id_sequence", "events", ["tenant_id", "sequence"])
+    op.create_index("ix_events_tenant_id_position", "events", ["tenant_id", "position"])
     op.create_index("ix_events_unrelayed", "events", ["sequence"], postgresql_where=sa.text("relayed_at IS NULL"))
     op.create_table(
         "deliveries",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
         sa.Column("tenant_id", sa.Uuid(), nullable=False),
         sa.Column("event_id", sa.Uuid(), nullable=False),
-        sa.Column("sequence", sa.BigInteger(), nullable=False),
+        sa.Column("position", sa.BigInteger(), nullable=False),
         sa.Column("subject", sa.String(), nullable=False),
         sa.Column("job", sa.String(), nullable=False),
         sa.Column("state", sa.String(length=32), nullable=False),
         sa.Column("attempt", sa.Integer(), nullable=False),
+        sa.Column("failures", sa.Integer(), nullable=False),
         sa.Column("next_attempt_at", WHEN, nullable=False),
         sa.Column("lease_until", WHEN),
         sa.Column("last_error", sa.String()),
@@ -67,10 +72,18 @@ def create_tables() -> None:
         sa.ForeignKeyConstraint(["event_id"], ["events.id"], name="fk_deliveries_event_id_events", ondelete="CASCADE"),
     )
     op.create_index("uq_deliveries_event_id_job", "deliveries", ["event_id", "job"], unique=True)
-    active = sa.text("state IN ('pending', 'sent', 'running')")
-    op.create_index("ix_deliveries_due", "deliveries", ["next_attempt_at"], postgresql_where=active)
-    unfinished = sa.text("state <> 'done'")
-    op.create_index("ix_deliveries_subject", "deliveries", ["job", "subject", "sequence"], postgresql_where=unfinished)
+    create_delivery_indexes()
+    op.create_table(
+        "schedules",
+        sa.Column("job", sa.String(), nullable=False),
+        sa.Column("state", sa.String(length=32), nullable=False),
+        sa.Column("run", sa.BigInteger(), nullable=False),
+        sa.Column("due_at", WHEN, nullable=False),
+        sa.Column("lease_until", WHEN),
+        sa.Column("last_error", sa.String()),
+        sa.Column("finished_at", WHEN),
+        sa.PrimaryKeyConstraint("job", name="pk_schedules"),
+    )
     op.create_table(
         "heartbeats",
         sa.Column("process", sa.String(), nullable=False),
@@ -82,6 +95,20 @@ def create_tables() -> None:
     )
 
 
+def create_delivery_indexes() -> None:
+    pending = sa.text("state = 'pending'")
+    op.create_index("ix_deliveries_pending", "deliveries", ["job", "tenant_id", "position"], postgresql_where=pending)
+    held = sa.text("state IN ('sent', 'running')")
+    op.create_index("ix_deliveries_held", "deliveries", ["lease_until"], postgresql_where=held)
+    unfinished = sa.text("state IN ('pending', 'sent', 'running')")
+    op.create_index("ix_deliveries_subject", "deliveries", ["job", "subject", "position"], postgresql_where=unfinished)
+    dead = sa.text("state = 'dead'")
+    op.create_index("ix_deliveries_dead", "deliveries", ["tenant_id", "finished_at"], postgresql_where=dead)
+    done = sa.text("state = 'done'")
+    op.create_index("ix_deliveries_done", "deliveries", ["finished_at"], postgresql_where=done)
+
+
 def downgrade() -> None:
-    for table in ("heartbeats", "deliveries", "events"):
+    for table in ("heartbeats", "schedules", "deliveries", "events"):
         op.drop_table(table)
+    op.execute("DROP SEQUENCE event_positions")

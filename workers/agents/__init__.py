@@ -1,0 +1,1 @@
+"""Agents: each reads facts and writes proposals, and never acts by itself."""
