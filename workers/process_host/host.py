@@ -289,10 +289,10 @@ class ProcessHost:
         self._table.remove(process_id)
         del self._applications[process_id]
         application.log.close()
-        if self._isolator.kind is Isolation.USER and not any(
-            other.environment_id == spec.environment_id for other in self._table.specs.values()
-        ):
-            sessions.kill_users({self._table.uid(spec.environment_id)})
+        if not any(other.environment_id == spec.environment_id for other in self._table.specs.values()):
+            if self._isolator.kind is Isolation.USER:
+                sessions.kill_users({self._table.uid(spec.environment_id)})
+            self._isolator.forget(spec.environment_id)
         for done in application.stopped:
             done.set_result(None)
 

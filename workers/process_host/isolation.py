@@ -82,6 +82,10 @@ class Isolator:
         sandbox = self._sandbox(directory, home) if self.kind is Isolation.BUBBLEWRAP else []
         return [*launcher, *sandbox, "/bin/sh", "-c", spec.command], self._environment(spec, home)
 
+    def forget(self, environment_id: str) -> None:
+        """Remove what applications of an environment left in their home directory."""
+        shutil.rmtree(self._homes / environment_id, ignore_errors=True)
+
     def _environment(self, spec: ProcessSpec, home: Path) -> dict[str, str]:
         return {
             "PATH": ":".join((*SEARCH_PATH, str(Path(sys.executable).parent))),
@@ -118,6 +122,9 @@ class Isolator:
         if top.is_dir() and Path(spec.directory).is_relative_to(top):
             os.chown(top, -1, uid)
             top.chmod(0o750)
+            for path in Path(spec.directory).parents:
+                if path.is_relative_to(top) and path != top:
+                    path.chmod(path.stat().st_mode & 0o7777 | 0o011)
 
     def _require_reach(self, directory: Path, uid: int) -> None:
         for path in (*reversed(directory.parents), directory):

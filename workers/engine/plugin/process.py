@@ -1,0 +1,264 @@
+"""`slipway:local:Process`: an application that runs and answers."""
+
+import http.client
+import os
+import re
+import secrets
+import socket
+import time
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+from workers.engine.plugin.resource import (
+    UNKNOWN,
+    Created,
+    Difference,
+    InputProblem,
+    ResourceFailure,
+    Values,
+    differing,
+    require_text,
+    unexpected,
+)
+from workers.process_host import Limits, ProcessHostError, ProcessSpec, ProcessState, ProcessStatus
+from workers.process_host.client import ProcessHostClient
+
+INPUTS = ("environment_id", "name", "directory", "command", "procfile_entry", "env", "limits", "health")
+HEALTH: Values = {"path": "", "timeout_seconds": 60, "interval_seconds": 0.25}
+LOG_LINES = 20
+STOP_GRACE_SECONDS = 5.0
+_IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,49}")
+_PORT_TAKEN = re.compile(r"address already in use|EADDRINUSE", re.IGNORECASE)
+
+
+class _PortTakenError(Exception):
+    """Somebody else took the port between its choice and the application's start."""
+
+
+class ProcessResource:
+    """An application; every change makes another process, which must be healthy before the old one goes.
+
+    Inputs: `environment_id`, `name`, `directory`; `command` (for `sh -c`) or `procfile_entry`; `env`; `limits`
+    (`memory_mb`, `processes`, `open_files`, `file_size_mb`); `health` (`path`, `timeout_seconds`, `interval_seconds`):
+    with a path, a GET must answer 2xx or 3xx; without, the port must accept connections.
+
+    Outputs: `port`, `address`, `process_id`, `log_file`, `state`.
+    """
+
+    type = "slipway:local:Process"
+    secrets: tuple[str, ...] = ("env",)
+
+    def __init__(self, client: ProcessHostClient, cancelled: Event) -> None:
+        self._client = client
+        self._cancelled = cancelled
+
+    def check(self, inputs: Values) -> tuple[Values, list[InputProblem]]:
+        """Fill in the defaults of `env`, `limits` and `health`; check everything."""
+        problems = unexpected(inputs, INPUTS) + require_text(inputs, "environment_id", "name", "directory")
+        for name in ("environment_id", "name"):
+            value = inputs.get(name)
+            if isinstance(value, str) and not _IDENTIFIER.fullmatch(value):
+                problems.append(InputProblem(name, "must be letters, digits, '_' and '-', at most 50"))
+        if ("command" in inputs) == ("procfile_entry" in inputs):
+            problems.append(InputProblem("command", "give either command or procfile_entry"))
+        else:
+            problems += require_text(inputs, "command" if "command" in inputs else "procfile_entry")
+        env = inputs.get("env", {})
+        if env is not UNKNOWN and not (
+            isinstance(env, dict) and all(value is UNKNOWN or isinstance(value, str) for value in env.values())
+        ):
+            problems.append(InputProblem("env", "must map names to text"))
+        limits, limit_problems = _numbers("limits", inputs.get("limits", {}), _default_limits())
+        health, health_problems = _health(inputs.get("health", {}))
+        return {**inputs, "env": env, "limits": limits, "health": health}, problems + limit_problems + health_problems
+
+    def diff(self, old: Values, new: Values) -> Difference:
+        """Every change is another process, and so is one that no longer runs."""
+        changed = differing(INPUTS, old, new)
+        if old.get("state") != ProcessState.HEALTHY:
+            changed += ("state",)
+        return Difference(changed=changed, replaces=changed)
+
+    def create(self, inputs: Values) -> Created:
+        """Start the application and wait until it answers; on failure stop it and say why."""
+        try:
+            try:
+                return self._attempt(inputs)
+            except _PortTakenError:
+                return self._attempt(inputs)
+        except _PortTakenError as error:
+            raise ResourceFailure(f"{inputs['name']}: the application found its port taken, twice: {error}") from error
+        except ProcessHostError as error:
+            raise ResourceFailure(f"{inputs['name']}: {error.message}") from error
+
+    def read(self, resource_id: str, state: Values) -> Values | None:
+        """Notice that the process is unknown to the host, or is not running."""
+        try:
+            status = self._client.status(resource_id)
+        except ProcessHostError as error:
+            raise ResourceFailure(error.message) from error
+        return None if status is None else {**state, **_outputs(status)}
+
+    def update(self, resource_id: str, old: Values, new: Values) -> Values:
+        """Refuse: a process is never changed."""
+        raise ResourceFailure(f"a process is replaced, never changed: {resource_id} {differing(INPUTS, old, new)}")
+
+    def delete(self, resource_id: str, state: Values) -> None:
+        """Stop the process and everything it started."""
+        del state
+        try:
+            self._client.stop(resource_id, grace_seconds=STOP_GRACE_SECONDS)
+        except ProcessHostError as error:
+            raise ResourceFailure(error.message) from error
+
+    def abandon(self, inputs: Values, kept: list[tuple[str, Values]]) -> None:
+        """Stop the processes of this environment and name that no resource has."""
+        known = {resource_id for resource_id, _outputs in kept}
+        environment_id = str(inputs.get("environment_id", ""))
+        for status in self._client.list(environment_id) if environment_id else ():
+            if status.name == inputs.get("name") and status.id not in known:
+                self._client.stop(status.id, grace_seconds=STOP_GRACE_SECONDS)
+
+    def _attempt(self, inputs: Values) -> Created:
+        spec = ProcessSpec(
+            id=f"{inputs['environment_id']}.{inputs['name']}.{secrets.token_hex(4)}",
+            environment_id=inputs["environment_id"],
+            name=inputs["name"],
+            directory=inputs["directory"],
+            command=_command(inputs),
+            env=inputs["env"],
+            limits=Limits(**inputs["limits"]),
+        )
+        healthy = False
+        try:
+            status = self._client.start(spec)
+            self._wait(status, inputs)
+            status = self._client.mark_healthy(spec.id)
+            healthy = True
+        finally:
+            if not healthy:
+                self._client.stop(spec.id, grace_seconds=1.0)
+        return Created(spec.id, _outputs(status))
+
+    def _wait(self, status: ProcessStatus, inputs: Values) -> None:
+        """Return once the application is healthy; raise `ResourceFailure` or `_PortTakenError`."""
+        health = inputs["health"]
+        deadline = time.monotonic() + health["timeout_seconds"]
+        # Most applications are up in a moment: ask often at first.
+        pause = min(0.02, health["interval_seconds"])
+        answer = "nothing listens there"
+        while time.monotonic() < deadline:
+            if self._cancelled.is_set():
+                raise ResourceFailure(f"{status.name}: the operation was cancelled while waiting for the application")
+            now = self._client.status(status.id)
+            if now is None or not now.alive:
+                self._raise_ended(status, now, inputs)
+            answer = _ask(status.port, health["path"])
+            if not answer:
+                return
+            time.sleep(pause)
+            pause = min(pause * 1.5, health["interval_seconds"])
+        path = f"http://127.0.0.1:{status.port}{health['path']}" if health["path"] else f"port {status.port}"
+        raise ResourceFailure(
+            f"{status.name}: not healthy after {health['timeout_seconds']} s: {path}: {answer}. The application must"
+            f" listen on the port in the variable PORT.{self._last_lines(status, inputs)}"
+        )
+
+    def _raise_ended(self, status: ProcessStatus, now: ProcessStatus | None, inputs: Values) -> None:
+        lines = self._last_lines(status, inputs)
+        if now is not None and now.exit_code == 125:
+            raise ResourceFailure(f"{status.name}: did not start; the process host is being stopped")
+        if _PORT_TAKEN.search(lines):
+            raise _PortTakenError(lines)
+        code = None if now is None else now.exit_code
+        how = (
+            "was stopped"
+            if code is None
+            else f"was ended by signal {-code}"
+            if code < 0
+            else f"exited with code {code}"
+        )
+        raise ResourceFailure(f"{status.name}: {how} before it was healthy.{lines}")
+
+    def _last_lines(self, status: ProcessStatus, inputs: Values) -> str:
+        text = "\n".join(self._client.log_tail(status.id, lines=LOG_LINES))
+        for value in inputs["env"].values():
+            # Values of the environment may be secrets, and an application that fails likes to print them.
+            if len(value) > 5:
+                text = text.replace(value, "[secret]")
+        return f" Its last lines:\n{text}" if text else " It wrote nothing."
+
+
+def _outputs(status: ProcessStatus) -> Values:
+    return {
+        "port": status.port,
+        "address": f"127.0.0.1:{status.port}",
+        "process_id": status.id,
+        "log_file": status.log_file,
+        "state": ProcessState.HEALTHY.value if status.alive else status.state.value,
+    }
+
+
+def _default_limits() -> Values:
+    limits = Limits()
+    return {name: getattr(limits, name) for name in Limits.__slots__}
+
+
+def _numbers(name: str, given: Any, defaults: Values) -> tuple[Values, list[InputProblem]]:
+    if given is UNKNOWN:
+        return defaults, []
+    if not isinstance(given, dict) or not given.keys() <= defaults.keys():
+        return defaults, [InputProblem(name, f"must be an object of {', '.join(defaults)}")]
+    wrong = [
+        key
+        for key, value in given.items()
+        if value is not UNKNOWN and (not isinstance(value, int | float) or isinstance(value, bool) or value <= 0)
+    ]
+    return {**defaults, **given}, [InputProblem(f"{name}.{key}", "must be a number above 0") for key in wrong]
+
+
+def _health(given: Any) -> tuple[Values, list[InputProblem]]:
+    path = given.get("path", "") if isinstance(given, dict) else ""
+    rest = {key: value for key, value in given.items() if key != "path"} if isinstance(given, dict) else given
+    numbers, problems = _numbers("health", rest, {key: value for key, value in HEALTH.items() if key != "path"})
+    if path is not UNKNOWN and not (isinstance(path, str) and re.fullmatch(r"(/[!-~]*)?", path)):
+        problems.append(InputProblem("health.path", "must begin with / and hold no spaces"))
+    return {**numbers, "path": path}, problems
+
+
+def _command(inputs: Values) -> str:
+    if "command" in inputs:
+        return str(inputs["command"])
+    entry, path = str(inputs["procfile_entry"]), Path(inputs["directory"]) / "Procfile"
+    try:
+        # A link could name a file that only this process may read.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+        with os.fdopen(descriptor, encoding="utf-8") as file:
+            lines = file.read(64 * 1024).splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ResourceFailure(f"{inputs['name']}: there is no readable Procfile in the application's files") from error
+    for line in lines:
+        name, colon, command = line.partition(":")
+        if colon and name.strip() == entry and command.strip():
+            return command.strip()
+    raise ResourceFailure(f"{inputs['name']}: the Procfile has no entry {entry!r}")
+
+
+def _ask(port: int, path: str) -> str:
+    """Ask the application; return nothing when it is healthy, otherwise what it did."""
+    try:
+        if not path:
+            socket.create_connection(("127.0.0.1", port), timeout=2).close()
+            return ""
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+        try:
+            connection.request("GET", path, headers={"Host": "localhost", "User-Agent": "slipway-health"})
+            status = connection.getresponse().status
+        finally:
+            connection.close()
+    except ConnectionRefusedError:
+        return "nothing listens there"
+    except (OSError, http.client.HTTPException) as error:
+        return f"no answer ({type(error).__name__})"
+    return "" if 200 <= status < 400 else f"answered {status}"

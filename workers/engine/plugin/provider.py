@@ -1,0 +1,152 @@
+"""Translates between the engine's calls and the resources' plain values."""
+
+import asyncio
+import importlib
+from collections.abc import Mapping
+from threading import Event
+from typing import Any, cast
+
+from pulumi.provider.experimental import provider as engine
+from pulumi.provider.experimental.property_value import Computed, PropertyValue
+
+from workers.engine.plugin import PluginConfiguration
+from workers.engine.plugin.checkout import CheckoutResource
+from workers.engine.plugin.process import ProcessResource
+from workers.engine.plugin.resource import UNKNOWN, Resource, ResourceFailure, Values
+from workers.engine.plugin.route import RouteResource
+from workers.process_host.client import ProcessHostClient
+
+
+def build_resources(configuration: PluginConfiguration, cancelled: Event) -> dict[str, Resource]:
+    """Return every resource of the plugin by its type."""
+    module = importlib.import_module(f"catalog.providers.routers.{configuration.router}")
+    router = module.PROVIDER.connect(configuration.data_dir, configuration.run_dir)
+    resources: tuple[Resource, ...] = (
+        CheckoutResource(configuration.data_dir / "environments"),
+        ProcessResource(ProcessHostClient(configuration.process_host_socket), cancelled),
+        RouteResource(router),
+    )
+    return {resource.type: resource for resource in resources}
+
+
+class SlipwayProvider(engine.Provider):
+    """Runs each call on a thread, because resources block while applications start."""
+
+    def __init__(self, configuration: PluginConfiguration) -> None:
+        self._cancelled = Event()
+        self._resources = build_resources(configuration, self._cancelled)
+
+    async def configure(self, request: engine.ConfigureRequest) -> engine.ConfigureResponse:
+        """Say that secrets are understood, and that nothing is made up while previewing."""
+        del request
+        return engine.ConfigureResponse(accept_secrets=True, supports_preview=False, accept_outputs=True)
+
+    async def check(self, request: engine.CheckRequest) -> engine.CheckResponse:
+        """Check inputs."""
+        resource = self._resource(request.type)
+        inputs, problems = resource.check(_plain(request.new_inputs))
+        failures = [engine.CheckFailure(problem.property, problem.reason) for problem in problems]
+        return engine.CheckResponse(_wrap(inputs, _secret_names(request.new_inputs, resource)), failures)
+
+    async def diff(self, request: engine.DiffRequest) -> engine.DiffResponse:
+        """Compare."""
+        found = self._resource(request.type).diff(_plain(request.old_state), _plain(request.new_inputs))
+        return engine.DiffResponse(
+            changes=bool(found.changed),
+            diffs=list(found.changed),
+            replaces=list(found.replaces),
+            delete_before_replace=found.delete_first,
+            detailed_diff={
+                name: engine.PropertyDiff(
+                    engine.PropertyDiffKind.UPDATE_REPLACE
+                    if name in found.replaces
+                    else engine.PropertyDiffKind.UPDATE,
+                    input_diff=True,
+                )
+                for name in found.changed
+            },
+        )
+
+    async def create(self, request: engine.CreateRequest) -> engine.CreateResponse:
+        """Create."""
+        resource, inputs = self._resource(request.type), _plain(request.properties)
+        created = await asyncio.to_thread(resource.create, inputs)
+        outputs = _wrap({**inputs, **created.outputs}, _secret_names(request.properties, resource))
+        return engine.CreateResponse(created.id, outputs)
+
+    async def read(self, request: engine.ReadRequest) -> engine.ReadResponse:
+        """Read; an empty identifier says that the resource is gone."""
+        resource = self._resource(request.type)
+        state = await asyncio.to_thread(resource.read, request.resource_id, _plain(request.properties))
+        if state is None:
+            return engine.ReadResponse("", {}, {})
+        secret = _secret_names(request.properties, resource)
+        inputs = {name: state.get(name, value) for name, value in _plain(request.inputs).items()}
+        return engine.ReadResponse(request.resource_id, _wrap(state, secret), _wrap(inputs, secret))
+
+    async def update(self, request: engine.UpdateRequest) -> engine.UpdateResponse:
+        """Update."""
+        resource, inputs = self._resource(request.type), _plain(request.news)
+        extra = await asyncio.to_thread(resource.update, request.resource_id, _plain(request.olds), inputs)
+        return engine.UpdateResponse(_wrap({**inputs, **extra}, _secret_names(request.news, resource)))
+
+    async def delete(self, request: engine.DeleteRequest) -> None:
+        """Delete."""
+        resource = self._resource(request.type)
+        await asyncio.to_thread(resource.delete, request.resource_id, _plain(request.properties))
+
+    async def cancel(self) -> None:
+        """Make whatever waits give up."""
+        self._cancelled.set()
+
+    def _resource(self, resource_type: str) -> Resource:
+        if resource_type not in self._resources:
+            raise ResourceFailure(f"there is no {resource_type}; there are {', '.join(self._resources)}")
+        return self._resources[resource_type]
+
+
+def _secret_names(values: Mapping[str, PropertyValue], resource: Resource) -> set[str]:
+    return {name for name, value in values.items() if _has_secret(value)} | set(resource.secrets)
+
+
+def _has_secret(value: PropertyValue) -> bool:
+    inner = value.value
+    if value.is_secret:
+        return True
+    if isinstance(inner, Mapping):
+        return any(_has_secret(item) for item in inner.values())
+    return isinstance(inner, list | tuple) and any(_has_secret(item) for item in inner)
+
+
+def _plain(values: Mapping[str, PropertyValue]) -> Values:
+    return {name: _to_plain(value) for name, value in values.items()}
+
+
+def _to_plain(value: PropertyValue) -> Any:
+    inner = value.value
+    if isinstance(inner, Computed):
+        return UNKNOWN
+    if isinstance(inner, Mapping):
+        return {name: _to_plain(item) for name, item in inner.items()}
+    if isinstance(inner, list | tuple):
+        return [_to_plain(item) for item in inner]
+    if isinstance(inner, float) and inner.is_integer():
+        return int(inner)
+    return inner
+
+
+def _wrap(values: Values, secret: set[str]) -> dict[str, PropertyValue]:
+    return {name: _to_value(value, is_secret=name in secret) for name, value in values.items()}
+
+
+def _to_value(value: Any, *, is_secret: bool = False) -> PropertyValue:
+    inner: Any = value
+    if value is UNKNOWN:
+        inner = Computed()
+    elif isinstance(value, dict):
+        inner = {name: _to_value(item) for name, item in value.items()}
+    elif isinstance(value, list):
+        inner = [_to_value(item) for item in value]
+    elif isinstance(value, int) and not isinstance(value, bool):
+        inner = float(value)
+    return PropertyValue(cast("Any", inner), is_secret=is_secret)

@@ -1,0 +1,100 @@
+"""Serves the provider to the engine: as a plugin executable, or inside the process that runs the engine."""
+
+import asyncio
+import sys
+import threading
+import traceback
+from collections.abc import Awaitable, Callable
+from concurrent.futures import Future
+from typing import Any
+
+import grpc
+import grpc.aio
+from google.protobuf import empty_pb2
+from pulumi.provider.experimental.server import ProviderServicer
+from pulumi.runtime._grpc_settings import _GRPC_CHANNEL_OPTIONS
+from pulumi.runtime.proto import provider_pb2_grpc
+
+from workers.engine.plugin import VERSION, PluginConfiguration
+from workers.engine.plugin.provider import SlipwayProvider
+from workers.engine.plugin.resource import ResourceFailure
+
+
+class _Servicer(ProviderServicer):
+    """Lets an engine attach to a plugin that it did not start itself."""
+
+    async def Attach(self, request: Any, context: Any) -> empty_pb2.Empty:  # noqa: N802 - the protocol's name
+        """Accept: everything the plugin needs came with its configuration."""
+        del request, context
+        return empty_pb2.Empty()
+
+
+class _PlainErrors(grpc.aio.ServerInterceptor):  # type: ignore[misc]  # the stubs leave this class untyped
+    """Gives the engine the reason alone, where the framework would add a traceback that ends up before users."""
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> grpc.RpcMethodHandler:
+        """Wrap the handler of every unary call."""
+        handler: Any = await continuation(handler_call_details)
+        if handler is None or handler.unary_unary is None:
+            return handler
+        inner = handler.unary_unary
+
+        async def call(request: Any, context: Any) -> Any:
+            try:
+                return await inner(request, context)
+            except Exception as error:  # noqa: BLE001 - every failure must reach the engine as a reason
+                await context.abort(*_reason(error))
+
+        return grpc.unary_unary_rpc_method_handler(
+            call, request_deserializer=handler.request_deserializer, response_serializer=handler.response_serializer
+        )
+
+
+def _reason(error: Exception) -> tuple[grpc.StatusCode, str]:
+    original = error.__context__ or error
+    if isinstance(original, ResourceFailure):
+        return grpc.StatusCode.UNKNOWN, str(original)
+    if isinstance(error, NotImplementedError):
+        return grpc.StatusCode.UNIMPLEMENTED, str(error)
+    traceback.print_exception(original, file=sys.stderr)
+    return grpc.StatusCode.INTERNAL, f"the plugin failed unexpectedly ({type(original).__name__})"
+
+
+async def _serve(configuration: PluginConfiguration, on_port: Callable[[int], object]) -> None:
+    server = grpc.aio.server(options=_GRPC_CHANNEL_OPTIONS, interceptors=[_PlainErrors()])
+    servicer = _Servicer([], VERSION, SlipwayProvider(configuration), engine_address="")
+    provider_pb2_grpc.add_ResourceProviderServicer_to_server(servicer, server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    on_port(port)
+    await server.wait_for_termination()
+
+
+def serve_beside(configuration: PluginConfiguration) -> int:
+    """Serve on a thread of this process until it ends; return the port, for an engine to attach to."""
+    port: Future[int] = Future()
+
+    def run() -> None:
+        try:
+            asyncio.run(_serve(configuration, port.set_result))
+        except Exception as error:
+            if port.done():
+                raise
+            port.set_exception(error)
+
+    threading.Thread(target=run, name="plugin", daemon=True).start()
+    return port.result(30)
+
+
+def serve_for_parent(configuration: PluginConfiguration) -> None:
+    """Serve as the plugin that an engine started: write the port to the standard output and go on until killed."""
+
+    def announce(port: int) -> None:
+        sys.stdout.write(f"{port}\n")
+        sys.stdout.flush()
+
+    asyncio.run(_serve(configuration, announce))
