@@ -75,17 +75,28 @@ def load_yaml(data: bytes, path: str, bounds: Bounds = BOUNDS) -> Located:
         _check_events(text, path, bounds)
         loader = _PlainLoader(text)
         node = loader.get_single_node()
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        line = mark.line + 1 if mark else None
-        raise DocumentRefusedError("yaml", path, line, f"Not valid YAML: {error.problem}.", "Correct it.") from None
     except yaml.YAMLError as error:
-        message = f"Not valid YAML: {str(error).splitlines()[0]}."
-        raise DocumentRefusedError("yaml", path, None, message, "Correct it.") from None
+        raise _bad_yaml(error, path) from None
     if node is None:
         raise DocumentRefusedError("yaml", path, 1, "The document is empty.", "Write it.")
     builder = _Builder(path, bounds)
     return Located(builder.build(node, ()), builder.lines)
+
+
+def check_yaml_syntax(data: bytes, path: str, bounds: Bounds) -> None:
+    """Raise `DocumentRefusedError` where a YAML file of another tool cannot be read; its values are not looked at."""
+    text = _decode(data, path, bounds)
+    try:
+        _check_events(text, path, bounds)
+    except yaml.YAMLError as error:
+        raise _bad_yaml(error, path) from None
+
+
+def _bad_yaml(error: yaml.YAMLError, path: str) -> DocumentRefusedError:
+    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+    problem = getattr(error, "problem", None) or str(error).splitlines()[0]
+    line = mark.line + 1 if mark else None
+    return DocumentRefusedError("yaml", path, line, f"Not valid YAML: {problem}.", "Correct it.")
 
 
 def _decode(data: bytes, path: str, bounds: Bounds) -> str:

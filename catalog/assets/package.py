@@ -10,6 +10,8 @@ from catalog.assets.findings import Finding
 from catalog.assets.located import Located, Place
 from catalog.assets.manifest import Manifest
 
+MOST_READ = 1024 * 1024 + 1
+
 
 @dataclass(frozen=True)
 class Package:
@@ -31,8 +33,12 @@ class Package:
         return Digests(self.archive.blob, self.archive.tree, manifest_digest(self.document.value))
 
     def text(self, path: str) -> str:
-        """Return a file as text, "" where there is none; bytes that are not UTF-8 are replaced."""
-        return self.archive.read(path).decode("utf-8", "replace") if path in self.archive.files else ""
+        """Return a file as text (at most 1 MiB), "" where there is none; bytes that are not UTF-8 are replaced."""
+        return self.content(path).decode("utf-8", "replace") if path in self.archive.files else ""
+
+    def content(self, path: str) -> bytes:
+        """Return a document's bytes, cut one byte beyond what any document may have."""
+        return self.archive.read(path, MOST_READ)
 
     def finding(self, rule: str, place: Place, message: str, fix: str) -> Finding:
         """Return an error at a place of the manifest."""

@@ -52,7 +52,7 @@ def check_schema(data: bytes, path: str) -> tuple[dict[str, Any], list[Finding]]
     if schema.get("type") != "object":
         findings.append(found("schema-type", "The schema does not describe an object.", 'Write "type": "object".'))
     try:
-        Draft202012Validator.check_schema(schema, format_checker=None)
+        Draft202012Validator.check_schema(schema, format_checker=FormatChecker(()))
     except SchemaError as error:
         message = f"Not a valid JSON Schema at {_pointer(error.absolute_path) or '/'}: {error.message[:200]}."
         return {}, [*findings, found("schema-invalid", message, "Correct it.")]
@@ -191,7 +191,9 @@ def _check_pattern_properties(
                 yield from validator.descend(value, subschema, path=name, schema_path=pattern)
 
 
-_VALIDATOR = extend(Draft202012Validator, {"pattern": _check_pattern, "patternProperties": _check_pattern_properties})
+_VALIDATOR = extend(  # type: ignore[no-untyped-call]  # jsonschema leaves this one untyped
+    Draft202012Validator, {"pattern": _check_pattern, "patternProperties": _check_pattern_properties}
+)
 _FORMATS = FormatChecker(("date", "time", "date-time", "email", "ipv4", "ipv6", "uuid", "uri", "duration", "hostname"))
 
 

@@ -44,14 +44,14 @@ class Archive:
         """The digest over the list of files."""
         return tree_digest(self.files.values())
 
-    def read(self, path: str) -> bytes:
-        """Return the content of a file; raise ``KeyError`` where there is none of that name."""
+    def read(self, path: str, most: int | None = None) -> bytes:
+        """Return the content of a file, or its first ``most`` bytes; raise ``KeyError`` where there is none."""
         kept = self._kept.get(path)
         if kept is not None:
-            return kept
+            return kept[:most]
         if path not in self.files:
             raise KeyError(path)
-        return read_file(self._source, path)
+        return read_file(self._source, path, most)
 
     def under(self, folder: str) -> tuple[str, ...]:
         """Return the sorted paths of the files inside ``folder``."""
@@ -168,11 +168,11 @@ def _check_files_list(collector: _Collector) -> list[Finding]:
     return findings
 
 
-def read_file(source: BinaryIO, path: str, limits: Limits = LIMITS) -> bytes:
-    """Return the content of one file of a sound archive; raise ``KeyError`` where there is none of that name."""
+def read_file(source: BinaryIO, path: str, most: int | None = None, limits: Limits = LIMITS) -> bytes:
+    """Return one file of a sound archive, or its first ``most`` bytes; raise ``KeyError`` where there is none."""
     source.seek(0)
     reader = TarReader(UnpackingStream(source, limits), limits)
     for entry in reader.entries():
         if entry.path == path and not entry.is_folder and entry.refused is None:
-            return reader.read(entry.size)
+            return reader.read(entry.size if most is None else min(entry.size, most))
     raise KeyError(path)

@@ -44,7 +44,7 @@ class AssetKind(Protocol):
         """Yield what is wrong with a package whose manifest and spec have the right shape."""
         ...
 
-    def skeleton(self, namespace: str, name: str) -> Mapping[str, str]:
+    def skeleton(self, namespace: str, name: str) -> Mapping[str, bytes]:
         """Return the files of a new asset that checks and publishes unchanged, by path."""
         ...
 

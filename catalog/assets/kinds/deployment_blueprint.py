@@ -48,7 +48,7 @@ class DeploymentBlueprint:
         yield from checks.address()
         yield from checks.life()
 
-    def skeleton(self, namespace: str, name: str) -> Mapping[str, str]:
+    def skeleton(self, namespace: str, name: str) -> Mapping[str, bytes]:
         """Return a blueprint that runs the ``web`` process of the repository's ``Procfile``."""
         return skeleton(self.name, namespace, name)
 

@@ -1,0 +1,94 @@
+"""Component packages: Pulumi components in an ordinary Python wheel."""
+
+import io
+import zipfile
+from collections.abc import Iterator, Mapping
+from fnmatch import fnmatchcase
+from typing import Annotated, Literal
+
+from packaging.utils import InvalidWheelFilename, parse_wheel_filename
+from packaging.version import Version
+from pydantic import Field, StringConstraints
+
+from catalog.assets.findings import Finding
+from catalog.assets.package import Package
+from catalog.assets.shapes import Shape
+from catalog.assets.skeletons import skeleton
+from catalog.assets.versions import parse_version
+from catalog.assets.wheel import build_wheel
+
+_PLUGIN_FILE = "PulumiPlugin.yaml"
+_SOURCE = "content/src/"
+_WHEEL: tuple[str, str] = ("spec", "wheel")
+
+
+class ComponentSpec(Shape):
+    """The ``spec`` of a component package; ``wheel`` is a pattern that exactly one file matches."""
+
+    runtime: Literal["python"]
+    wheel: Annotated[str, StringConstraints(max_length=240, pattern=r"^content/dist/[^/\r\n]+\.whl$")]
+    clouds: Annotated[tuple[Literal["azure", "aws", "gcp"], ...], Field(max_length=3)] = ()
+
+
+class ComponentPackage:
+    """The kind ``component-package``."""
+
+    name = "component-package"
+    title = "Component package"
+    description = "Pulumi components in a Python wheel, used by blueprints and by programs of your own."
+    spec: type[Shape] = ComponentSpec
+
+    def check(self, package: Package) -> Iterator[Finding]:
+        """Yield what is wrong with the wheel: its number, name, version, and what it must hold."""
+        pattern = package.document.value["spec"]["wheel"]
+        wheels = [path for path in package.archive.under("content/dist") if fnmatchcase(path, pattern)]
+        if len(wheels) != 1:
+            message = f"{len(wheels)} files match {pattern}; there must be exactly one."
+            yield package.finding("wheel-number", _WHEEL, message, "Build the wheel, and remove older ones.")
+            return
+        yield from _check_name(package, wheels[0])
+        yield from _check_content(package, wheels[0])
+
+    def skeleton(self, namespace: str, name: str) -> Mapping[str, bytes]:
+        """Return a package with one small component, as source and as the wheel built from it."""
+        files = dict(skeleton(self.name, namespace, name))
+        sources = {path.removeprefix(_SOURCE): data for path, data in files.items() if path.startswith(_SOURCE)}
+        wheel_name, data = build_wheel(name, "0.1.0", sources, requires=("pulumi>=3.160,<4",))
+        return {**files, f"content/dist/{wheel_name}": data}
+
+
+def _check_name(package: Package, path: str) -> Iterator[Finding]:
+    try:
+        _, version, _, tags = parse_wheel_filename(path.rpartition("/")[2])
+    except InvalidWheelFilename:
+        yield Finding("wheel-name", path, None, "This is not the name of a wheel.", "Build it with: pip wheel.")
+        return
+    wanted = Version(parse_version(package.manifest.metadata.version).canonical)
+    if version != wanted:
+        message = f"The wheel has version {version}, the asset {wanted}."
+        yield Finding("wheel-version", path, None, message, "Give both the same version.")
+    if not any(tag.platform == "any" and tag.abi == "none" for tag in tags):
+        message = "The wheel is built for one platform."
+        yield Finding("wheel-platform", path, None, message, "Build a pure Python wheel (py3-none-any).")
+
+
+def _check_content(package: Package, path: str) -> Iterator[Finding]:
+    try:
+        with zipfile.ZipFile(io.BytesIO(package.archive.read(path))) as wheel:
+            names = wheel.namelist()
+    except (zipfile.BadZipFile, NotImplementedError, ValueError):
+        yield Finding("wheel-damaged", path, None, "The wheel is not a zip file.", "Build it again.")
+        return
+    for name in names:
+        if name.startswith("/") or "\\" in name or ".." in name.split("/"):
+            yield Finding(
+                "wheel-path", path, None, f"The wheel holds the unsafe name {name[:80]!a}.", "Build it again."
+            )
+    if not any(name.count("/") == 1 and name.endswith(f"/{_PLUGIN_FILE}") for name in names):
+        message = f"The wheel holds no {_PLUGIN_FILE} inside its import package."
+        yield Finding("wheel-plugin", path, None, message, 'Add one that says "runtime: python".')
+    if not any(name.endswith(".dist-info/METADATA") for name in names):
+        yield Finding("wheel-metadata", path, None, "The wheel has no METADATA.", "Build it with: pip wheel.")
+
+
+KIND = ComponentPackage()

@@ -1,0 +1,119 @@
+"""Policy bundles: rules in Rego v1 as an OPA bundle, with their tests."""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, StringConstraints
+
+from catalog.assets.findings import Finding
+from catalog.assets.located import DocumentRefusedError, load_json
+from catalog.assets.package import Package
+from catalog.assets.shapes import Shape
+from catalog.assets.skeletons import skeleton
+
+_BUNDLE_MANIFEST = "content/.manifest"
+_COMMENTS = re.compile(r"^(?:\s|#[^\n]*\n)*")
+_PACKAGE = re.compile(r"package\s+([A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)*)[ \t]*(?:#[^\n]*)?(?:\n|$)")
+
+Entrypoint = Annotated[
+    str, StringConstraints(max_length=200, pattern=r"^[A-Za-z_][A-Za-z0-9_]*(?:/[A-Za-z_][A-Za-z0-9_]*)+$")
+]
+RuleName = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9_.-]+$")]
+
+
+class Control(Shape):
+    """One control of a regime, and the rules that stand for it."""
+
+    id: RuleName
+    rules: Annotated[tuple[RuleName, ...], Field(min_length=1, max_length=100)]
+
+
+class PolicySpec(Shape):
+    """The ``spec`` of a policy bundle; ``level`` is what a violation means where a rule does not say."""
+
+    entrypoints: Annotated[tuple[Entrypoint, ...], Field(min_length=1, max_length=50)]
+    level: Literal["advisory", "mandatory"]
+    regime: RuleName | None = None
+    controls: Annotated[tuple[Control, ...], Field(max_length=500)] = ()
+
+
+class PolicyBundle:
+    """The kind ``policy-bundle``."""
+
+    name = "policy-bundle"
+    title = "Policy bundle"
+    description = "Rules in Rego that releases and environments are held to, with their tests."
+    spec: type[Shape] = PolicySpec
+
+    def check(self, package: Package) -> Iterator[Finding]:
+        """Yield what is wrong with the bundle's manifest, packages, entry points, controls and tests."""
+        rules = [path for path in package.archive.under("content") if path.endswith(".rego")]
+        tests = [path for path in package.archive.under("tests") if path.endswith("_test.rego")]
+        if not rules:
+            yield Finding("rego-missing", "content", None, "There are no .rego files.", "Add the rules.")
+        if not tests:
+            fix = "Add tests/NAME_test.rego."
+            yield Finding("rego-tests", "tests", None, "The rules have no tests.", fix, "warning")
+        roots, problems = _roots(package)
+        yield from problems
+        packages: set[str] = set()
+        for path in [*rules, *tests]:
+            name = _package_of(package.text(path))
+            if name is None:
+                yield Finding(
+                    "rego-package", path, 1, "The file does not begin with a package.", "Write: package NAME."
+                )
+            elif path in rules:
+                packages.add(name)
+                if roots is not None and not any(name == root or name.startswith(f"{root}/") for root in roots):
+                    message = f"The package {name.replace('/', '.')} lies outside the roots of {_BUNDLE_MANIFEST}."
+                    yield Finding("rego-root", path, 1, message, "Add its root, or move the package.")
+        yield from _check_spec(package, packages, "\n".join(package.text(path) for path in rules))
+
+    def skeleton(self, namespace: str, name: str) -> Mapping[str, bytes]:
+        """Return a bundle with one rule and its tests."""
+        return skeleton(self.name, namespace, name)
+
+
+def _roots(package: Package) -> tuple[list[str] | None, list[Finding]]:
+    def found(message: str, fix: str) -> list[Finding]:
+        return [Finding("bundle-manifest", _BUNDLE_MANIFEST, None, message, fix)]
+
+    if _BUNDLE_MANIFEST not in package.archive.files:
+        return None, found("The bundle's manifest is missing.", 'Write {"revision": "0.1.0", "roots": ["NAME"]}.')
+    try:
+        document: Any = load_json(package.content(_BUNDLE_MANIFEST), _BUNDLE_MANIFEST)
+    except DocumentRefusedError as refusal:
+        return None, [refusal.finding]
+    roots = document.get("roots") if isinstance(document, dict) else None
+    if not isinstance(roots, list) or not roots or not all(isinstance(each, str) and each for each in roots):
+        return None, found("The bundle does not say which roots it owns.", 'Write "roots": ["NAME"].')
+    findings: list[Finding] = []
+    if document.get("revision") != package.manifest.metadata.version:
+        findings += found("The revision is not the asset's version.", "Give both the same text.")
+    if document.get("rego_version", 1) != 1:
+        findings += found("Only Rego v1 is accepted.", 'Write "rego_version": 1.')
+    return roots, findings
+
+
+def _package_of(text: str) -> str | None:
+    match = _PACKAGE.match(text, _COMMENTS.match(text).end())  # type: ignore[union-attr]  # it matches the empty text
+    return match[1].replace(".", "/") if match else None
+
+
+def _check_spec(package: Package, packages: set[str], rules: str) -> Iterator[Finding]:
+    spec = package.document.value["spec"]
+    for index, entrypoint in enumerate(spec["entrypoints"]):
+        if entrypoint.rpartition("/")[0] not in packages:
+            message = f"The entry point {entrypoint} is in no package of the bundle."
+            fix = "Write the package's path and the rule, such as baseline/deny."
+            yield package.finding("entrypoint", ("spec", "entrypoints", index), message, fix)
+    for index, control in enumerate(spec.get("controls", ())):
+        for rule in control["rules"]:
+            if f'"{rule}"' not in rules:
+                message = f"No rule of the bundle reports {rule}."
+                yield package.finding("control", ("spec", "controls", index), message, "Name a rule that exists.")
+
+
+KIND = PolicyBundle()
