@@ -157,7 +157,12 @@ class Supervisor:
             if moment >= care.restart_at:
                 self._start_again(care)
         elif part.process is not None and part.process.poll() is not None:
-            ending = _ending(part.process.returncode)
+            last = self._logs.last_words(part.name)
+            ending = (
+                f"{_ending(part.process.returncode)}; its last words: {last}"
+                if last
+                else _ending(part.process.returncode)
+            )
             part.stop(seconds=0.5)
             # What it had started is without a master now; a new one would trip over it.
             kill_all([child for child in psutil.Process().children() if child.pid not in self._own()])
