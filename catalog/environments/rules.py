@@ -37,6 +37,11 @@ class Situation:
     wanted_again: bool = False
 
 
+def follows(now: Situation) -> bool:
+    """Tell whether a new commit of the pull request moves the environment."""
+    return now.desired is Desired.PRESENT and now.phase not in LEAVING
+
+
 def admit(now: Situation) -> Situation:
     """Put an accepted request into the queue."""
     _expect(now, "admit", {Phase.REQUESTED})

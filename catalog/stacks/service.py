@@ -88,17 +88,18 @@ class MultiCloudProvisioningService:
         """Record that an interrupted stack has been recovered and refreshed."""
         self._move(self.confirm(lease), StackState.APPLIED)
 
-    def mark_applied(
-        self, lease: Lease, resources: Sequence[StackResource], outputs: Mapping[str, Any], *, complete: bool
-    ) -> Stack:
-        """Record what the stack consists of now; ``complete`` is False after an apply that failed half way."""
+    def mark_applied(self, lease: Lease, resources: Sequence[StackResource], outputs: Mapping[str, Any]) -> Stack:
+        """Record what the stack consists of now."""
         stack = self.confirm(lease)
         stack.resources = [resource.model_dump() for resource in resources]
         stack.outputs = dict(outputs)
         self._move(stack, StackState.APPLIED)
-        if complete:
-            self._tell(stack, StackApplied(stack_id=stack.id, resources=len(stack.resources)))
+        self._tell(stack, StackApplied(stack_id=stack.id, resources=len(stack.resources)))
         return stack
+
+    def mark_failed(self, lease: Lease, *, interrupted: bool) -> None:
+        """Record that an apply did not succeed; an interrupted one must be recovered before the next use."""
+        self._move(self.confirm(lease), StackState.UNKNOWN if interrupted else StackState.APPLIED)
 
     def mark_destroyed(self, lease: Lease) -> Stack:
         """Record that nothing of the stack is left."""

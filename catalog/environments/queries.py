@@ -1,0 +1,104 @@
+"""Reads of environments."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import func, tuple_
+from sqlmodel import Session, col, select
+
+from catalog.environments.models import Environment, Phase
+from catalog.environments.rules import LEAVING
+
+
+@dataclass(frozen=True)
+class Due:
+    """An environment that something is due for, as the system role may see it."""
+
+    tenant_id: UUID
+    environment_id: UUID
+
+
+def by_id(session: Session, tenant_id: UUID, environment_id: UUID, *, lock: bool = False) -> Environment | None:
+    """Return the tenant's environment, locked for the rest of the transaction where asked."""
+    statement = select(Environment).where(Environment.tenant_id == tenant_id, Environment.id == environment_id)
+    statement = statement.execution_options(populate_existing=True)
+    return session.exec(statement.with_for_update() if lock else statement).first()
+
+
+def by_pull_request(session: Session, tenant_id: UUID, repository: str, pull_request: int) -> Environment | None:
+    """Return the environment of a pull request; until the transaction ends nobody else can make or change it."""
+    key = f"{tenant_id}/{pull_request}/{repository}"
+    session.exec(select(func.pg_advisory_xact_lock(func.hashtextextended(key, 0))))
+    statement = select(Environment).where(
+        Environment.tenant_id == tenant_id,
+        Environment.repository == repository,
+        Environment.pull_request == pull_request,
+    )
+    return session.exec(statement.with_for_update()).first()
+
+
+def of_repository(session: Session, tenant_id: UUID, repository: str) -> Sequence[Environment]:
+    """Return the living environments of a repository."""
+    statement = select(Environment).where(
+        Environment.tenant_id == tenant_id,
+        Environment.repository == repository,
+        Environment.phase != Phase.DESTROYED,
+    )
+    return session.exec(statement).all()
+
+
+def page(
+    session: Session,
+    tenant_id: UUID,
+    phases: Sequence[Phase],
+    before: tuple[datetime, UUID] | None,
+    limit: int,
+) -> Sequence[Environment]:
+    """Return environments, newest first, of the given phases (all where none is named), after the cursor ``before``."""
+    statement = select(Environment).where(Environment.tenant_id == tenant_id)
+    if phases:
+        statement = statement.where(col(Environment.phase).in_(phases))
+    if before is not None:
+        statement = statement.where(tuple_(col(Environment.created_at), col(Environment.id)) < before)
+    ordered = statement.order_by(col(Environment.created_at).desc(), col(Environment.id).desc())
+    return session.exec(ordered.limit(limit)).all()
+
+
+def count_living(session: Session, tenant_id: UUID) -> int:
+    """Return how many environments of the tenant use up its quota."""
+    statement = (
+        select(func.count())
+        .select_from(Environment)
+        .where(Environment.tenant_id == tenant_id, Environment.phase != Phase.DESTROYED)
+    )
+    return session.exec(statement).one()
+
+
+def count_by_phase(session: Session, tenant_id: UUID) -> dict[Phase, int]:
+    """Return how many environments of the tenant are in each phase; phases without any are left out."""
+    statement = (
+        select(Environment.phase, func.count())
+        .where(Environment.tenant_id == tenant_id)
+        .group_by(col(Environment.phase))
+    )
+    return {Phase(phase): count for phase, count in session.exec(statement).all()}
+
+
+def expired(session: Session, moment: datetime, limit: int) -> list[Due]:
+    """Return environments of all tenants that have expired and are not being destroyed yet (system role)."""
+    leaving = [*LEAVING, Phase.DESTROYED]
+    statement = (
+        select(Environment.tenant_id, Environment.id)
+        .where(col(Environment.expires_at) <= moment, col(Environment.phase).not_in(leaving))
+        .order_by(col(Environment.expires_at))
+        .limit(limit)
+    )
+    return [Due(tenant_id, environment_id) for tenant_id, environment_id in session.exec(statement).all()]
+
+
+def living(session: Session) -> list[Due]:
+    """Return the environments of all tenants whose pull requests are to be watched (system role)."""
+    statement = select(Environment.tenant_id, Environment.id).where(Environment.phase != Phase.DESTROYED)
+    return [Due(tenant_id, environment_id) for tenant_id, environment_id in session.exec(statement).all()]

@@ -1,0 +1,284 @@
+"""What workers report: each report is bound to a lease and a generation, and writes nothing where either is stale."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlmodel import Session
+
+from catalog.assets.blueprint_spec import BlueprintSpec, parse_spec
+from catalog.clock import now
+from catalog.environments import rules
+from catalog.environments.events import (
+    EnvironmentDestroyed,
+    EnvironmentDestroyFailed,
+    EnvironmentFailed,
+    EnvironmentReady,
+    EnvironmentSuperseded,
+)
+from catalog.environments.models import Desired, Environment, Phase
+from catalog.environments.service.requests import start_generation
+from catalog.environments.service.rows import (
+    clear_condition,
+    find,
+    set_condition,
+    settle,
+    situation,
+    stamp,
+    tell,
+)
+from catalog.operations.models import OperationState, Problem
+from catalog.operations.rules import FINAL
+from catalog.operations.service import OperationService
+from catalog.providers.scm import PullRequest, PullRequestState
+from catalog.secrets import SecretBox
+from catalog.settings import Settings
+from catalog.stacks.models import Lease, Stack, StackResource
+from catalog.stacks.service import MultiCloudProvisioningService
+
+PROJECT = "slipway-environments"
+TARGET = "local"
+
+
+@dataclass(frozen=True)
+class DeployPlan:
+    """What a worker is to bring about: everything it needs, so that it need not read the row again."""
+
+    tenant_id: UUID
+    environment_id: UUID
+    generation: int
+    operation_id: UUID
+    name: str
+    hostname: str
+    url: str
+    repository: str
+    pull_request: PullRequest
+    head_sha: str
+    spec: BlueprintSpec
+    inputs: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class DestroyPlan:
+    """What a worker is to remove."""
+
+    tenant_id: UUID
+    environment_id: UUID
+    operation_id: UUID
+    hostname: str
+    attempt: int
+
+
+class EnvironmentReports:
+    """The side of environments that workers speak to; everything happens in the session's transaction."""
+
+    def __init__(self, session: Session, settings: Settings) -> None:
+        self._session = session
+        self._settings = settings
+        self._stacks = MultiCloudProvisioningService(session)
+        self._operations = OperationService(session)
+
+    def stack(self, tenant_id: UUID, environment_id: UUID) -> Stack:
+        """Return the stack of the environment's present incarnation, recorded if it is new."""
+        environment = find(self._session, tenant_id, environment_id, lock=True)
+        if environment.stack_id is not None:
+            return self._stacks.get(tenant_id, environment.stack_id)
+        name = f"{environment.name}-{environment.id.hex[:12]}-{environment.incarnation}"
+        stack = self._stacks.ensure(tenant_id, PROJECT, name, f"environments/{environment.id}", TARGET)
+        environment.stack_id = stack.id
+        self._session.add(environment)
+        return stack
+
+    def is_current(self, tenant_id: UUID, environment_id: UUID, generation: int) -> bool:
+        """Tell whether ``generation`` is (still) the newest of an environment that is wanted."""
+        environment = find(self._session, tenant_id, environment_id)
+        return environment.desired is Desired.PRESENT and environment.generation == generation
+
+    def set_aside(self, tenant_id: UUID, environment_id: UUID, generation: int, operation_id: UUID) -> bool:
+        """Close the operation of a generation that need not be worked on (any more); tell whether that was so."""
+        environment = find(self._session, tenant_id, environment_id, lock=True)
+        current = environment.desired is Desired.PRESENT and environment.generation == generation
+        if current and environment.phase not in rules.SETTLED:
+            return False
+        if environment.observed_generation != generation:
+            self._finish(tenant_id, operation_id, OperationState.CANCELLED)
+        return True
+
+    def lose(self, tenant_id: UUID, environment_id: UUID) -> None:
+        """Record that the worker before vanished in the middle, so that the state has to be looked at first."""
+        environment = find(self._session, tenant_id, environment_id, lock=True)
+        if environment.phase in rules.APPLYING:
+            self._settle(environment, rules.lose(situation(environment)))
+
+    def begin(self, lease: Lease, environment_id: UUID, generation: int, operation_id: UUID) -> DeployPlan:
+        """Start to apply a generation; raises ``TransitionError`` where it is not wanted any more."""
+        self._stacks.mark_changing(lease)
+        environment = find(self._session, lease.tenant_id, environment_id, lock=True)
+        self._settle(environment, rules.begin(situation(environment), generation))
+        environment.attempt += 1
+        self._operations.run(lease.tenant_id, operation_id)
+        inputs = environment.inputs
+        if environment.sealed_inputs is not None:
+            purpose = f"environments/{environment.id}/inputs"
+            inputs = SecretBox(self._settings).open(purpose, environment.sealed_inputs)
+        pull_request = PullRequest(
+            environment.pull_request, PullRequestState.OPEN, environment.seen_sha, environment.branch or ""
+        )
+        return DeployPlan(
+            tenant_id=environment.tenant_id,
+            environment_id=environment.id,
+            generation=generation,
+            operation_id=operation_id,
+            name=environment.name,
+            hostname=environment.hostname,
+            url=self._settings.preview_url(environment.hostname),
+            repository=environment.repository,
+            pull_request=pull_request,
+            head_sha=environment.head_sha,
+            spec=parse_spec({"spec": environment.spec}),
+            inputs=inputs,
+        )
+
+    def succeed(
+        self, lease: Lease, plan: DeployPlan, resources: Sequence[StackResource], outputs: dict[str, Any]
+    ) -> Phase:
+        """Report that the plan was applied; returns the phase that follows, which may be another than ready."""
+        self._stacks.mark_applied(lease, resources, outputs)
+        environment = find(self._session, plan.tenant_id, plan.environment_id, lock=True)
+        self._settle(environment, rules.succeed(situation(environment), plan.generation))
+        environment.deployed_sha = plan.head_sha
+        environment.outputs = outputs
+        environment.url = plan.url
+        environment.last_deploy_at = now()
+        if environment.phase is not Phase.READY:
+            self._superseded(environment, plan)
+            return environment.phase
+        environment.failure = None
+        ttl = timedelta(seconds=environment.ttl_seconds)
+        deployed = rules.expiry(now(), ttl, environment.hard_expires_at)
+        environment.expires_at = max(environment.expires_at, deployed)
+        message = f"The application answers at commit {plan.head_sha[:12]}."
+        set_condition(environment, "Serving", "Healthy", message, status=True)
+        self._finish(plan.tenant_id, plan.operation_id, OperationState.SUCCEEDED)
+        data = EnvironmentReady(**stamp(environment), url=plan.url, head_sha=plan.head_sha)
+        tell(self._session, environment, data, "system")
+        return environment.phase
+
+    def fail(self, lease: Lease, plan: DeployPlan, problem: Problem, *, interrupted: bool = False) -> Phase:
+        """Report that the plan could not be applied; what served before goes on serving.
+
+        ``interrupted`` says that the engine was cut off, so that the stack must be recovered before its next use.
+        """
+        self._stacks.mark_failed(lease, interrupted=interrupted)
+        environment = find(self._session, plan.tenant_id, plan.environment_id, lock=True)
+        self._settle(environment, rules.fail(situation(environment), plan.generation))
+        if environment.phase is not Phase.FAILED:
+            self._superseded(environment, plan)
+            return environment.phase
+        environment.failure = problem.model_dump()
+        serving = environment.observed_generation > 0 and environment.deployed_sha is not None
+        if serving and environment.deployed_sha is not None:
+            message = f"The version at commit {environment.deployed_sha[:12]} still answers."
+            set_condition(environment, "Serving", "PreviousVersion", message, status=True)
+        else:
+            set_condition(environment, "Serving", "NeverHealthy", "Nothing has answered yet.", status=False)
+        self._finish(plan.tenant_id, plan.operation_id, OperationState.FAILED, problem)
+        data = EnvironmentFailed(**stamp(environment), code=problem.code, message=problem.message)
+        tell(self._session, environment, data, "system")
+        return environment.phase
+
+    def abandon(
+        self, lease: Lease, environment_id: UUID, generation: int, operation_id: UUID, problem: Problem
+    ) -> None:
+        """Record that no further try is made for a generation, if it is still the one that is wanted."""
+        self._stacks.confirm(lease)
+        environment = find(self._session, lease.tenant_id, environment_id, lock=True)
+        if environment.desired is Desired.PRESENT and environment.generation == generation:
+            if environment.phase in {Phase.QUEUED, Phase.UNKNOWN}:
+                self._settle(environment, rules.begin(situation(environment), generation))
+            if environment.phase in rules.APPLYING:
+                self._settle(environment, rules.fail(situation(environment), generation))
+                environment.failure = problem.model_dump()
+                data = EnvironmentFailed(**stamp(environment), code=problem.code, message=problem.message)
+                tell(self._session, environment, data, "system")
+        self._finish(lease.tenant_id, operation_id, OperationState.FAILED, problem)
+
+    def start_destroy(self, lease: Lease, environment_id: UUID, operation_id: UUID) -> DestroyPlan | None:
+        """Start to remove an environment that is not wanted; None where it is gone or wanted again."""
+        environment = find(self._session, lease.tenant_id, environment_id, lock=True)
+        if environment.phase is Phase.DESTROYED or environment.desired is Desired.PRESENT:
+            return None
+        self._stacks.mark_changing(lease)
+        self._settle(environment, rules.leave(situation(environment)))
+        self._operations.run(lease.tenant_id, operation_id)
+        return DestroyPlan(lease.tenant_id, environment.id, operation_id, environment.hostname, environment.attempt)
+
+    def forget_untouched(self, tenant_id: UUID, environment_id: UUID, operation_id: UUID) -> bool:
+        """Close the books of an environment that was dismissed before anything was made; tell whether that was so."""
+        environment = find(self._session, tenant_id, environment_id, lock=True)
+        if environment.phase is not Phase.DESTROYED:
+            return False
+        if environment.destroyed_at is None:
+            environment.destroyed_at = now()
+            self._session.add(environment)
+            tell(self._session, environment, EnvironmentDestroyed(**stamp(environment)), "system")
+        self._finish(tenant_id, operation_id, OperationState.SUCCEEDED)
+        return True
+
+    def verifying(self, lease: Lease, plan: DestroyPlan) -> None:
+        """Report that everything was removed, as far as the engine knows."""
+        self._stacks.confirm(lease)
+        environment = find(self._session, plan.tenant_id, plan.environment_id, lock=True)
+        self._settle(environment, rules.verify(situation(environment)))
+
+    def destroyed(self, lease: Lease, plan: DestroyPlan) -> None:
+        """Report that nothing is left; an environment that was wanted again meanwhile starts its next life."""
+        self._stacks.mark_destroyed(lease)
+        environment = find(self._session, plan.tenant_id, plan.environment_id, lock=True)
+        again = environment.wanted_again
+        told = stamp(environment)
+        self._settle(environment, rules.gone(situation(environment)))
+        environment.stack_id = None
+        environment.url = None
+        environment.outputs = {}
+        environment.deployed_sha = None
+        environment.failure = None
+        environment.conditions = []
+        environment.destroyed_at = now()
+        self._finish(plan.tenant_id, plan.operation_id, OperationState.SUCCEEDED)
+        tell(self._session, environment, EnvironmentDestroyed(**told), "system")
+        if again:
+            self._settle(environment, rules.admit(situation(environment)))
+            start_generation(self._session, environment, "system", "wanted again", first=True)
+
+    def destroy_failed(self, lease: Lease, plan: DestroyPlan, message: str) -> timedelta:
+        """Report that something is left; returns how long to wait before the next try."""
+        self._stacks.confirm(lease)
+        environment = find(self._session, plan.tenant_id, plan.environment_id, lock=True)
+        self._settle(environment, rules.remains(situation(environment)))
+        environment.attempt += 1
+        problem = Problem(
+            code="destroy_failed", message=message, hint="It is tried again by itself, at growing intervals."
+        )
+        environment.failure = problem.model_dump()
+        set_condition(environment, "Leaked", "DestroyFailed", message, status=True)
+        tell(self._session, environment, EnvironmentDestroyFailed(**stamp(environment), message=message), "system")
+        return rules.destroy_retry(environment.attempt)
+
+    def _superseded(self, environment: Environment, plan: DeployPlan) -> None:
+        clear_condition(environment, "Serving")
+        self._finish(plan.tenant_id, plan.operation_id, OperationState.CANCELLED)
+        told = {**stamp(environment), "generation": plan.generation}
+        tell(self._session, environment, EnvironmentSuperseded(**told), "system")
+
+    def _settle(self, environment: Environment, after: rules.Situation) -> None:
+        settle(environment, after)
+        self._session.add(environment)
+
+    def _finish(
+        self, tenant_id: UUID, operation_id: UUID, state: OperationState, problem: Problem | None = None
+    ) -> None:
+        if self._operations.get(tenant_id, operation_id).state not in FINAL:
+            self._operations.finish(tenant_id, operation_id, state, problem)

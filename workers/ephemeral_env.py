@@ -1,0 +1,304 @@
+"""EphemeralEnvWorker: makes, moves and removes the environments of pull requests."""
+
+import shutil
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from uuid import UUID
+
+from catalog.clock import now
+from catalog.environments.errors import TransitionError
+from catalog.environments.events import (
+    EnvironmentDestroyRequested,
+    EnvironmentRequested,
+    EnvironmentUpdateRequested,
+)
+from catalog.environments.service import DeployPlan, DestroyPlan, EnvironmentReports, EphemeralEnvironmentService
+from catalog.errors import SlipwayError
+from catalog.operations.models import Problem, StepState
+from catalog.operations.service import OperationService
+from catalog.providers.scm import provider_for
+from catalog.secrets import SecretBox
+from catalog.settings import Settings
+from catalog.stacks.models import Stack, StackResource
+from catalog.stacks.service import MultiCloudProvisioningService
+from workers.engine import EngineError, ErrorKind, ProgressEvent, ProgressKind, StackProgram, StackRef, StackRequest
+from workers.engine_resource import ENGINE
+from workers.environment_program import environment_program
+from workers.leases import HeldLease, held
+from workers.local_target import LOCAL_TARGET
+from workers.runtime.worker import Interrupted, JobContext, Retry, Worker
+
+WORKER = Worker("ephemeral_env", queue="environments")
+
+LOOK_AGAIN_SECONDS = 1.0
+DUE_AT_ONCE = 200
+
+
+class _Asked:
+    """What a deploy event asks for, whichever of the two it is."""
+
+    def __init__(self, tenant_id: UUID, event: EnvironmentRequested | EnvironmentUpdateRequested) -> None:
+        self.tenant_id = tenant_id
+        self.environment_id = event.environment_id
+        self.generation = event.generation
+        self.operation_id = event.operation_id
+
+
+def _asked(context: JobContext) -> _Asked:
+    event = context.envelope.event() if context.envelope is not None else None
+    if not isinstance(event, EnvironmentRequested | EnvironmentUpdateRequested):
+        raise TypeError(f"{context.job} is started by requests for an environment alone")
+    return _Asked(_tenant(context), event)
+
+
+def _tenant(context: JobContext) -> UUID:
+    if context.tenant_id is None:
+        raise ValueError(f"{context.job} needs a tenant")
+    return context.tenant_id
+
+
+def _give_up(context: JobContext, reason: str) -> None:
+    """Tell whoever waits that no further try is made, so that nothing looks as if it were still being worked on."""
+    asked = _asked(context)
+    with context.session() as session:
+        reports = EnvironmentReports(session, context.settings)
+        stack = reports.stack(asked.tenant_id, asked.environment_id)
+    with held(context, asked.tenant_id, stack.id) as hand:
+        problem = Problem(
+            code="internal", message=reason, hint="Request the environment again, or see the worker's log."
+        )
+        with context.session() as session:
+            reports = EnvironmentReports(session, context.settings)
+            reports.abandon(hand.lease, asked.environment_id, asked.generation, asked.operation_id, problem)
+
+
+@WORKER.on(EnvironmentRequested, EnvironmentUpdateRequested)
+@WORKER.job(
+    "environments.provision",
+    time_limit=timedelta(minutes=20),
+    max_attempts=4,
+    when_dead=_give_up,
+)
+def provision(context: JobContext) -> None:
+    """Bring about the generation that the event asks for, unless something newer is wanted."""
+    asked = _asked(context)
+    with context.session() as session:
+        reports = EnvironmentReports(session, context.settings)
+        if reports.set_aside(asked.tenant_id, asked.environment_id, asked.generation, asked.operation_id):
+            return
+        stack = reports.stack(asked.tenant_id, asked.environment_id)
+    with held(context, asked.tenant_id, stack.id) as hand:
+        _recover(context, hand, stack, asked.environment_id)
+        try:
+            with context.session() as session:
+                reports = EnvironmentReports(session, context.settings)
+                plan = reports.begin(hand.lease, asked.environment_id, asked.generation, asked.operation_id)
+        except TransitionError:
+            with context.session() as session:
+                reports = EnvironmentReports(session, context.settings)
+                reports.set_aside(asked.tenant_id, asked.environment_id, asked.generation, asked.operation_id)
+            return
+        _deploy(context, hand, stack, plan)
+
+
+@WORKER.on(EnvironmentDestroyRequested)
+@WORKER.job("environments.tear_down", time_limit=timedelta(minutes=20), max_attempts=12)
+def tear_down(context: JobContext) -> None:
+    """Remove everything an environment consists of, and say so only once nothing is found any more."""
+    asked = context.event(EnvironmentDestroyRequested)
+    tenant_id = _tenant(context)
+    with context.session() as session:
+        reports = EnvironmentReports(session, context.settings)
+        if reports.forget_untouched(tenant_id, asked.environment_id, asked.operation_id):
+            return
+        stack = reports.stack(tenant_id, asked.environment_id)
+    with held(context, tenant_id, stack.id) as hand:
+        with context.session() as session:
+            reports = EnvironmentReports(session, context.settings)
+            plan = reports.start_destroy(hand.lease, asked.environment_id, asked.operation_id)
+        if plan is not None:
+            _destroy(context, hand, stack, plan)
+
+
+@WORKER.every(timedelta(seconds=5))
+@WORKER.job("environments.expire_due", time_limit=timedelta(seconds=60))
+def expire_due(context: JobContext) -> None:
+    """Dismiss the environments whose time is up."""
+    with context.system_session() as session:
+        due = EphemeralEnvironmentService.due_for_expiry(session, now(), DUE_AT_ONCE)
+    for each in due:
+        with context.session(each.tenant_id) as session:
+            service = EphemeralEnvironmentService(session, context.settings)
+            service.expire(each.tenant_id, each.environment_id)
+
+
+@WORKER.every(lambda settings: timedelta(seconds=settings.pull_request_poll_seconds))
+@WORKER.job("environments.watch_pull_requests", time_limit=timedelta(seconds=120))
+def watch_pull_requests(context: JobContext) -> None:
+    """Look at the pull request of every living environment; hooks only make this happen earlier."""
+    with context.system_session() as session:
+        living = EphemeralEnvironmentService.watched(session)
+    for each in living:
+        if context.should_stop():
+            return
+        with context.session(each.tenant_id) as session:
+            EphemeralEnvironmentService(session, context.settings).watch(each.tenant_id, each.environment_id)
+
+
+def _recover(context: JobContext, hand: HeldLease, stack: Stack, environment_id: UUID) -> None:
+    """Look at what an interrupted operation left before anything else is done to the stack."""
+    if not hand.lease.interrupted:
+        return
+    with context.session() as session:
+        EnvironmentReports(session, context.settings).lose(hand.lease.tenant_id, environment_id)
+    context.resource(ENGINE).recover(_request(context.settings, stack))
+    with context.session() as session:
+        MultiCloudProvisioningService(session).mark_recovered(hand.lease)
+
+
+def _deploy(context: JobContext, hand: HeldLease, stack: Stack, plan: DeployPlan) -> None:
+    """Fetch the commit, apply the program, and report how it went."""
+    story = _Story(context, plan.tenant_id, plan.operation_id)
+    stopping = _stopping(context, hand, plan)
+    try:
+        story.step("source")
+        program = _program(context, plan)
+        story.step("prepare")
+        result = context.resource(ENGINE).up(_request(context.settings, stack, program), story.hear, stopping)
+    except SlipwayError as error:
+        _fail(context, hand, plan, Problem(code=error.code, message=error.detail), interrupted=False)
+        return
+    except EngineError as error:
+        if context.should_stop() or hand.lost.is_set():
+            raise Interrupted(error.message) from None
+        interrupted = error.kind is not ErrorKind.FAILED
+        _fail(context, hand, plan, _problem(error), interrupted=interrupted)
+        return
+    resources = [StackResource(type=each.type, name=each.name, id=each.id) for each in result.resources]
+    with context.session() as session:
+        reports = EnvironmentReports(session, context.settings)
+        reports.succeed(hand.lease, plan, resources, dict(result.outputs))
+        context.complete(session)
+
+
+def _fail(context: JobContext, hand: HeldLease, plan: DeployPlan, problem: Problem, *, interrupted: bool) -> None:
+    with context.session() as session:
+        EnvironmentReports(session, context.settings).fail(hand.lease, plan, problem, interrupted=interrupted)
+        context.complete(session)
+
+
+def _program(context: JobContext, plan: DeployPlan) -> StackProgram:
+    provider = provider_for(plan.repository)
+    mirrors = context.settings.data_dir / "repositories"
+    mirror = provider.mirror(plan.repository, plan.head_sha, plan.pull_request, mirrors, context.settings)
+    return environment_program(plan, mirror, _directory(context.settings, plan.environment_id))
+
+
+def _destroy(context: JobContext, hand: HeldLease, stack: Stack, plan: DestroyPlan) -> None:
+    """Remove, look, and report: gone, or what is left and when it is tried again."""
+    story = _Story(context, plan.tenant_id, plan.operation_id)
+    story.step("destroy")
+    engine = context.resource(ENGINE)
+    request = _request(context.settings, stack)
+    try:
+        if hand.lease.interrupted:
+            engine.recover(request)
+        engine.destroy(request, story.hear, lambda: context.should_stop() or hand.lost.is_set())
+    except EngineError as error:
+        if context.should_stop() or hand.lost.is_set():
+            raise Interrupted(error.message) from None
+        _remains(context, hand, plan, error.message)
+    with context.session() as session:
+        EnvironmentReports(session, context.settings).verifying(hand.lease, plan)
+    story.step("verify")
+    left = _left(context, stack, plan)
+    if left:
+        _remains(context, hand, plan, f"Something is left: {', '.join(left)}.")
+    with context.session() as session:
+        EnvironmentReports(session, context.settings).destroyed(hand.lease, plan)
+        context.complete(session)
+
+
+def _remains(context: JobContext, hand: HeldLease, plan: DestroyPlan, message: str) -> None:
+    with context.session() as session:
+        after = EnvironmentReports(session, context.settings).destroy_failed(hand.lease, plan, message)
+    raise Retry(after, message)
+
+
+def _left(context: JobContext, stack: Stack, plan: DestroyPlan) -> list[str]:
+    """Name everything of the environment that is still found: processes, route, files, stack."""
+    directory = _directory(context.settings, plan.environment_id)
+    shutil.rmtree(directory, ignore_errors=True)
+    left = list(context.resource(LOCAL_TARGET).inventory(str(plan.environment_id), plan.hostname))
+    if directory.exists():
+        left.append("its files")
+    if context.resource(ENGINE).exists(StackRef(stack.project, stack.name)):
+        left.append(f"the stack {stack.name}")
+    return left
+
+
+def _directory(settings: Settings, environment_id: UUID) -> Path:
+    return settings.data_dir / "environments" / str(environment_id)
+
+
+def _request(settings: Settings, stack: Stack, program: StackProgram | None = None) -> StackRequest:
+    return StackRequest(
+        stack=StackRef(stack.project, stack.name),
+        passphrase=SecretBox(settings).passphrase(f"stacks/{stack.id}"),
+        program=program or StackProgram(resources=()),
+        labels={"slipway:owner": stack.owner, "slipway:tenant": str(stack.tenant_id)},
+        time_limit=float(settings.operation_time_limit_seconds),
+    )
+
+
+def _stopping(context: JobContext, hand: HeldLease, plan: DeployPlan) -> Callable[[], bool]:
+    """Return what the engine asks: stop when told to, when the lease is lost, or when something newer is wanted."""
+    looked_at = time.monotonic()
+    outdated = False
+
+    def should_stop() -> bool:
+        nonlocal looked_at, outdated
+        if time.monotonic() - looked_at >= LOOK_AGAIN_SECONDS:
+            looked_at = time.monotonic()
+            with context.session() as session:
+                reports = EnvironmentReports(session, context.settings)
+                outdated = not reports.is_current(plan.tenant_id, plan.environment_id, plan.generation)
+        return outdated or context.should_stop() or hand.lost.is_set()
+
+    return should_stop
+
+
+def _problem(error: EngineError) -> Problem:
+    hints = {
+        ErrorKind.UNAVAILABLE: "Run `slipway doctor` where the worker runs: it says what is missing.",
+        ErrorKind.TIMEOUT: "Make the application start faster, or raise SLIPWAY_OPERATION_TIME_LIMIT_SECONDS.",
+        ErrorKind.FAILED: "Mend the application or its inputs, push, and it is tried again.",
+    }
+    return Problem(code=f"engine_{error.kind}", message=error.message, hint=hints.get(error.kind))
+
+
+class _Story:
+    """Tells an operation's readers how far it is: its steps, and the lines worth reading."""
+
+    def __init__(self, context: JobContext, tenant_id: UUID, operation_id: UUID) -> None:
+        self._context = context
+        self._tenant_id = tenant_id
+        self._operation_id = operation_id
+
+    def step(self, name: str, message: str | None = None) -> None:
+        """Go on to a step; the one before is done."""
+        with self._context.session() as session:
+            OperationService(session).step(self._tenant_id, self._operation_id, name, StepState.RUNNING, message)
+
+    def hear(self, event: ProgressEvent) -> None:
+        """Write down what the engine tells."""
+        kind = event.type.rpartition(":")[2]
+        if event.kind is ProgressKind.RESOURCE_STARTED and kind == "Process" and event.operation == "create":
+            self.step("apply")
+        elif event.kind is ProgressKind.RESOURCE_STARTED and kind == "Route" and event.operation != "delete":
+            self.step("publish")
+        line = event.message or f"{event.operation} {kind} {event.name}: {event.kind.removeprefix('resource_')}"
+        with self._context.session() as session:
+            OperationService(session).log(self._tenant_id, self._operation_id, [line])
