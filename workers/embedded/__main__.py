@@ -8,9 +8,10 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from catalog import running
 from catalog.settings import Settings, inherited_environment
 from workers.embedded import composition
-from workers.embedded.accounts import passage
+from workers.embedded.data import settle
 from workers.embedded.errors import EmbeddedError
 from workers.embedded.guard import run_guarded
 from workers.embedded.hold import Hold
@@ -32,14 +33,20 @@ def main() -> int:
     parser.add_argument("--host", help="the address to listen on (SLIPWAY_HOST)")
     parser.add_argument("--no-demo", action="store_true", help="start without sample assets and application")
     arguments = parser.parse_args()
-    given = {"data_dir": arguments.data, "port": arguments.port, "host": arguments.host}
+    asked = {"data_dir": arguments.data, "port": arguments.port, "host": arguments.host}
+    given = {name: value for name, value in asked.items() if value is not None}
     try:
-        settings = Settings(**{name: value for name, value in given.items() if value is not None})
+        settings = Settings(**given)
     except ValidationError as error:
         for problem in error.errors():
             sys.stderr.write(f"slipway: {'.'.join(map(str, problem['loc']))}: {problem['msg']}\n")
         return 2
-    settings = settings.model_copy(update={"data_dir": settings.data_dir.absolute()})
+    try:
+        data = settle(settings.data_dir.absolute(), _say)
+    except OSError as error:
+        sys.stderr.write(f"slipway: the data directory {settings.data_dir} cannot be used: {error}\n")
+        return 1
+    settings = Settings(**(given | {"data_dir": data}))
     return run_guarded(lambda: _supervise(settings, demo=not arguments.no_demo))
 
 
@@ -47,7 +54,6 @@ def _supervise(settings: Settings, *, demo: bool) -> int:
     """Hold the data directory, bring everything up, tend it, and shut it down."""
     hold = Hold(settings.data_dir / "supervisor.lock")
     try:
-        passage(settings.data_dir)
         hold.take(f"The data directory {settings.data_dir}")
         hold.sign(_front())
         require_free(composition.addresses(settings))
@@ -68,6 +74,7 @@ def _supervise(settings: Settings, *, demo: bool) -> int:
         sys.stderr.write(f"slipway: {error}\n")
         code = 1
     finally:
+        running.forget(settings)
         supervisor.shut_down()
         close_run_directory(settings.data_dir / "run")
         hold.release()
@@ -82,6 +89,7 @@ def _bring_up(supervisor: Supervisor, settings: Settings, logs: LogFolder, *, de
     supervisor.start(base)
     supervisor.await_ready(base, seconds=60.0)
     settings = embedded.complete(settings)
+    running.record(settings)
     owner = {**inherited_environment(), **settings.as_environment()}
     ours = composition.environment(settings)
     tasks = "workers.embedded.tasks"

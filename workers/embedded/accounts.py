@@ -36,7 +36,9 @@ def named_account() -> Account | None:
 
 def can_reach(path: Path, account: Account | None) -> bool:
     """Tell whether ``account`` may pass through every directory above ``path``."""
-    return account is None or all(_may_enter(parent.stat(), account) for parent in path.resolve().parents)
+    if account is None:
+        return True
+    return all(_may_enter(parent.stat(), account) for parent in path.resolve().parents if parent.exists())
 
 
 def _may_enter(status: os.stat_result, account: Account) -> bool:

@@ -5,7 +5,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from workers.embedded.accounts import Account, can_reach, passage, private_directory
+from workers.embedded.accounts import Account, can_reach, passage, private_directory, service_account
 
 # A socket's path may have 107 bytes; PostgreSQL's own name takes 19 of them, with that of its lock file 24.
 _LONGEST = 80
@@ -41,11 +41,14 @@ def forget_socket_directory(run: Path, name: str) -> None:
 
 
 def open_run_directory(usual: Path) -> Path:
-    """Make the directory for sockets and return it: ``usual``, or a short one that ``usual/elsewhere`` names."""
+    """Make the directory for sockets and return it: ``usual``, or a short one that ``usual/elsewhere`` names.
+
+    The second is taken where the path is too long, or closed to the unprivileged users that servers run as.
+    """
     passage(usual)
     record = usual / "elsewhere"
     close_run_directory(usual)
-    if len(str(usual).encode()) <= _LONGEST_RUN:
+    if len(str(usual).encode()) <= _LONGEST_RUN and can_reach(usual / "socket", service_account("postgres")):
         return usual
     made = passage(Path(tempfile.mkdtemp(prefix="slipway-run-")))
     record.write_text(f"{made}\n", encoding="utf-8")
