@@ -139,7 +139,7 @@ def _write_files(objects: Path, commit: str, target: Path) -> None:
         if _git(scratch, f"--git-dir={git_dir}", "cat-file", "-e", f"{commit}^{{commit}}", check=False):
             raise ResourceFailure(f"the repository does not hold the commit {commit}")
         _git(scratch, f"--git-dir={git_dir}", "read-tree", commit)
-        _git(scratch, f"--git-dir={git_dir}", "checkout-index", "--all", f"--prefix={target}/")
+        _git(scratch, "-C", str(target), f"--git-dir={git_dir}", f"--work-tree={target}", "checkout-index", "--all")
 
 
 def _git(scratch: str, *arguments: str, check: bool = True) -> int:
@@ -169,7 +169,7 @@ def _git(scratch: str, *arguments: str, check: bool = True) -> int:
     except FileNotFoundError as error:
         raise ResourceFailure("git is not installed on this machine") from error
     except subprocess.TimeoutExpired as error:
-        raise ResourceFailure(f"git {arguments[0]} did not finish within {TIME_LIMIT_SECONDS} s") from error
+        raise ResourceFailure(f"git did not finish within {TIME_LIMIT_SECONDS} s") from error
     if check and done.returncode:
         raise ResourceFailure(f"git failed: {done.stderr.strip()[-500:]}")
     return done.returncode

@@ -116,9 +116,12 @@ class ProcessResource:
         """Stop the processes of this environment and name that no resource has."""
         known = {resource_id for resource_id, _outputs in kept}
         environment_id = str(inputs.get("environment_id", ""))
-        for status in self._client.list(environment_id) if environment_id else ():
-            if status.name == inputs.get("name") and status.id not in known:
-                self._client.stop(status.id, grace_seconds=STOP_GRACE_SECONDS)
+        try:
+            for status in self._client.list(environment_id) if environment_id else ():
+                if status.name == inputs.get("name") and status.id not in known:
+                    self._client.stop(status.id, grace_seconds=STOP_GRACE_SECONDS)
+        except ProcessHostError as error:
+            raise ResourceFailure(error.message) from error
 
     def _attempt(self, inputs: Values) -> Created:
         spec = ProcessSpec(

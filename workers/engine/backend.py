@@ -1,0 +1,85 @@
+"""What can be asked of the state without the engine's SDK: which stacks there are, and what they hold."""
+
+import json
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from workers.engine import EngineError, ErrorKind, StackRef
+from workers.engine.state import inventory
+from workers.engine.wire import Job, Message
+
+
+def local_backend(url: str) -> Path | None:
+    """Return the directory of a state that is kept in files, None for any other."""
+    parts = urlsplit(url)
+    return Path(unquote(parts.path)) if parts.scheme == "file" else None
+
+
+def stack_file(backend: Path, stack: StackRef) -> Path | None:
+    """Return where the state of a stack lies, None where there is no such stack."""
+    directory = backend / ".pulumi" / "stacks" / stack.project
+    candidates = (directory / f"{stack.stack}.json", directory / f"{stack.stack}.json.gz")
+    return next((path for path in candidates if path.exists()), None)
+
+
+def write_project(job: Job) -> None:
+    """Write the project file, without which the command does not know the project of a stack."""
+    project = {"name": job.stack.project, "runtime": "python"}
+    # JSON is YAML, and quotes whatever the name holds.
+    (Path(job.work_dir) / "Pulumi.yaml").write_text(json.dumps(project), "utf-8")
+
+
+def command_environment(job: Job) -> dict[str, str]:
+    """Return the variables of the command; the passphrase is in no other process's environment."""
+    return {
+        "PULUMI_HOME": job.home,
+        "PULUMI_BACKEND_URL": job.backend_url,
+        "PULUMI_CONFIG_PASSPHRASE": job.passphrase,
+        "PULUMI_SKIP_UPDATE_CHECK": "true",
+        "PULUMI_DIY_BACKEND_DISABLE_CHECKPOINT_BACKUPS": "true",
+    }
+
+
+def _exists(job: Job) -> Message:
+    return {"exists": job.stack.stack in _names(job)}
+
+
+def _stacks(job: Job) -> Message:
+    return {"stacks": _names(job)}
+
+
+def _resources(job: Job) -> Message:
+    if job.stack.stack not in _names(job):
+        return {"resources": []}
+    exported = json.loads(_ask(job, "stack", "export", "--stack", job.stack.stack))
+    return {"resources": inventory(exported["deployment"])}
+
+
+# What is answered without importing the SDK.
+QUERIES: dict[str, Callable[[Job], Message]] = {"exists": _exists, "stacks": _stacks, "resources": _resources}
+
+
+def _names(job: Job) -> list[str]:
+    backend = local_backend(job.backend_url)
+    if backend is None:
+        listed = json.loads(_ask(job, "stack", "ls", "--json"))
+        return sorted(item["name"].rpartition("/")[2] for item in listed)
+    directory = backend / ".pulumi" / "stacks" / job.stack.project
+    names = {path.name for path in directory.glob("*")} if directory.is_dir() else set()
+    return sorted({name.removesuffix(".gz").removesuffix(".json") for name in names if name.endswith((".json", ".gz"))})
+
+
+def _ask(job: Job, *arguments: str) -> str:
+    done = subprocess.run(
+        [job.cli, "--non-interactive", *arguments],
+        cwd=job.work_dir,
+        env={"PATH": os.defpath, "HOME": job.work_dir, **command_environment(job)},
+        capture_output=True,
+        text=True,
+    )
+    if done.returncode:
+        raise EngineError(ErrorKind.FAILED, done.stderr.strip()[-500:])
+    return done.stdout

@@ -1,0 +1,182 @@
+"""The operations themselves, through Pulumi's Automation API; runs in the child process alone."""
+
+import json
+from collections.abc import Callable
+from threading import Event
+from typing import Any
+
+from pulumi import automation
+from pulumi.automation.errors import CommandError, ConcurrentUpdateError, StackNotFoundError
+from semver import VersionInfo
+
+from catalog import clock
+from workers.engine import EngineError, ErrorKind, ProgressEvent, ProgressKind
+from workers.engine.backend import command_environment, local_backend, stack_file
+from workers.engine.plugin import NAME, PluginConfiguration
+from workers.engine.plugin.provider import build_resources
+from workers.engine.plugin.resource import ResourceFailure
+from workers.engine.plugin.server import serve_beside
+from workers.engine.program import build
+from workers.engine.recorder import Recorder, readable
+from workers.engine.state import Deployment, inventory, pending_creates, stack_outputs
+from workers.engine.wire import Job, Message
+
+Emit = Callable[[ProgressEvent], None]
+
+
+class _KnownCommand(automation.PulumiCommand):
+    """The command that the parent has found, without asking for its version again, which takes 0.2 s."""
+
+    def __init__(self, path: str, version: str) -> None:
+        self.command = path
+        self.version = VersionInfo.parse(version)
+
+
+class _QuickStack(automation.Stack):
+    """A stack that is neither selected beforehand nor asked for outputs and history after each operation.
+
+    Each of these starts the command once more (0.2 to 0.6 s); one export afterwards holds all that is needed.
+    """
+
+    def __init__(self, name: str, workspace: automation.LocalWorkspace) -> None:
+        self.name = name
+        self.workspace = workspace
+
+    def outputs(self) -> dict[str, Any]:
+        """Return nothing: the export holds them."""
+        return {}
+
+    def info(self, show_secrets: bool | None = None) -> automation.UpdateSummary:  # noqa: FBT001 - as inherited
+        """Return an empty summary: the events hold it."""
+        del show_secrets
+        return automation.UpdateSummary("update", clock.now(), "", {}, {}, "succeeded")
+
+
+class Operations:
+    """Carries out one job."""
+
+    def __init__(self, job: Job, emit: Emit) -> None:
+        self._job = job
+        self._recorder = Recorder(emit)
+        self._emit = emit
+        self._backend = local_backend(job.backend_url)
+
+    def run(self) -> Message:
+        """Return the result as JSON data; raise `EngineError`."""
+        operation: Callable[[], Message] = getattr(self, f"_{self._job.operation}")
+        try:
+            return operation()
+        except ConcurrentUpdateError as error:
+            raise EngineError(ErrorKind.LOCKED, "another operation holds this stack, or a killed one did") from error
+        except CommandError as error:
+            raise self._recorder.failure(readable(str(error).rpartition(" stderr: ")[2])[-500:]) from error
+
+    def _preview(self) -> Message:
+        existed = self._exists()
+        stack = self._stack(build(self._job.program), create=not existed)
+        try:
+            stack.preview(on_event=self._recorder.listen, color="never")
+        finally:
+            if not existed:
+                self._cli("stack", "rm", "--yes", "--stack", stack.name)
+        changes, summary = self._recorder.plan()
+        return {"changes": changes, "summary": summary}
+
+    def _up(self) -> Message:
+        stack = self._stack(build(self._job.program), create=not self._exists())
+        message = json.dumps(dict(self._job.labels), sort_keys=True) if self._job.labels else None
+        stack.up(on_event=self._recorder.listen, color="never", suppress_outputs=True, message=message)
+        deployment = self._export(stack)
+        plain, secret = stack_outputs(deployment)
+        return {
+            "outputs": plain,
+            "secret_outputs": secret,
+            "resources": inventory(deployment),
+            "summary": self._recorder.summary(),
+        }
+
+    def _refresh(self, *, clear_pending: bool = False) -> Message:
+        if not self._exists():
+            raise EngineError(ErrorKind.FAILED, f"there is no stack {self._job.stack.stack}")
+        stack = self._stack(None)
+        stack.refresh(
+            on_event=self._recorder.listen, color="never", clear_pending_creates=clear_pending, suppress_outputs=True
+        )
+        steps = self._recorder.refreshed
+        return {
+            "changed": [urn.rpartition("::")[2] for urn, step in steps.items() if step == "update"],
+            "missing": [urn.rpartition("::")[2] for urn, step in steps.items() if step == "delete"],
+            "resources": inventory(self._export(stack)),
+        }
+
+    def _destroy(self) -> Message:
+        if self._exists():
+            stack = self._stack(None)
+            stack.destroy(on_event=self._recorder.listen, color="never", remove=True, suppress_outputs=True)
+        return {"summary": self._recorder.summary()}
+
+    def _recover(self) -> Message:
+        if not self._exists():
+            return {"changed": [], "missing": [], "resources": []}
+        self._cli("cancel", "--yes", "--stack", self._job.stack.stack)
+        self._clear_away(self._export(self._stack(None)))
+        return self._refresh(clear_pending=True)
+
+    def _clear_away(self, deployment: Deployment) -> None:
+        """Remove what interrupted creates may have left, which the state does not know."""
+        handlers = build_resources(PluginConfiguration.from_json(dict(self._job.plugin)), Event())
+        existing = deployment.get("resources") or ()
+        for resource in pending_creates(deployment):
+            handler = handlers.get(resource["type"])
+            if handler is None:
+                continue
+            kept = [
+                (item["id"], item.get("outputs") or {})
+                for item in existing
+                if item["type"] == resource["type"] and item.get("id")
+            ]
+            self._emit(ProgressEvent(ProgressKind.LOG, message=f"clearing away an unfinished {resource['type']}"))
+            try:
+                handler.abandon(resource.get("inputs") or {}, kept)
+            except ResourceFailure as error:
+                raise EngineError(ErrorKind.FAILED, str(error)) from error
+
+    def _exists(self) -> bool:
+        if self._backend is not None:
+            return stack_file(self._backend, self._job.stack) is not None
+        try:
+            self._cli("stack", "select", "--stack", self._job.stack.stack)
+        except StackNotFoundError:
+            return False
+        return True
+
+    def _workspace(self, program: Callable[[], None] | None = None) -> automation.LocalWorkspace:
+        job = self._job
+        if self._backend is not None:
+            self._backend.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return automation.LocalWorkspace(
+            work_dir=job.work_dir,
+            pulumi_home=job.home,
+            program=program,
+            pulumi_command=_KnownCommand(job.cli, job.cli_version),
+            env_vars={**command_environment(job), "PULUMI_DEBUG_PROVIDERS": f"{NAME}:{self._plugin_port()}"},
+        )
+
+    def _plugin_port(self) -> int:
+        if not hasattr(self, "_port"):
+            self._port = serve_beside(PluginConfiguration.from_json(dict(self._job.plugin)))
+        return self._port
+
+    def _stack(self, program: Callable[[], None] | None, *, create: bool = False) -> _QuickStack:
+        workspace = self._workspace(program)
+        if create:
+            workspace.create_stack(self._job.stack.stack)
+        return _QuickStack(self._job.stack.stack, workspace)
+
+    def _export(self, stack: _QuickStack) -> Deployment:
+        return dict(stack.export_stack().deployment or {})
+
+    def _cli(self, *arguments: str) -> str:
+        job = self._job
+        command = _KnownCommand(job.cli, job.cli_version)
+        return str(command.run(list(arguments), job.work_dir, command_environment(job)).stdout)
