@@ -22,8 +22,8 @@ endif
 NODE_LOCK := $(if $(shell command -v npm),,requirements/node.txt)
 GO_LOCK := $(if $(shell command -v go || command -v pulumi),,requirements/go.txt)
 LOCKS := requirements/dev.txt requirements/uv.txt $(NODE_LOCK) $(GO_LOCK)
-UV := UV_PYTHON_DOWNLOADS=never VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv
-SAY := @printf '\033[1m==>\033[0m %s\n'
+UV := UV_PYTHON_DOWNLOADS=never UV_SYSTEM_CERTS=true VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv
+SAY := @printf '==> %s\n'
 
 # Tests see nobody's own git settings, and nothing of a Slipway that runs here.
 CLEAN := env -u PORT -u SLIPWAY_DATA GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1
