@@ -113,7 +113,15 @@ class Operations:
         if self._exists():
             stack = self._stack(None)
             stack.destroy(on_event=self._recorder.listen, color="never", remove=True, suppress_outputs=True)
+            self._forget_backups()
         return {"summary": self._recorder.summary()}
+
+    def _forget_backups(self) -> None:
+        """Remove the copies of its state that a removed stack leaves in a state that is kept in files."""
+        if self._backend is not None:
+            for path in (self._backend / ".pulumi" / "stacks" / self._job.stack.project).glob("*.bak*"):
+                if path.name.partition(".json")[0] == self._job.stack.stack:
+                    path.unlink(missing_ok=True)
 
     def _recover(self) -> Message:
         if not self._exists():

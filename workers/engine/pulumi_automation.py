@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self, TypeVar, cast
@@ -39,6 +40,7 @@ from workers.engine.references import in_order
 T = TypeVar("T")
 
 QUERY_SECONDS = 60.0
+LOG_SECONDS = 3600.0
 SAFE_POINT_SECONDS = 10.0
 ASK_SECONDS = 0.25
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,100}")
@@ -185,6 +187,16 @@ class PulumiAutomationEngine:
                 return self._follow(child, deadline, limit, on_progress, should_stop)
         finally:
             shutil.rmtree(work_dir, ignore_errors=True)
+            self._forget_logs()
+
+    def _forget_logs(self) -> None:
+        """Remove what the command wrote about operations that are long over; it never does so itself."""
+        oldest = time.time() - LOG_SECONDS
+        for folder in ("logs", "workspaces"):
+            for path in (self._engine_dir / "home" / folder).glob("*"):
+                with suppress(FileNotFoundError):
+                    if path.stat().st_mtime < oldest:
+                        path.unlink()
 
     def _follow(
         self, child: ChildProcess, deadline: float, limit: float, on_progress: OnProgress, should_stop: ShouldStop

@@ -33,7 +33,9 @@ _COLOUR = re.compile(r"<\{%[^%]*%\}>|\x1b\[[0-9;]*m")
 # What the command puts before the reason that a plugin gave.
 _NOISE = re.compile(r"^(error: |\s*(creating|updating|deleting|reading|refreshing) urn:\S+: |rpc error: .*? desc = )")
 # How the command words what a plugin finds wrong with an input; it repeats the value, which may be a secret.
-_INPUT = re.compile(r"^\S+ resource '[^']*'(?: has a problem)?: property (\S+) value .* has a problem: (.*)$", re.DOTALL)
+_INPUT = re.compile(
+    r"^\S+ resource '[^']*'(?: has a problem)?: property (\S+) value .* has a problem: (.*)$", re.DOTALL
+)
 
 
 class Recorder:
@@ -43,6 +45,7 @@ class Recorder:
         self._emit = emit
         self._lock = threading.Lock()
         self._planned: dict[str, list[StepEventMetadata]] = {}
+        self._shown: set[str] = set()
         self._done: Counter[ResourceOperation] = Counter()
         self._errors: list[tuple[str, str]] = []
         self.refreshed: dict[str, str] = {}
@@ -87,6 +90,7 @@ class Recorder:
         if not _is_own(metadata):
             self._planned.setdefault(metadata.urn, []).append(metadata)
             if OPERATIONS.get(str(metadata.op.value)) not in (None, ResourceOperation.SAME):
+                self._shown.add(metadata.urn)
                 self._step(ProgressKind.RESOURCE_STARTED, metadata)
 
     def _finished(self, metadata: StepEventMetadata) -> None:
@@ -96,7 +100,7 @@ class Recorder:
         self.refreshed[metadata.urn] = str(metadata.op.value)
         if operation is not None:
             self._done[operation] += 1
-            if operation is not ResourceOperation.SAME:
+            if metadata.urn in self._shown:
                 self._step(ProgressKind.RESOURCE_FINISHED, metadata)
 
     def _step(self, kind: ProgressKind, metadata: StepEventMetadata) -> None:

@@ -7,7 +7,8 @@ from threading import Event
 from typing import Any, cast
 
 from pulumi.provider.experimental import provider as engine
-from pulumi.provider.experimental.property_value import Computed, PropertyValue
+from pulumi.provider.experimental.property_value import PropertyValue
+from pulumi.runtime import rpc
 
 from workers.engine.plugin import PluginConfiguration
 from workers.engine.plugin.checkout import CheckoutResource
@@ -15,6 +16,17 @@ from workers.engine.plugin.process import ProcessResource
 from workers.engine.plugin.resource import UNKNOWN, Resource, ResourceFailure, Values
 from workers.engine.plugin.route import RouteResource
 from workers.process_host.client import ProcessHostClient
+
+# The engine's words for a value that is known only later, one for each type it may have; the SDK passes them through.
+UNKNOWN_WORDS = frozenset(
+    {
+        "04da6b54-80e4-46f7-96ec-b56ff0331ba9",
+        "1c4a061d-8072-4f0a-a4cb-0ff528b18fe7",
+        "3eeb2bf0-c639-47a8-9e75-3b44932eb421",
+        "6a19a0b0-7e62-4c92-b797-7f8e31da9cc2",
+        "dd056dcd-154b-4c76-9bd3-c8f88648b5ff",
+    }
+)
 
 
 def build_resources(configuration: PluginConfiguration, cancelled: Event) -> dict[str, Resource]:
@@ -39,7 +51,7 @@ class SlipwayProvider(engine.Provider):
     async def configure(self, request: engine.ConfigureRequest) -> engine.ConfigureResponse:
         """Say that secrets are understood, and that nothing is made up while previewing."""
         del request
-        return engine.ConfigureResponse(accept_secrets=True, supports_preview=False, accept_outputs=True)
+        return engine.ConfigureResponse(accept_secrets=True, supports_preview=False)
 
     async def check(self, request: engine.CheckRequest) -> engine.CheckResponse:
         """Check inputs."""
@@ -124,7 +136,7 @@ def _plain(values: Mapping[str, PropertyValue]) -> Values:
 
 def _to_plain(value: PropertyValue) -> Any:
     inner = value.value
-    if isinstance(inner, Computed):
+    if isinstance(inner, str) and inner in UNKNOWN_WORDS:
         return UNKNOWN
     if isinstance(inner, Mapping):
         return {name: _to_plain(item) for name, item in inner.items()}
@@ -142,7 +154,7 @@ def _wrap(values: Values, secret: set[str]) -> dict[str, PropertyValue]:
 def _to_value(value: Any, *, is_secret: bool = False) -> PropertyValue:
     inner: Any = value
     if value is UNKNOWN:
-        inner = Computed()
+        inner = rpc.UNKNOWN
     elif isinstance(value, dict):
         inner = {name: _to_value(item) for name, item in value.items()}
     elif isinstance(value, list):
