@@ -34,6 +34,7 @@ class Settings(BaseSettings):
     preview_port: int = Field(default=0, ge=0, le=65535)
     preview_domain: str = "preview.localhost"
     base_url: str = ""
+    allowed_hosts: str = ""
     request_threads: int = Field(default=16, ge=2, le=200)
 
     insecure_local: bool = False
@@ -48,7 +49,6 @@ class Settings(BaseSettings):
     s3_endpoint_url: str = ""
     s3_region: str = "us-east-1"
 
-    environment_default_ttl_seconds: int = Field(default=3 * 24 * 3600, ge=60)
     environment_maximum_ttl_seconds: int = Field(default=14 * 24 * 3600, ge=60)
     environment_quota: int = Field(default=50, ge=1)
     pull_request_poll_seconds: float = Field(default=2.0, gt=0)

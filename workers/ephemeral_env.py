@@ -19,6 +19,7 @@ from catalog.errors import SlipwayError
 from catalog.operations.models import Problem, StepState
 from catalog.operations.service import OperationService
 from catalog.providers.scm import provider_for
+from catalog.providers.targets import target
 from catalog.secrets import SecretBox
 from catalog.settings import Settings
 from catalog.stacks.models import Stack, StackResource
@@ -27,7 +28,6 @@ from workers.engine import EngineError, ErrorKind, ProgressEvent, ProgressKind, 
 from workers.engine_resource import ENGINE
 from workers.environment_program import environment_program
 from workers.leases import HeldLease, held
-from workers.local_target import LOCAL_TARGET
 from workers.runtime.worker import Interrupted, JobContext, Retry, Worker
 
 WORKER = Worker("ephemeral_env", queue="environments")
@@ -231,7 +231,7 @@ def _left(context: JobContext, stack: Stack, plan: DestroyPlan) -> list[str]:
     """Name everything of the environment that is still found: processes, route, files, stack."""
     directory = _directory(context.settings, plan.environment_id)
     shutil.rmtree(directory, ignore_errors=True)
-    left = list(context.resource(LOCAL_TARGET).inventory(str(plan.environment_id), plan.hostname))
+    left = list(target(stack.target, context.settings).inventory(plan.environment_id, plan.hostname))
     if directory.exists():
         left.append("its files")
     if context.resource(ENGINE).exists(StackRef(stack.project, stack.name)):

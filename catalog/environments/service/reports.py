@@ -19,7 +19,7 @@ from catalog.environments.events import (
     EnvironmentSuperseded,
 )
 from catalog.environments.models import Desired, Environment, Phase
-from catalog.environments.service.requests import start_generation
+from catalog.environments.service.generations import start_generation
 from catalog.environments.service.rows import (
     clear_condition,
     find,
@@ -29,11 +29,11 @@ from catalog.environments.service.rows import (
     stamp,
     tell,
 )
+from catalog.environments.service.wishes import open_inputs
 from catalog.operations.models import OperationState, Problem
 from catalog.operations.rules import FINAL
 from catalog.operations.service import OperationService
 from catalog.providers.scm import PullRequest, PullRequestState
-from catalog.secrets import SecretBox
 from catalog.settings import Settings
 from catalog.stacks.models import Lease, Stack, StackResource
 from catalog.stacks.service import MultiCloudProvisioningService
@@ -119,10 +119,6 @@ class EnvironmentReports:
         self._settle(environment, rules.begin(situation(environment), generation))
         environment.attempt += 1
         self._operations.run(lease.tenant_id, operation_id)
-        inputs = environment.inputs
-        if environment.sealed_inputs is not None:
-            purpose = f"environments/{environment.id}/inputs"
-            inputs = SecretBox(self._settings).open(purpose, environment.sealed_inputs)
         pull_request = PullRequest(
             environment.pull_request, PullRequestState.OPEN, environment.seen_sha, environment.branch or ""
         )
@@ -138,7 +134,7 @@ class EnvironmentReports:
             pull_request=pull_request,
             head_sha=environment.head_sha,
             spec=parse_spec({"spec": environment.spec}),
-            inputs=inputs,
+            inputs=open_inputs(environment, self._settings),
         )
 
     def succeed(

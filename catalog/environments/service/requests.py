@@ -2,30 +2,17 @@
 
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import UUID
 
 from sqlmodel import Session
 
-from catalog.assets.blueprint_spec import BlueprintSpec, parse_spec
-from catalog.assets.durations import parse_duration
-from catalog.assets.inputs import complete_inputs, secret_pointers, without_secrets
-from catalog.assets.models import AssetVersion
-from catalog.assets.references import parse_reference
-from catalog.assets.service import AssetService
 from catalog.clock import now
 from catalog.environments import queries, rules
-from catalog.environments.events import (
-    EnvironmentDestroyRequested,
-    EnvironmentExtended,
-    EnvironmentRequested,
-    EnvironmentUpdateRequested,
-)
-from catalog.environments.models import Desired, Environment, Phase, RequestEnvironment, ScmHook
+from catalog.environments.events import EnvironmentDestroyRequested, EnvironmentExtended
+from catalog.environments.models import Environment, Phase, RequestEnvironment, ScmHook
+from catalog.environments.service.generations import close_operation, start_generation
 from catalog.environments.service.rows import (
-    DEPLOY_STEPS,
     DESTROY_STEPS,
     clear_condition,
     find,
@@ -34,33 +21,16 @@ from catalog.environments.service.rows import (
     stamp,
     tell,
 )
-from catalog.errors import ConflictError, FieldError, InvalidInputError, NotFoundError, QuotaExceededError
-from catalog.operations.models import OperationState
+from catalog.environments.service.wishes import Wish, duration
+from catalog.errors import ConflictError, NotFoundError, QuotaExceededError
 from catalog.operations.service import OperationService
-from catalog.providers.scm import (
-    CommitNotFoundError,
-    PullRequest,
-    PullRequestNotFoundError,
-    RepositoryNotFoundError,
-    ScmProvider,
-    provider_for,
-)
-from catalog.secrets import SecretBox
+from catalog.providers.scm import PullRequestNotFoundError, RepositoryNotFoundError, provider_for
+from catalog.providers.targets import LogTail, target
 from catalog.settings import Settings
+from catalog.stacks.models import StackResource
+from catalog.stacks.service import MultiCloudProvisioningService
 from catalog.tenancy import Principal
 from catalog.tenants.service import TenantService
-
-BLUEPRINT_KIND = "deployment-blueprint"
-
-
-@dataclass(frozen=True)
-class _Source:
-    """What the provider answered about the pull request."""
-
-    repository: str
-    pull_request: PullRequest
-    branch: str | None
-    head_sha: str
 
 
 class EphemeralEnvironmentService:
@@ -77,26 +47,21 @@ class EphemeralEnvironmentService:
         or ttl; ``QuotaExceededError`` where the tenant has as many environments as it may.
         """
         principal.require("environments:write")
-        source = self._source(asked)
-        version = self._blueprint(principal, asked.blueprint)
-        spec = parse_spec(version.manifest)
-        inputs = complete_inputs(version.input_schema or {}, asked.inputs)
-        ttl = self._ttl(asked.ttl, spec)
-        environment = queries.by_pull_request(
-            self._session, principal.tenant_id, source.repository, source.pull_request.number
-        )
-        if environment is None:
+        wish = Wish.resolve(self._session, self._settings, principal.tenant_id, asked)
+        number = wish.pull_request.number
+        environment = queries.by_pull_request(self._session, principal.tenant_id, wish.repository, number)
+        if environment is None or environment.phase is Phase.DESTROYED:
             self._check_quota(principal.tenant_id)
-            environment = self._new(principal, source)
-        elif environment.phase is Phase.DESTROYED:
-            self._check_quota(principal.tenant_id)
-        elif self._same(environment, source, version, inputs) and environment.phase is not Phase.FAILED:
-            self._prolong(environment, ttl)
+            environment = environment or self._new(principal, wish)
+            environment.hard_expires_at = now() + wish.maximum
+        elif environment.phase is not Phase.FAILED and wish.is_that_of(environment, self._settings):
+            self._prolong(environment, wish.ttl)
             return environment
-        self._write_wish(environment, source, version, inputs, ttl)
+        wish.write(environment, self._settings)
+        self._prolong(environment, wish.ttl)
         self._demand(environment, principal.actor, "requested")
         subject = f"environments/{environment.id}"
-        detail = {"head_sha": source.head_sha, "blueprint": environment.blueprint}
+        detail = {"head_sha": wish.head_sha, "blueprint": environment.blueprint}
         TenantService(self._session).audit(principal.tenant_id, principal.actor, "environment.request", subject, detail)
         return environment
 
@@ -121,12 +86,12 @@ class EphemeralEnvironmentService:
     def extend(self, principal: Principal, environment_id: UUID, by: str) -> Environment:
         """Let the environment live longer by an ISO 8601 duration, never beyond its hard limit."""
         principal.require("environments:write")
-        duration = _duration(by, "/by")
+        prolonged = duration(by, "/by")
         environment = find(self._session, principal.tenant_id, environment_id, lock=True)
         if environment.phase is Phase.DESTROYED or environment.phase in rules.LEAVING:
             raise ConflictError(f"The environment is {environment.phase}; there is nothing to extend.")
         hard = environment.hard_expires_at
-        later = rules.extended(environment.expires_at, now(), duration, hard)
+        later = rules.extended(environment.expires_at, now(), prolonged, hard)
         if later <= environment.expires_at:
             raise ConflictError(f"The environment may not live beyond {hard.isoformat(timespec='minutes')}.")
         environment.expires_at = later
@@ -215,6 +180,21 @@ class EphemeralEnvironmentService:
         """Follow the pull request of one environment."""
         self.follow(find(self._session, tenant_id, environment_id, lock=True), "system")
 
+    def log_tails(self, tenant_id: UUID, environment_id: UUID, lines: int = 200) -> tuple[LogTail, ...]:
+        """Return the end of each component's log; empty where nothing was made yet or nothing is left."""
+        environment = find(self._session, tenant_id, environment_id)
+        if environment.stack_id is None:
+            return ()
+        stack = MultiCloudProvisioningService(self._session).get(tenant_id, environment.stack_id)
+        return target(stack.target, self._settings).log_tails(environment_id, lines)
+
+    def resources(self, environment: Environment) -> list[StackResource]:
+        """Return what the environment consists of, as its last deployment left it."""
+        if environment.stack_id is None:
+            return []
+        stack = MultiCloudProvisioningService(self._session).get(environment.tenant_id, environment.stack_id)
+        return [StackResource.model_validate(each) for each in stack.resources]
+
     @staticmethod
     def due_for_expiry(session: Session, moment: datetime, limit: int) -> list[queries.Due]:
         """Return environments of all tenants whose time is up at ``moment``; needs a session of the system role."""
@@ -225,57 +205,25 @@ class EphemeralEnvironmentService:
         """Return the living environments of all tenants; needs a session of the system role."""
         return queries.living(session)
 
-    def _source(self, asked: RequestEnvironment) -> _Source:
-        field = "/repository"
-        try:
-            provider: ScmProvider = provider_for(asked.repository)
-            repository = provider.normalise(asked.repository, self._settings)
-            field = "/branch" if asked.branch else "/pull_request"
-            found = provider.pull_request(repository, asked.pull_request, asked.branch, self._settings)
-            field = "/head_sha"
-            sha = provider.commit(repository, asked.head_sha, self._settings) if asked.head_sha else found.head_sha
-        except (RepositoryNotFoundError, PullRequestNotFoundError, CommitNotFoundError, InvalidInputError) as error:
-            raise InvalidInputError(error.detail, [FieldError(field, error.detail)]) from None
-        return _Source(repository, found, asked.branch, sha)
-
-    def _blueprint(self, principal: Principal, reference: str) -> AssetVersion:
-        wanted = parse_reference(reference, "/blueprint")
-        try:
-            version = AssetService(self._session).resolve(principal.tenant_id, wanted)
-        except NotFoundError as error:
-            raise InvalidInputError(error.detail, [FieldError("/blueprint", error.detail)]) from None
-        if version.kind != BLUEPRINT_KIND:
-            detail = f"{wanted} is a {version.kind}; an environment is made from a {BLUEPRINT_KIND}."
-            raise InvalidInputError(detail, [FieldError("/blueprint", detail)])
-        return version
-
-    def _ttl(self, text: str | None, spec: BlueprintSpec) -> tuple[timedelta, timedelta]:
-        maximum = min(spec.maximum_ttl, timedelta(seconds=self._settings.environment_maximum_ttl_seconds))
-        wanted = spec.default_ttl if text is None else _duration(text, "/ttl")
-        if text is not None and wanted > maximum:
-            detail = f"At most {maximum} is allowed here."
-            raise InvalidInputError(detail, [FieldError("/ttl", detail)])
-        return min(wanted, maximum), maximum
-
     def _check_quota(self, tenant_id: UUID) -> None:
         quota = self._settings.environment_quota
         if queries.count_living(self._session, tenant_id) >= quota:
             raise QuotaExceededError(f"All {quota} environments are in use. Destroy one that is no longer needed.")
 
-    def _new(self, principal: Principal, source: _Source) -> Environment:
-        name = rules.environment_name(source.repository, source.pull_request.number)
+    def _new(self, principal: Principal, wish: Wish) -> Environment:
+        name = rules.environment_name(wish.repository, wish.pull_request.number)
         moment = now()
         return Environment(
             tenant_id=principal.tenant_id,
-            repository=source.repository,
-            pull_request=source.pull_request.number,
+            repository=wish.repository,
+            pull_request=wish.pull_request.number,
             name=name,
             # Names are unguessable so that nobody finds an unannounced preview by counting.
             hostname=f"{name}-{secrets.token_hex(3)}.{self._settings.preview_domain}",
             blueprint="",
             blueprint_version="",
-            head_sha=source.head_sha,
-            seen_sha=source.pull_request.head_sha,
+            head_sha=wish.head_sha,
+            seen_sha=wish.pull_request.head_sha,
             requested_by=principal.actor,
             ttl_seconds=0,
             generation=0,
@@ -284,50 +232,9 @@ class EphemeralEnvironmentService:
             hard_expires_at=moment,
         )
 
-    def _same(self, environment: Environment, source: _Source, version: AssetVersion, inputs: dict[str, Any]) -> bool:
-        """Tell whether what is asked for is what is wanted already."""
-        digests = [each["digest"] for each in environment.lock]
-        return (
-            environment.desired is Desired.PRESENT
-            and environment.head_sha == source.head_sha
-            and digests == [version.blob_digest]
-            and self._open_inputs(environment) == inputs
-        )
-
-    def _open_inputs(self, environment: Environment) -> Any:
-        if environment.sealed_inputs is None:
-            return environment.inputs
-        return SecretBox(self._settings).open(f"environments/{environment.id}/inputs", environment.sealed_inputs)
-
-    def _write_wish(
-        self,
-        environment: Environment,
-        source: _Source,
-        version: AssetVersion,
-        inputs: dict[str, Any],
-        ttl: tuple[timedelta, timedelta],
-    ) -> None:
-        schema = version.input_schema or {}
-        environment.branch = source.branch
-        environment.head_sha = source.head_sha
-        environment.seen_sha = source.pull_request.head_sha
-        environment.absences = 0
-        environment.blueprint = f"{version.namespace}/{version.name}"
-        environment.blueprint_version = version.version
-        environment.lock = [{"asset": environment.blueprint, "version": version.version, "digest": version.blob_digest}]
-        environment.spec = dict(version.manifest["spec"])
-        environment.inputs = without_secrets(schema, inputs)
-        environment.sealed_inputs = None
-        if any(True for _ in secret_pointers(schema)):
-            purpose = f"environments/{environment.id}/inputs"
-            environment.sealed_inputs = SecretBox(self._settings).seal(purpose, inputs)
-        if environment.phase in {Phase.REQUESTED, Phase.DESTROYED}:
-            environment.hard_expires_at = now() + ttl[1]
-        self._prolong(environment, ttl)
-
-    def _prolong(self, environment: Environment, ttl: tuple[timedelta, timedelta]) -> None:
-        environment.ttl_seconds = int(ttl[0].total_seconds())
-        environment.expires_at = rules.expiry(now(), ttl[0], environment.hard_expires_at)
+    def _prolong(self, environment: Environment, ttl: timedelta) -> None:
+        environment.ttl_seconds = int(ttl.total_seconds())
+        environment.expires_at = rules.expiry(now(), ttl, environment.hard_expires_at)
         self._session.add(environment)
 
     def _demand(self, environment: Environment, actor: str, reason: str) -> None:
@@ -343,53 +250,3 @@ class EphemeralEnvironmentService:
             return
         first = before.phase in {Phase.REQUESTED, Phase.DESTROYED}
         start_generation(self._session, environment, actor, reason, first=first)
-
-
-def start_generation(session: Session, environment: Environment, actor: str, reason: str, *, first: bool) -> None:
-    """Open an operation for the environment's newest generation and append the event that workers act on."""
-    close_operation(session, environment)
-    operation = OperationService(session).start(
-        environment.tenant_id, "environment.deploy", f"environments/{environment.id}", DEPLOY_STEPS, actor
-    )
-    environment.operation_id = operation.id
-    environment.failure = None
-    environment.attempt = 0
-    common = {
-        **stamp(environment),
-        "operation_id": operation.id,
-        "head_sha": environment.head_sha,
-        "blueprint_version": environment.blueprint_version,
-    }
-    if first:
-        environment.destroyed_at = None
-        request = EnvironmentRequested(
-            **common,
-            repository=environment.repository,
-            pull_request=environment.pull_request,
-            blueprint=environment.blueprint,
-        )
-        tell(session, environment, request, actor)
-    else:
-        tell(session, environment, EnvironmentUpdateRequested(**common, reason=reason), actor)
-    session.add(environment)
-
-
-def close_operation(session: Session, environment: Environment) -> None:
-    """End the operation before, where it has not ended, because something newer is wanted."""
-    if environment.operation_id is None:
-        return
-    operations = OperationService(session)
-    current = operations.get(environment.tenant_id, environment.operation_id)
-    if current.state is OperationState.PENDING:
-        operations.finish(environment.tenant_id, current.id, OperationState.CANCELLED)
-
-
-def _duration(text: str, pointer: str) -> timedelta:
-    try:
-        duration = parse_duration(text)
-    except ValueError as error:
-        raise InvalidInputError(str(error), [FieldError(pointer, str(error))]) from None
-    if duration < timedelta(minutes=1):
-        detail = "Give at least one minute, such as PT30M."
-        raise InvalidInputError(detail, [FieldError(pointer, detail)])
-    return duration

@@ -1,5 +1,6 @@
 """Environments as rows: their situation in and out, their conditions, and how others read them."""
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -90,13 +91,13 @@ def clear_condition(environment: Environment, kind: str) -> None:
     environment.conditions = [each for each in environment.conditions if each["type"] != kind]
 
 
-def read(environment: Environment, resources: list[dict[str, Any]] | None = None) -> EnvironmentRead:
+def read(environment: Environment, resources: Sequence[StackResource] = ()) -> EnvironmentRead:
     """Return the environment as others read it; ``resources`` are those of its stack."""
     values = {name: getattr(environment, name) for name in EnvironmentRead.model_fields if name not in _DERIVED}
     return EnvironmentRead(
         **values,
         conditions=[Condition.model_validate(each) for each in environment.conditions],
-        resources=[StackResource.model_validate(each) for each in resources or []],
+        resources=list(resources),
         failure=Problem.model_validate(environment.failure) if environment.failure else None,
     )
 

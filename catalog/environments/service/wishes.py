@@ -1,0 +1,138 @@
+"""Wishes: what a request asks for, looked up and checked, before anything is written."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlmodel import Session
+
+from catalog.assets.blueprint_spec import BlueprintSpec, parse_spec
+from catalog.assets.durations import parse_duration
+from catalog.assets.inputs import complete_inputs, secret_pointers, without_secrets
+from catalog.assets.models import AssetVersion
+from catalog.assets.references import parse_reference
+from catalog.assets.service import AssetService
+from catalog.environments.models import Desired, Environment, RequestEnvironment
+from catalog.errors import FieldError, InvalidInputError, SlipwayError
+from catalog.providers.scm import (
+    CommitNotFoundError,
+    PullRequest,
+    PullRequestNotFoundError,
+    RepositoryNotFoundError,
+    provider_for,
+)
+from catalog.secrets import SecretBox
+from catalog.settings import Settings
+
+BLUEPRINT_KIND = "deployment-blueprint"
+SHORTEST = timedelta(minutes=1)
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What an environment shall be: every part exists and fits the others. ``inputs`` are complete, secrets and all."""
+
+    repository: str
+    pull_request: PullRequest
+    branch: str | None
+    head_sha: str
+    version: AssetVersion
+    inputs: dict[str, Any]
+    ttl: timedelta
+    maximum: timedelta
+
+    @classmethod
+    def resolve(cls, session: Session, settings: Settings, tenant_id: UUID, asked: RequestEnvironment) -> "Wish":
+        """Look up and check everything a request names; raise ``InvalidInputError`` with the field at fault."""
+        repository, pull_request, head_sha = _source(settings, asked)
+        version = _blueprint(session, tenant_id, asked.blueprint)
+        inputs = complete_inputs(version.input_schema or {}, asked.inputs)
+        ttl, maximum = _ttl(settings, asked.ttl, parse_spec(version.manifest))
+        return cls(repository, pull_request, asked.branch, head_sha, version, inputs, ttl, maximum)
+
+    def is_that_of(self, environment: Environment, settings: Settings) -> bool:
+        """Tell whether this is what is wanted of the environment already."""
+        return (
+            environment.desired is Desired.PRESENT
+            and environment.head_sha == self.head_sha
+            and [each["digest"] for each in environment.lock] == [self.version.blob_digest]
+            and open_inputs(environment, settings) == self.inputs
+        )
+
+    def write(self, environment: Environment, settings: Settings) -> None:
+        """Write the wish into the row; secret inputs are sealed."""
+        schema = self.version.input_schema or {}
+        environment.branch = self.branch
+        environment.head_sha = self.head_sha
+        environment.seen_sha = self.pull_request.head_sha
+        environment.absences = 0
+        environment.blueprint = f"{self.version.namespace}/{self.version.name}"
+        environment.blueprint_version = self.version.version
+        environment.lock = [
+            {"asset": environment.blueprint, "version": self.version.version, "digest": self.version.blob_digest}
+        ]
+        environment.spec = dict(self.version.manifest["spec"])
+        environment.inputs = without_secrets(schema, self.inputs)
+        environment.sealed_inputs = None
+        if any(True for _ in secret_pointers(schema)):
+            environment.sealed_inputs = SecretBox(settings).seal(_purpose(environment), self.inputs)
+
+
+def open_inputs(environment: Environment, settings: Settings) -> dict[str, Any]:
+    """Return the environment's inputs with its secrets; for workers and comparisons, never for readers."""
+    if environment.sealed_inputs is None:
+        return environment.inputs
+    opened: dict[str, Any] = SecretBox(settings).open(_purpose(environment), environment.sealed_inputs)
+    return opened
+
+
+def duration(text: str, pointer: str) -> timedelta:
+    """Read an ISO 8601 duration of at least a minute; raise ``InvalidInputError`` for the field ``pointer``."""
+    try:
+        wanted = parse_duration(text)
+    except ValueError as error:
+        raise InvalidInputError(str(error), [FieldError(pointer, str(error))]) from None
+    if wanted < SHORTEST:
+        detail = "Give at least one minute, such as PT30M."
+        raise InvalidInputError(detail, [FieldError(pointer, detail)])
+    return wanted
+
+
+def _purpose(environment: Environment) -> str:
+    return f"environments/{environment.id}/inputs"
+
+
+def _source(settings: Settings, asked: RequestEnvironment) -> tuple[str, PullRequest, str]:
+    field = "/repository"
+    try:
+        provider = provider_for(asked.repository)
+        repository = provider.normalise(asked.repository, settings)
+        field = "/branch" if asked.branch else "/pull_request"
+        found = provider.pull_request(repository, asked.pull_request, asked.branch, settings)
+        field = "/head_sha"
+        sha = provider.commit(repository, asked.head_sha, settings) if asked.head_sha else found.head_sha
+    except (RepositoryNotFoundError, PullRequestNotFoundError, CommitNotFoundError, InvalidInputError) as error:
+        raise InvalidInputError(error.detail, [FieldError(field, error.detail)]) from None
+    return repository, found, sha
+
+
+def _blueprint(session: Session, tenant_id: UUID, reference: str) -> AssetVersion:
+    wanted = parse_reference(reference, "/blueprint")
+    try:
+        version = AssetService(session).resolve(tenant_id, wanted)
+    except SlipwayError as error:
+        raise InvalidInputError(error.detail, [FieldError("/blueprint", error.detail)]) from None
+    if version.kind != BLUEPRINT_KIND:
+        detail = f"{wanted} is a {version.kind}; an environment is made from a {BLUEPRINT_KIND}."
+        raise InvalidInputError(detail, [FieldError("/blueprint", detail)])
+    return version
+
+
+def _ttl(settings: Settings, text: str | None, spec: BlueprintSpec) -> tuple[timedelta, timedelta]:
+    maximum = min(spec.maximum_ttl, timedelta(seconds=settings.environment_maximum_ttl_seconds))
+    wanted = spec.default_ttl if text is None else duration(text, "/ttl")
+    if text is not None and wanted > maximum:
+        detail = f"At most {maximum} is allowed here."
+        raise InvalidInputError(detail, [FieldError("/ttl", detail)])
+    return min(wanted, maximum), maximum

@@ -1,0 +1,49 @@
+"""Where environments run, as far as anyone may look: what is there of one, and what its applications wrote."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+from uuid import UUID
+
+from catalog.discovery import discover
+from catalog.errors import UnavailableError
+from catalog.settings import Settings
+
+
+class TargetUnavailableError(UnavailableError):
+    """The target does not answer; nothing is known of what runs there."""
+
+    code = "target_unavailable"
+
+
+@dataclass(frozen=True)
+class LogTail:
+    """The last lines that one component of an environment wrote, oldest first."""
+
+    component: str
+    lines: tuple[str, ...]
+
+
+class Target(Protocol):
+    """One place where environments run. Every method raises ``TargetUnavailableError`` where it does not answer."""
+
+    def inventory(self, environment_id: UUID, hostname: str) -> tuple[str, ...]:
+        """Name everything of an environment that is there; empty once nothing is left."""
+        ...
+
+    def log_tails(self, environment_id: UUID, lines: int) -> tuple[LogTail, ...]:
+        """Return the end of each component's log."""
+        ...
+
+
+@dataclass(frozen=True)
+class TargetProvider:
+    """An implementation by name."""
+
+    name: str
+    connect: Callable[[Settings], Target]
+
+
+def target(name: str, settings: Settings) -> Target:
+    """Return the target called ``name``; raise ``KeyError`` where there is none."""
+    return discover("slipway.providers.targets", "PROVIDER", TargetProvider)[name].connect(settings)

@@ -1,0 +1,52 @@
+"""The local target: applications under the process host of this machine, routes in its router."""
+
+from typing import Any
+from urllib.parse import quote
+from uuid import UUID
+
+import httpx
+
+from catalog.providers.routers.haproxy import PROVIDER as HAPROXY
+from catalog.providers.targets import LogTail, TargetProvider, TargetUnavailableError
+from catalog.settings import Settings
+
+SECONDS = 5.0
+
+
+class LocalTarget:
+    """Asks the process host over its Unix socket, and the router for its routes."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._socket = str(settings.process_host_socket)
+        self._router = HAPROXY.connect(settings.data_dir, settings.run_dir)
+
+    def inventory(self, environment_id: UUID, hostname: str) -> tuple[str, ...]:
+        """Name the processes and the route of an environment that are still there."""
+        processes = [f"the process {each['name']} ({each['id']})" for each in self._processes(environment_id)]
+        routes = [f"the route {each.host}" for each in self._router.list() if each.host == hostname]
+        return (*processes, *routes)
+
+    def log_tails(self, environment_id: UUID, lines: int) -> tuple[LogTail, ...]:
+        """Return the end of each process's log, newest process last."""
+        tails = []
+        for each in self._processes(environment_id):
+            answer = self._ask(f"/processes/{quote(each['id'])}/log", {"lines": str(lines)})
+            tails.append(LogTail(each["name"], tuple(answer["lines"])))
+        return tuple(tails)
+
+    def _processes(self, environment_id: UUID) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self._ask("/processes", {"environment": str(environment_id)})["processes"]
+        return found
+
+    def _ask(self, path: str, parameters: dict[str, str]) -> dict[str, Any]:
+        try:
+            with httpx.Client(transport=httpx.HTTPTransport(uds=self._socket), timeout=SECONDS) as client:
+                answer: dict[str, Any] = client.get(f"http://process-host{path}", params=parameters).json()
+        except (httpx.HTTPError, ValueError) as error:
+            raise TargetUnavailableError(f"The process host does not answer: {error}. Is it running?") from error
+        if "code" in answer and "message" in answer:
+            raise TargetUnavailableError(f"The process host refused: {answer['message']}")
+        return answer
+
+
+PROVIDER = TargetProvider("local", LocalTarget)
