@@ -1,0 +1,59 @@
+"""Reads of events and of dead letters."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from sqlmodel import Session, col, select
+
+from catalog.events.models import Delivery, DeliveryState, EventRecord
+
+
+def events_after(
+    session: Session, tenant_id: UUID, after: int, limit: int, *, subject: str | None, types: Sequence[str]
+) -> Sequence[EventRecord]:
+    """Return the tenant's events after the position ``after``, oldest first, of one subject and some types if asked."""
+    statement = select(EventRecord).where(EventRecord.tenant_id == tenant_id, col(EventRecord.position) > after)
+    if subject is not None:
+        statement = statement.where(EventRecord.subject == subject)
+    if types:
+        statement = statement.where(col(EventRecord.type).in_(types))
+    return session.exec(statement.order_by(col(EventRecord.position)).limit(limit)).all()
+
+
+def last_position(session: Session, tenant_id: UUID) -> int:
+    """Return the position of the tenant's latest event, 0 where there is none."""
+    statement = (
+        select(EventRecord.position)
+        .where(EventRecord.tenant_id == tenant_id, col(EventRecord.position).is_not(None))
+        .order_by(col(EventRecord.position).desc())
+        .limit(1)
+    )
+    return session.exec(statement).first() or 0
+
+
+def dead_letters(
+    session: Session, tenant_id: UUID, limit: int, before: int | None
+) -> Sequence[tuple[Delivery, EventRecord]]:
+    """Return the tenant's dead letters with their events, newest first, with ids below ``before`` if given."""
+    statement = (
+        select(Delivery, EventRecord)
+        .join(EventRecord, col(Delivery.event_id) == col(EventRecord.id))
+        .where(Delivery.tenant_id == tenant_id, Delivery.state == DeliveryState.DEAD)
+    )
+    if before is not None:
+        statement = statement.where(col(Delivery.id) < before)
+    return session.exec(statement.order_by(col(Delivery.id).desc()).limit(limit)).all()
+
+
+def delivery_by_id(session: Session, tenant_id: UUID, delivery_id: int) -> Delivery | None:
+    """Return the tenant's delivery, locked for the rest of the transaction."""
+    statement = select(Delivery).where(Delivery.tenant_id == tenant_id, Delivery.id == delivery_id)
+    return session.exec(statement.with_for_update()).first()
+
+
+def dead_deliveries(session: Session, tenant_id: UUID, job: str | None, limit: int) -> Sequence[Delivery]:
+    """Return the tenant's dead deliveries, oldest first, of one job or of all, locked."""
+    statement = select(Delivery).where(Delivery.tenant_id == tenant_id, Delivery.state == DeliveryState.DEAD)
+    if job is not None:
+        statement = statement.where(Delivery.job == job)
+    return session.exec(statement.order_by(col(Delivery.id)).limit(limit).with_for_update()).all()
