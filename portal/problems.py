@@ -1,0 +1,215 @@
+"""Errors on their way out: problem details (RFC 9457) for programs, a page or a fragment for people."""
+
+import logging
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+from litestar import MediaType, Response
+from litestar.exceptions import (
+    HTTPException,
+    MethodNotAllowedException,
+    NotFoundException,
+    TemplateNotFoundException,
+    ValidationException,
+)
+from litestar.response import Redirect, Template
+from markupsafe import escape
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as NoConnectionError
+
+from catalog.errors import (
+    FieldError,
+    ForbiddenError,
+    InvalidInputError,
+    NotFoundError,
+    SlipwayError,
+    UnauthorizedError,
+    UnavailableError,
+)
+from portal.boundary import WebRequest
+
+LOG = logging.getLogger("slipway.portal")
+PROBLEM_JSON = "application/problem+json"
+TYPE_PREFIX = "urn:slipway:problem:"
+API_PREFIXES = ("/api/", "/hooks/", "/health/", "/metrics")
+PROMISED_PATHS = frozenset({"/environments/ephemeral"})
+"""Paths at the root that answer as the API does."""
+
+
+class FieldProblem(BaseModel):
+    """One field at fault: a JSON pointer into the input, and what is wrong with the fix."""
+
+    pointer: str = Field(examples=["/pull_request"])
+    detail: str = Field(examples=["Input should be greater than or equal to 1"])
+
+
+class ProblemDetails(BaseModel):
+    """Why a request failed, after RFC 9457; ``correlation_id`` finds the request in the log."""
+
+    model_config = ConfigDict(frozen=True)
+
+    type: str = Field(examples=["urn:slipway:problem:invalid_input"])
+    title: str = Field(examples=["The input is not valid"])
+    status: int = Field(examples=[422])
+    detail: str
+    errors: list[FieldProblem] = Field(default_factory=list)
+    correlation_id: str = Field(default="", examples=["6f1c7a52-3c6e-4a0c-9a4e-6b1a5d1f2c3d"])
+
+
+@dataclass(frozen=True)
+class ErrorPage:
+    """What the templates ``errors/page.html`` and ``errors/_message.html`` are given."""
+
+    problem: ProblemDetails
+
+
+_HTTP = {
+    400: ("malformed", "The request could not be read"),
+    401: (UnauthorizedError.code, UnauthorizedError.title),
+    403: (ForbiddenError.code, ForbiddenError.title),
+    404: (NotFoundError.code, NotFoundError.title),
+    405: ("method_not_allowed", "This method is not allowed here"),
+    406: ("not_acceptable", "No acceptable form of the answer"),
+    413: ("too_large", "The request is too large"),
+    415: ("unsupported_media_type", "This content type is not understood here"),
+    421: ("misdirected", "This name is not served here"),
+    422: (InvalidInputError.code, InvalidInputError.title),
+    429: ("too_many_requests", "Too many requests"),
+    503: (UnavailableError.code, UnavailableError.title),
+}
+
+
+def answer_error(request: WebRequest, error: Exception) -> Response[Any]:
+    """Return the answer for any error: what it is to the caller, and nothing more."""
+    problem = _describe(request, error)
+    headers = _headers(error, problem.status)
+    if not wants_page(request):
+        return Response(content=problem, status_code=problem.status, media_type=PROBLEM_JSON, headers=headers)
+    if problem.status == 401:
+        return _to_sign_in(request)
+    return _page(request, problem, headers)
+
+
+def wants_page(request: WebRequest) -> bool:
+    """Tell whether the caller is a person's browser on a page rather than a program."""
+    path = request.scope["path"]
+    if path.startswith(API_PREFIXES) or (path in PROMISED_PATHS and request.method == "POST"):
+        return False
+    return "text/html" in request.headers.get("accept", "") or request.headers.get("hx-request") == "true"
+
+
+def safe_next(target: str | None) -> str:
+    """Return ``target`` if it is a path of this portal, the start page otherwise: no redirect leads elsewhere."""
+    if target is None or not target.startswith("/") or target.startswith("//") or "\\" in target:
+        return "/"
+    return target if target.isprintable() else "/"
+
+
+def _describe(request: WebRequest, error: Exception) -> ProblemDetails:
+    correlation = str(request.scope["state"].get("correlation_id", ""))
+    if isinstance(error, SlipwayError):
+        fields = [FieldProblem(pointer=each.pointer, detail=each.detail) for each in error.errors]
+        code, title, status, detail = error.code, error.title, error.status, error.detail
+        if status >= 500 and not isinstance(error, UnavailableError):
+            LOG.error("request %s failed", correlation, exc_info=error)
+    elif isinstance(error, ValidationException):
+        fields = [FieldProblem(pointer=each.pointer, detail=each.detail) for each in _field_errors(error)]
+        code, title, status = InvalidInputError.code, InvalidInputError.title, 422
+        detail = f"{_count(len(fields))} not valid." if fields else error.detail
+    elif isinstance(error, HTTPException) and error.status_code < 500:
+        fields, status = [], error.status_code
+        code, title = _HTTP.get(status, ("refused", "The request was refused"))
+        detail = _http_detail(request, error)
+    elif isinstance(error, DBAPIError | NoConnectionError) and _is_connection_lost(error):
+        LOG.warning("request %s: the database does not answer: %s", correlation, error)
+        fields, status = [], 503
+        code, title, detail = UnavailableError.code, UnavailableError.title, "The database does not answer. Try again."
+    else:
+        LOG.error("request %s failed", correlation, exc_info=error)
+        fields, status = [], 500
+        code, title = SlipwayError.code, SlipwayError.title
+        detail = f"This is a fault of Slipway. The log has the details under {correlation}."
+    kind = f"{TYPE_PREFIX}{code}"
+    return ProblemDetails(
+        type=kind, title=title, status=status, detail=detail, errors=fields, correlation_id=correlation
+    )
+
+
+def _is_connection_lost(error: DBAPIError | NoConnectionError) -> bool:
+    if isinstance(error, NoConnectionError) or error.connection_invalidated:
+        return True
+    # Class 57P is an administrator's shutdown, class 08 a broken connection; a refused connection has no class.
+    state = getattr(error.orig, "sqlstate", None)
+    return type(error).__name__ == "OperationalError" and (state is None or state[:3] in {"57P", "080"})
+
+
+def _count(number: int) -> str:
+    return "One field is" if number == 1 else f"{number} fields are"
+
+
+def _field_errors(error: ValidationException) -> list[FieldError]:
+    # Litestar joins locations with dots; the error beneath still has them apart, so that a dot in a key does no harm.
+    beneath = getattr(error.__cause__, "errors", None)
+    if isinstance(beneath, list):
+        return [FieldError(_pointer(each["loc"]), str(each["msg"])) for each in beneath]
+    extra = error.extra if isinstance(error.extra, list) else []
+    return [FieldError(_pointer(_keys(each)), str(each.get("message", ""))) for each in extra if isinstance(each, dict)]
+
+
+def _keys(message: dict[str, object]) -> list[str]:
+    key = str(message.get("key", ""))
+    return [] if key in {"", "data"} else key.split(".")
+
+
+def _pointer(location: tuple[object, ...] | list[str]) -> str:
+    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in location)
+
+
+def _http_detail(request: WebRequest, error: HTTPException) -> str:
+    if isinstance(error, NotFoundException):
+        return "There is nothing at this address."
+    if isinstance(error, MethodNotAllowedException):
+        return f"{request.method} is not possible here."
+    if error.status_code == 413:
+        return "The request's body is larger than this address accepts."
+    return error.detail
+
+
+def _headers(error: Exception, status: int) -> dict[str, str]:
+    headers = {key: str(value) for key, value in (getattr(error, "headers", None) or {}).items()}
+    if status == 401:
+        headers["WWW-Authenticate"] = 'Bearer realm="slipway"'
+    if status == 503:
+        headers.setdefault("Retry-After", "2")
+    return headers
+
+
+def _to_sign_in(request: WebRequest) -> Response[Any]:
+    path = request.scope["path"]
+    query = request.scope["query_string"].decode("latin-1")
+    here = f"{path}?{query}" if query else path
+    target = "/sign-in" if request.method not in {"GET", "HEAD"} else f"/sign-in?next={quote(safe_next(here), safe='')}"
+    if request.headers.get("hx-request") == "true":
+        return Response(content=b"", status_code=401, media_type=MediaType.HTML, headers={"HX-Redirect": target})
+    return Redirect(path=target, status_code=303)
+
+
+def _page(request: WebRequest, problem: ProblemDetails, headers: dict[str, str]) -> Response[Any]:
+    is_fragment = request.headers.get("hx-request") == "true"
+    name = "errors/_message.html" if is_fragment else "errors/page.html"
+    engine = request.app.template_engine
+    if engine is not None:
+        try:
+            engine.get_template(name)
+        except TemplateNotFoundException:
+            LOG.debug("there is no template %s", name)
+        else:
+            context = {"page": ErrorPage(problem)}
+            return Template(template_name=name, context=context, status_code=problem.status, headers=headers)
+    title, detail = escape(problem.title), escape(problem.detail)
+    body = f"<h1>{title}</h1><p>{detail}</p>"
+    if not is_fragment:
+        body = f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title><main>{body}</main></html>'
+    return Response(content=body, status_code=problem.status, media_type=MediaType.HTML, headers=headers)

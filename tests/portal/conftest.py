@@ -1,0 +1,84 @@
+"""The portal as its callers meet it: over HTTP, on a real database, as one tenant or another."""
+
+from collections.abc import Callable, Iterator, Sequence
+
+import pytest
+from litestar import Litestar
+from litestar.testing import TestClient
+
+from catalog.db import Database
+from catalog.settings import Settings
+from catalog.tenancy import ALL_SCOPES, Principal, Role
+from catalog.tenants.models import CreateToken
+from catalog.tenants.service import TenantService
+from portal.app import create_app
+from portal.auth.cookies import cookie_name
+
+BASE_URL = "http://127.0.0.1:8000"
+NewToken = Callable[..., str]
+NewClient = Callable[..., TestClient[Litestar]]
+
+
+@pytest.fixture
+def portal(settings: Settings) -> Litestar:
+    """Make the whole application."""
+    return create_app(settings)
+
+
+@pytest.fixture
+def anyone(portal: Litestar) -> Iterator[TestClient[Litestar]]:
+    """Return somebody who has neither token nor session."""
+    with TestClient(portal, base_url=BASE_URL, raise_server_exceptions=False) as client:
+        yield client
+
+
+@pytest.fixture
+def new_token(database: Database) -> NewToken:
+    """Return what makes API tokens: ``new_token(principal, scopes)``, with every scope unless told otherwise."""
+
+    def make(principal: Principal, scopes: Sequence[str] | None = None) -> str:
+        wanted = sorted(ALL_SCOPES) if scopes is None else list(scopes)
+        with database.tenant_session(principal.tenant_id) as session:
+            return TenantService(session).create_token(principal, CreateToken(name="test", scopes=wanted)).token
+
+    return make
+
+
+@pytest.fixture
+def client_of(anyone: TestClient[Litestar], portal: Litestar, new_token: NewToken) -> NewClient:
+    """Return what makes clients that call with a token: ``client_of(principal, scopes)``."""
+
+    def make(principal: Principal, scopes: Sequence[str] | None = None) -> TestClient[Litestar]:
+        client = _beside(anyone, portal)
+        client.headers["Authorization"] = f"Bearer {new_token(principal, scopes)}"
+        return client
+
+    return make
+
+
+@pytest.fixture
+def api(client_of: NewClient, acme: Principal) -> TestClient[Litestar]:
+    """Return a program that may do everything in the tenant ``acme``."""
+    return client_of(acme)
+
+
+@pytest.fixture
+def browser(
+    anyone: TestClient[Litestar], portal: Litestar, database: Database, acme: Principal, settings: Settings
+) -> TestClient[Litestar]:
+    """Return a browser in which an administrator of ``acme`` has signed in; it says where its requests come from."""
+    with database.tenant_session(acme.tenant_id) as session:
+        service = TenantService(session)
+        member = service.add_member(acme.tenant_id, "Ann", "ann@example.com", Role.ADMIN)
+        secret = service.open_browser_session(acme.tenant_id, member.id, "link")
+    client = _beside(anyone, portal)
+    client.cookies.set(cookie_name(settings), secret)
+    client.headers.update({"Accept": "text/html", "Sec-Fetch-Site": "same-origin"})
+    return client
+
+
+def _beside(started: TestClient[Litestar], portal: Litestar) -> TestClient[Litestar]:
+    # Shares the event loop of the started application, which is started once.
+    client = TestClient(portal, base_url=BASE_URL, raise_server_exceptions=False)
+    client.blocking_portal = started.blocking_portal
+    return client
