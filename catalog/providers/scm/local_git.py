@@ -43,8 +43,7 @@ class LocalGit:
     def normalise(self, repository: str, settings: Settings) -> str:
         """Return the repository's real absolute path; one outside the allowed roots does not exist."""
         path = Path(repository.removeprefix("file://")).expanduser().resolve()
-        allowed = any(path.is_relative_to(root.resolve()) for root in settings.local_repository_roots)
-        if not allowed or path.is_relative_to(settings.data_dir.resolve()) or not _git_directory(path):
+        if not _may_read(path, settings) or not _git_directory(path):
             raise RepositoryNotFoundError(
                 f"There is no Git repository at {path}, or it is outside the folders that Slipway may read."
             )
@@ -106,6 +105,18 @@ class LocalGit:
         except RepositoryUnavailableError:
             target = ref
         return target.removeprefix("refs/heads/")
+
+
+def demo_repositories(settings: Settings) -> Path:
+    """Return where sample repositories are kept: the one part of the data directory that holds source code."""
+    return settings.data_dir / "demo" / "repositories"
+
+
+def _may_read(path: Path, settings: Settings) -> bool:
+    if path.is_relative_to(demo_repositories(settings).resolve()):
+        return True
+    allowed = any(path.is_relative_to(root.resolve()) for root in settings.local_repository_roots)
+    return allowed and not path.is_relative_to(settings.data_dir.resolve())
 
 
 def _git_directory(path: Path) -> bool:

@@ -1,0 +1,129 @@
+"""The API as commands use it: JSON in and out, problems as errors, and streams of events."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from importlib.metadata import version
+from typing import Any, Self
+from urllib.parse import quote
+from uuid import uuid4
+
+import httpx
+
+from portal.cli.connection import Connection, current
+from portal.cli.errors import ProblemError, UnreachableError
+from portal.cli.sse import ServerEvent, parse_events
+
+API = "/api/v1"
+# Publishing may take the server some 30 seconds before it answers.
+_TIMEOUT = httpx.Timeout(90.0, connect=10.0)
+# The server sends a sign of life more often than this.
+_STREAM_TIMEOUT = httpx.Timeout(45.0, connect=10.0)
+
+
+class Client:
+    """One connection to the portal's API; paths are relative to ``/api/v1``.
+
+    Every method raises ``ProblemError`` where the API refuses and ``UnreachableError`` where it does not answer.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self._http = httpx.Client(
+            base_url=connection.url + API,
+            headers={"Authorization": f"Bearer {connection.token}", "User-Agent": f"slipway/{version('slipway')}"},
+            timeout=_TIMEOUT,
+            # A proxy for the world outside cannot reach this machine.
+            trust_env=not connection.is_loopback,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._http.close()
+
+    def get(self, path: str, params: Mapping[str, Any] | None = None) -> Any:
+        """Return what is at ``path``."""
+        return self._json(self._send("GET", path, params=params))
+
+    def post(self, path: str, body: object = None) -> Any:
+        """Post a JSON document (none where ``body`` is None) and return the answer."""
+        return self._json(self._post(path, json=body))
+
+    def post_file(self, path: str, field: str, name: str, content: bytes, form: Mapping[str, str]) -> Any:
+        """Post a form with one file and return the answer."""
+        return self._json(self._post(path, files={field: (name, content, "application/gzip")}, data=dict(form)))
+
+    def delete(self, path: str) -> Any:
+        """Delete what is at ``path`` and return the answer, None where it is empty."""
+        return self._json(self._send("DELETE", path))
+
+    @contextmanager
+    def events(self, path: str, last_id: str) -> Iterator[Iterator[ServerEvent]]:
+        """Open the stream of events at ``path``, after the event with ``last_id`` ("" from the beginning on)."""
+        headers = {"Accept": "text/event-stream", **({"Last-Event-ID": last_id} if last_id else {})}
+        try:
+            with self._http.stream("GET", path, headers=headers, timeout=_STREAM_TIMEOUT) as response:
+                if response.is_error:
+                    response.read()
+                    raise _problem(response)
+                if not response.headers.get("content-type", "").startswith("text/event-stream"):
+                    raise UnreachableError("The portal does not offer a stream of events.")
+                yield parse_events(response.iter_text())
+        except httpx.TransportError as error:
+            raise self._unreachable(error) from error
+
+    def _post(self, path: str, **content: Any) -> httpx.Response:
+        headers = {"Idempotency-Key": uuid4().hex}
+        try:
+            return self._checked(self._http.post(path, headers=headers, **content))
+        except (httpx.RemoteProtocolError, httpx.ReadError):
+            # The answer was lost on the way. The key makes a repetition the same request, so it is safe.
+            return self._send("POST", path, headers=headers, **content)
+        except httpx.TransportError as error:
+            raise self._unreachable(error) from error
+
+    def _send(self, method: str, path: str, **content: Any) -> httpx.Response:
+        try:
+            return self._checked(self._http.request(method, path, **content))
+        except httpx.TransportError as error:
+            raise self._unreachable(error) from error
+
+    def _checked(self, response: httpx.Response) -> httpx.Response:
+        if response.is_error:
+            raise _problem(response)
+        return response
+
+    def _json(self, response: httpx.Response) -> Any:
+        if not response.content:
+            return None
+        try:
+            return response.json()
+        except ValueError:
+            hint = "Is this the address of a Slipway portal?"
+            raise UnreachableError(f"{self.connection.url} does not answer as Slipway does.", hint) from None
+
+    def _unreachable(self, error: httpx.TransportError) -> UnreachableError:
+        reason = "it took too long to answer" if isinstance(error, httpx.TimeoutException) else str(error).strip()
+        hint = "Start it with `slipway up`." if self.connection.is_loopback else "Check the address and the network."
+        return UnreachableError(f"Slipway does not answer at {self.connection.url}: {reason}.", hint)
+
+
+def connect() -> Client:
+    """Return a client for the Slipway that environment or ``slipway login`` name."""
+    return Client(current())
+
+
+def segment(text: str) -> str:
+    """Return ``text`` as one segment of a path."""
+    return quote(text, safe="")
+
+
+def _problem(response: httpx.Response) -> ProblemError:
+    try:
+        document = response.json()
+    except ValueError:
+        document = None
+    if not isinstance(document, dict):
+        document = {"title": f"The server answered {response.status_code} {response.reason_phrase}".strip()}
+    return ProblemError(response.status_code, document)

@@ -1,0 +1,84 @@
+"""Every command of ``slipway`` by name: what the list says of it, and where it is."""
+
+import click
+
+from portal.cli.lazy import Entry, LazyGroup
+
+SUMMARY = "Slipway: a marketplace and self-service portal for software delivery."
+
+ASSET = LazyGroup(
+    "asset",
+    {
+        "init": Entry("portal.cli.packages:init", "Begin a new asset from a skeleton that checks and publishes."),
+        "check": Entry("portal.cli.packages:check", "Check an asset's folder and print every finding."),
+        "build": Entry("portal.cli.packages:build", "Build the archive of an asset."),
+    },
+    summary="Write, check and build assets.",
+)
+DATABASE = LazyGroup(
+    "db",
+    {
+        "upgrade": Entry("portal.cli.database:upgrade", "Bring the database to the newest revision."),
+        "current": Entry("portal.cli.database:current", "Say at which revision the database is."),
+        "check": Entry("portal.cli.database:check", "Fail where the database differs from what Slipway needs."),
+    },
+    summary="Migrate and check the database.",
+)
+ENVIRONMENT = LazyGroup(
+    "env",
+    {
+        "request": Entry("portal.cli.environment_request:request", "Ask for the environment of a pull request."),
+        "list": Entry("portal.cli.environments:list_", "List environments."),
+        "show": Entry("portal.cli.environments:show", "Show one environment."),
+        "logs": Entry("portal.cli.environments:logs", "Print the end of what its application wrote."),
+        "extend": Entry("portal.cli.environments:extend", "Let it live longer."),
+        "destroy": Entry("portal.cli.environments:destroy", "Destroy it and all that belongs to it."),
+    },
+    summary="Preview environments of pull requests.",
+)
+DEAD_LETTERS = LazyGroup(
+    "dead-letters",
+    {
+        "list": Entry("portal.cli.dead_letters:list_", "List jobs that failed for good."),
+        "replay": Entry("portal.cli.dead_letters:replay", "Try such a job again."),
+    },
+    summary="Jobs that failed for good.",
+)
+TENANT = LazyGroup(
+    "tenant",
+    {"create": Entry("portal.cli.tenants:create_tenant", "Make a tenant.")},
+    summary="Tenants of this installation.",
+)
+TOKEN = LazyGroup(
+    "token",
+    {"create": Entry("portal.cli.tenants:create_token", "Make an API token and print it once.")},
+    summary="API tokens of this installation.",
+)
+
+COMMANDS = LazyGroup(
+    "slipway",
+    {
+        "up": Entry("portal.cli.processes:up", "Start all of Slipway on this machine."),
+        "login": Entry("portal.cli.login:login", "Remember which Slipway to speak to, and with which token."),
+        "asset": Entry("portal.cli.commands:ASSET", "Write, check and build assets."),
+        "publish": Entry("portal.cli.publish:publish", "Publish an asset."),
+        "search": Entry("portal.cli.marketplace:search", "Search the marketplace."),
+        "show": Entry("portal.cli.marketplace:show", "Show an asset, or one version of it."),
+        "deprecate": Entry("portal.cli.marketplace:deprecate", "Advise against a version."),
+        "yank": Entry("portal.cli.marketplace:yank", "Keep a version from being chosen anew."),
+        "revoke": Entry("portal.cli.marketplace:revoke", "Forbid a version."),
+        "env": Entry("portal.cli.commands:ENVIRONMENT", "Preview environments of pull requests."),
+        "dead-letters": Entry("portal.cli.commands:DEAD_LETTERS", "Jobs that failed for good."),
+        "doctor": Entry("portal.cli.processes:doctor", "Say what is found, what is missing, and how to get it."),
+        "tenant": Entry("portal.cli.commands:TENANT", "Tenants of this installation."),
+        "token": Entry("portal.cli.commands:TOKEN", "API tokens of this installation."),
+        "sign-in-link": Entry("portal.cli.tenants:sign_in_link", "Print a link that signs an administrator in once."),
+        "db": Entry("portal.cli.commands:DATABASE", "Migrate and check the database."),
+        "serve": Entry("portal.cli.processes:serve", "Run the portal alone."),
+        "work": Entry("portal.cli.processes:work", "Run a worker alone."),
+        "relay": Entry("portal.cli.processes:relay", "Run relay and scheduler alone."),
+        "demo": Entry("portal.cli.demo:demo", "Publish the curated assets and make a sample repository.", hidden=True),
+    },
+    summary=SUMMARY,
+)
+click.version_option(package_name="slipway", message="%(version)s")(COMMANDS)

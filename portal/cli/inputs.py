@@ -1,0 +1,71 @@
+"""Inputs as they are typed: ``--set name=text``, ``--set name:=json`` and ``--values FILE``; and durations."""
+
+import json
+import re
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import click
+import yaml
+
+_DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m(?:in)?)?(?:(\d+)s)?")
+
+
+def read_inputs(settings: Iterable[str], values: str | None) -> dict[str, Any]:
+    """Return the inputs of a request: those of the file ``values`` (``-`` is standard input), then ``settings``."""
+    inputs = _read_file(values) if values else {}
+    for setting in settings:
+        name, value = _read_setting(setting)
+        inputs[name] = value
+    return inputs
+
+
+def _read_setting(setting: str) -> tuple[str, Any]:
+    name, equals, value = setting.partition("=")
+    is_json = name.endswith(":")
+    name = name.removesuffix(":")
+    if not equals or not name:
+        raise click.BadParameter(f"{setting!r} is not of the form name=text or name:=json.", param_hint="--set")
+    if not is_json:
+        return name, value
+    try:
+        return name, json.loads(value)
+    except ValueError as error:
+        raise click.BadParameter(f"what follows {name}:= is not JSON ({error}).", param_hint="--set") from None
+
+
+def _read_file(values: str) -> dict[str, Any]:
+    try:
+        text = sys.stdin.read() if values == "-" else Path(values).read_text(encoding="utf-8")
+        # JSON is YAML; a YAML time is a text in JSON, which this turns it into as well.
+        loaded = json.loads(json.dumps(yaml.safe_load(text), default=str))
+    except (OSError, UnicodeDecodeError) as error:
+        raise click.BadParameter(f"{values} cannot be read: {error}.", param_hint="--values") from None
+    except (yaml.YAMLError, ValueError, TypeError) as error:
+        where = " ".join(str(error).split())
+        raise click.BadParameter(f"{values} is neither YAML nor JSON: {where}.", param_hint="--values") from None
+    if loaded is None:
+        return {}
+    if not isinstance(loaded, dict):
+        raise click.BadParameter(f"{values} does not hold names with values.", param_hint="--values")
+    return loaded
+
+
+class Duration(click.ParamType[str]):
+    """A duration: ISO 8601 (``PT8H``, ``P3D``), or short for it (``8h``, ``3d``, ``1d12h``, ``90m``)."""
+
+    name = "duration"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the duration in ISO 8601."""
+        text = value.strip()
+        if text.startswith("P"):
+            return text
+        match = _DURATION.fullmatch(text)
+        if match is None or not any(match.groups()):
+            self.fail(f"{value!r} is not a duration; write one such as 8h, 3d or PT8H.", param, ctx)
+        days, hours, minutes, seconds = match.groups()
+        time = "".join(f"{part}{unit}" for part, unit in ((hours, "H"), (minutes, "M"), (seconds, "S")) if part)
+        return "P" + (f"{days}D" if days else "") + (f"T{time}" if time else "")

@@ -1,0 +1,163 @@
+"""Commands about what is in the marketplace: find it, read about it, and end the life of a version."""
+
+from typing import Any
+
+import click
+
+from catalog.assets.references import is_name
+from portal.cli.client import Client, connect, segment
+from portal.cli.output import Output, json_option, moment
+
+_version_argument = click.argument("version_reference", metavar="NS/NAME@VERSION")
+_reason_option = click.option("--reason", required=True, help="Why; everybody who uses the version reads it.")
+_replacement_option = click.option("--replacement", help="What to use instead, such as acme/preview>=2.")
+
+
+@click.command("search")
+@click.argument("query", required=False, default="")
+@click.option("--kind", help="Only assets of this kind.")
+@click.option("--namespace", help="Only assets of this namespace.")
+@click.option("--archetype", help="Only assets for this kind of application.")
+@click.option("--limit", type=click.IntRange(1, 100), default=20, show_default=True, help="How many at most.")
+@click.option("--cursor", help="Where to go on, as the search before said.")
+@json_option
+def search(query: str, as_json: bool, **filters: str | int | None) -> None:  # noqa: FBT001  # click passes options by name
+    """Search the marketplace for QUERY (everything without one); each word may be the beginning of one."""
+    output = Output(as_json=as_json)
+    params = {"q": query, **{name: value for name, value in filters.items() if value is not None}}
+    with connect() as client:
+        found = client.get("/assets", params)
+    output.result(found, lambda each: _show_results(output, each))
+
+
+def _show_results(output: Output, found: dict[str, Any]) -> None:
+    items = found["items"]
+    if not items:
+        output.line("Nothing was found.")
+        for hint in found.get("hints", []):
+            output.line(f"Without {hint['remove']} {hint['value']} there are {hint['count']}.")
+        return
+    output.table(
+        ("ASSET", "LATEST", "KIND", "SUMMARY"),
+        [
+            (f"{each['namespace']}/{each['name']}", each["latest_version"], each["kind"], each["summary"])
+            for each in items
+        ],
+    )
+    if found.get("next_cursor"):
+        output.note(f"{found['total']} in all; go on with --cursor {found['next_cursor']}", style="dim")
+
+
+@click.command("show")
+@click.argument("reference", metavar="NS/NAME[@VERSION]")
+@json_option
+def show(reference: str, as_json: bool) -> None:  # noqa: FBT001  # click passes options by name
+    """Show an asset with its versions, or one version of it."""
+    output = Output(as_json=as_json)
+    namespace, name, version = split_reference(reference)
+    path = f"/assets/{namespace}/{name}"
+    with connect() as client:
+        if version:
+            found = client.get(f"{path}/versions/{segment(version)}")
+            output.result(found, lambda each: _show_version(output, each))
+        else:
+            found = client.get(path)
+            output.result(found, lambda each: _show_asset(output, client, each))
+
+
+def _show_asset(output: Output, client: Client, asset: dict[str, Any]) -> None:
+    output.line(asset["display_name"], style="bold")
+    output.line(asset["summary"])
+    output.facts(
+        [
+            ("asset", f"{asset['namespace']}/{asset['name']}"),
+            ("kind", asset["kind"]),
+            ("latest", asset["latest_version"]),
+            ("visible to", "everybody" if asset["visibility"] == "public" else "its own tenant"),
+            ("license", asset["license"]),
+            ("keywords", ", ".join(asset["keywords"])),
+        ]
+    )
+    versions = client.get(f"/assets/{asset['namespace']}/{asset['name']}/versions")
+    rows = versions["items"] if isinstance(versions, dict) else versions
+    output.line()
+    output.table(
+        ("VERSION", "STATE", "PUBLISHED", "WHY"),
+        [(each["semver"], each["state"], moment(each["published_at"]), each["state_reason"]) for each in rows],
+    )
+
+
+def _show_version(output: Output, version: dict[str, Any]) -> None:
+    metadata = version["manifest"]["metadata"]
+    output.line(f"{metadata['displayName']} {version['semver']}", style="bold")
+    output.line(metadata["summary"])
+    output.facts(
+        [
+            ("asset", f"{version['namespace']}/{version['name']}@{version['semver']}"),
+            ("kind", version["kind"]),
+            ("state", version["state"]),
+            ("why", version["state_reason"]),
+            ("use instead", version["replacement"]),
+            ("published", f"{moment(version['published_at'])} by {version['published_by']}"),
+            ("license", metadata["license"]),
+            ("digest", f"sha256:{version['blob_digest']}"),
+            ("size", f"{version['packed_size']:,} bytes, {len(version['files'])} files"),
+        ]
+    )
+    properties = version["input_schema"].get("properties", {})
+    if properties:
+        required = version["input_schema"].get("required", [])
+        output.line()
+        output.table(
+            ("INPUT", "TYPE", "DEFAULT", "WHAT"), [_input(key, each, required) for key, each in properties.items()]
+        )
+    if version["readme"]:
+        output.line()
+        output.line(version["readme"].rstrip())
+
+
+def _input(name: str, schema: dict[str, Any], required: list[str]) -> tuple[object, ...]:
+    kind = schema.get("type") or ("one of " + ", ".join(map(str, schema["enum"])) if "enum" in schema else "")
+    default = "required" if name in required and "default" not in schema else schema.get("default")
+    return name, kind, default, schema.get("title") or schema.get("description")
+
+
+def _life_command(name: str, help_text: str) -> click.Command:
+    """Return the command that moves a version to another state of its life."""
+
+    @click.command(name, help=help_text)
+    @_version_argument
+    @_reason_option
+    @_replacement_option
+    @json_option
+    def move(version_reference: str, reason: str, replacement: str | None, as_json: bool) -> None:  # noqa: FBT001  # click passes options by name
+        output = Output(as_json=as_json)
+        namespace, asset, version = split_reference(version_reference)
+        if not version:
+            raise click.BadParameter("name one version, such as acme/preview@1.4.0.", param_hint="NS/NAME@VERSION")
+        body = {"reason": reason, **({"replacement": replacement} if replacement else {})}
+        with connect() as client:
+            moved = client.post(f"/assets/{namespace}/{asset}/versions/{segment(version)}/{name}", body)
+        output.result(moved, lambda each: _show_moved(output, each, version_reference))
+
+    return move
+
+
+def _show_moved(output: Output, moved: dict[str, Any], reference: str) -> None:
+    version = moved.get("version")
+    state = version["state"] if isinstance(version, dict) else moved["state"]
+    output.line(f"{reference} is {state}.")
+
+
+deprecate = _life_command("deprecate", "Advise against a version: it is chosen only where there is no other.")
+yank = _life_command("yank", "Keep a version from being chosen anew, except by those who pin it exactly.")
+revoke = _life_command("revoke", "Forbid a version: it is never chosen again.")
+
+
+def split_reference(text: str) -> tuple[str, str, str]:
+    """Return namespace, name and version ("" where none is given) of ``NS/NAME[@VERSION]``."""
+    asset, _, version = text.partition("@")
+    namespace, slash, name = asset.partition("/")
+    if not slash or not is_name(namespace) or not is_name(name):
+        raise click.BadParameter(f"{text!r} does not name an asset; write NS/NAME or NS/NAME@VERSION.")
+    return namespace, name, version
