@@ -1,0 +1,241 @@
+"""Namespaces, assets and their versions, and the shapes in which they leave the process."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID, uuid4
+
+from pydantic import BaseModel, ConfigDict
+from sqlalchemy import Column, Computed, ForeignKeyConstraint, Index, UniqueConstraint
+from sqlalchemy.dialects.postgresql import TSVECTOR
+from sqlmodel import Field, SQLModel
+
+from catalog.clock import now
+from catalog.columns import Json, Timestamp, one_of
+
+SEARCH_VECTOR = (
+    "setweight(to_tsvector('simple', name), 'A') || setweight(to_tsvector('simple', display_name), 'B') || "
+    "setweight(to_tsvector('simple', namespace), 'B') || setweight(to_tsvector('simple', keywords), 'C') || "
+    "setweight(to_tsvector('simple', summary), 'D')"
+)
+
+
+class Visibility(StrEnum):
+    """Who may see an asset: its own tenant, or every tenant."""
+
+    PRIVATE = "private"
+    PUBLIC = "public"
+
+
+class VersionState(StrEnum):
+    """Where a version is in its life; the states after publishing live here and never in the archive.
+
+    Deprecated versions are chosen last, yanked ones only when pinned exactly, revoked and quarantined ones never;
+    a quarantined one is not handed out either.
+    """
+
+    DRAFT = "draft"
+    PUBLISHED = "published"
+    DEPRECATED = "deprecated"
+    YANKED = "yanked"
+    REVOKED = "revoked"
+    QUARANTINED = "quarantined"
+
+
+class Namespace(SQLModel, table=True):
+    """A publisher's name: unique everywhere, owned by one tenant."""
+
+    __tablename__ = "namespaces"
+    __table_args__ = (UniqueConstraint("tenant_id", "name"),)
+
+    name: str = Field(max_length=63, primary_key=True)
+    tenant_id: UUID = Field(foreign_key="tenants.id")
+    created_at: datetime = Field(default_factory=now, sa_type=Timestamp)
+
+
+class Asset(SQLModel, table=True):
+    """What a publisher offers under one name; the texts are those of the latest version.
+
+    ``latest_version`` is the version that stands for the asset, None where none may be chosen; such an asset is in
+    no list, but its page and its versions stay reachable.
+    """
+
+    __tablename__ = "assets"
+    __table_args__ = (
+        UniqueConstraint("tenant_id", "id"),
+        UniqueConstraint("tenant_id", "namespace", "name"),
+        # With the tenant, so that an asset can only be in a namespace of its own tenant.
+        ForeignKeyConstraint(["tenant_id", "namespace"], ["namespaces.tenant_id", "namespaces.name"]),
+        Index("ix_assets_namespace_name", "namespace", "name"),
+        Index("ix_assets_search", "search", postgresql_using="gin"),
+    )
+
+    id: UUID = Field(default_factory=uuid4, primary_key=True)
+    tenant_id: UUID = Field(foreign_key="tenants.id")
+    namespace: str = Field(max_length=63)
+    name: str = Field(max_length=63)
+    kind: str = Field(max_length=63)
+    visibility: Visibility = Field(default=Visibility.PRIVATE, sa_type=one_of(Visibility))
+    display_name: str
+    summary: str
+    license: str
+    keywords: list[str] = Field(default_factory=list, sa_type=Json)
+    archetypes: list[str] = Field(default_factory=list, sa_type=Json)
+    latest_version: str | None = None
+    created_at: datetime = Field(default_factory=now, sa_type=Timestamp)
+    updated_at: datetime = Field(default_factory=now, sa_type=Timestamp)
+    search: str | None = Field(default=None, sa_column=Column(TSVECTOR, Computed(SEARCH_VECTOR, persisted=True)))
+
+
+class AssetVersion(SQLModel, table=True):
+    """One published version; ``version`` is canonical (PEP 440), the five numbers order it.
+
+    Digests are SHA-256 in hexadecimal, ``packed_size`` is in bytes, ``files`` is ``META/files.json``, and
+    ``warnings`` are what the check found without refusing.
+    """
+
+    __tablename__ = "asset_versions"
+    __table_args__ = (
+        UniqueConstraint("tenant_id", "asset_id", "version"),
+        ForeignKeyConstraint(["tenant_id", "asset_id"], ["assets.tenant_id", "assets.id"], ondelete="CASCADE"),
+        Index("ix_asset_versions_order", "asset_id", "major", "minor", "patch", "stage", "stage_number"),
+        Index("ix_asset_versions_blob_digest", "blob_digest"),
+    )
+
+    id: UUID = Field(default_factory=uuid4, primary_key=True)
+    tenant_id: UUID = Field(foreign_key="tenants.id")
+    asset_id: UUID
+    namespace: str = Field(max_length=63)
+    name: str = Field(max_length=63)
+    kind: str = Field(max_length=63)
+    version: str = Field(max_length=64)
+    semver: str = Field(max_length=64)
+    major: int
+    minor: int
+    patch: int
+    stage: int
+    stage_number: int
+    state: VersionState = Field(default=VersionState.DRAFT, sa_type=one_of(VersionState))
+    state_reason: str | None = None
+    replacement: str | None = None
+    state_changed_at: datetime = Field(default_factory=now, sa_type=Timestamp)
+    manifest: dict[str, Any] = Field(sa_type=Json)
+    input_schema: dict[str, Any] = Field(default_factory=dict, sa_type=Json)
+    input_hints: dict[str, Any] = Field(default_factory=dict, sa_type=Json)
+    output_schema: dict[str, Any] = Field(default_factory=dict, sa_type=Json)
+    readme: str = ""
+    changelog: str = ""
+    files: list[dict[str, Any]] = Field(default_factory=list, sa_type=Json)
+    warnings: list[dict[str, Any]] = Field(default_factory=list, sa_type=Json)
+    blob_digest: str = Field(max_length=64)
+    tree_digest: str = Field(max_length=64)
+    manifest_digest: str = Field(max_length=64)
+    packed_size: int
+    published_at: datetime | None = Field(default=None, sa_type=Timestamp)
+    published_by: str = ""
+
+
+class _Read(BaseModel):
+    model_config = ConfigDict(from_attributes=True, frozen=True)
+
+
+class AssetRead(_Read):
+    """An asset in a list; ``owned`` says whether it belongs to the caller's tenant."""
+
+    namespace: str
+    name: str
+    kind: str
+    visibility: Visibility
+    display_name: str
+    summary: str
+    license: str
+    keywords: list[str]
+    archetypes: list[str]
+    latest_version: str | None
+    updated_at: datetime
+    owned: bool
+
+
+class VersionSummary(_Read):
+    """One line of an asset's list of versions."""
+
+    version: str
+    semver: str
+    state: VersionState
+    state_reason: str | None
+    replacement: str | None
+    published_at: datetime | None
+    blob_digest: str
+
+
+class AssetVersionRead(_Read):
+    """A version with everything that its page, a form or a program needs; ``owned`` as in `AssetRead`."""
+
+    id: UUID
+    namespace: str
+    name: str
+    kind: str
+    version: str
+    semver: str
+    state: VersionState
+    state_reason: str | None
+    replacement: str | None
+    manifest: dict[str, Any]
+    input_schema: dict[str, Any]
+    input_hints: dict[str, Any]
+    output_schema: dict[str, Any]
+    readme: str
+    changelog: str
+    files: list[dict[str, Any]]
+    warnings: list[dict[str, Any]]
+    blob_digest: str
+    tree_digest: str
+    manifest_digest: str
+    packed_size: int
+    published_at: datetime | None
+    published_by: str
+    owned: bool
+
+
+class SearchQuery(BaseModel):
+    """What is searched for: words (each may be the beginning of one), filters, and where the page begins."""
+
+    q: str = Field(default="", max_length=200)
+    kind: str | None = None
+    namespace: str | None = None
+    archetype: str | None = None
+    limit: int = Field(default=20, ge=1, le=100)
+    cursor: str | None = None
+
+
+class FacetCount(_Read):
+    """How many assets a filter value would leave, with the other filters as they are."""
+
+    value: str
+    count: int
+    selected: bool
+
+
+class SearchHint(_Read):
+    """What would help where nothing was found: without ``remove`` there are ``count`` assets."""
+
+    remove: str
+    value: str
+    count: int
+
+
+class SearchResult(_Read):
+    """One page of assets, the counts of each filter, and hints where there is nothing."""
+
+    items: list[AssetRead]
+    total: int
+    facets: dict[str, list[FacetCount]]
+    hints: list[SearchHint]
+    next_cursor: str | None
+
+
+class ChangeVersionState(BaseModel):
+    """Why a version changes its state, and what to use instead where there is something (``namespace/name>=2``)."""
+
+    reason: str = Field(min_length=1, max_length=1000)
+    replacement: str | None = Field(default=None, max_length=200)

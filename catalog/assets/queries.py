@@ -1,0 +1,170 @@
+"""Every read of assets; the caller's tenant comes first, and row-level security stands behind it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Numeric, and_, case, cast, false, func, literal, or_, text, tuple_
+from sqlalchemy.orm import defer
+from sqlmodel import Session, col, select
+
+from catalog.assets.models import Asset, AssetVersion, Namespace, SearchQuery, VersionState, Visibility
+from catalog.assets.search import Position, position, words_query
+
+_HEAVY = ("readme", "changelog", "files", "manifest", "input_schema", "input_hints", "output_schema", "warnings")
+
+
+def lock_own_namespace(session: Session, tenant_id: UUID, name: str) -> Namespace | None:
+    """Return a namespace of the tenant's own, locked for the rest of the transaction."""
+    statement = select(Namespace).where(Namespace.tenant_id == tenant_id, Namespace.name == name)
+    return session.exec(statement.with_for_update()).first()
+
+
+def namespaces(session: Session, tenant_id: UUID) -> Sequence[str]:
+    """Return the names of the tenant's own namespaces."""
+    statement = select(Namespace.name).where(Namespace.tenant_id == tenant_id)
+    return session.exec(statement.order_by(col(Namespace.name))).all()
+
+
+def own_asset(session: Session, tenant_id: UUID, namespace: str, name: str, *, lock: bool = False) -> Asset | None:
+    """Return an asset of the tenant's own, locked for the rest of the transaction where asked."""
+    statement = select(Asset).where(Asset.tenant_id == tenant_id, Asset.namespace == namespace, Asset.name == name)
+    return session.exec(statement.with_for_update() if lock else statement).first()
+
+
+def asset(session: Session, tenant_id: UUID, namespace: str, name: str) -> Asset | None:
+    """Return an asset that the tenant may see."""
+    statement = select(Asset).where(_visible(tenant_id), Asset.namespace == namespace, Asset.name == name)
+    return session.exec(statement).first()
+
+
+def version(session: Session, tenant_id: UUID, asset_id: UUID, canonical: str) -> AssetVersion | None:
+    """Return one version of an asset that the tenant may see."""
+    statement = select(AssetVersion).where(
+        _visible_version(tenant_id), AssetVersion.asset_id == asset_id, AssetVersion.version == canonical
+    )
+    return session.exec(statement).first()
+
+
+def version_by_id(session: Session, tenant_id: UUID, version_id: UUID) -> AssetVersion | None:
+    """Return a version by its id, where the tenant may see it."""
+    statement = select(AssetVersion).where(_visible_version(tenant_id), AssetVersion.id == version_id)
+    return session.exec(statement).first()
+
+
+def versions(session: Session, tenant_id: UUID, asset_id: UUID) -> Sequence[AssetVersion]:
+    """Return an asset's versions, newest first, with their light columns loaded only."""
+    order = (
+        AssetVersion.major,
+        AssetVersion.minor,
+        AssetVersion.patch,
+        AssetVersion.stage,
+        AssetVersion.stage_number,
+    )
+    statement = (
+        select(AssetVersion)
+        .where(_visible_version(tenant_id), AssetVersion.asset_id == asset_id)
+        .options(*(defer(getattr(AssetVersion, name)) for name in _HEAVY))
+        .order_by(*(col(each).desc() for each in order))
+    )
+    return session.exec(statement).all()
+
+
+def search(session: Session, tenant_id: UUID, query: SearchQuery) -> list[tuple[Asset, Position]]:
+    """Return one page of the assets that fit, best first, and one more where there is a next page."""
+    words = words_query(query.q)
+    asked = query.q.strip().lower()
+    full_name = func.concat(Asset.namespace, "/", Asset.name)
+    exact = case((or_(col(Asset.name) == asked, full_name == asked), 1), else_=0) if asked else literal(0)
+    rank = literal(Decimal(0)) if words is None else _rank(words)
+    statement = select(Asset, exact.label("exact"), rank.label("rank")).where(_listed(tenant_id), *_matching(query))
+    for column, value in ((Asset.kind, query.kind), (Asset.namespace, query.namespace)):
+        if value:
+            statement = statement.where(col(column) == value)
+    if query.archetype:
+        statement = statement.where(col(Asset.archetypes).contains([query.archetype]))
+    if query.cursor:
+        after = position(query.cursor)
+        place = tuple_(-exact, -rank, Asset.name, Asset.namespace)
+        statement = statement.where(place > tuple_(-after.exact, -after.rank, after.name, after.namespace))
+    statement = statement.order_by(exact.desc(), rank.desc(), col(Asset.name), col(Asset.namespace))
+    rows = session.exec(statement.limit(query.limit + 1)).all()
+    return [(found, Position(is_exact, score, found.name, found.namespace)) for found, is_exact, score in rows]
+
+
+def _rank(words: str) -> ColumnElement[Decimal]:
+    # Rounded to a decimal, so that a cursor compares equal to the row it came from.
+    score = func.ts_rank(col(Asset.search), func.to_tsquery("simple", words))
+    return func.round(cast(score, Numeric), 6)
+
+
+def _matching(query: SearchQuery) -> list[ColumnElement[bool]]:
+    if not query.q.strip():
+        return []
+    words = words_query(query.q)
+    return [false()] if words is None else [col(Asset.search).op("@@")(func.to_tsquery("simple", words))]
+
+
+@dataclass(frozen=True)
+class FacetRow:
+    """One count: ``facet`` is kind, namespace or archetype, ``!name`` counts without that filter, ``total`` all."""
+
+    facet: str
+    value: str
+    count: int
+
+
+_FACETS = text(
+    """
+    WITH found AS MATERIALIZED (
+        SELECT kind, namespace, archetypes,
+               (:kind = '' OR kind = :kind) AS k,
+               (:namespace = '' OR namespace = :namespace) AS n,
+               (:archetype = '' OR archetypes ? :archetype) AS a
+        FROM assets
+        WHERE (tenant_id = :tenant OR visibility = 'public') AND latest_version IS NOT NULL
+          AND (:everything OR search @@ to_tsquery('simple', :words))
+    )
+    SELECT 'kind', kind, count(*) FROM found WHERE n AND a GROUP BY kind
+    UNION ALL SELECT 'namespace', namespace, count(*) FROM found WHERE k AND a GROUP BY namespace
+    UNION ALL SELECT 'archetype', value, count(*) FROM found, jsonb_array_elements_text(archetypes) AS value
+              WHERE k AND n GROUP BY value
+    UNION ALL SELECT 'total', '', count(*) FROM found WHERE k AND n AND a
+    UNION ALL SELECT '!kind', :kind, count(*) FROM found WHERE n AND a
+    UNION ALL SELECT '!namespace', :namespace, count(*) FROM found WHERE k AND a
+    UNION ALL SELECT '!archetype', :archetype, count(*) FROM found WHERE k AND n
+    """
+)
+
+
+def facets(session: Session, tenant_id: UUID, query: SearchQuery) -> list[FacetRow]:
+    """Count the assets that fit, by each filter's values with the other filters as they are, in one statement."""
+    parameters = {
+        "tenant": tenant_id,
+        "kind": query.kind or "",
+        "namespace": query.namespace or "",
+        "archetype": query.archetype or "",
+        "everything": not query.q.strip(),
+        "words": words_query(query.q) or "",
+    }
+    return [FacetRow(*row) for row in session.connection().execute(_FACETS, parameters)]
+
+
+def count_without_words(session: Session, tenant_id: UUID, query: SearchQuery) -> int:
+    """Count the assets that the filters alone would leave."""
+    rows = facets(session, tenant_id, query.model_copy(update={"q": ""}))
+    return next(row.count for row in rows if row.facet == "total")
+
+
+def _visible(tenant_id: UUID) -> ColumnElement[bool]:
+    return or_(col(Asset.tenant_id) == tenant_id, col(Asset.visibility) == Visibility.PUBLIC)
+
+
+def _listed(tenant_id: UUID) -> ColumnElement[bool]:
+    return and_(_visible(tenant_id), col(Asset.latest_version).is_not(None))
+
+
+def _visible_version(tenant_id: UUID) -> ColumnElement[bool]:
+    # Whether another tenant's asset is public is decided by the row-level policy of asset_versions.
+    return or_(col(AssetVersion.tenant_id) == tenant_id, col(AssetVersion.state) != VersionState.DRAFT)

@@ -1,0 +1,184 @@
+"""Namespaces, and turning a checked package into a version."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from sqlalchemy.dialects.postgresql import insert
+
+from catalog.assets import queries, rules
+from catalog.assets.errors import NamespaceTakenError, VersionExistsError
+from catalog.assets.events import AssetVersionPublished
+from catalog.assets.findings import Finding
+from catalog.assets.models import Asset, AssetVersion, Namespace, VersionState, Visibility
+from catalog.assets.package import Package
+from catalog.assets.service.reading import Reading, label
+from catalog.assets.versions import parse_version
+from catalog.clock import now
+from catalog.errors import ConflictError
+from catalog.events import outbox
+from catalog.events.registry import EventData
+from catalog.tenancy import Principal
+
+RESERVED_NAMESPACES = {"slipway": "slipway"}
+"""Namespaces that nobody but the tenant of that name may claim."""
+
+
+class Publishing(Reading):
+    """What a publisher does with packages of its own namespaces."""
+
+    def claim_namespace(self, principal: Principal, name: str) -> Namespace:
+        """Return the tenant's own namespace of that name, claimed now where it is free.
+
+        The row stays locked, so that a namespace has one publication at a time. Raises ``NamespaceTakenError`` where
+        another tenant has it, with or without assets in it.
+        """
+        if name not in RESERVED_NAMESPACES or principal.tenant_name == RESERVED_NAMESPACES[name]:
+            # A conflict is no error here, so that two first publishers at once end as one owner and one refusal.
+            row = Namespace(name=name, tenant_id=principal.tenant_id)
+            self._session.execute(insert(Namespace).values(**row.model_dump()).on_conflict_do_nothing())
+        found = queries.lock_own_namespace(self._session, principal.tenant_id, name)
+        if found is None:
+            raise NamespaceTakenError(
+                f"The namespace {name} belongs to another publisher. Use one of your own, such as "
+                f"{principal.tenant_name}."
+            )
+        return found
+
+    def namespaces(self, tenant_id: UUID) -> Sequence[str]:
+        """Return the names of the tenant's own namespaces."""
+        return queries.namespaces(self._session, tenant_id)
+
+    def published(self, principal: Principal, package: Package) -> AssetVersion | None:
+        """Return the tenant's version that has just these bytes, None where the version number is free.
+
+        Raises ``VersionExistsError`` where the number was used for other bytes.
+        """
+        metadata = package.manifest.metadata
+        asset = queries.own_asset(self._session, principal.tenant_id, metadata.namespace, metadata.name, lock=True)
+        if asset is None:
+            return None
+        number = parse_version(metadata.version)
+        found = queries.version(self._session, principal.tenant_id, asset.id, number.canonical)
+        if found is None:
+            return None
+        if found.blob_digest == package.archive.blob:
+            return found
+        if found.tree_digest == package.archive.tree:
+            cause = "with the same files packed differently"
+        else:
+            cause = "with other content"
+        raise VersionExistsError(
+            f"{label(found)} was published before {cause}. A published version never changes: raise the version."
+        )
+
+    def publish(
+        self,
+        principal: Principal,
+        package: Package,
+        warnings: Sequence[Finding] = (),
+        visibility: Visibility | None = None,
+    ) -> AssetVersion:
+        """Publish a checked package as a version of its asset; its bytes must be in the blob store.
+
+        ``visibility`` left out keeps what the asset has (private for a new one). The namespace must be the tenant's.
+        """
+        asset = self._asset_for(principal, package)
+        asset.visibility = visibility or asset.visibility
+        version = _new_version(principal, asset, package, warnings)
+        self._session.add(version)
+        self._session.flush()
+        self._refresh(asset, version)
+        self._emit(principal, version, AssetVersionPublished.model_validate(event_data(version)))
+        return version
+
+    def _asset_for(self, principal: Principal, package: Package) -> Asset:
+        metadata = package.manifest.metadata
+        asset = queries.own_asset(self._session, principal.tenant_id, metadata.namespace, metadata.name, lock=True)
+        if asset is not None and asset.kind != package.manifest.kind:
+            raise ConflictError(
+                f"{asset.namespace}/{asset.name} is a {asset.kind}, and an asset keeps its kind. "
+                "Publish under another name."
+            )
+        if asset is None:
+            asset = Asset(
+                tenant_id=principal.tenant_id,
+                namespace=metadata.namespace,
+                name=metadata.name,
+                kind=package.manifest.kind,
+                display_name=metadata.display_name,
+                summary=metadata.summary,
+                license=metadata.license,
+            )
+            self._session.add(asset)
+            self._session.flush()
+        return asset
+
+    def _refresh(self, asset: Asset, changed: AssetVersion) -> None:
+        """Let the asset's row show the version that now stands for it."""
+        rows = queries.versions(self._session, asset.tenant_id, asset.id)
+        best = rules.latest(rules.Candidate(rules.number_of(row), row.state) for row in rows)
+        asset.latest_version = best.canonical if best else None
+        asset.updated_at = now()
+        if best is not None:
+            shown = next(row for row in rows if row.version == best.canonical)
+            manifest = changed.manifest if shown.id == changed.id else shown.manifest
+            metadata = manifest["metadata"]
+            asset.display_name = metadata["displayName"]
+            asset.summary = metadata["summary"]
+            asset.license = metadata["license"]
+            asset.keywords = metadata.get("keywords", [])
+            asset.archetypes = metadata.get("archetypes", [])
+        self._session.add(asset)
+        self._session.flush()
+
+    def _emit(self, principal: Principal, version: AssetVersion, data: EventData) -> None:
+        subject = f"assets/{version.asset_id}"
+        outbox.append(self._session, data, tenant_id=version.tenant_id, subject=subject, actor=principal.actor)
+
+
+def event_data(version: AssetVersion) -> dict[str, object]:
+    """Return what every event about a version tells."""
+    return {
+        "asset_id": version.asset_id,
+        "version_id": version.id,
+        "namespace": version.namespace,
+        "name": version.name,
+        "version": version.version,
+        "kind": version.kind,
+        "blob_digest": version.blob_digest,
+    }
+
+
+def _new_version(principal: Principal, asset: Asset, package: Package, warnings: Sequence[Finding]) -> AssetVersion:
+    number = parse_version(package.manifest.metadata.version)
+    major, minor, patch, stage, stage_number = number.sort_key
+    digests = package.digests
+    return AssetVersion(
+        tenant_id=asset.tenant_id,
+        asset_id=asset.id,
+        namespace=asset.namespace,
+        name=asset.name,
+        kind=asset.kind,
+        version=number.canonical,
+        semver=number.semver,
+        major=major,
+        minor=minor,
+        patch=patch,
+        stage=stage,
+        stage_number=stage_number,
+        state=VersionState.PUBLISHED,
+        manifest=package.document.value,
+        input_schema=dict(package.input_schema),
+        input_hints=dict(package.input_hints),
+        output_schema=dict(package.output_schema),
+        readme=package.text("README.md"),
+        changelog=package.text("CHANGELOG.md"),
+        files=[entry.as_json() for entry in sorted(package.archive.files.values())],
+        warnings=[finding.as_json() for finding in warnings],
+        blob_digest=digests.blob,
+        tree_digest=digests.tree,
+        manifest_digest=digests.manifest,
+        packed_size=package.archive.packed_size,
+        published_at=now(),
+        published_by=principal.name,
+    )

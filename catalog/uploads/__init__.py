@@ -1,0 +1,1 @@
+"""Uploads: the one door through which packages come, curated ones like everybody's."""

@@ -1,0 +1,26 @@
+"""What can be wrong with an upload."""
+
+from collections.abc import Sequence
+
+from catalog.assets.findings import Finding
+from catalog.errors import FieldError, InvalidInputError, UnavailableError
+
+
+class PackageRejectedError(InvalidInputError):
+    """The archive is not acceptable; ``findings`` holds everything that was found, warnings included."""
+
+    code = "package_rejected"
+    title = "The package was not accepted"
+
+    def __init__(self, findings: Sequence[Finding]) -> None:
+        errors = [FieldError("/archive", str(finding)) for finding in findings if finding.level == "error"]
+        count = "one problem" if len(errors) == 1 else f"{len(errors)} problems"
+        super().__init__(f"The package has {count}; nothing was published.", errors)
+        self.findings = tuple(findings)
+
+
+class UploadNotKeptError(UnavailableError):
+    """The archive could not be stored."""
+
+    code = "upload_not_kept"
+    title = "The archive could not be stored"

@@ -1,0 +1,17 @@
+"""What happens to uploads."""
+
+from uuid import UUID
+
+from catalog.events.registry import EventData, event
+
+
+@event("upload.received", version=1)
+class UploadReceived(EventData):
+    """A sound archive arrived and is kept."""
+
+    upload_id: UUID
+    namespace: str
+    name: str
+    version: str
+    kind: str
+    blob_digest: str

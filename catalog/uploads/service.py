@@ -1,0 +1,144 @@
+"""UploadService: takes an archive in, checks it, and publishes it."""
+
+import tempfile
+from collections.abc import Sequence
+from typing import BinaryIO, cast
+from uuid import UUID
+
+from sqlmodel import Session
+
+from catalog.assets.archive import LIMITS
+from catalog.assets.check import Checked, check_archive
+from catalog.assets.models import AssetVersion, Visibility
+from catalog.assets.package import Package
+from catalog.assets.service import AssetService
+from catalog.assets.versions import parse_version
+from catalog.clock import now
+from catalog.errors import NotFoundError
+from catalog.events import outbox
+from catalog.providers.blobs import BlobError, BlobStore
+from catalog.tenancy import Principal
+from catalog.uploads import queries
+from catalog.uploads.errors import PackageRejectedError, UploadNotKeptError
+from catalog.uploads.events import UploadReceived
+from catalog.uploads.models import Publication, Upload, UploadRead, UploadState
+
+_IN_MEMORY = 2 * 1024 * 1024
+_CHUNK = 256 * 1024
+
+
+class UploadService:
+    """One unit of work on uploads; everything but the stored bytes happens in the session's transaction."""
+
+    def __init__(self, session: Session, blobs: BlobStore) -> None:
+        self._session = session
+        self._blobs = blobs
+        self._assets = AssetService(session)
+
+    def receive(self, principal: Principal, source: BinaryIO, visibility: Visibility | None = None) -> Publication:
+        """Take an archive in and publish it as the version that its manifest names.
+
+        ``source`` is read once, up to the limit of an archive; ``visibility`` left out keeps what the asset has
+        (private for a new one). The first publisher of a free namespace gets it. The same bytes again give the same
+        version. Raises ``PackageRejectedError`` with every finding, ``NamespaceTakenError``, ``VersionExistsError``,
+        ``ConflictError`` for another kind than the asset's, or ``UploadNotKeptError``.
+        """
+        principal.require("assets:write")
+        with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY) as spooled:
+            archive = cast("BinaryIO", spooled)  # it is one in all but name until Python 3.11's type stubs
+            _gather(source, archive)
+            checked = check_archive(archive)
+            if checked.errors or checked.package is None:
+                raise PackageRejectedError(checked.findings)
+            return self._take_in(principal, checked, checked.package, archive, visibility)
+
+    def _take_in(
+        self,
+        principal: Principal,
+        checked: Checked,
+        package: Package,
+        archive: BinaryIO,
+        visibility: Visibility | None,
+    ) -> Publication:
+        self._assets.claim_namespace(principal, package.manifest.metadata.namespace)
+        published = self._assets.published(principal, package)
+        if published is not None:
+            return self._publication(principal, published, None)
+        self._keep(archive, package)
+        upload = self._record(principal, checked, package, visibility)
+        # Kinds whose checks run a publisher's content will wait here for a sandboxed worker, in state ``received``.
+        upload.state = UploadState.CHECKED
+        version = self._assets.publish(principal, package, checked.warnings, visibility)
+        upload.state = UploadState.PUBLISHED
+        upload.version_id = version.id
+        upload.finished_at = now()
+        self._session.add(upload)
+        self._session.flush()
+        return self._publication(principal, version, upload)
+
+    def _keep(self, archive: BinaryIO, package: Package) -> None:
+        archive.seek(0)
+        try:
+            stored = self._blobs.write(archive)
+        except BlobError as error:
+            raise UploadNotKeptError(f"The archive could not be stored: {error}. Try again later.") from None
+        if stored.digest != package.archive.blob:
+            raise UploadNotKeptError("The archive changed while it was stored. Try again.")
+
+    def _record(
+        self, principal: Principal, checked: Checked, package: Package, visibility: Visibility | None
+    ) -> Upload:
+        metadata = package.manifest.metadata
+        upload = Upload(
+            tenant_id=principal.tenant_id,
+            namespace=metadata.namespace,
+            name=metadata.name,
+            version=parse_version(metadata.version).canonical,
+            kind=package.manifest.kind,
+            visibility=visibility,
+            blob_digest=package.archive.blob,
+            size=package.archive.packed_size,
+            findings=[finding.as_json() for finding in checked.findings],
+            publisher=principal.name,
+        )
+        self._session.add(upload)
+        self._session.flush()
+        data = UploadReceived(
+            upload_id=upload.id,
+            namespace=upload.namespace,
+            name=upload.name,
+            version=upload.version,
+            kind=upload.kind,
+            blob_digest=upload.blob_digest,
+        )
+        subject = f"uploads/{upload.id}"
+        outbox.append(self._session, data, tenant_id=upload.tenant_id, subject=subject, actor=principal.actor)
+        return upload
+
+    def _publication(self, principal: Principal, version: AssetVersion, upload: Upload | None) -> Publication:
+        read = self._assets.get_version(principal.tenant_id, version.namespace, version.name, version.version)
+        return Publication(
+            created=upload is not None,
+            version=read,
+            findings=version.warnings,
+            upload=None if upload is None else UploadRead.model_validate(upload),
+        )
+
+    def recent(self, tenant_id: UUID, limit: int = 20) -> Sequence[UploadRead]:
+        """Return the tenant's latest uploads, newest first."""
+        return [UploadRead.model_validate(row) for row in queries.recent(self._session, tenant_id, limit)]
+
+    def get(self, tenant_id: UUID, upload_id: UUID) -> UploadRead:
+        """Return one upload; raise ``NotFoundError`` where the tenant has none of that id."""
+        found = queries.by_id(self._session, tenant_id, upload_id)
+        if found is None:
+            raise NotFoundError(f"There is no upload {upload_id}.")
+        return UploadRead.model_validate(found)
+
+
+def _gather(source: BinaryIO, into: BinaryIO) -> None:
+    """Copy ``source`` up to one byte beyond the limit, which the check then reports."""
+    left = LIMITS.packed + 1
+    while left > 0 and (chunk := source.read(min(_CHUNK, left))):
+        into.write(chunk)
+        left -= len(chunk)
