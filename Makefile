@@ -23,6 +23,8 @@ NODE_LOCK := $(if $(shell command -v npm),,requirements/node.txt)
 GO_LOCK := $(if $(shell command -v go || command -v pulumi),,requirements/go.txt)
 LOCKS := requirements/dev.txt requirements/uv.txt $(NODE_LOCK) $(GO_LOCK)
 UV := UV_PYTHON_DOWNLOADS=never UV_SYSTEM_CERTS=true VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv
+COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+  --no-emit-index-url --no-emit-find-links --no-header
 SAY := @printf '==> %s\n'
 
 # Tests see nobody's own git settings, and nothing of a Slipway that runs here.
@@ -74,6 +76,11 @@ migration: $(DONE)/project ## Draft a migration from the table classes (NAME="ad
 	@test -n "$(NAME)" || { echo 'make migration NAME="add something"' >&2; exit 2; }
 	@$(CLEAN) $(BIN)/python -m workers.embedded.new_migration "$(NAME)"
 
+.PHONY: lock
+lock: $(DONE)/uv ## Bring the locks of Python packages up to date with pyproject.toml (ARGS=--upgrade)
+	@$(COMPILE) --extra dev pyproject.toml -o requirements/dev.txt $(ARGS)
+	@$(COMPILE) pyproject.toml -c requirements/dev.txt -o requirements/run.txt
+
 .PHONY: check
 check: lint types test ## Exactly what continuous integration runs
 
@@ -98,5 +105,5 @@ $(DONE)/project: $(DONE)/packages pyproject.toml
 
 portal/static/manifest.json: $(DONE)/project package.json package-lock.json portal/build_static.py $(shell find portal/assets -type f 2>/dev/null)
 	$(SAY) 'Building the front-end files'
-	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -P -m portal.build_static
+	@PATH="$(CURDIR)/$(BIN):$$PATH" NODE_USE_SYSTEM_CA=1 $(BIN)/python -P -m portal.build_static
 	@touch $@

@@ -4,6 +4,8 @@ import argparse
 import contextlib
 import os
 import sys
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -18,7 +20,7 @@ from workers.embedded.hold import Hold
 from workers.embedded.keys import ensure_master_key
 from workers.embedded.logs import LogFolder
 from workers.embedded.parts import python_command
-from workers.embedded.ports import require_free
+from workers.embedded.ports import Address, require_free
 from workers.embedded.sockets import close_run_directory, open_run_directory
 from workers.embedded.supervisor import StopRequestedError, Supervisor
 
@@ -32,6 +34,11 @@ def main() -> int:
     parser.add_argument("--port", type=int, help="the portal's port (PORT); previews use the one 80 above")
     parser.add_argument("--host", help="the address to listen on (SLIPWAY_HOST)")
     parser.add_argument("--no-demo", action="store_true", help="start without sample assets and application")
+    parser.add_argument(
+        "--worker-only",
+        action="store_true",
+        help="start a worker with what its environments need, beside a portal, database and queue that run elsewhere",
+    )
     arguments = parser.parse_args()
     asked = {"data_dir": arguments.data, "port": arguments.port, "host": arguments.host}
     given = {name: value for name, value in asked.items() if value is not None}
@@ -46,17 +53,25 @@ def main() -> int:
     except OSError as error:
         sys.stderr.write(f"slipway: the data directory {settings.data_dir} cannot be used: {error}\n")
         return 1
-    settings = Settings(**(given | {"data_dir": data}))
-    return run_guarded(lambda: _supervise(settings, demo=not arguments.no_demo))
+    settings = composition.with_local_repositories(Settings(**(given | {"data_dir": data})))
+    if arguments.worker_only:
+        if not (settings.database_url and settings.redis_url):
+            sys.stderr.write("slipway: --worker-only needs SLIPWAY_DATABASE_URL and SLIPWAY_REDIS_URL\n")
+            return 2
+        return run_guarded(lambda: _supervise(settings, composition.preview_addresses(settings), _bring_worker_up))
+    bring_up = partial(_bring_up, demo=not arguments.no_demo)
+    return run_guarded(lambda: _supervise(settings, composition.addresses(settings), bring_up))
 
 
-def _supervise(settings: Settings, *, demo: bool) -> int:
+def _supervise(
+    settings: Settings, addresses: Sequence[Address], bring_up: Callable[[Supervisor, Settings, LogFolder], None]
+) -> int:
     """Hold the data directory, bring everything up, tend it, and shut it down."""
     hold = Hold(settings.data_dir / "supervisor.lock")
     try:
         hold.take(f"The data directory {settings.data_dir}")
         hold.sign(_front())
-        require_free(composition.addresses(settings))
+        require_free(addresses)
         ensure_master_key(settings.data_dir / "keys")
         open_run_directory(settings.data_dir / "run")
     except (EmbeddedError, OSError) as error:
@@ -66,7 +81,7 @@ def _supervise(settings: Settings, *, demo: bool) -> int:
     supervisor = Supervisor(logs, _say)
     code = 0
     try:
-        _bring_up(supervisor, settings, logs, demo=demo)
+        bring_up(supervisor, settings, logs)
         supervisor.tend(lambda: False)
     except StopRequestedError:
         _say("Stopping ...")
@@ -110,6 +125,12 @@ def _bring_up(supervisor: Supervisor, settings: Settings, logs: LogFolder, *, de
     else:
         _say(f"Slipway runs at {link}, but cannot make environments yet: see {settings.base_url}/health/ready")
         _say("Try next: run `slipway doctor`, which says what is missing and how to get it.")
+
+
+def _bring_worker_up(supervisor: Supervisor, settings: Settings, logs: LogFolder) -> None:
+    supervisor.start(composition.ground(settings, logs, _say))
+    supervisor.start(composition.worker(settings, logs))
+    _say("The worker runs.")
 
 
 def _front() -> int:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
+from pathlib import Path
 
 from catalog.settings import Settings, inherited_environment
 from workers.embedded.haproxy import MISSING, Haproxy, haproxy_program, metrics_port
@@ -38,6 +39,16 @@ class Servers:
         return settings.model_copy(update=changes)
 
 
+def with_local_repositories(settings: Settings) -> Settings:
+    """Return ``settings`` such that everybody on this machine may use its repositories, unless that was decided.
+
+    Only where the portal answers this machine alone: whoever reaches it then could as well run git on them.
+    """
+    if "local_repository_roots" in settings.model_fields_set or settings.host not in ("127.0.0.1", "::1", "localhost"):
+        return settings
+    return settings.model_copy(update={"local_repository_roots": (Path("/"),)})
+
+
 def servers(settings: Settings) -> Servers:
     """Return the embedded servers that ``settings`` do not replace by external ones."""
     data, run = settings.data_dir, settings.run_dir
@@ -64,18 +75,24 @@ def ground(settings: Settings, logs: LogFolder, say: Callable[[str], None]) -> W
 
 def processes(settings: Settings, logs: LogFolder) -> Wave:
     """Return Slipway's own processes: portal, worker, and relay with scheduler."""
-    parts = [
-        _service("portal", settings, logs, "portal"),
-        _service("worker", settings, logs, "workers.runtime.work"),
-        _service("relay", settings, logs, "workers.runtime.relay"),
-    ]
-    return Wave(parts, patience=5.0)
+    portal = _service("portal", settings, logs, "portal")
+    relay = _service("relay", settings, logs, "workers.runtime.relay")
+    return Wave([portal, *worker(settings, logs).parts, relay], patience=5.0)
+
+
+def worker(settings: Settings, logs: LogFolder) -> Wave:
+    """Return the worker alone."""
+    return Wave([_service("worker", settings, logs, "workers.runtime.work")], patience=5.0)
 
 
 def addresses(settings: Settings) -> list[Address]:
     """Return where Slipway will listen."""
+    return [Address(settings.host, settings.port, "the portal", "PORT"), *preview_addresses(settings)]
+
+
+def preview_addresses(settings: Settings) -> list[Address]:
+    """Return where HAProxy will listen."""
     return [
-        Address(settings.host, settings.port, "the portal", "PORT"),
         Address(settings.host, settings.preview_port, "preview environments", "SLIPWAY_PREVIEW_PORT"),
         Address("127.0.0.1", metrics_port(settings), "the router's figures", "SLIPWAY_PREVIEW_PORT"),
     ]
