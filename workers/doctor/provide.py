@@ -65,7 +65,7 @@ def _engine() -> None:
         moment = time.monotonic()
         if lines == 1 or moment - said >= _EVERY_SECONDS:
             said = moment
-            _say(line if lines == 1 else f"  {lines} packages built, {moment - began:.0f} s, now {line}")
+            _say(line if lines == 1 else f"  {lines} steps, {moment - began:.0f} s, now {line}")
 
     try:
         cli = pulumi_cli.ensure(tools, report)

@@ -108,8 +108,9 @@ def _bring_up(supervisor: Supervisor, settings: Settings, logs: LogFolder, *, de
     owner = {**inherited_environment(), **settings.as_environment()}
     ours = composition.environment(settings)
     tasks = "workers.embedded.tasks"
-    supervisor.run("migrations", python_command(settings.data_dir, owner, tasks, "migrate"), seconds=600.0)
+    # These do not look at the database, so they start while it is brought up to date.
     supervisor.start(composition.ground(settings, logs, _say))
+    supervisor.run("migrations", python_command(settings.data_dir, owner, tasks, "migrate"), seconds=600.0)
     supervisor.start(composition.processes(settings, logs))
     ready = supervisor.tend(lambda: composition.portal_is_ready(settings), _READY_SECONDS, pause=0.1)
     if demo and ready:
