@@ -127,6 +127,9 @@ class Keeper:
         else:
             for each in kept:
                 each.renewed_at = began
+        with self._lock:
+            # A job that ended in the meantime has given its lease back itself.
+            lost = [each for each in lost if id(each.context) in self._held]
         for each in lost:
             log.warning("the lease of %s is lost", each.context.job)
             each.context.lose()

@@ -89,6 +89,9 @@ class Relay:
                 return Round(ours=False, relayed=relayed)
             # A crash of the database may forget what was sent: it is sent again then.
             session.execute(text("SET LOCAL synchronous_commit = off"))
+            lost = relaying.reclaim(session)
+            if lost:
+                log.warning("sending again what nobody finished: %s", list(lost))
             messages = self._due_runs(session) if periodic else []
             messages += self._due_deliveries(session)
             self._queue.send(messages)

@@ -40,6 +40,9 @@ def start(app: App) -> DramatiqWorker:
 
 def stop(worker: DramatiqWorker, seconds: float = SHUTDOWN_SECONDS) -> None:
     """Tell running jobs to stop, wait for at most ``seconds``, and give back what goes on nevertheless."""
+    # Dramatiq would have the consumers fetch on while jobs end, and wait for them afterwards.
+    for consumer in worker.consumers.values():
+        consumer.stop()
     worker.stop(timeout=int(seconds * 1000))
 
 
