@@ -1,0 +1,78 @@
+"""The curated assets: each checks without a finding and builds to the same bytes."""
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+from jinja2.sandbox import SandboxedEnvironment
+
+from catalog.assets.blueprint_spec import parse_spec
+from catalog.assets.check import check_directory
+from catalog.assets.inputs import complete_inputs
+from catalog.assets.kinds import kinds
+
+BLUEPRINTS = Path(__file__).parents[2] / "blueprints"
+CURATED = sorted(manifest.parent for manifest in BLUEPRINTS.glob("*/*/asset.yaml"))
+
+
+def test_none_is_overlooked() -> None:
+    assert {manifest.parent for manifest in BLUEPRINTS.rglob("asset.yaml")} == set(CURATED)
+    assert "preview_web" in [directory.name for directory in CURATED]
+
+
+@pytest.mark.parametrize("directory", CURATED, ids=lambda directory: directory.name)
+def test_it_checks_without_a_finding(directory: Path) -> None:
+    checked, _ = check_directory(directory)
+    assert [str(finding) for finding in checked.findings] == []
+    assert checked.package is not None
+    assert checked.package.manifest.metadata.namespace == "slipway"
+    assert checked.package.manifest.kind in kinds()
+
+
+@pytest.mark.parametrize("directory", CURATED, ids=lambda directory: directory.name)
+def test_it_builds_to_the_same_bytes_whatever_the_files_dates_and_modes(directory: Path, tmp_path: Path) -> None:
+    _, first = check_directory(directory)
+    copy = tmp_path / "copy"
+    shutil.copytree(directory, copy)
+    for path in copy.rglob("*"):
+        os.utime(path, (1, 1))
+        if path.is_file():
+            path.chmod(0o600)
+    _, second = check_directory(copy)
+    assert first == second
+
+
+@pytest.mark.parametrize("directory", CURATED, ids=lambda directory: directory.name)
+def test_its_changelog_tells_of_its_version(directory: Path) -> None:
+    checked, _ = check_directory(directory)
+    assert checked.package is not None
+    version = checked.package.manifest.metadata.version
+    assert f"## {version}\n" in checked.package.text("CHANGELOG.md")
+
+
+def test_the_preview_blueprint_needs_no_inputs() -> None:
+    directory = next(each for each in CURATED if each.name == "preview_web")
+    checked, _ = check_directory(directory)
+    assert checked.package is not None
+    spec = parse_spec(checked.package.document.value)
+    assert spec.environment.components["web"].procfile == "web"
+    schema = json.loads((directory / "inputs.schema.json").read_text())
+    assert complete_inputs(schema, {}) == {"greeting": "Hello from a preview environment", "health_path": "/"}
+
+
+@pytest.mark.parametrize("name", ["github/library.yml.j2", "azure/azure-pipelines.yml.j2"])
+def test_the_library_pipeline_renders_to_yaml_that_tests_every_version(name: str) -> None:
+    directory = BLUEPRINTS / "pipelines" / "library"
+    marks = {"block_start_string": "[%", "block_end_string": "%]", "comment_start_string": "[#"}
+    environment = SandboxedEnvironment(
+        variable_start_string="[[", variable_end_string="]]", comment_end_string="#]", autoescape=False, **marks
+    )
+    schema = json.loads((directory / "inputs.schema.json").read_text())
+    inputs = complete_inputs(schema, json.loads((directory / "examples" / "default" / "inputs.json").read_text()))
+    text = environment.from_string((directory / "content" / name).read_text()).render(inputs=inputs)
+    assert 'pip install ".[dev]"' in text
+    assert isinstance(yaml.safe_load(text), dict)
+    assert all(f'"{version}"' in text for version in inputs["python_versions"])
