@@ -8,11 +8,13 @@ that whoever wanted the result is gone.
 import dataclasses
 import json
 import os
+import shutil
 import signal
 import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import IO, Any
 
 import psutil
@@ -55,13 +57,15 @@ class _Watch(threading.Thread):
         super().__init__(name="watch", daemon=True)
         self._source = source
         self.stopping = False
+        self.work_dir = Path.cwd()
 
     def run(self) -> None:
-        """Interrupt on a line; on the end, kill everything and this process too."""
+        """Interrupt on a line; on the end, remove everything and end this process too."""
         while self._source.readline():
             self.stopping = True
             self._interrupt()
         sessions.kill(os.getpid(), spare={os.getpid()})
+        shutil.rmtree(self.work_dir, ignore_errors=True)
         os._exit(1)
 
     def _interrupt(self) -> None:
@@ -71,14 +75,14 @@ class _Watch(threading.Thread):
                 process.send_signal(signal.SIGINT)
 
 
-def _run(job: Job, speaker: _Speaker) -> Message:
+def _run(job: Job, speaker: _Speaker, watch: _Watch) -> Message:
     write_project(job)
     if job.operation in QUERIES:
         return QUERIES[job.operation](job)
     # Here because importing the SDK takes most of a second, which queries need not wait for.
     from workers.engine.operations import Operations  # noqa: PLC0415
 
-    return Operations(job, speaker.progress).run()
+    return Operations(job, speaker.progress, lambda: watch.stopping).run()
 
 
 def _answer(action: Callable[[], Message], watch: _Watch) -> Message:
@@ -97,7 +101,7 @@ def main() -> None:
     job = Job.from_json(json.loads(source.readline()))
     watch = _Watch(source)
     watch.start()
-    speaker.say(_answer(lambda: _run(job, speaker), watch))
+    speaker.say(_answer(lambda: _run(job, speaker, watch), watch))
     sessions.kill(os.getpid(), spare={os.getpid()})
     # Not an orderly end: the SDK's threads would be waited for, and everything has been said.
     os._exit(0)

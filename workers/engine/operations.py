@@ -27,9 +27,16 @@ Emit = Callable[[ProgressEvent], None]
 class _KnownCommand(automation.PulumiCommand):
     """The command that the parent has found, without asking for its version again, which takes 0.2 s."""
 
-    def __init__(self, path: str, version: str) -> None:
+    def __init__(self, path: str, version: str, stopping: Callable[[], bool]) -> None:
         self.command = path
         self.version = VersionInfo.parse(version)
+        self._stopping = stopping
+
+    def run(self, *arguments: Any, **options: Any) -> Any:
+        """Run the command, unless the operation is to stop: one that has not begun cannot be interrupted."""
+        if self._stopping():
+            raise EngineError(ErrorKind.CANCELLED, "the operation was cancelled")
+        return super().run(*arguments, **options)
 
 
 class _QuickStack(automation.Stack):
@@ -55,8 +62,9 @@ class _QuickStack(automation.Stack):
 class Operations:
     """Carries out one job."""
 
-    def __init__(self, job: Job, emit: Emit) -> None:
+    def __init__(self, job: Job, emit: Emit, stopping: Callable[[], bool]) -> None:
         self._job = job
+        self._command = _KnownCommand(job.cli, job.cli_version, stopping)
         self._recorder = Recorder(emit)
         self._emit = emit
         self._backend = local_backend(job.backend_url)
@@ -166,7 +174,7 @@ class Operations:
             work_dir=job.work_dir,
             pulumi_home=job.home,
             program=program,
-            pulumi_command=_KnownCommand(job.cli, job.cli_version),
+            pulumi_command=self._command,
             env_vars={**command_environment(job), "PULUMI_DEBUG_PROVIDERS": f"{NAME}:{self._plugin_port()}"},
         )
 
@@ -185,6 +193,5 @@ class Operations:
         return dict(stack.export_stack().deployment or {})
 
     def _cli(self, *arguments: str) -> str:
-        job = self._job
-        command = _KnownCommand(job.cli, job.cli_version)
-        return str(command.run(list(arguments), job.work_dir, command_environment(job)).stdout)
+        done = self._command.run(list(arguments), self._job.work_dir, command_environment(self._job))
+        return str(done.stdout)
