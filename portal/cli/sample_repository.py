@@ -41,6 +41,9 @@ def ensure_sample_repository(folder: Path, path_variable: str) -> tuple[Path, bo
         git.commit(sample / "main", "Greet whoever comes by")
         git.run("checkout", "--quiet", "-b", BRANCH)
         git.commit(sample / "pull-request", "Make the greeting brighter")
+    # So that a first commit of one's own works where Git does not know its user yet.
+    git.run("config", "user.name", _AUTHOR["GIT_AUTHOR_NAME"])
+    git.run("config", "user.email", _AUTHOR["GIT_AUTHOR_EMAIL"])
     git.run("symbolic-ref", f"refs/pull/{PULL_REQUEST}/head", f"refs/heads/{BRANCH}")
     draft.rename(repository)
     return repository, True

@@ -1,0 +1,83 @@
+"""The pure parts of the command line: typed inputs, durations, streams of events, text for terminals."""
+
+import json
+from pathlib import Path
+
+import click
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from catalog.assets.durations import parse_duration
+from portal.cli.inputs import Duration, read_inputs
+from portal.cli.sse import parse_events
+from portal.cli.text import plain
+
+
+def test_a_setting_is_a_text_unless_it_is_json() -> None:
+    typed = ["a=1", "b:=1", "c=", "d=x=y", 'e:={"k": [true]}', "url=http://x:=1"]
+    expected = {"a": "1", "b": 1, "c": "", "d": "x=y", "e": {"k": [True]}, "url": "http://x:=1"}
+    assert read_inputs(typed, None) == expected
+
+
+@pytest.mark.parametrize("setting", ["a", "=1", ":=1", "a:=nonsense"])
+def test_a_setting_that_cannot_be_read_is_wrong_use(setting: str) -> None:
+    with pytest.raises(click.BadParameter):
+        read_inputs([setting], None)
+
+
+def test_settings_go_before_the_file(tmp_path: Path) -> None:
+    values = tmp_path / "values.yaml"
+    values.write_text("a: 1\nb: {c: [x, 2026-01-01]}\n")
+    assert read_inputs(["a=2"], str(values)) == {"a": "2", "b": {"c": ["x", "2026-01-01"]}}
+
+
+@pytest.mark.parametrize("content", ["- a\n", "a: [", "\x00", "!!python/object/apply:os.getcwd []"])
+def test_a_file_without_inputs_is_wrong_use(tmp_path: Path, content: str) -> None:
+    values = tmp_path / "values.yaml"
+    values.write_text(content)
+    with pytest.raises(click.BadParameter):
+        read_inputs([], str(values))
+
+
+@given(st.integers(0, 99), st.integers(0, 99), st.integers(0, 99))
+def test_short_durations_mean_what_they_say(days: int, hours: int, minutes: int) -> None:
+    text = f"{days}d{hours}h{minutes}m"
+    found = parse_duration(Duration().convert(text, None, None))
+    assert found.total_seconds() == days * 86400 + hours * 3600 + minutes * 60
+
+
+@pytest.mark.parametrize("text", ["", "h", "3", "3w", "-1h", "1h1d"])
+def test_what_is_no_duration_is_wrong_use(text: str) -> None:
+    with pytest.raises(click.BadParameter):
+        Duration().convert(text, None, None)
+
+
+_DATA = st.text(st.characters(exclude_characters="\r\n\0", exclude_categories=["Cs"]))
+
+
+@given(st.lists(st.tuples(_DATA, _DATA)), st.data(), st.sampled_from(["\n", "\r\n"]))
+def test_events_do_not_depend_on_where_the_stream_is_cut(
+    sent: list[tuple[str, str]], data: st.DataObject, end: str
+) -> None:
+    stream = "".join(f"id: {name}{end}event: step{end}: ping{end}data: {text}{end}{end}" for name, text in sent)
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)))))
+    chunks = [stream[a:b] for a, b in zip([0, *cuts], [*cuts, len(stream)], strict=True)]
+    assert [(each.id, each.data, each.type) for each in parse_events(chunks)] == [(*each, "step") for each in sent]
+
+
+def test_an_event_that_broke_off_is_left_out_and_an_id_stays() -> None:
+    events = list(parse_events(["id: 1\ndata: a\ndata: b\n\ndata: c\n\ndata: d\n"]))
+    assert [(each.id, each.data, each.type) for each in events] == [("1", "a\nb", "message"), ("1", "c", "message")]
+
+
+@given(st.text())
+def test_nothing_of_what_others_wrote_steers_the_terminal(text: str) -> None:
+    shown = plain(f"\x1b[31m{text}\x1b]0;title\x07\x9b1m")
+    assert all(each in "\t\n" or each.isprintable() or ord(each) > 0x9F for each in shown)
+
+
+def test_ordinary_text_stays_as_it_is() -> None:
+    text = 'Grüße,\n\t"Slipway" [bold] ✓'
+    assert plain(text) == text
+    assert plain(json.dumps(None)) == "null"
