@@ -34,6 +34,15 @@ def named_account() -> Account | None:
     return Account(entries[0].pw_uid, entries[0].pw_gid) if entries else None
 
 
+def has_name(uid: int) -> bool:
+    """Tell whether the system's user database has a name for ``uid``."""
+    try:
+        pwd.getpwuid(uid)
+    except KeyError:
+        return False
+    return True
+
+
 def can_reach(path: Path, account: Account | None) -> bool:
     """Tell whether ``account`` may pass through every directory above ``path``."""
     if account is None:

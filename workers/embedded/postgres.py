@@ -14,7 +14,7 @@ from urllib.parse import quote
 import psycopg
 from psycopg import sql
 
-from workers.embedded.accounts import give_tree, named_account, passage, private_directory, service_account
+from workers.embedded.accounts import give_tree, has_name, named_account, passage, private_directory, service_account
 from workers.embedded.errors import EmbeddedError
 from workers.embedded.hold import Hold
 from workers.embedded.launch import PATH, Command, end, start
@@ -180,6 +180,12 @@ class EmbeddedPostgres:
         maker = named_account() if self._account else None
         if self._account and maker is None:
             message = "PostgreSQL cannot be set up by root on a system without any other user; add one (nobody will do)"
+            raise EmbeddedError(message)
+        if not self._account and not has_name(os.geteuid()):
+            message = (
+                f"PostgreSQL cannot be set up by user {os.geteuid()}, who has no line in /etc/passwd; "
+                "add one, or use a database of your own with SLIPWAY_DATABASE_URL"
+            )
             raise EmbeddedError(message)
         private_directory(draft, maker)
         with tempfile.TemporaryDirectory(prefix="slipway-initdb-") as folder:
