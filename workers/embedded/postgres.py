@@ -220,9 +220,10 @@ class EmbeddedPostgres:
         major = int((self._cluster / "PG_VERSION").read_text(encoding="ascii").strip())
         program = postgres_programs(self._account, major) / "postgres"
         private_directory(self._cluster, self._account)
-        # We hold the lock that every server process inherits, so a file left by a killed server is stale for certain,
-        # even where its process identifier now belongs to something else.
-        (self._cluster / "postmaster.pid").unlink(missing_ok=True)
+        # We hold the lock that every server process inherits, so files left by a killed server are stale for certain,
+        # even where the process identifier in them now belongs to something else.
+        for stale in (self._cluster / "postmaster.pid", *self._sockets.glob(".s.PGSQL.*")):
+            stale.unlink(missing_ok=True)
         settings = _SETTINGS | {"unix_socket_directories": str(self._sockets)}
         if not self._durable:
             settings |= _UNSAFE_SETTINGS
