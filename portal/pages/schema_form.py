@@ -132,14 +132,9 @@ def _control(shape: Shape, source: FormSource) -> Control:
 
 
 def _ordered(shape: Shape, source: FormSource) -> list[Shape]:
-    order = (source.hints or {}).get("order")
-    listed = order if isinstance(order, list) else []
-
-    def rank(child: Shape) -> tuple[int, int]:
-        own = _hint(source, child).get("order")
-        if isinstance(own, int):
-            return 0, own
-        return (1, listed.index(child.path[-1])) if child.path[-1] in listed else (2, 0)
+    def rank(child: Shape) -> float:
+        order = _hint(source, child).get("order")
+        return float(order) if isinstance(order, int | float) else float("inf")
 
     return sorted(shape.children, key=rank)
 

@@ -25,7 +25,6 @@ class Shell:
     path: str = "/"
     theme: Theme = "auto"
     principal: Principal | None = None
-    csrf_token: str = ""
     warnings: tuple[str, ...] = ()
     toasts: tuple[Toast, ...] = ()
 

@@ -1,0 +1,69 @@
+"""The page of access tokens: list, make with scopes and expiry, shown once, revoke."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import ClassVar
+
+from catalog.clock import now
+from catalog.errors import FieldError
+from catalog.tenancy import AREAS, LEVELS
+from catalog.tenants.models import NewToken, TokenRead
+from portal.pages.render import Page
+
+LIFETIMES = (("7", "7 days"), ("30", "30 days"), ("90", "90 days"), ("365", "a year"))
+AREA_NAMES = {
+    "assets": "Marketplace",
+    "environments": "Environments",
+    "operations": "Operations",
+    "tenants": "Tokens and members",
+    "events": "Events",
+}
+LEVEL_NAMES = {"read": "read", "write": "read and change", "admin": "administer"}
+
+
+@dataclass(frozen=True)
+class TokensPage(Page):
+    """The tenant's tokens and the form for a new one; ``created`` is shown this one time."""
+
+    template: ClassVar[str] = "tenants/tokens.html"
+
+    tokens: Sequence[TokenRead]
+    grantable: Collection[str]
+    created: NewToken | None = None
+    values: Mapping[str, str] = field(default_factory=dict)
+    chosen_scopes: Collection[str] = ()
+    errors: Sequence[FieldError] = ()
+    lifetimes: Sequence[tuple[str, str]] = LIFETIMES
+    moment: datetime = field(default_factory=now)
+
+    @property
+    def scope_groups(self) -> list[tuple[str, str, list[tuple[str, str]]]]:
+        """Return each area, its name, and the scopes of it that the reader may hand on, each with its name."""
+        groups = []
+        for area in AREAS:
+            scopes = [(f"{area}:{level}", LEVEL_NAMES[level]) for level in LEVELS]
+            own = [(scope, name) for scope, name in scopes if scope in self.grantable]
+            if own:
+                groups.append((area, AREA_NAMES.get(area, area.capitalize()), own))
+        return groups
+
+    def error(self, name: str) -> str:
+        """Return what is wrong with a field, "" where nothing is."""
+        return " ".join(each.detail for each in self.errors if each.pointer.split("/")[1:2] == [name])
+
+    @property
+    def error_list(self) -> list[tuple[str, str, str]]:
+        """Return label, element id and text of every error, for the summary at the top."""
+        places = {
+            "name": ("Name", "field-name"),
+            "scopes": ("What it may do", "field-scopes"),
+            "expires_in_days": ("Valid for", "field-expires-in-days"),
+        }
+        return [(*places.get(each.pointer.split("/")[1], ("", "")), each.detail) for each in self.errors]
+
+    def state(self, token: TokenRead) -> str:
+        """Return ``active``, ``expired`` or ``revoked``."""
+        if token.revoked_at is not None:
+            return "revoked"
+        return "expired" if token.expires_at is not None and token.expires_at <= self.moment else "active"

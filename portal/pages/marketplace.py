@@ -1,0 +1,270 @@
+"""The pages of the marketplace: search with facets, and one asset in one of its versions."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+from urllib.parse import urlencode
+
+from markupsafe import Markup
+
+from catalog.assets.models import AssetRead, AssetVersionRead, SearchQuery, SearchResult, VersionState, VersionSummary
+from portal.pages.markdown import render_markdown
+from portal.pages.presentation import look
+from portal.pages.render import Page
+from portal.pages.schema_shape import Shape, scalar_text, shape_of
+
+FACETS = {"kind": "Kind", "archetype": "Made for", "namespace": "Publisher"}
+TABS = {
+    "overview": "Overview",
+    "inputs": "Inputs",
+    "versions": "Versions",
+    "changelog": "Changelog",
+    "dependencies": "Dependencies",
+    "files": "Files",
+    "security": "Security",
+}
+Link = tuple[str, str, int, bool]
+
+
+@dataclass(frozen=True)
+class MarketplacePage(Page):
+    """One page of search results with the counts of every filter."""
+
+    template: ClassVar[str] = "assets/index.html"
+    fragments: ClassVar[Mapping[str, str]] = {"asset-results": "assets/_results.html"}
+
+    query: SearchQuery
+    result: SearchResult
+    may_publish: bool
+
+    def href(self, **changes: str | None) -> str:
+        """Return the address of this search with other filters; a value of None takes a filter away."""
+        given = {"q": self.query.q or None, **{name: getattr(self.query, name) for name in FACETS}, **changes}
+        query = urlencode({name: value for name, value in given.items() if value})
+        return f"/assets?{query}" if query else "/assets"
+
+    @property
+    def facets(self) -> list[tuple[str, list[Link]]]:
+        """Return title and values of each facet that has any; a chosen value's address takes it away again."""
+        groups = []
+        for name, title in FACETS.items():
+            counts = self.result.facets.get(name, [])
+            links = [
+                (
+                    look("kind", each.value).label if name == "kind" else each.value,
+                    self.href(**{name: None if each.selected else each.value}),
+                    each.count,
+                    each.selected,
+                )
+                for each in counts
+            ]
+            if links:
+                groups.append((title, links))
+        return groups
+
+    @property
+    def chips(self) -> list[tuple[str, str]]:
+        """Return text and removing address of each filter in force."""
+        found = []
+        for name, title in FACETS.items():
+            if value := getattr(self.query, name):
+                shown = look("kind", value).label if name == "kind" else value
+                found.append((f"{title}: {shown}", self.href(**{name: None})))
+        return found
+
+    @property
+    def ways_out(self) -> list[tuple[str, str, int]]:
+        """Return what to leave out where nothing was found: text, address and how many there are then."""
+        texts = {"q": "Without the words", **{name: f"Without {title.lower()}" for name, title in FACETS.items()}}
+        return [
+            (f"{texts.get(hint.remove, 'Without')} “{hint.value}”", self.href(**{hint.remove: None}), hint.count)
+            for hint in self.result.hints
+        ]
+
+    @property
+    def next_href(self) -> str:
+        """Return the address of the next page, "" at the end."""
+        return self.href(cursor=self.result.next_cursor) if self.result.next_cursor else ""
+
+    @property
+    def previous_href(self) -> str:
+        """Return the address of the first page, "" when this is it: cursors only lead forward."""
+        return self.href() if self.query.cursor else ""
+
+
+@dataclass(frozen=True)
+class InputRow:
+    """One input as the reference table shows it."""
+
+    name: str
+    type: str
+    is_required: bool
+    default: str
+    description: str
+    limits: tuple[str, ...]
+    is_secret: bool
+    is_immutable: bool
+
+
+@dataclass(frozen=True)
+class AssetPage(Page):
+    """One asset in one of its versions; ``tab`` is a key of ``TABS``."""
+
+    template: ClassVar[str] = "assets/show.html"
+    fragments: ClassVar[Mapping[str, str]] = {f"asset-{tab}": f"assets/_{tab}.html" for tab in TABS}
+
+    asset: AssetRead
+    version: AssetVersionRead
+    versions: Sequence[VersionSummary]
+    tab: str
+    may_request: bool
+
+    @property
+    def path(self) -> str:
+        """Return ``namespace/name``."""
+        return f"{self.asset.namespace}/{self.asset.name}"
+
+    @property
+    def metadata(self) -> Mapping[str, Any]:
+        """Return the manifest's metadata."""
+        metadata: Mapping[str, Any] = self.version.manifest["metadata"]
+        return metadata
+
+    @property
+    def is_latest(self) -> bool:
+        """Tell whether this version stands for the asset."""
+        return self.version.version == self.asset.latest_version
+
+    @property
+    def is_blueprint(self) -> bool:
+        """Tell whether an environment can be made from this kind of asset."""
+        return self.version.kind == "deployment-blueprint"
+
+    @property
+    def is_usable(self) -> bool:
+        """Tell whether this version may be chosen for something new."""
+        return self.version.state in {VersionState.PUBLISHED, VersionState.DEPRECATED, VersionState.YANKED}
+
+    def href(self, tab: str, version: str = "") -> str:
+        """Return the address of a tab, for this version unless it stands for the asset."""
+        wanted = version or self.version.version
+        parts = {} if wanted == self.asset.latest_version else {"version": wanted}
+        parts |= {} if tab == "overview" else {"tab": tab}
+        return f"/assets/{self.path}" + (f"?{urlencode(parts)}" if parts else "")
+
+    @property
+    def request_href(self) -> str:
+        """Return the address of the form that asks for an environment with this version."""
+        parts = {"blueprint": self.path} | ({} if self.is_latest else {"version": self.version.version})
+        return f"/environments/new?{urlencode(parts)}"
+
+    @property
+    def tabs(self) -> list[tuple[str, str, str, int | None]]:
+        """Return key, name, address and count of each tab that has something to show."""
+        counts: dict[str, int | None] = {
+            "inputs": len(self.inputs),
+            "versions": len(self.versions),
+            "dependencies": len(self.dependencies),
+            "files": len(self.version.files),
+        }
+        return [
+            (key, name, self.href(key), counts.get(key))
+            for key, name in TABS.items()
+            if key != "changelog" or self.version.changelog or self.changes
+        ]
+
+    @property
+    def readme(self) -> Markup:
+        """Return the readme as safe HTML."""
+        return render_markdown(self.version.readme, self.asset.display_name)
+
+    @property
+    def changelog(self) -> Markup:
+        """Return the changelog as safe HTML."""
+        return render_markdown(self.version.changelog, "Changelog")
+
+    @property
+    def changes(self) -> Sequence[Mapping[str, str]]:
+        """Return the manifest's structured changes of this version."""
+        return list(self.metadata.get("changes", ()))
+
+    @property
+    def dependencies(self) -> Sequence[Mapping[str, Any]]:
+        """Return the assets that this version builds on."""
+        return list(self.version.manifest.get("dependencies", ()))
+
+    @property
+    def requirements(self) -> Mapping[str, Any]:
+        """Return what must be there before this version can be used."""
+        requires: Mapping[str, Any] = self.version.manifest.get("requires", {})
+        return requires
+
+    @property
+    def publisher(self) -> str:
+        """Say how the version came in, without naming a person of another tenant."""
+        kind = self.version.published_by.partition(":")[0]
+        return {"member": "a member in the browser", "token": "an access token", "system": "Slipway itself"}.get(
+            kind, "its publisher"
+        )
+
+    @property
+    def total_size(self) -> int:
+        """Return the size of the unpacked files in bytes."""
+        return sum(int(entry.get("size", 0)) for entry in self.version.files)
+
+    @property
+    def inputs(self) -> list[InputRow]:
+        """Return the rows of the inputs' reference table."""
+        declared = self.version.manifest.get("inputs") or {}
+        immutable = set(declared.get("immutable", ()))
+        return list(input_rows(self.version.input_schema, immutable)) if self.version.input_schema else []
+
+
+def input_rows(schema: Mapping[str, Any], immutable: set[str]) -> Iterator[InputRow]:
+    """Yield one row for each input of ``schema`` that holds a value; ``immutable`` are JSON pointers."""
+    for shape in shape_of(schema).walk():
+        if shape.kind == "group":
+            continue
+        node = shape.schema
+        is_secret = bool(node.get("writeOnly"))
+        yield InputRow(
+            name=".".join(shape.path),
+            type=_type_name(shape),
+            is_required=shape.is_required,
+            default="" if is_secret or "default" not in node else scalar_text(node["default"]),
+            description=str(node.get("description") or node.get("title") or ""),
+            limits=tuple(_limits(shape)),
+            is_secret=is_secret,
+            is_immutable=shape.pointer in immutable,
+        )
+
+
+def _type_name(shape: Shape) -> str:
+    names = {"boolean": "yes or no", "choice": "one of", "choices": "some of", "json": "JSON"}
+    if shape.kind == "lines":
+        return f"list of {shape.item}s"
+    if shape.kind == "pairs":
+        return f"map of {shape.item}s"
+    return names.get(shape.kind, shape.item if shape.kind == "number" else shape.kind)
+
+
+def _limits(shape: Shape) -> Iterator[str]:
+    node = shape.schema
+    if shape.options:
+        yield ", ".join(label for _, label in shape.options)
+    texts = {
+        "minimum": "at least {}",
+        "exclusiveMinimum": "more than {}",
+        "maximum": "at most {}",
+        "exclusiveMaximum": "less than {}",
+        "multipleOf": "a multiple of {}",
+        "minLength": "at least {} characters",
+        "maxLength": "at most {} characters",
+        "minItems": "at least {} values",
+        "maxItems": "at most {} values",
+        "format": "a {}",
+        "pattern": "matches {}",
+    }
+    for key, text in texts.items():
+        if key in node:
+            yield text.format(node[key])
