@@ -4,7 +4,7 @@ Times are the database's own, so that clocks of several machines need not agree.
 it belongs to and changes nothing where another worker has taken over since.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
@@ -150,7 +150,16 @@ def release(session: Session, delivery_id: int, attempt: int) -> None:
     put_off(session, delivery_id, attempt, timedelta(), None, failed=False)
 
 
-def jobs_of(session: Session, delivery_ids: Sequence[int]) -> dict[int, str]:
-    """Return the job of each delivery."""
-    statement = text("SELECT id, job FROM deliveries WHERE id = ANY(:ids)")
-    return {row.id: row.job for row in session.connection().execute(statement, {"ids": list(delivery_ids)})}
+_HAND_BACK = text("""
+    WITH handed_back AS (
+        UPDATE deliveries SET lease_until = clock_timestamp()
+        WHERE id = :id AND attempt = :attempt - 1 AND state = 'sent'
+        RETURNING id
+    )
+    SELECT pg_notify(:channel, '') FROM handed_back
+""")
+
+
+def hand_back(session: Session, delivery_id: int, attempt: int) -> None:
+    """Have a delivery that was sent to us and not begun sent again at once."""
+    session.connection().execute(_HAND_BACK, {"id": delivery_id, "attempt": attempt, "channel": CHANNEL})

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from uuid import UUID
 
+from sqlalchemy import func
 from sqlmodel import Session, col, select
 
 from catalog.events.models import Delivery, DeliveryState, EventRecord
@@ -57,3 +58,19 @@ def dead_deliveries(session: Session, tenant_id: UUID, job: str | None, limit: i
     if job is not None:
         statement = statement.where(Delivery.job == job)
     return session.exec(statement.order_by(col(Delivery.id)).limit(limit).with_for_update()).all()
+
+
+def count_unrelayed(session: Session) -> int:
+    """Return how many events of all tenants the relay has not taken yet (system role)."""
+    statement = select(func.count()).select_from(EventRecord).where(col(EventRecord.relayed_at).is_(None))
+    return session.exec(statement).one()
+
+
+def count_by_state(session: Session) -> dict[DeliveryState, int]:
+    """Return how many deliveries of all tenants are in each state but ``done``, which is not worth counting."""
+    statement = (
+        select(Delivery.state, func.count())
+        .where(col(Delivery.state).in_([state for state in DeliveryState if state is not DeliveryState.DONE]))
+        .group_by(col(Delivery.state))
+    )
+    return {DeliveryState(state): count for state, count in session.exec(statement).all()}

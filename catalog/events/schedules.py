@@ -61,6 +61,16 @@ def claim(session: Session, job: str, run: int, lease: timedelta = RUN_LEASE) ->
     return session.connection().execute(_CLAIM, values).first() is not None
 
 
+_HAND_BACK = text("""
+    UPDATE schedules SET lease_until = clock_timestamp() WHERE job = :job AND run = :run AND state = 'sent'
+""")
+
+
+def hand_back(session: Session, job: str, run: int) -> None:
+    """Have a run that was sent to us and not begun sent again at once."""
+    session.connection().execute(_HAND_BACK, {"job": job, "run": run})
+
+
 _RENEW = text("""
     UPDATE schedules AS s SET lease_until = clock_timestamp() + :lease
     FROM unnest(CAST(:jobs AS varchar[]), CAST(:runs AS bigint[])) AS mine (job, run)

@@ -115,6 +115,16 @@ class EventService:
             replayed += len(found)
         return replayed
 
+    @staticmethod
+    def backlog(session: Session) -> int:
+        """Return how many events of all tenants the relay has not taken yet; needs a session of the system role."""
+        return queries.count_unrelayed(session)
+
+    @staticmethod
+    def deliveries_by_state(session: Session) -> dict[DeliveryState, int]:
+        """Return how many deliveries of all tenants are not done, by state; needs a session of the system role."""
+        return queries.count_by_state(session)
+
     def _replay(self, principal: Principal, delivery: Delivery) -> None:
         position = text("SELECT nextval('event_positions')")
         delivery.position = int(self._session.connection().execute(position).scalar_one())

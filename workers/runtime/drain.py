@@ -34,13 +34,13 @@ def drain(app: App, *, periodic: bool = False, patience: timedelta = timedelta(s
     app.keeper.start()
     quiet_since = time.monotonic()
     while time.monotonic() - quiet_since < patience.total_seconds():
+        wait = relay.seconds_to_retry()
         done = relay.round(periodic=periodic)
         periodic = False
         while queue.messages:
             ran.extend(_run(app, queue.messages.popleft()))
             quiet_since = time.monotonic()
         if done.idle and done.ours:
-            wait = relay.seconds_to_retry()
             if wait is None or time.monotonic() - quiet_since + wait > patience.total_seconds():
                 break
             time.sleep(max(wait, 0.01))

@@ -63,6 +63,9 @@ class Runner:
     def deliver(self, job_name: str, delivery_id: int, attempt: int) -> bool:
         """Run one delivery; return False where it is not ours: a repeated message, or one that is too late."""
         job = self._jobs[job_name]
+        if self._runtime.stopping.is_set():
+            self._persist(partial(deliveries.hand_back, delivery_id=delivery_id, attempt=attempt), patience=1.0)
+            return False
         claim = self._persist(partial(deliveries.claim, delivery_id=delivery_id, attempt=attempt))
         if claim is None:
             log.debug("delivery %s, attempt %s, is not ours", delivery_id, attempt)
@@ -88,6 +91,9 @@ class Runner:
     def run_schedule(self, job_name: str, run: int) -> bool:
         """Run a periodic job once; return False where the run is not ours."""
         job = self._jobs[job_name]
+        if self._runtime.stopping.is_set():
+            self._persist(partial(schedules.hand_back, job=job_name, run=run), patience=1.0)
+            return False
         if not self._persist(partial(schedules.claim, job=job_name, run=run)):
             return False
         limit = job.time_limit.total_seconds()

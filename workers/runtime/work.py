@@ -19,7 +19,7 @@ from workers.runtime.pulse import Pulse
 
 log = logging.getLogger(__name__)
 
-SHUTDOWN_SECONDS = 4.0
+SHUTDOWN_SECONDS = 3.5
 """What running jobs have to stop when the process is told to; then they are given back."""
 
 # Consumers wait in Redis and threads wait for consumers, so nothing polls; this is how often a thread looks whether

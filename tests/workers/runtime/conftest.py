@@ -37,7 +37,7 @@ class Running(Protocol):
 
 @pytest.fixture
 def settings(settings: Settings, redis_url: str) -> Iterator[Settings]:
-    """Settings with a queue that is empty at the beginning."""
+    """Return settings with a queue that is empty at the beginning."""
     with redis.Redis.from_url(redis_url) as client:
         client.flushall()
         yield settings.model_copy(update={"redis_url": redis_url, "worker_threads": 6})
@@ -88,7 +88,7 @@ def running(settings: Settings, app: Callable[..., App]) -> Running:
 
 @pytest.fixture(scope="session")
 def stranger(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A directory into which a distribution of somebody else's is installed."""
+    """Return a directory into which a distribution of somebody else's is installed."""
     source = Path(__file__).parents[2] / "strangers" / "acme_notes"
     folder = tmp_path_factory.mktemp("stranger")
     command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder / "wheels")]

@@ -187,7 +187,7 @@ def test_a_job_learns_that_another_worker_has_taken_over(
     assert _delivery(database).state == "done"
 
 
-def test_a_periodic_job_runs_by_itself_and_never_twice_at_once(database: Database, running: Any) -> None:
+def test_a_periodic_job_runs_by_itself_and_never_twice_at_once(running: Any) -> None:
     worker = Worker("clock", queue="test")
     busy, overlaps, runs = threading.Lock(), [0], [0]
 
