@@ -23,11 +23,11 @@ class Settings(BaseSettings):
     data_dir: Path = Field(default_factory=lambda: user_data_path("slipway"), validation_alias="SLIPWAY_DATA")
     tools_dir: Path = Field(default_factory=lambda: user_cache_path("slipway") / "tools")
 
-    database_url: str = ""
-    database_owner_url: str = ""
-    database_system_url: str = ""
+    database_url: str = Field(default="", repr=False)
+    database_owner_url: str = Field(default="", repr=False)
+    database_system_url: str = Field(default="", repr=False)
     database_pool_size: int = Field(default=20, ge=2, le=200)
-    redis_url: str = ""
+    redis_url: str = Field(default="", repr=False)
 
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=1, le=65000, validation_alias="PORT")

@@ -86,6 +86,12 @@ def count_by_phase(session: Session, tenant_id: UUID) -> dict[Phase, int]:
     return {Phase(phase): count for phase, count in session.exec(statement).all()}
 
 
+def all_by_phase(session: Session) -> dict[Phase, int]:
+    """Return how many environments of all tenants are in each phase (system role)."""
+    statement = select(Environment.phase, func.count()).group_by(col(Environment.phase))
+    return {Phase(phase): count for phase, count in session.exec(statement).all()}
+
+
 def expired(session: Session, moment: datetime, limit: int) -> list[Due]:
     """Return environments of all tenants that have expired and are not being destroyed yet (system role)."""
     leaving = [*LEAVING, Phase.DESTROYED]

@@ -10,7 +10,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self, TypeVar, cast
@@ -40,7 +39,6 @@ from workers.engine.references import in_order
 T = TypeVar("T")
 
 QUERY_SECONDS = 60.0
-LOG_SECONDS = 3600.0
 SAFE_POINT_SECONDS = 10.0
 ASK_SECONDS = 0.25
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,100}")
@@ -158,7 +156,7 @@ class PulumiAutomationEngine:
             operation=operation,
             stack=request.stack,
             work_dir=str(work_dir),
-            home=str(self._engine_dir / "home"),
+            home=str(self._home(work_dir)),
             backend_url=self._configuration.state_backend_url,
             cli=str(cli.path),
             cli_version=".".join(map(str, cli.version)),
@@ -178,7 +176,7 @@ class PulumiAutomationEngine:
     ) -> wire.Message:
         """Run one child to its end and return its result; whatever happens, nothing of it is left."""
         deadline = time.monotonic() + limit
-        (self._engine_dir / "home").mkdir(mode=0o700, parents=True, exist_ok=True)
+        (self._engine_dir / "plugins").mkdir(mode=0o700, parents=True, exist_ok=True)
         work_dir = Path(tempfile.mkdtemp(prefix="operation-", dir=self._engine_dir))
         try:
             job = make_job(work_dir)
@@ -187,16 +185,13 @@ class PulumiAutomationEngine:
                 return self._follow(child, deadline, limit, on_progress, should_stop)
         finally:
             shutil.rmtree(work_dir, ignore_errors=True)
-            self._forget_logs()
 
-    def _forget_logs(self) -> None:
-        """Remove what the command wrote about operations that are long over; it never does so itself."""
-        oldest = time.time() - LOG_SECONDS
-        for folder in ("logs", "workspaces"):
-            for path in (self._engine_dir / "home" / folder).glob("*"):
-                with suppress(FileNotFoundError):
-                    if path.stat().st_mtime < oldest:
-                        path.unlink()
+    def _home(self, work_dir: Path) -> Path:
+        """Make a home that lasts one operation: the command logs into it and never removes what it wrote."""
+        home = work_dir / "home"
+        home.mkdir(mode=0o700)
+        (home / "plugins").symlink_to(self._engine_dir / "plugins", target_is_directory=True)
+        return home
 
     def _follow(
         self, child: ChildProcess, deadline: float, limit: float, on_progress: OnProgress, should_stop: ShouldStop

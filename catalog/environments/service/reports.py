@@ -220,6 +220,7 @@ class EnvironmentReports:
             environment.destroyed_at = now()
             self._session.add(environment)
             tell(self._session, environment, EnvironmentDestroyed(**stamp(environment)), "system")
+        self._operations.run(tenant_id, operation_id)
         self._finish(tenant_id, operation_id, OperationState.SUCCEEDED)
         return True
 

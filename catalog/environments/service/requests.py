@@ -205,6 +205,11 @@ class EphemeralEnvironmentService:
         """Return the living environments of all tenants; needs a session of the system role."""
         return queries.living(session)
 
+    @staticmethod
+    def all_by_phase(session: Session) -> dict[Phase, int]:
+        """Return how many environments of all tenants are in each phase; needs a session of the system role."""
+        return queries.all_by_phase(session)
+
     def _check_quota(self, tenant_id: UUID) -> None:
         quota = self._settings.environment_quota
         if queries.count_living(self._session, tenant_id) >= quota:
