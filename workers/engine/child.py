@@ -15,7 +15,7 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NoReturn
 
 import psutil
 
@@ -50,6 +50,14 @@ def _claim_output() -> IO[str]:
     return own
 
 
+def _end(status: int) -> NoReturn:
+    """Leave nothing behind, whoever is still there to clean up; the SDK's threads are not waited for."""
+    sessions.kill(os.getpid(), spare={os.getpid()})
+    with suppress(OSError):
+        shutil.rmtree(Path.cwd(), ignore_errors=True)
+    os._exit(status)
+
+
 class _Watch(threading.Thread):
     """Follows the standard input after the job."""
 
@@ -57,16 +65,13 @@ class _Watch(threading.Thread):
         super().__init__(name="watch", daemon=True)
         self._source = source
         self.stopping = False
-        self.work_dir = Path.cwd()
 
     def run(self) -> None:
         """Interrupt on a line; on the end, remove everything and end this process too."""
         while self._source.readline():
             self.stopping = True
             self._interrupt()
-        sessions.kill(os.getpid(), spare={os.getpid()})
-        shutil.rmtree(self.work_dir, ignore_errors=True)
-        os._exit(1)
+        _end(1)
 
     def _interrupt(self) -> None:
         """Ask the command to come to a safe point; it tells the plugin."""
@@ -102,9 +107,7 @@ def main() -> None:
     watch = _Watch(source)
     watch.start()
     speaker.say(_answer(lambda: _run(job, speaker, watch), watch))
-    sessions.kill(os.getpid(), spare={os.getpid()})
-    # Not an orderly end: the SDK's threads would be waited for, and everything has been said.
-    os._exit(0)
+    _end(0)
 
 
 if __name__ == "__main__":
