@@ -1,77 +1,96 @@
 """The whole web composition: what the portal is made of, on one screen."""
 
-import logging
+import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from litestar import Litestar, Router
 from litestar.concurrency import set_asyncio_executor
-from litestar.plugins.jinja import JinjaTemplateEngine
 from litestar.datastructures import State
 from litestar.static_files import create_static_files_router
-from litestar.template import TemplateConfig
+from litestar.types import ControllerRouterHandler
 
 from catalog.db import Database
 from catalog.settings import Settings
 from portal import pages
-from portal.api import health
-from portal.api.v1 import CONTROLLERS
+from portal.api import docs, health
+from portal.api.documentation import openapi_config
+from portal.api.metrics import Metrics, metrics
+from portal.api.v1 import ROOT_ROUTES, ROUTES
 from portal.auth import sign_in
+from portal.auth.guards import declared_body
 from portal.auth.middleware import Authentication
 from portal.boundary import DEPENDENCIES
 from portal.edge import Edge
-from portal.idempotency import Answer, Idempotency
+from portal.idempotency import API_BASE, Answer, Idempotency
+from portal.pages.render import Renderer, create_environment
+from portal.pages.static_files import DEFAULT_DIRECTORY, STATIC_ROOT, StaticFiles
 from portal.problems import answer_error
+from portal.streams import OperationStreams
 from portal.threads import Threads
 
-FOLDER = Path(__file__).parent
 ORDINARY_BODY = 1024 * 1024
-ARCHIVE_BODY = 26 * 1024 * 1024
-"""How much an upload route accepts, in bytes: an archive and what surrounds it in a form."""
+"""How much a route accepts unless it says otherwise, in bytes."""
 
 
-def create_app(settings: Settings) -> Litestar:
-    """Return the portal as an ASGI application; it opens its connections when it is first used."""
+def create_app(settings: Settings, static: Path = DEFAULT_DIRECTORY) -> Litestar:
+    """Return the portal as an ASGI application; it opens its connections when it is first used.
+
+    ``static`` is where the front-end files were built; raises ``StaticFilesMissingError`` where they were not.
+    """
     database = Database(settings)
     # A thread without a connection would only wait for one, so there are never more of them.
     threads = Threads(min(settings.request_threads, settings.database_pool_size))
     set_asyncio_executor(threads.handlers)
-    api = Router("/api/v1", route_handlers=CONTROLLERS, response_class=Answer)
-    browser = Router("/", route_handlers=[*sign_in.HANDLERS, *getattr(pages, "PAGES", ())], include_in_schema=False)
-    static = FOLDER / "static"
+    figures = Metrics(database)
+    state = {
+        "settings": settings,
+        "database": database,
+        "threads": threads,
+        "streams": OperationStreams(settings, database, threads),
+        "metrics": figures,
+        "renderer": Renderer(create_environment(StaticFiles.load(static)), _warnings(settings)),
+    }
     app = Litestar(
         route_handlers=[
-            api,
-            browser,
-            health.live,
-            health.ready,
-            *([create_static_files_router("/static", [static], opt={"anonymous": True})] if static.is_dir() else []),
+            Router(API_BASE, route_handlers=ROUTES, response_class=Answer, guards=[declared_body]),
+            Router("/", route_handlers=ROOT_ROUTES, response_class=Answer, guards=[declared_body]),
+            Router("/", route_handlers=[health.live, health.ready, metrics]),
+            Router("/", route_handlers=[docs.show_docs, *sign_in.ROUTES, *_pages()], include_in_schema=False),
+            create_static_files_router(STATIC_ROOT, [static], opt={"anonymous": True}, include_in_schema=False),
         ],
         dependencies=DEPENDENCIES,
         middleware=[Authentication(settings, database, threads), Idempotency(database, threads)],
         exception_handlers={Exception: answer_error},
         request_max_body_size=ORDINARY_BODY,
-        template_config=TemplateConfig(engine=JinjaTemplateEngine.from_environment(_templates())),
+        openapi_config=openapi_config(),
         lifespan=[_lifespan],
-        state=State({"settings": settings, "database": database, "threads": threads}),
-        openapi_config=None,
+        state=State(state),
         logging_config=None,
     )
-    app.asgi_handler = Edge(app.asgi_handler, settings, lambda *_: None)
+    app.asgi_handler = Edge(app.asgi_handler, settings, figures.observe)
     return app
 
 
-def _templates() -> Environment:
-    loader = FileSystemLoader(FOLDER / "templates")
-    return Environment(loader=loader, autoescape=True, undefined=StrictUndefined)
+def _pages() -> tuple[ControllerRouterHandler, ...]:
+    return tuple(getattr(pages, "PAGES", ()))
+
+
+def _warnings(settings: Settings) -> tuple[str, ...]:
+    if not settings.insecure_local:
+        return ()
+    return ("Applications run without isolation on this machine: preview only code that you trust.",)
 
 
 @asynccontextmanager
 async def _lifespan(app: Litestar) -> AsyncGenerator[None, None]:
-    yield
-    app.state.database.close()
-
-
-LOG = logging.getLogger("slipway.portal")
+    listening = asyncio.create_task(app.state.streams.listen())
+    try:
+        yield
+    finally:
+        app.state.streams.close()
+        listening.cancel()
+        with suppress(asyncio.CancelledError):
+            await listening
+        app.state.database.close()

@@ -1,7 +1,6 @@
 """Errors on their way out: problem details (RFC 9457) for programs, a page or a fragment for people."""
 
 import logging
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
@@ -10,11 +9,9 @@ from litestar.exceptions import (
     HTTPException,
     MethodNotAllowedException,
     NotFoundException,
-    TemplateNotFoundException,
     ValidationException,
 )
-from litestar.response import Redirect, Template
-from markupsafe import escape
+from litestar.response import Redirect
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as NoConnectionError
@@ -29,6 +26,7 @@ from catalog.errors import (
     UnavailableError,
 )
 from portal.boundary import WebRequest
+from portal.pages.render import ErrorPage, Renderer
 
 LOG = logging.getLogger("slipway.portal")
 PROBLEM_JSON = "application/problem+json"
@@ -55,14 +53,10 @@ class ProblemDetails(BaseModel):
     status: int = Field(examples=[422])
     detail: str
     errors: list[FieldProblem] = Field(default_factory=list)
+    findings: list[dict[str, Any]] = Field(
+        default_factory=list, description="What the checks of an archive found, warnings included; else empty."
+    )
     correlation_id: str = Field(default="", examples=["6f1c7a52-3c6e-4a0c-9a4e-6b1a5d1f2c3d"])
-
-
-@dataclass(frozen=True)
-class ErrorPage:
-    """What the templates ``errors/page.html`` and ``errors/_message.html`` are given."""
-
-    problem: ProblemDetails
 
 
 _HTTP = {
@@ -132,8 +126,15 @@ def _describe(request: WebRequest, error: Exception) -> ProblemDetails:
         code, title = SlipwayError.code, SlipwayError.title
         detail = f"This is a fault of Slipway. The log has the details under {correlation}."
     kind = f"{TYPE_PREFIX}{code}"
+    findings = [each.as_json() for each in getattr(error, "findings", ())]
     return ProblemDetails(
-        type=kind, title=title, status=status, detail=detail, errors=fields, correlation_id=correlation
+        type=kind,
+        title=title,
+        status=status,
+        detail=detail,
+        errors=fields,
+        findings=findings,
+        correlation_id=correlation,
     )
 
 
@@ -197,19 +198,14 @@ def _to_sign_in(request: WebRequest) -> Response[Any]:
 
 
 def _page(request: WebRequest, problem: ProblemDetails, headers: dict[str, str]) -> Response[Any]:
-    is_fragment = request.headers.get("hx-request") == "true"
-    name = "errors/_message.html" if is_fragment else "errors/page.html"
-    engine = request.app.template_engine
-    if engine is not None:
-        try:
-            engine.get_template(name)
-        except TemplateNotFoundException:
-            LOG.debug("there is no template %s", name)
-        else:
-            context = {"page": ErrorPage(problem)}
-            return Template(template_name=name, context=context, status_code=problem.status, headers=headers)
-    title, detail = escape(problem.title), escape(problem.detail)
-    body = f"<h1>{title}</h1><p>{detail}</p>"
-    if not is_fragment:
-        body = f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title><main>{body}</main></html>'
-    return Response(content=body, status_code=problem.status, media_type=MediaType.HTML, headers=headers)
+    renderer: Renderer = request.app.state.renderer
+    page = ErrorPage(
+        status=problem.status,
+        title=problem.title,
+        detail=problem.detail,
+        code=problem.type.removeprefix(TYPE_PREFIX),
+        errors=tuple((each.pointer, each.detail) for each in problem.errors),
+    )
+    answer = renderer.error(request, page)
+    answer.headers.update(headers)
+    return answer

@@ -1,6 +1,7 @@
 """OperationService: opens, moves and closes operations, and feeds their streams."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -48,9 +49,15 @@ class OperationService:
         """Return the operation; raise ``NotFoundError`` where the tenant has none of that id."""
         return self._find(tenant_id, operation_id, lock=False)
 
-    def recent(self, tenant_id: UUID, subject: str | None = None, limit: int = 20) -> Sequence[Operation]:
-        """Return the latest operations, newest first."""
-        return queries.recent(self._session, tenant_id, subject, limit)
+    def recent(
+        self,
+        tenant_id: UUID,
+        subject: str | None = None,
+        limit: int = 20,
+        before: tuple[datetime, UUID] | None = None,
+    ) -> Sequence[Operation]:
+        """Return the latest operations, newest first; ``before`` is time and id of the last one already seen."""
+        return queries.recent(self._session, tenant_id, subject, limit, before)
 
     def run(self, tenant_id: UUID, operation_id: UUID) -> Operation:
         """Mark the operation as running; doing so again changes nothing, so that a repeated job may call it."""
@@ -96,7 +103,8 @@ class OperationService:
 
     def log(self, tenant_id: UUID, operation_id: UUID, lines: Sequence[str]) -> None:
         """Append lines to the stream."""
-        operation = self._find(tenant_id, operation_id, lock=False)
+        # Locked, so that lines get their ids in the order in which they become visible: readers resume by id.
+        operation = self._find(tenant_id, operation_id, lock=True)
         for line in lines:
             self._emit(operation, "log", {"line": line})
 

@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import text, tuple_
 from sqlmodel import Session, col, select
 
 from catalog.tenancy import Role
@@ -75,10 +76,15 @@ def member_by_email(session: Session, tenant_id: UUID, email: str) -> Member | N
     return session.exec(statement).first()
 
 
-def tokens(session: Session, tenant_id: UUID) -> Sequence[ApiToken]:
-    """Return the tenant's tokens, newest first."""
-    statement = select(ApiToken).where(ApiToken.tenant_id == tenant_id).order_by(col(ApiToken.created_at).desc())
-    return session.exec(statement).all()
+def tokens(
+    session: Session, tenant_id: UUID, before: tuple[datetime, UUID] | None, limit: int | None
+) -> Sequence[ApiToken]:
+    """Return the tenant's tokens, newest first, after the cursor ``before``."""
+    statement = select(ApiToken).where(ApiToken.tenant_id == tenant_id)
+    if before is not None:
+        statement = statement.where(tuple_(col(ApiToken.created_at), col(ApiToken.id)) < before)
+    ordered = statement.order_by(col(ApiToken.created_at).desc(), col(ApiToken.id).desc())
+    return session.exec(ordered.limit(limit)).all()
 
 
 def token_by_id(session: Session, tenant_id: UUID, token_id: UUID) -> ApiToken | None:

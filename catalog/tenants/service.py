@@ -1,7 +1,7 @@
 """TenantService: members, tokens, sign-in and the audit log of one tenant."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -79,9 +79,11 @@ class TenantService:
         self.audit(token.tenant_id, principal.actor, "token.create", subject, {"scopes": token.scopes})
         return NewToken(**read_token(token).model_dump(), token=secret)
 
-    def tokens(self, tenant_id: UUID) -> Sequence[ApiToken]:
-        """Return the tenant's tokens, newest first."""
-        return queries.tokens(self._session, tenant_id)
+    def tokens(
+        self, tenant_id: UUID, before: tuple[datetime, UUID] | None = None, limit: int | None = None
+    ) -> Sequence[ApiToken]:
+        """Return the tenant's tokens, newest first; ``before`` is time and id of the last one already seen."""
+        return queries.tokens(self._session, tenant_id, before, limit)
 
     def revoke_token(self, principal: Principal, token_id: UUID) -> ApiToken:
         """Revoke a token at once; doing so again changes nothing."""

@@ -1,9 +1,36 @@
 """How the API describes itself: OpenAPI 3.1, every error included."""
 
+from litestar.datastructures import ResponseHeader
+from litestar.openapi import OpenAPIConfig
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.openapi.spec import Example
+from litestar.openapi.plugins import JsonRenderPlugin
+from litestar.openapi.spec import Components, Example, Reference, SecurityScheme
 
 from portal.problems import PROBLEM_JSON, ProblemDetails
+
+CONDITIONAL = {
+    304: ResponseSpec(None, description="The caller has this already (If-None-Match)", generate_examples=False)
+}
+"""What every read may answer to a caller who sends the ETag that it got before."""
+REPLAYED = [
+    ResponseHeader(
+        name="Idempotency-Replayed",
+        documentation_only=True,
+        description="`true` where this answer was given before to the same Idempotency-Key.",
+    )
+]
+ACCEPTED = [
+    ResponseHeader(
+        name="Location", documentation_only=True, description="The operation that carries this out; follow it there."
+    ),
+    *REPLAYED,
+]
+_DESCRIPTION = """Slipway's API. A token stands for one tenant and holds scopes of the form `area:level`.
+
+Errors are problem details (RFC 9457); `errors` names every field at fault by JSON pointer. Lists take `limit` and
+`cursor` and carry a `Link` header. Every POST takes an `Idempotency-Key`: the same key with the same request gives the
+same answer for 24 hours, with another request it is refused. Reads carry an `ETag`. Long work is accepted with 202 and
+followed as an operation. Times are RFC 3339 in UTC, durations ISO 8601."""
 
 _DETAILS = {
     400: ("malformed", "The request could not be read", "Malformed JSON at byte 12."),
@@ -41,4 +68,33 @@ def _problem(status: int) -> ResponseSpec:
         media_type=PROBLEM_JSON,
         generate_examples=False,
         examples=[Example(summary=title, value=value)],
+    )
+
+
+def openapi_config() -> OpenAPIConfig:
+    """Return how the schema is made and served: as one JSON document, below /api."""
+    schemes: dict[str, SecurityScheme | Reference] = {
+        "token": SecurityScheme(
+            type="http",
+            scheme="bearer",
+            bearer_format="slw_...",
+            description="An API token, bound to one tenant.",
+        ),
+        "session": SecurityScheme(
+            type="apiKey",
+            name="slipway-session",
+            security_scheme_in="cookie",
+            description="The session of a browser that has signed in. Its name ends in the portal's port, or begins "
+            "with __Host- where the portal is served over TLS.",
+        ),
+    }
+    return OpenAPIConfig(
+        title="Slipway",
+        version="1",
+        description=_DESCRIPTION,
+        path="/api",
+        render_plugins=[JsonRenderPlugin(path="/openapi.json")],
+        components=Components(security_schemes=schemes),
+        security=[{"token": []}, {"session": []}],
+        use_handler_docstrings=True,
     )

@@ -3,9 +3,17 @@
 from litestar.handlers.base import BaseRouteHandler
 from litestar.types import Guard
 
-from catalog.errors import UnauthorizedError
+from catalog.errors import SlipwayError, UnauthorizedError
 from catalog.tenancy import AREAS, LEVELS, Principal
 from portal.boundary import Connection
+
+
+class UnsupportedMediaTypeError(SlipwayError):
+    """The body's content type is not what the route declares."""
+
+    code = "unsupported_media_type"
+    status = 415
+    title = "This content type is not understood here"
 
 
 def requires(scope: str) -> Guard:
@@ -22,6 +30,23 @@ def requires(scope: str) -> Guard:
 
     guard.__dict__["scope"] = scope
     return guard
+
+
+def signed_in(connection: Connection, _handler: BaseRouteHandler) -> None:
+    """Let anyone through who has proved who it is, whatever it may do."""
+    if connection.scope.get("user") is None:
+        raise UnauthorizedError("Give a token in the header Authorization: Bearer slw_..., or sign in.")
+
+
+def declared_body(connection: Connection, handler: BaseRouteHandler) -> None:
+    """Refuse a body of another content type than the route declares (JSON, or ``media_type`` in its ``opt``)."""
+    headers = connection.headers
+    has_body = headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
+    if not has_body or "data" not in handler.parsed_fn_signature.parameters:
+        return
+    wanted = str(handler.opt.get("media_type", "application/json"))
+    if headers.get("content-type", "").partition(";")[0].strip().lower() != wanted:
+        raise UnsupportedMediaTypeError(f"Send {wanted}, and say so in the header Content-Type.")
 
 
 def scope_of(guards: list[Guard]) -> str | None:

@@ -1,40 +1,31 @@
 """Signing in with a one-time link, and out."""
 
 from typing import Annotated
+from urllib.parse import quote
 
-from litestar import MediaType, Response, get, post
+from litestar import Response, get, post
 from litestar.params import FromPath, QueryParameter
 from litestar.response import Redirect
-from markupsafe import escape
 
 from catalog.db import Database
-from catalog.errors import SlipwayError
 from catalog.settings import Settings
 from catalog.tenants.service import SignInService, TenantService
 from portal.auth.cookies import ended_cookie, session_cookie
 from portal.auth.identity import identity_of
 from portal.boundary import AppDatabase, AppSettings, OpenSession, WebRequest
 from portal.edge import host_name, is_loopback
+from portal.pages.render import Page, Renderer, redirect
+from portal.pages.session import LinkUsedPage, SignInPage
 from portal.problems import safe_next
 
-Next = Annotated[str | None, QueryParameter(name="next", required=False, max_length=2000)]
 METHOD = "link"
+Next = Annotated[str | None, QueryParameter(name="next", required=False, max_length=2000)]
 
 
-class LinkSpentError(SlipwayError):
-    """A sign-in link that no longer works."""
-
-    code = "link_spent"
-    status = 410
-    title = "This link no longer works"
-
-
-@get("/sign-in", sync_to_thread=False)
-def sign_in_page(target: Next = None) -> Response[str]:
-    """Say how to sign in."""
-    body = "<p>Run <code>slipway sign-in-link</code> where Slipway runs, and open the address that it prints.</p>"
-    del target
-    return _page("Sign in", body)
+@get("/sign-in", sync_to_thread=True)
+def show_sign_in(request: WebRequest) -> Response[str]:
+    """Say how to get a link."""
+    return _show(request, SignInPage())
 
 
 @get("/sign-in/{secret:str}", sync_to_thread=True)
@@ -43,15 +34,17 @@ def open_link(
 ) -> Response[str] | Redirect:
     """Sign in at once on this machine; elsewhere ask first, because mail scanners and previews open links too."""
     if _is_here(request):
-        return _redeem(secret, target, database, settings)
-    action = f"/sign-in/{escape(secret)}?next={escape(safe_next(target))}"
-    return _page("Sign in", f'<form method="post" action="{action}"><button>Sign in</button></form>')
+        return _redeem(request, secret, target, database, settings)
+    action = f"/sign-in/{quote(secret, safe='')}?next={quote(safe_next(target), safe='')}"
+    return _show(request, SignInPage(action=action))
 
 
 @post("/sign-in/{secret:str}", sync_to_thread=True)
-def redeem_link(secret: FromPath[str], database: AppDatabase, settings: AppSettings, target: Next = None) -> Redirect:
+def redeem_link(
+    request: WebRequest, secret: FromPath[str], database: AppDatabase, settings: AppSettings, target: Next = None
+) -> Response[str] | Redirect:
     """Sign in."""
-    return _redeem(secret, target, database, settings)
+    return _redeem(request, secret, target, database, settings)
 
 
 @post("/sign-out", sync_to_thread=True)
@@ -60,21 +53,32 @@ def sign_out(request: WebRequest, session: OpenSession, settings: AppSettings) -
     identity = identity_of(request.scope)
     if identity is not None and identity.session_id is not None:
         TenantService(session).end_browser_session(identity.session_id)
-    return Redirect(path="/sign-in", status_code=303, cookies=[ended_cookie(settings)])
+    answer = redirect("/sign-in", "signed-out")
+    answer.cookies.append(ended_cookie(settings))
+    return answer
 
 
-HANDLERS = (sign_in_page, open_link, redeem_link, sign_out)
+ROUTES = (show_sign_in, open_link, redeem_link, sign_out)
 
 
-def _redeem(secret: str, target: str | None, database: Database, settings: Settings) -> Redirect:
+def _redeem(
+    request: WebRequest, secret: str, target: str | None, database: Database, settings: Settings
+) -> Response[str] | Redirect:
     with database.tenant_session(None) as session:
         found = SignInService(session).redeem_link(secret)
     if found is None:
-        raise LinkSpentError("This link was used before or is too old. Run `slipway sign-in-link` for a new one.")
+        return _show(request, LinkUsedPage(), status_code=410)
     tenant_id, member_id = found
     with database.tenant_session(tenant_id) as session:
         opened = TenantService(session).open_browser_session(tenant_id, member_id, METHOD)
-    return Redirect(path=safe_next(target), status_code=303, cookies=[session_cookie(settings, opened)])
+    answer = redirect(safe_next(target), "signed-in")
+    answer.cookies.append(session_cookie(settings, opened))
+    return answer
+
+
+def _show(request: WebRequest, page: Page, status_code: int = 200) -> Response[str]:
+    renderer: Renderer = request.app.state.renderer
+    return renderer.respond(request, page, status_code=status_code)
 
 
 def _is_here(request: WebRequest) -> bool:
@@ -82,11 +86,3 @@ def _is_here(request: WebRequest) -> bool:
     is_prefetch = bool(request.headers.get("sec-purpose") or request.headers.get("purpose"))
     host = host_name(request.headers.get("host", ""))
     return not is_prefetch and client is not None and is_loopback(client.host) and is_loopback(host)
-
-
-def _page(title: str, body: str) -> Response[str]:
-    document = (
-        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title>'
-        f"<main><h1>{title}</h1>{body}</main></html>"
-    )
-    return Response(document, media_type=MediaType.HTML)

@@ -1,0 +1,275 @@
+"""The marketplace: publishing, searching and reading assets, and the life of a version."""
+
+from dataclasses import dataclass
+from typing import Annotated, Any, BinaryIO, cast
+
+from litestar import Response, get, post
+from litestar.datastructures import UploadFile
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.params import Body, FromPath, JSONBody, QueryParameter
+from pydantic import BaseModel, Field
+
+from catalog.assets.archive import LIMITS
+from catalog.assets.check import asset_schema
+from catalog.assets.models import (
+    AssetRead,
+    AssetVersionRead,
+    ChangeVersionState,
+    SearchQuery,
+    SearchResult,
+    VersionSummary,
+    Visibility,
+)
+from catalog.assets.service import AssetService
+from catalog.providers.blobs import open_blobs
+from catalog.uploads.models import Publication
+from catalog.uploads.service import UploadService
+from portal.api.documentation import CONDITIONAL, REPLAYED, problems
+from portal.api.listing import page
+from portal.auth.guards import requires
+from portal.boundary import AppSettings, Caller, OpenSession, WebRequest
+from portal.idempotency import Answer
+
+TAGS = ["assets"]
+READ = [requires("assets:read")]
+WRITE = [requires("assets:write")]
+ARCHIVE_BODY = LIMITS.packed + 1024 * 1024
+"""How much an upload route accepts, in bytes: an archive and what surrounds it in a form."""
+ARCHIVE = "application/gzip"
+Text = Annotated[str | None, QueryParameter(max_length=200)]
+
+
+@dataclass
+class UploadForm:
+    """The form of an upload: the archive, and who may see the asset (left out: as before, private for a new one)."""
+
+    archive: UploadFile
+    visibility: Visibility | None = None
+
+
+class PublishedRead(BaseModel):
+    """What was published: ``digest`` is that of the archive, ``findings`` what the checks would like better.
+
+    ``created`` is false where just these bytes were published before.
+    """
+
+    created: bool
+    namespace: str
+    name: str
+    version: str
+    semver: str
+    kind: str
+    digest: str = Field(examples=["sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"])
+    url: str = Field(examples=["/api/v1/assets/acme/preview/versions/1.0.0"])
+    findings: list[dict[str, Any]]
+
+
+class VersionList(BaseModel):
+    """An asset's versions, newest first."""
+
+    items: list[VersionSummary]
+    next_cursor: str | None = None
+
+
+@post(
+    "/assets",
+    operation_id="publish_asset",
+    summary="Publish a version",
+    tags=TAGS,
+    guards=WRITE,
+    request_max_body_size=ARCHIVE_BODY,
+    opt={"media_type": "multipart/form-data"},
+    status_code=201,
+    responses={
+        200: ResponseSpec(PublishedRead, description="Just these bytes were published before", generate_examples=False),
+        **problems(400, 401, 403, 409, 413, 415, 422, 503),
+    },
+    response_headers=REPLAYED,
+    sync_to_thread=True,
+)
+def publish_asset(
+    data: Annotated[UploadForm, Body(media_type="multipart/form-data")],
+    session: OpenSession,
+    settings: AppSettings,
+    principal: Caller,
+) -> Answer[PublishedRead]:
+    """Publish the version that the archive's manifest names. A refusal names everything that was found, at once."""
+    service = UploadService(session, open_blobs(settings))
+    archive = cast("BinaryIO", data.archive.file)  # it is one in all but name until Python 3.11's type stubs
+    publication = service.receive(principal, archive, data.visibility)
+    content = _published(publication)
+    return Answer(content, status_code=201 if publication.created else 200, headers={"Location": content.url})
+
+
+@get(
+    "/assets",
+    operation_id="search_assets",
+    summary="Search the marketplace",
+    tags=TAGS,
+    guards=READ,
+    responses={**CONDITIONAL, **problems(401, 403, 422)},
+    sync_to_thread=True,
+)
+def search_assets(  # noqa: PLR0913, PLR0917  # each is a query parameter of its own
+    request: WebRequest,
+    session: OpenSession,
+    principal: Caller,
+    q: Annotated[str, QueryParameter(max_length=200, description="Words; each may be the beginning of one.")] = "",
+    kind: Text = None,
+    namespace: Text = None,
+    archetype: Text = None,
+    limit: Annotated[int, QueryParameter(ge=1, le=100, description="How many at the most.")] = 20,
+    cursor: Annotated[str | None, QueryParameter(max_length=500)] = None,
+) -> Answer[SearchResult]:
+    """Return one page of assets that the caller may see, with the counts of every filter."""
+    query = SearchQuery(q=q, kind=kind, namespace=namespace, archetype=archetype, limit=limit, cursor=cursor)
+    found = AssetService(session).search(principal.tenant_id, query)
+    return page(request, found, found.next_cursor)
+
+
+@get(
+    "/assets/{namespace:str}/{name:str}",
+    operation_id="get_asset",
+    summary="Get one asset",
+    tags=TAGS,
+    guards=READ,
+    responses={**CONDITIONAL, **problems(401, 403, 404)},
+    sync_to_thread=True,
+)
+def get_asset(namespace: FromPath[str], name: FromPath[str], session: OpenSession, principal: Caller) -> AssetRead:
+    """Return an asset as it stands in lists."""
+    return AssetService(session).get(principal.tenant_id, namespace, name)
+
+
+@get(
+    "/assets/{namespace:str}/{name:str}/versions",
+    operation_id="list_asset_versions",
+    summary="List an asset's versions",
+    tags=TAGS,
+    guards=READ,
+    responses={**CONDITIONAL, **problems(401, 403, 404)},
+    sync_to_thread=True,
+)
+def list_asset_versions(
+    namespace: FromPath[str], name: FromPath[str], session: OpenSession, principal: Caller
+) -> VersionList:
+    """Return every version of an asset, newest first, with its state."""
+    return VersionList(items=AssetService(session).versions(principal.tenant_id, namespace, name))
+
+
+@get(
+    "/assets/{namespace:str}/{name:str}/versions/{version:str}",
+    operation_id="get_asset_version",
+    summary="Get one version",
+    tags=TAGS,
+    guards=READ,
+    responses={**CONDITIONAL, **problems(401, 403, 404)},
+    sync_to_thread=True,
+)
+def get_asset_version(
+    namespace: FromPath[str], name: FromPath[str], version: FromPath[str], session: OpenSession, principal: Caller
+) -> AssetVersionRead:
+    """Return a version, in either spelling or ``latest``, with its manifest, input schema, texts and digests."""
+    return AssetService(session).get_version(principal.tenant_id, namespace, name, version)
+
+
+@get(
+    "/assets/{namespace:str}/{name:str}/versions/{version:str}/archive",
+    operation_id="get_asset_archive",
+    summary="Download a version",
+    tags=TAGS,
+    guards=READ,
+    media_type=ARCHIVE,
+    responses={
+        200: ResponseSpec(bytes, media_type=ARCHIVE, description="The archive", generate_examples=False),
+        **CONDITIONAL,
+        **problems(401, 403, 404, 409, 503),
+    },
+    sync_to_thread=True,
+)
+def get_asset_archive(
+    request: WebRequest,
+    namespace: FromPath[str],
+    name: FromPath[str],
+    version: FromPath[str],
+    session: OpenSession,
+    settings: AppSettings,
+    principal: Caller,
+) -> Response[bytes]:
+    """Return the archive as it was published; its digest was compared while reading and is the ETag."""
+    del request
+    service = AssetService(session)
+    found = service.get_version(principal.tenant_id, namespace, name, version)
+    data = service.archive(principal.tenant_id, namespace, name, found.version, open_blobs(settings))
+    headers = {
+        "ETag": f'"sha256:{found.blob_digest}"',
+        "Content-Disposition": f'attachment; filename="{name}-{found.semver}.tar.gz"',
+    }
+    return Answer(data, media_type=ARCHIVE, headers=headers)
+
+
+@get(
+    "/schemas/asset",
+    operation_id="get_asset_schema",
+    summary="Get the schema of manifests",
+    tags=TAGS,
+    guards=READ,
+    media_type="application/schema+json",
+    responses={**CONDITIONAL, **problems(401, 403)},
+    sync_to_thread=True,
+)
+def get_asset_schema() -> dict[str, Any]:
+    """Return the JSON Schema of ``asset.yaml``, for editors."""
+    return asset_schema()
+
+
+def _moves(verb: str, summary: str, explanation: str) -> Any:
+    def move(
+        namespace: FromPath[str],
+        name: FromPath[str],
+        version: FromPath[str],
+        data: JSONBody[ChangeVersionState],
+        session: OpenSession,
+        principal: Caller,
+    ) -> AssetVersionRead:
+        service = AssetService(session)
+        change = getattr(service, verb)
+        moved: AssetVersionRead = change(principal, namespace, name, version, data)
+        return moved
+
+    move.__doc__ = explanation
+    move.__name__ = f"{verb}_asset_version"
+    decorate = post(
+        f"/assets/{{namespace:str}}/{{name:str}}/versions/{{version:str}}/{verb}",
+        operation_id=move.__name__,
+        summary=summary,
+        tags=TAGS,
+        guards=WRITE,
+        status_code=200,
+        responses=problems(400, 401, 403, 404, 409, 413, 415, 422),
+        response_headers=REPLAYED,
+        sync_to_thread=True,
+    )
+    return decorate(move)
+
+
+deprecate = _moves("deprecate", "Deprecate a version", "Say that a version should no longer be chosen.")
+yank = _moves("yank", "Yank a version", "Let a version be chosen by exact pin only.")
+revoke = _moves("revoke", "Revoke a version", "Forbid a version for ever; what runs from it goes on.")
+quarantine = _moves("quarantine", "Quarantine a version", "Neither choose nor hand a version out until it is restored.")
+restore = _moves("restore", "Restore a version", "Take a version's deprecation, yank or quarantine back.")
+
+
+def _published(publication: Publication) -> PublishedRead:
+    version = publication.version
+    return PublishedRead(
+        created=publication.created,
+        namespace=version.namespace,
+        name=version.name,
+        version=version.version,
+        semver=version.semver,
+        kind=version.kind,
+        digest=f"sha256:{version.blob_digest}",
+        url=f"/api/v1/assets/{version.namespace}/{version.name}/versions/{version.version}",
+        findings=publication.findings,
+    )

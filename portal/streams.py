@@ -1,0 +1,179 @@
+"""Live streams of operations: one LISTEN connection per process, fanned out to everybody who follows."""
+
+import asyncio
+import json
+import logging
+from collections import defaultdict
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+from time import monotonic
+from uuid import UUID
+
+import psycopg
+from sqlalchemy import make_url
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as NoConnectionError
+
+from catalog.db import Database
+from catalog.operations.models import OperationEventRead, OperationState
+from catalog.operations.rules import FINAL
+from catalog.operations.service import CHANNEL, OperationService
+from catalog.settings import Settings
+from portal.threads import Threads
+
+LOG = logging.getLogger("slipway.portal.streams")
+HEARTBEAT_SECONDS = 10.0
+POLL_SECONDS = 1.0
+LONGEST_SECONDS = 30 * 60.0
+"""A stream ends after this and the reader comes back, so that a revoked token does not read on for ever."""
+_BATCH = 200
+_PROBE_SECONDS = 20.0
+_FIRST_DELAY = 0.2
+_LONGEST_DELAY = 5.0
+
+
+@dataclass(frozen=True)
+class Silence:
+    """Nothing happened for a while; sent as a comment, so that both ends know that the other is there."""
+
+
+@dataclass(frozen=True)
+class End:
+    """The operation is final and everything was told."""
+
+    state: OperationState
+
+
+Told = OperationEventRead | Silence | End
+
+
+class OperationStreams:
+    """Tells followers what happens to operations, woken by PostgreSQL; without that connection it polls."""
+
+    def __init__(self, settings: Settings, database: Database, threads: Threads) -> None:
+        url = make_url(settings.database_url).set(drivername="postgresql")
+        self._conninfo = url.render_as_string(hide_password=False)
+        self._database = database
+        self._threads = threads
+        self._followers: defaultdict[UUID, set[asyncio.Event]] = defaultdict(set)
+        self._is_listening = False
+        self._is_closing = False
+
+    async def listen(self) -> None:
+        """Keep the one LISTEN connection open, for as long as the process lives."""
+        delay = _FIRST_DELAY
+        while True:
+            try:
+                await self._listen_once()
+            except (psycopg.Error, OSError) as error:
+                LOG.warning("listening for operations was interrupted, streams poll meanwhile: %s", error)
+            delay = _FIRST_DELAY if self._is_listening else min(delay * 2, _LONGEST_DELAY)
+            self._is_listening = False
+            self._wake_all()
+            await asyncio.sleep(delay)
+
+    async def _listen_once(self) -> None:
+        connection = await psycopg.AsyncConnection.connect(self._conninfo, autocommit=True, connect_timeout=5)
+        async with connection:
+            await connection.execute(f"LISTEN {CHANNEL}")
+            self._is_listening = True
+            self._wake_all()  # what was notified while nobody listened
+            while True:
+                async for notification in connection.notifies(timeout=_PROBE_SECONDS):
+                    self._wake(notification.payload)
+                await connection.execute("SELECT 1")  # finds a connection that died without a word
+
+    def close(self) -> None:
+        """End every stream soon; their readers will come back to whoever serves next."""
+        self._is_closing = True
+        self._wake_all()
+
+    async def follow(self, tenant_id: UUID, operation_id: UUID, after: int = 0) -> AsyncGenerator[Told, None]:
+        """Yield what the operation's stream holds after the line ``after``, and then what is added.
+
+        Ends with ``End`` once the operation is final. Raises ``NotFoundError`` where the tenant has no such operation.
+        """
+        woken = asyncio.Event()
+        self._followers[operation_id].add(woken)
+        started = spoke = monotonic()
+        try:
+            while not self._is_closing and monotonic() - started < LONGEST_SECONDS:
+                woken.clear()
+                state, lines = await self._read(tenant_id, operation_id, after)
+                for line in lines:
+                    after = line.id
+                    yield line
+                if lines:
+                    spoke = monotonic()
+                if len(lines) == _BATCH:
+                    continue
+                if state in FINAL:
+                    yield End(state)
+                    return
+                if monotonic() - spoke >= HEARTBEAT_SECONDS:
+                    spoke = monotonic()
+                    yield Silence()
+                await self._wait(woken)
+        finally:
+            self._forget(operation_id, woken)
+
+    async def _read(
+        self, tenant_id: UUID, operation_id: UUID, after: int
+    ) -> tuple[OperationState | None, list[OperationEventRead]]:
+        try:
+            return await self._threads.run(self._read_now, tenant_id, operation_id, after)
+        except (OperationalError, NoConnectionError) as error:
+            LOG.warning("the stream of operation %s waits for the database: %s", operation_id, error)
+            return None, []
+
+    def _read_now(
+        self, tenant_id: UUID, operation_id: UUID, after: int
+    ) -> tuple[OperationState, list[OperationEventRead]]:
+        with self._database.tenant_session(tenant_id) as session:
+            service = OperationService(session)
+            # The state first: a final one promises that the lines read after it are all there will be.
+            state = service.get(tenant_id, operation_id).state
+            return state, service.stream(tenant_id, operation_id, after, _BATCH)
+
+    async def _wait(self, woken: asyncio.Event) -> None:
+        limit = HEARTBEAT_SECONDS if self._is_listening else POLL_SECONDS
+        try:
+            await asyncio.wait_for(woken.wait(), limit)
+        except TimeoutError:
+            return
+
+    def _wake(self, payload: str) -> None:
+        try:
+            operation_id = UUID(payload)
+        except ValueError:
+            return
+        for each in self._followers.get(operation_id, ()):
+            each.set()
+
+    def _wake_all(self) -> None:
+        for followers in self._followers.values():
+            for each in followers:
+                each.set()
+
+    def _forget(self, operation_id: UUID, woken: asyncio.Event) -> None:
+        self._followers[operation_id].discard(woken)
+        if not self._followers[operation_id]:
+            del self._followers[operation_id]
+
+
+def encode(told: Told) -> bytes:
+    """Return what is told as server-sent events are written."""
+    if isinstance(told, Silence):
+        return b": still here\n\n"
+    if isinstance(told, End):
+        return message("end", json.dumps({"state": told.state.value}))
+    data = {"at": told.at.isoformat().replace("+00:00", "Z"), **told.data}
+    return message(told.type, json.dumps(data), told.id)
+
+
+def message(event: str, data: str, identifier: int | None = None) -> bytes:
+    """Return one server-sent event; ``data`` may have several lines."""
+    lines = [f"event: {event}", *(f"data: {line}" for line in data.splitlines() or [""])]
+    if identifier is not None:
+        lines.insert(0, f"id: {identifier}")
+    return ("\n".join(lines) + "\n\n").encode()
