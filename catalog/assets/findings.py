@@ -47,3 +47,13 @@ def in_order(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     """Return the findings without repeats: errors first, then by file, line and rule."""
     unique = dict.fromkeys(findings)
     return tuple(sorted(unique, key=lambda f: (f.level != "error", f.path, f.line or 0, f.rule, f.message)))
+
+
+def printable(text: str) -> str:
+    """Return a stranger's text with what cannot be printed written as escapes, fit for a report of any kind."""
+    return "".join(char if char.isprintable() and not has_surrogates(char) else ascii(char)[1:-1] for char in text)
+
+
+def has_surrogates(text: str) -> bool:
+    """Tell whether a text holds half characters, which cannot be encoded."""
+    return any("\ud800" <= char <= "\udfff" for char in text)

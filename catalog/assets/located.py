@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 from yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent
 
-from catalog.assets.findings import Finding
+from catalog.assets.findings import Finding, printable
 
 Place = tuple[str | int, ...]
 
@@ -96,7 +96,7 @@ def _bad_yaml(error: yaml.YAMLError, path: str) -> DocumentRefusedError:
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
     problem = getattr(error, "problem", None) or str(error).splitlines()[0]
     line = mark.line + 1 if mark else None
-    return DocumentRefusedError("yaml", path, line, f"Not valid YAML: {problem}.", "Correct it.")
+    return DocumentRefusedError("yaml", path, line, f"Not valid YAML: {printable(problem[:200])}.", "Correct it.")
 
 
 def _decode(data: bytes, path: str, bounds: Bounds) -> str:
@@ -163,7 +163,7 @@ class _Builder:
                 message = "A key is not a text."
                 raise DocumentRefusedError("yaml-key", self.path, line, message, "Write it in quotes.")
             if key in result:
-                message = f'The key "{key}" is there twice.'
+                message = f'The key "{printable(key[:80])}" is there twice.'
                 raise DocumentRefusedError("duplicate-key", self.path, line, message, "Keep one of them.")
             self.lines[(*place, key)] = line
             result[key] = self.build(value_node, (*place, key))
@@ -181,7 +181,7 @@ class _Builder:
             raise DocumentRefusedError("yaml-value", self.path, line, message, fix) from None
 
     def _unknown_tag(self, node: yaml.Node, line: int) -> DocumentRefusedError:
-        message = f'The tag "{node.tag}" is not accepted.'
+        message = f'The tag "{printable(node.tag[:80])}" is not accepted.'
         return DocumentRefusedError("yaml-tag", self.path, line, message, "Write plain values only.")
 
 
@@ -241,7 +241,7 @@ def _unique_pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(result) < len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f'the key "{twice}" is there twice')
+        raise ValueError(f'the key "{printable(twice[:80])}" is there twice')
     return result
 
 

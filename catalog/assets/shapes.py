@@ -2,15 +2,16 @@
 
 import difflib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.alias_generators import to_camel
 from pydantic_core import ErrorDetails
 
-from catalog.assets.findings import Finding
+from catalog.assets.findings import Finding, printable
 from catalog.assets.located import Located, Place
+from catalog.assets.references import NAME_PATTERN
 
 
 class Shape(BaseModel):
@@ -32,7 +33,14 @@ def read_shape(shape: type[S], document: Located, path: str, at: Place = ()) -> 
         return shape.model_validate_json(json.dumps(part), strict=True), ()
     except ValidationError as error:
         schema = shape.model_json_schema()
-        return None, tuple(_finding(each, schema, document, path, at) for each in error.errors(include_url=False))
+        errors = error.errors(include_url=False)
+        return None, tuple(_finding(each, schema, document, path, at) for each in errors if not _follows(each, errors))
+
+
+def _follows(error: ErrorDetails, errors: Sequence[ErrorDetails]) -> bool:
+    """Tell whether a list is too short only because entries of it are wrong, which is reported already."""
+    place = error["loc"]
+    return error["type"] == "too_short" and any(each["loc"][:-1] == place for each in errors if each["loc"])
 
 
 def _finding(error: ErrorDetails, schema: dict[str, Any], document: Located, path: str, at: Place) -> Finding:
@@ -55,14 +63,37 @@ def _finding(error: ErrorDetails, schema: dict[str, Any], document: Located, pat
     if kind == "string_type" and isinstance(error["input"], int | float | bool):
         return Finding("field-type", path, line, f"{name} is not a text.", "Write it in quotes.")
     rule = "field-type" if kind.endswith("_type") else "field-value"
-    return Finding(rule, path, line, f"{name}: {error['msg']}.", "Correct it.")
+    message, fix = _SENTENCES.get(kind, ("{name}: {reason}.", "Correct it."))
+    details = {"name": name, "reason": error["msg"], **error.get("ctx", {})}
+    if details.get("pattern") == NAME_PATTERN:
+        fix = "Use lower-case letters, digits and inner dashes."
+    return Finding(rule, path, line, message.format_map(details), fix.format_map(details))
+
+
+# What is wrong and the fix, by pydantic's type of error; the names in braces are those of its context.
+_SENTENCES: Mapping[str, tuple[str, str]] = {
+    "string_type": ("{name} is not a text.", "Write a text."),
+    "bool_type": ("{name} is neither true nor false.", "Write true or false."),
+    "int_type": ("{name} is not a whole number.", "Write a whole number."),
+    "tuple_type": ("{name} is not a list.", "Write a list."),
+    "dict_type": ("{name} is not a mapping.", "Write names and values."),
+    "model_type": ("{name} is not a mapping.", "Write names and values."),
+    "string_too_short": ("{name} is empty.", "Write a text."),
+    "string_too_long": ("{name} is longer than {max_length} characters.", "Make it shorter."),
+    "string_pattern_mismatch": ("{name} does not have the form of such a value.", "Write what matches {pattern}"),
+    "too_short": ("{name} has too few entries.", "Write at least {min_length}."),
+    "too_long": ("{name} has too many entries.", "Write at most {max_length}."),
+    "greater_than_equal": ("{name} is too small.", "Write at least {ge}."),
+    "less_than_equal": ("{name} is too large.", "Write at most {le}."),
+}
 
 
 def dotted(place: Sequence[str | int]) -> str:
     """Return a place as people write it: ``metadata.links[0].url``."""
     text = ""
     for step in place:
-        text += f"[{step}]" if isinstance(step, int) else f".{step}" if text else step
+        name = f"[{step}]" if isinstance(step, int) else printable(step[:80])
+        text += f".{name}" if text and isinstance(step, str) else name
     return text or "The document"
 
 

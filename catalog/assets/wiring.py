@@ -4,6 +4,8 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from catalog.assets.findings import printable
+
 _NAME = r"[A-Za-z_][A-Za-z0-9_-]*"
 _TOKEN = re.compile(r"\$\$\{|\$\{(?P<reference>[^{}]*)\}|\$\{")
 _REFERENCE = re.compile(rf"{_NAME}(?:\.{_NAME})+")
@@ -47,8 +49,9 @@ def parse_wiring(text: str) -> tuple[Part, ...]:
             continue
         name = token["reference"]
         if name is None or _REFERENCE.fullmatch(name) is None:
+            found = printable(token.group()[:80])
             raise WiringError(
-                f"{token.group()} is not a reference. Write one such as ${{inputs.name}}, or $${{ for a literal ${{."
+                f"{found} is not a reference. Write one such as ${{inputs.name}}, or $${{ for a literal ${{."
             )
         if literal:
             parts.append(literal)

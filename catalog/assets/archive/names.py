@@ -5,7 +5,7 @@ import unicodedata
 from collections.abc import Callable, Iterator
 
 from catalog.assets.archive.limits import LIMITS, Limits
-from catalog.assets.findings import Finding
+from catalog.assets.findings import Finding, has_surrogates, printable
 
 FILES_LIST = "META/files.json"
 SBOM = "META/sbom.cdx.json"
@@ -37,7 +37,7 @@ def check_name(path: str, limits: Limits = LIMITS) -> Iterator[Finding]:
     def found(rule: str, message: str, fix: str = _RENAME) -> Finding:
         return Finding(rule, printable(path), None, message, fix)
 
-    if _has_surrogates(path):
+    if has_surrogates(path):
         yield found("path-encoding", "The name is not valid UTF-8.")
         return
     if len(path.encode()) > limits.path:
@@ -105,12 +105,3 @@ def check_place(path: str) -> Iterator[Finding]:
         "The file is not part of a package's layout.",
         f"Move it into {', '.join(f'{folder}/' for folder in TOP_FOLDERS)} or leave it out.",
     )
-
-
-def printable(text: str) -> str:
-    """Return a name with what cannot be printed written as escapes, fit for a report of any kind."""
-    return "".join(char if char.isprintable() and not _has_surrogates(char) else ascii(char)[1:-1] for char in text)
-
-
-def _has_surrogates(text: str) -> bool:
-    return any("\ud800" <= char <= "\udfff" for char in text)

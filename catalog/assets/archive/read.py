@@ -9,10 +9,10 @@ from typing import Any, BinaryIO
 
 from catalog.assets.archive.digests import FileEntry, tree_digest
 from catalog.assets.archive.limits import LIMITS, Limits
-from catalog.assets.archive.names import FILES_LIST, check_collisions, check_name, check_place, printable
+from catalog.assets.archive.names import FILES_LIST, check_collisions, check_name, check_place
 from catalog.assets.archive.stream import ArchiveDamagedError, UnpackingStream
 from catalog.assets.archive.tar import TarEntry, TarReader
-from catalog.assets.findings import Finding, errors_of, in_order
+from catalog.assets.findings import Finding, errors_of, in_order, printable
 
 _CHUNK = 64 * 1024
 _REBUILD = "Build the archive again with: slipway asset build."

@@ -1,0 +1,49 @@
+"""What tests of stored assets share: publishing the skeleton of a kind under another name."""
+
+import io
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from catalog.assets.archive import PackageFile, build_archive
+from catalog.assets.kinds import kinds
+from catalog.assets.models import AssetVersionRead, Visibility
+from catalog.db import Database
+from catalog.providers.blobs.local import LocalBlobs
+from catalog.tenancy import Principal
+from catalog.uploads.service import UploadService
+
+Publish = Callable[..., AssetVersionRead]
+
+
+@pytest.fixture
+def blobs(tmp_path: Path) -> LocalBlobs:
+    """Open a blob store in the test's own folder."""
+    return LocalBlobs(tmp_path / "blobs")
+
+
+@pytest.fixture
+def publish(database: Database, blobs: LocalBlobs) -> Publish:
+    """Return what publishes ``namespace/name`` for a tenant; ``fields`` replaces lines of the manifest."""
+
+    def published(
+        principal: Principal,
+        name: str,
+        version: str = "1.0.0",
+        kind: str = "deployment-blueprint",
+        visibility: Visibility | None = None,
+        **fields: str,
+    ) -> AssetVersionRead:
+        files = dict(kinds()[kind].skeleton(principal.tenant_name, name))
+        manifest = files["asset.yaml"].decode()
+        for field, text in {"version": version, **fields}.items():
+            manifest = re.sub(rf"^  {field}: .*$", f"  {field}: {text}", manifest, flags=re.MULTILINE)
+        files["asset.yaml"] = manifest.encode()
+        archive = build_archive({path: PackageFile(data) for path, data in files.items()}).data
+        with database.tenant_session(principal.tenant_id) as session:
+            service = UploadService(session, blobs)
+            return service.receive(principal, io.BytesIO(archive), visibility).version
+
+    return published
