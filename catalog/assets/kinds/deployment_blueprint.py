@@ -147,17 +147,13 @@ class _Checks:
             yield self.package.finding("output-url", _OUTPUTS, "The output url is missing.", fix)
         shown = {
             each.root
-            for text in outputs.values()
-            for each in references(text)
+            for each in references(outputs.get("url", ""))
             if each.root in self.components and each.path[1:] == ("url",)
         }
-        if "url" in outputs and not shown:
-            message = "No output shows a component's address, so nothing would be reachable."
+        if "url" in outputs and len(shown) != 1:
+            message = "The output url shows the address of one component, which is the one that is routed."
             fix = f"Write url: ${{{next(iter(self.components))}.url}}."
             yield self.package.finding("output-url", (*_OUTPUTS, "url"), message, fix)
-        if len(shown) > 1:
-            message = f"An environment has one public address, but {', '.join(sorted(shown))} would each have one."
-            yield self.package.finding("output-url", _OUTPUTS, message, "Show the address of one component.")
         properties = self.package.output_schema.get("properties", {})
         for name in self.package.output_schema.get("required", ()):
             if name not in outputs:
