@@ -9,41 +9,45 @@ from portal.cli.output import Output, json_option, moment
 
 
 @click.command("list")
+@click.option("--limit", type=click.IntRange(1, 200), default=50, show_default=True, help="How many at most.")
+@click.option("--cursor", help="Where to go on, as the list before said.")
 @json_option
-def list_(as_json: bool) -> None:  # noqa: FBT001  # click passes options by name
+def list_(limit: int, cursor: str | None, as_json: bool) -> None:  # noqa: FBT001  # click passes options by name
     """List the jobs that failed for good, newest first."""
     output = Output(as_json=as_json)
     with connect() as client:
-        found = client.get("/dead-letters")
-    output.result(found, lambda each: _show(output, each["items"]))
+        found = client.get("/dead-letters", {"limit": limit, **({"cursor": cursor} if cursor else {})})
+    output.result(found, lambda each: _show(output, each))
 
 
-def _show(output: Output, letters: list[dict[str, Any]]) -> None:
-    if not letters:
+def _show(output: Output, found: dict[str, Any]) -> None:
+    if not found["items"]:
         output.line("No job has failed for good.")
         return
     output.table(
-        ("ID", "JOB", "EVENT", "SUBJECT", "FAILED", "WHY"),
+        ("ID", "JOB", "EVENT", "SUBJECT", "ATTEMPTS", "WHEN", "WHY"),
         [
             (
                 each["id"],
                 each["job"],
                 each["event_type"],
                 each["subject"],
-                moment(each["finished_at"]),
-                each["last_error"],
+                each["attempts"],
+                moment(each["dead_at"]),
+                each["reason"],
             )
-            for each in letters
+            for each in found["items"]
         ],
     )
+    output.more(found.get("next_cursor"))
 
 
 @click.command("replay")
 @click.argument("identifier", metavar="ID")
 @json_option
 def replay(identifier: str, as_json: bool) -> None:  # noqa: FBT001  # click passes options by name
-    """Try the job ID again, from its beginning."""
+    """Send the job ID on its way again, after whatever else waits for its subject."""
     output = Output(as_json=as_json)
     with connect() as client:
         answer = client.post(f"/dead-letters/{segment(identifier)}/replay")
-    output.result(answer, lambda _: output.line(f"Job {identifier} is tried again."))
+    output.result(answer, lambda _: output.line(f"Job {identifier} is on its way again."))

@@ -41,8 +41,7 @@ def _show_list(output: Output, found: dict[str, Any]) -> None:
             for each in found["items"]
         ],
     )
-    if found.get("next_cursor"):
-        output.note(f"There are more: --cursor {found['next_cursor']}", style="dim")
+    output.more(found.get("next_cursor"))
 
 
 @click.command("show")
@@ -88,7 +87,9 @@ def _show(output: Output, environment: dict[str, Any]) -> None:
 
 @click.command("logs")
 @_environment_argument
-@click.option("--lines", type=click.IntRange(1, 1000), default=100, show_default=True, help="How many lines at most.")
+@click.option(
+    "--lines", type=click.IntRange(1, 1000), default=100, show_default=True, help="How many of each component at most."
+)
 @json_option
 def logs(environment: str, lines: int, as_json: bool) -> None:  # noqa: FBT001  # click passes options by name
     """Print the end of what an environment's application wrote."""
@@ -99,8 +100,10 @@ def logs(environment: str, lines: int, as_json: bool) -> None:  # noqa: FBT001  
 
 
 def _show_logs(output: Output, found: dict[str, Any]) -> None:
-    for line in found["lines"]:
-        output.line(line)
+    several = len(found["components"]) > 1
+    for each in found["components"]:
+        for line in each["lines"]:
+            output.line(f"{each['component']}: {line}" if several else line)
 
 
 @click.command("extend")

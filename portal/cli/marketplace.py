@@ -44,8 +44,7 @@ def _show_results(output: Output, found: dict[str, Any]) -> None:
             for each in items
         ],
     )
-    if found.get("next_cursor"):
-        output.note(f"{found['total']} in all; go on with --cursor {found['next_cursor']}", style="dim")
+    output.more(found.get("next_cursor"))
 
 
 @click.command("show")
@@ -79,11 +78,13 @@ def _show_asset(output: Output, client: Client, asset: dict[str, Any]) -> None:
         ]
     )
     versions = client.get(f"/assets/{asset['namespace']}/{asset['name']}/versions")
-    rows = versions["items"] if isinstance(versions, dict) else versions
     output.line()
     output.table(
         ("VERSION", "STATE", "PUBLISHED", "WHY"),
-        [(each["semver"], each["state"], moment(each["published_at"]), each["state_reason"]) for each in rows],
+        [
+            (each["semver"], each["state"], moment(each["published_at"]), each["state_reason"])
+            for each in versions["items"]
+        ],
     )
 
 
@@ -144,9 +145,7 @@ def _life_command(name: str, help_text: str) -> click.Command:
 
 
 def _show_moved(output: Output, moved: dict[str, Any], reference: str) -> None:
-    version = moved.get("version")
-    state = version["state"] if isinstance(version, dict) else moved["state"]
-    output.line(f"{reference} is {state}.")
+    output.line(f"{reference} is {moved['state']}.")
 
 
 deprecate = _life_command("deprecate", "Advise against a version: it is chosen only where there is no other.")

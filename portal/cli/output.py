@@ -67,6 +67,11 @@ class Output:
                 table.add_row(name, _cell(value))
         self.out.print(table)
 
+    def more(self, cursor: str | None) -> None:
+        """Say how to go on where a list has more than was printed."""
+        if cursor:
+            self.note(f"There are more: --cursor {cursor}", style="dim")
+
     @contextmanager
     def busy(self, text: str) -> Iterator[None]:
         """Show on a terminal that something is going on."""
@@ -78,7 +83,7 @@ class Output:
 
 
 def moment(value: object) -> str:
-    """Return an RFC 3339 time as people read it: ``2026-11-23 14:05 UTC (in 2 h)``."""
+    """Return an RFC 3339 time as people read it, "" where there is none: ``2026-11-23 14:05 UTC (in 2 h)``."""
     try:
         at = datetime.fromisoformat(str(value))
     except ValueError:

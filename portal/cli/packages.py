@@ -32,7 +32,7 @@ _NOT_IN_NAMES = re.compile(r"[^a-z0-9]+")
 @click.command("init")
 @click.argument("kind")
 @_folder
-@click.option("--namespace", help="The namespace to publish under [default: the first of your tenant].")
+@click.option("--namespace", help="The namespace to publish under [default: the name of your tenant].")
 @click.option("--name", help="The asset's name [default: the folder's].")
 @json_option
 def init(kind: str, directory: Path, namespace: str | None, name: str | None, as_json: bool) -> None:  # noqa: FBT001  # click passes options by name
@@ -140,9 +140,7 @@ def _count(checked: Checked) -> str:
 def _own_namespace() -> str:
     try:
         with connect() as client:
-            holder = client.get("/tokens/self")
+            return str(client.get("/tokens/self")["tenant"])
     except CommandError as error:
         error.hint = f"{error.hint} Or name the namespace with --namespace.".strip()
         raise
-    namespaces = holder.get("namespaces") or [holder["tenant"]]
-    return str(namespaces[0])

@@ -66,7 +66,7 @@ class _Follower:
                 before = self._last_id
                 ended = self._listen()
                 fruitless = 0 if self._last_id != before else fruitless + 1
-                if ended:
+                if ended or not fruitless:
                     continue
             time.sleep(_POLL_SECONDS)
 

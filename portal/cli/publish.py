@@ -9,7 +9,6 @@ from catalog.assets.archive import ARCHIVE_SUFFIX
 from portal.cli.client import Client, connect
 from portal.cli.output import Output, json_option
 from portal.cli.packages import epoch_option, require_sound
-from portal.cli.progress import check_outcome, follow
 
 
 @click.command("publish")
@@ -29,12 +28,8 @@ def publish(path: Path, visibility: str | None, epoch: int, as_json: bool) -> No
     output = Output(as_json=as_json)
     data = require_sound(output, path, epoch)[1] if path.is_dir() else path.read_bytes()
     name = path.name if path.is_file() else f"asset{ARCHIVE_SUFFIX}"
-    with connect() as client:
-        with output.busy("Publishing ..."):
-            answer = send(client, name, data, visibility)
-        operation = operation_of(answer)
-        if operation:
-            check_outcome(follow(client, operation, output))
+    with connect() as client, output.busy("Publishing ..."):
+        answer = send(client, name, data, visibility)
     output.result(answer, lambda each: _show(output, each, client.connection.url))
 
 
@@ -45,12 +40,9 @@ def send(client: Client, name: str, data: bytes, visibility: str | None) -> dict
     return answer
 
 
-def operation_of(answer: dict[str, Any]) -> str | None:
-    """Return the id of the operation that an answer names, None where everything was done at once."""
-    operation = answer.get("operation")
-    return str(operation["id"] if isinstance(operation, dict) else operation) if operation else None
-
-
 def _show(output: Output, answer: dict[str, Any], url: str) -> None:
+    for finding in answer["findings"]:
+        output.note(f"{finding['path']}: {finding['message']} {finding['fix']} [{finding['rule']}]", style="yellow")
     reference = f"{answer['namespace']}/{answer['name']}"
-    output.line(f"{reference}@{answer['version']} is published: {url}/assets/{reference}")
+    was = "is published" if answer["created"] else "was published before, with just these bytes"
+    output.line(f"{reference}@{answer['semver']} {was}: {url}/assets/{reference}")

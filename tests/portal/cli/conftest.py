@@ -3,13 +3,18 @@
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
+import uvicorn
+from litestar import Litestar
 
 from catalog import running
 from catalog.settings import Settings, inherited_environment
+from catalog.tenancy import Principal
 
 Slipway = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -60,3 +65,37 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+@pytest.fixture
+def portal_url(portal: Litestar) -> Iterator[str]:
+    """Return the address of the real portal, served over real HTTP."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        # A stream that is still followed when the test ends is cut off instead of waited for.
+        config = uvicorn.Config(portal, log_level="warning", timeout_graceful_shutdown=1)
+        server = uvicorn.Server(config)
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        while not server.started:
+            assert thread.is_alive(), "the portal does not start"
+            time.sleep(0.02)
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        server.should_exit = True
+        thread.join(10)
+
+
+@pytest.fixture
+def signed_in(portal_url: str, new_token: Callable[..., str], acme: Principal) -> dict[str, str]:
+    """Return the variables with which a command acts in ``acme``, with every scope."""
+    return {"SLIPWAY_URL": portal_url, "SLIPWAY_TOKEN": new_token(acme)}
+
+
+@pytest.fixture
+def blueprint(slipway: Slipway, signed_in: dict[str, str], tmp_path: Path) -> Path:
+    """Return the folder of the blueprint ``acme/my-preview``, which is published."""
+    folder = tmp_path / "my-preview"
+    for arguments in (("asset", "init", "deployment-blueprint", folder), ("publish", folder)):
+        done = slipway(*arguments, env=signed_in)
+        assert done.returncode == 0, done.stderr
+    return folder

@@ -1,0 +1,177 @@
+"""Publishing, searching, reading and ending versions, against the real portal."""
+
+import json
+import stat
+from collections.abc import Callable
+from pathlib import Path
+from subprocess import CompletedProcess
+
+import httpx
+import pytest
+
+from catalog.db import Database
+from catalog.settings import Settings
+from catalog.tenancy import Principal
+
+Slipway = Callable[..., CompletedProcess[str]]
+
+
+def test_login_keeps_address_and_token_for_later(
+    slipway: Slipway, signed_in: dict[str, str], home: Path, rival: Principal, new_token: Callable[..., str]
+) -> None:
+    url, token = signed_in["SLIPWAY_URL"], signed_in["SLIPWAY_TOKEN"]
+    done = slipway("login", "--url", f"{url}/", "--json", stdin=f"{token}\n")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["tenant"] == "acme"
+    kept = home / ".config" / "slipway" / "credentials.json"
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+    assert token not in done.stdout + done.stderr
+    assert slipway("search").returncode == 0
+    # The token goes to the address it was stored with, and nowhere else.
+    elsewhere = slipway("search", env={"SLIPWAY_URL": "http://127.0.0.1:9"})
+    assert elsewhere.returncode == 1
+    assert "signed in to" in elsewhere.stderr
+    mine = slipway("asset", "init", "deployment-blueprint", "mine", "--json", env={"SLIPWAY_TOKEN": new_token(rival)})
+    assert json.loads(mine.stdout)["namespace"] == "rival"
+
+
+def test_login_with_a_token_that_is_not_known_keeps_nothing(slipway: Slipway, portal_url: str, home: Path) -> None:
+    done = slipway("login", "--url", portal_url, stdin="slw_nonsense")
+    assert done.returncode == 1
+    assert "SLIPWAY_TOKEN" in done.stderr
+    assert not (home / ".config").exists()
+    assert slipway("login", "--url", portal_url).returncode == 2
+    assert slipway("login").returncode == 2
+
+
+def test_local_login_makes_a_token_once(
+    slipway: Slipway, installation: dict[str, str], portal_url: str, database: Database
+) -> None:
+    first = slipway("login", "--local", "--url", portal_url, env=installation)
+    assert first.returncode == 0, first.stderr
+    assert "as demo" in first.stdout
+    again = slipway("login", "--local", "--url", portal_url, env=installation)
+    assert again.returncode == 0, again.stderr
+    other = slipway("login", "--local", "--url", portal_url, "--tenant", "other", env=installation)
+    assert "as other" in other.stdout
+    with database.system_session() as session:
+        count = session.connection().exec_driver_sql("SELECT count(*) FROM tenants").scalar()
+    assert count == 2
+    assert slipway("env", "list").stdout.startswith("There are no environments")
+
+
+def test_the_skeleton_publishes_unchanged_in_the_callers_namespace(
+    slipway: Slipway, signed_in: dict[str, str], blueprint: Path
+) -> None:
+    assert "namespace: acme" in (blueprint / "asset.yaml").read_text()
+    again = slipway("publish", blueprint, env=signed_in)
+    assert again.returncode == 0, again.stderr
+    assert "published before" in again.stdout
+    built = slipway("asset", "build", blueprint, "--output", "archive.tar.gz", "--json", env=signed_in)
+    answer = slipway("publish", "archive.tar.gz", "--json", env=signed_in)
+    document = json.loads(answer.stdout)
+    assert document["created"] is False
+    assert document["digest"] == json.loads(built.stdout)["digest"]
+
+
+def test_other_bytes_under_the_same_version_are_refused(
+    slipway: Slipway, signed_in: dict[str, str], blueprint: Path
+) -> None:
+    (blueprint / "README.md").write_text("# Something else\n")
+    done = slipway("publish", blueprint, env=signed_in)
+    assert done.returncode == 1
+    assert "raise the version" in done.stderr
+
+
+def test_a_faulty_folder_is_not_sent_and_a_faulty_archive_is_refused(
+    slipway: Slipway, signed_in: dict[str, str], blueprint: Path, tmp_path: Path
+) -> None:
+    (blueprint / "README.md").unlink()
+    here = slipway("publish", blueprint, env={**signed_in, "SLIPWAY_URL": "http://127.0.0.1:9"})
+    assert here.returncode == 1
+    assert "readme-missing" in here.stdout
+    broken = tmp_path / "broken.tar.gz"
+    broken.write_bytes(b"no archive at all")
+    there = slipway("publish", broken, env=signed_in)
+    assert there.returncode == 1
+    assert "/archive: " in there.stderr
+
+
+def test_search_shows_what_the_api_answers(slipway: Slipway, signed_in: dict[str, str], blueprint: Path) -> None:
+    assert blueprint.is_dir()
+    found = slipway("search", "my-prev", env=signed_in)
+    assert found.returncode == 0, found.stderr
+    assert "acme/my-preview" in found.stdout
+    document = json.loads(slipway("search", "my-prev", "--json", env=signed_in).stdout)
+    headers = {"Authorization": f"Bearer {signed_in['SLIPWAY_TOKEN']}"}
+    url = f"{signed_in['SLIPWAY_URL']}/api/v1/assets"
+    assert document == httpx.get(url, params={"q": "my-prev"}, headers=headers, trust_env=False).json()
+    nothing = slipway("search", "my-prev", "--kind", "policy-bundle", env=signed_in)
+    assert nothing.returncode == 0
+    assert "Nothing was found" in nothing.stdout
+    assert "Without kind policy-bundle there" in nothing.stdout
+
+
+def test_an_asset_and_a_version_are_shown(slipway: Slipway, signed_in: dict[str, str], blueprint: Path) -> None:
+    assert blueprint.is_dir()
+    asset = slipway("show", "acme/my-preview", env=signed_in)
+    assert asset.returncode == 0, asset.stderr
+    assert "0.1.0" in asset.stdout
+    version = slipway("show", "acme/my-preview@0.1.0", env=signed_in)
+    assert version.returncode == 0, version.stderr
+    assert "greeting" in version.stdout
+    assert json.loads(slipway("show", "acme/my-preview@0.1.0", "--json", env=signed_in).stdout)["state"] == "published"
+
+
+@pytest.mark.parametrize("reference", ["acme/nothing", "acme/my-preview@9.9.9"])
+def test_what_is_not_there_ends_with_status_4(
+    slipway: Slipway, signed_in: dict[str, str], blueprint: Path, reference: str
+) -> None:
+    assert blueprint.is_dir()
+    done = slipway("show", reference, env=signed_in)
+    assert done.returncode == 4
+    assert done.stderr.startswith("slipway: ")
+    assert slipway("show", "nonsense", env=signed_in).returncode == 2
+
+
+def test_the_life_of_a_version_ends_with_a_reason(slipway: Slipway, signed_in: dict[str, str], blueprint: Path) -> None:
+    assert blueprint.is_dir()
+    reference = "acme/my-preview@0.1.0"
+    for verb, state in (("deprecate", "deprecated"), ("yank", "yanked"), ("revoke", "revoked")):
+        done = slipway(verb, reference, "--reason", f"because {verb}", env=signed_in)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout == f"{reference} is {state}.\n"
+    shown = slipway("show", reference, env=signed_in)
+    assert "because revoke" in shown.stdout
+    assert slipway("yank", "acme/my-preview", "--reason", "x", env=signed_in).returncode == 2
+    assert slipway("yank", reference, "--reason", "x", env=signed_in).returncode == 1
+
+
+def test_a_token_without_the_scope_is_refused(
+    slipway: Slipway, signed_in: dict[str, str], blueprint: Path, acme: Principal, new_token: Callable[..., str]
+) -> None:
+    done = slipway("publish", blueprint, env={**signed_in, "SLIPWAY_TOKEN": new_token(acme, ["assets:read"])})
+    assert done.returncode == 1
+    assert "assets:write" in done.stderr
+
+
+def test_the_demo_publishes_what_is_missing_and_nothing_twice(
+    slipway: Slipway, installation: dict[str, str], portal_url: str, settings: Settings, signed_in: dict[str, str]
+) -> None:
+    port = portal_url.rpartition(":")[2]
+    env = {
+        **installation,
+        "PORT": port,
+        "SLIPWAY_DATABASE_URL": settings.database_url,
+        "SLIPWAY_DATABASE_SYSTEM_URL": settings.database_system_url,
+    }
+    first = slipway("demo", env=env)
+    assert first.returncode == 0, first.stderr
+    assert "Published slipway/" in first.stdout
+    again = slipway("demo", env=env)
+    assert again.returncode == 0, again.stderr
+    assert again.stdout == ""
+    # Another tenant sees them, because they are public.
+    assert "slipway/preview-web" in slipway("search", env=signed_in).stdout
+    repository = settings.data_dir / "demo" / "repositories" / "hello-slipway"
+    assert (repository / "Procfile").is_file()
