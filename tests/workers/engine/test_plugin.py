@@ -1,0 +1,170 @@
+"""The plugin beyond Slipway's own engine, and what its resources refuse."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+import pytest
+
+from workers.engine import pulumi_cli
+from workers.engine.plugin.checkout import CheckoutResource
+from workers.engine.plugin.main import write_executable
+from workers.engine.plugin.process import ProcessResource
+from workers.engine.plugin.resource import ResourceFailure
+from workers.engine.plugin.route import RouteResource
+from workers.process_host.client import ProcessHostClient
+
+PROGRAM = """
+import sys
+import pulumi
+from pulumi import automation
+
+repository, commit, directory = sys.argv[1:]
+
+def program():
+    files = pulumi.CustomResource(
+        "slipway:local:Checkout", "files", {"repository": repository, "commit": commit, "directory": directory}
+    )
+    pulumi.CustomResource("slipway:local:Process", "web", {
+        "environment_id": "bare", "name": "web", "directory": files.id, "command": "python3 app.py",
+        "health": {"path": "/"},
+    })
+
+stack = automation.create_or_select_stack(stack_name="bare", project_name="bare", program=program)
+print(stack.up().summary.resource_changes)
+print(stack.destroy().summary.resource_changes)
+"""
+
+
+@pytest.mark.engine
+def test_plugin_executable_serves_any_pulumi_program(target: Any, tmp_path: Path) -> None:
+    executable = write_executable(tmp_path / "plugin", target.configuration.plugin)
+    cli = pulumi_cli.ensure(target.configuration.tools_dir)
+    (tmp_path / "state").mkdir()
+    environment = {
+        "PATH": f"{executable.parent}:{cli.path.parent}:{os.defpath}",
+        "HOME": str(tmp_path),
+        "PULUMI_BACKEND_URL": f"file://{tmp_path}/state",
+        "PULUMI_CONFIG_PASSPHRASE": "correct horse",
+    }
+    directory = target.data / "environments" / "bare" / "files"
+    command = [sys.executable, "-c", PROGRAM, str(target.repository), target.commit("bare"), str(directory)]
+
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == ["{'create': 3}", "{'delete': 3}"]
+    assert target.left_over("bare") == []
+
+
+def test_worker_does_not_import_the_engine() -> None:
+    program = "import sys, workers.engine.pulumi_automation; print({'pulumi', 'grpc'} & sys.modules.keys())"
+
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+
+    assert (done.stdout, done.stderr) == ("set()\n", "")
+
+
+def make_repository(path: Path, **files: str) -> str:
+    git = ["git", "-C", str(path), "-c", "user.name=Test", "-c", "user.email=test@example.com"]
+    path.mkdir()
+    subprocess.run([*git, "init", "--quiet"], check=True)
+    for name, text in files.items():
+        (path / name.replace("__", ".")).write_text(text)
+    subprocess.run([*git, "add", "--all"], check=True)
+    subprocess.run([*git, "commit", "--quiet", "--message", "one"], check=True)
+    return subprocess.run([*git, "rev-parse", "HEAD"], check=True, capture_output=True, text=True).stdout.strip()
+
+
+def test_checkout_runs_nothing_of_the_repository(tmp_path: Path) -> None:
+    repository, proof = tmp_path / "repository", tmp_path / "proof"
+    commit = make_repository(repository, __gitattributes="* filter=evil\n", app="plain\n")
+    hook = repository / ".git" / "hooks" / "post-checkout"
+    hook.write_text(f"#!/bin/sh\ntouch {proof}\n")
+    hook.chmod(0o755)
+    evil = f'[filter "evil"]\n\tsmudge = touch {proof}\n[core]\n\tfsmonitor = touch {proof}\n'
+    (repository / ".git" / "config").open("a").write(evil)
+    (repository / ".git" / "config").open("a").write(f'[remote "origin"]\n\tuploadpack = touch {proof}\n')
+    checkout = CheckoutResource(tmp_path / "environments")
+    directory = tmp_path / "environments" / "env" / "files"
+
+    created = checkout.create({"repository": str(repository), "commit": commit, "directory": str(directory)})
+
+    assert (directory / "app").read_text() == "plain\n"
+    assert not proof.exists()
+    assert (directory / "app").stat().st_mode & 0o777 == 0o644
+    assert directory.stat().st_mode & 0o777 == 0o755
+    assert checkout.read(created.id, {"commit": commit}) == {"commit": commit}
+    checkout.delete(created.id, {})
+    assert checkout.read(created.id, {}) is None
+    assert not directory.parent.exists()
+
+
+def test_checkout_cannot_be_made_to_remove_other_directories(tmp_path: Path) -> None:
+    checkout = CheckoutResource(tmp_path / "environments")
+    good = {"repository": "/r", "commit": "0" * 40}
+
+    for directory in ("/etc", str(tmp_path), str(tmp_path / "environments"), f"{tmp_path}/environments/../x", "files"):
+        _inputs, problems = checkout.check({**good, "directory": directory})
+        assert [problem.property for problem in problems] == ["directory"], directory
+    checkout.abandon({"directory": str(tmp_path)}, [])
+    assert tmp_path.exists()
+
+
+@pytest.mark.parametrize(
+    ("inputs", "property_name"),
+    [
+        ({"command": "x", "procfile_entry": "web"}, "command"),
+        ({}, "command"),
+        ({"command": ""}, "command"),
+        ({"command": "x", "limits": {"memory": 5}}, "limits"),
+        ({"command": "x", "limits": {"memory_mb": 0}}, "limits.memory_mb"),
+        ({"command": "x", "health": {"path": "healthz"}}, "health.path"),
+        ({"command": "x", "health": {"timeout_seconds": "5"}}, "health.timeout_seconds"),
+        ({"command": "x", "env": {"A": 1}}, "env"),
+        ({"command": "x", "port": 80}, "port"),
+        ({"command": "x", "name": "a/b"}, "name"),
+    ],
+)
+def test_process_names_the_input_that_is_wrong(tmp_path: Path, inputs: dict[str, Any], property_name: str) -> None:
+    process = ProcessResource(ProcessHostClient(tmp_path / "none"), Event())
+    good = {"environment_id": "env", "name": "web", "directory": "/d"}
+
+    _inputs, problems = process.check({**good, **inputs})
+
+    assert [problem.property for problem in problems] == [property_name]
+
+
+def test_procfile_that_is_a_link_is_not_read(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("web: leak\n")
+    (tmp_path / "Procfile").symlink_to(tmp_path / "secret")
+    process = ProcessResource(ProcessHostClient(tmp_path / "none"), Event())
+    inputs, _problems = process.check(
+        {"environment_id": "env", "name": "web", "directory": str(tmp_path), "procfile_entry": "web"}
+    )
+
+    with pytest.raises(ResourceFailure, match="no readable Procfile"):
+        process.create(inputs)
+
+
+def test_failed_start_is_explained_where_the_process_host_is_away(tmp_path: Path) -> None:
+    process = ProcessResource(ProcessHostClient(tmp_path / "none"), Event())
+    inputs, _problems = process.check(
+        {"environment_id": "env", "name": "web", "directory": str(tmp_path), "command": "true"}
+    )
+
+    with pytest.raises(ResourceFailure, match="the process host does not answer"):
+        process.create(inputs)
+
+
+def test_route_changes_its_port_in_place_and_its_host_never() -> None:
+    route = RouteResource(router=None)  # type: ignore[arg-type]  # comparing needs no router
+    old = {"host": "a.test", "port": 1}
+
+    assert route.diff(old, {"host": "a.test", "port": 2}).replaces == ()
+    assert route.diff(old, {"host": "b.test", "port": 1}).replaces == ("host",)
+    assert route.check({"host": "A.Test", "port": 1}) == ({"host": "a.test", "port": 1}, [])
+    assert [problem.property for problem in route.check({"host": "a b", "port": True})[1]] == ["port"]
