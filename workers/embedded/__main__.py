@@ -14,6 +14,7 @@ from catalog import running
 from catalog.settings import Settings, inherited_environment
 from workers.embedded import composition
 from workers.embedded.data import settle
+from workers.embedded.demo import DemoRecord
 from workers.embedded.errors import EmbeddedError
 from workers.embedded.guard import run_guarded
 from workers.embedded.hold import Hold
@@ -106,26 +107,38 @@ def _bring_up(supervisor: Supervisor, settings: Settings, logs: LogFolder, *, de
     settings = embedded.complete(settings)
     running.record(settings)
     owner = {**inherited_environment(), **settings.as_environment()}
-    ours = composition.environment(settings)
-    tasks = "workers.embedded.tasks"
     # These do not look at the database, so they start while it is brought up to date.
     supervisor.start(composition.ground(settings, logs, _say))
-    supervisor.run("migrations", python_command(settings.data_dir, owner, tasks, "migrate"), seconds=600.0)
+    preparing = python_command(settings.data_dir, owner, "workers.embedded.prepare")
+    link = supervisor.run("migrations", preparing, seconds=600.0)
     supervisor.start(composition.processes(settings, logs))
     ready = supervisor.tend(lambda: composition.portal_is_ready(settings), _READY_SECONDS, pause=0.1)
     if demo and ready:
-        _say("Publishing the curated assets and a sample application; the first time this takes a moment ...")
-        try:
-            supervisor.run("demo", python_command(settings.data_dir, ours, "portal.cli.main", "demo"), seconds=300.0)
-        except EmbeddedError as error:
-            _say(f"{error}; Slipway works without it.")
-    link = supervisor.run("sign-in-link", python_command(settings.data_dir, ours, tasks, "sign-in-link"), seconds=60.0)
+        _set_demo_up(supervisor, settings, remembered=embedded.postgres is not None)
     if ready:
         _say(f"Slipway is ready at {link}")
         _say("Try next: open that link (it signs you in once), choose a blueprint, and request an environment from it.")
     else:
         _say(f"Slipway runs at {link}, but cannot make environments yet: see {settings.base_url}/health/ready")
         _say("Try next: run `slipway doctor`, which says what is missing and how to get it.")
+
+
+def _set_demo_up(supervisor: Supervisor, settings: Settings, *, remembered: bool) -> None:
+    """Publish the curated assets and make the sample application, unless they are as they were last made.
+
+    ``remembered``: the database lives and dies with the data directory, so what that recorded still holds.
+    """
+    record = DemoRecord(settings.data_dir)
+    if remembered and record.is_current():
+        return
+    _say("Publishing the curated assets and a sample application; the first time this takes a moment ...")
+    environment = composition.environment(settings)
+    try:
+        _say(supervisor.run("demo", python_command(settings.data_dir, environment, "portal.cli.main", "demo"), 300.0))
+    except EmbeddedError as error:
+        _say(f"{error}; Slipway works without it.")
+    else:
+        record.write()
 
 
 def _bring_worker_up(supervisor: Supervisor, settings: Settings, logs: LogFolder) -> None:
@@ -142,7 +155,7 @@ def _front() -> int:
 def _say(line: str) -> None:
     # Where nobody reads any more, as after the terminal was closed, that is no reason to stop working.
     with contextlib.suppress(OSError):
-        sys.stdout.write(f"{line}\n")
+        sys.stdout.write(f"{line}\n" if line else "")
         sys.stdout.flush()
 
 
