@@ -9,11 +9,9 @@ from litestar import Litestar, Router
 from litestar.concurrency import set_asyncio_executor
 from litestar.datastructures import State
 from litestar.static_files import create_static_files_router
-from litestar.types import ControllerRouterHandler
 
 from catalog.db import Database
 from catalog.settings import Settings
-from portal import pages
 from portal.api import docs, health
 from portal.api.documentation import openapi_config
 from portal.api.metrics import Metrics, metrics
@@ -25,6 +23,7 @@ from portal.boundary import DEPENDENCIES
 from portal.edge import Edge
 from portal.idempotency import API_BASE, Answer, Idempotency
 from portal.pages.render import Renderer, create_environment
+from portal.pages.routes import PAGES
 from portal.pages.static_files import DEFAULT_DIRECTORY, STATIC_ROOT, StaticFiles
 from portal.problems import answer_error
 from portal.streams import OperationStreams
@@ -57,7 +56,7 @@ def create_app(settings: Settings, static: Path = DEFAULT_DIRECTORY) -> Litestar
             Router(API_BASE, route_handlers=ROUTES, response_class=Answer, guards=[declared_body]),
             Router("/", route_handlers=ROOT_ROUTES, response_class=Answer, guards=[declared_body]),
             Router("/", route_handlers=[health.live, health.ready, metrics]),
-            Router("/", route_handlers=[docs.show_docs, *sign_in.ROUTES, *_pages()], include_in_schema=False),
+            Router("/", route_handlers=[docs.show_docs, *sign_in.ROUTES, *PAGES], include_in_schema=False),
             create_static_files_router(STATIC_ROOT, [static], opt={"anonymous": True}, include_in_schema=False),
         ],
         dependencies=DEPENDENCIES,
@@ -71,10 +70,6 @@ def create_app(settings: Settings, static: Path = DEFAULT_DIRECTORY) -> Litestar
     )
     app.asgi_handler = Edge(app.asgi_handler, settings, figures.observe)
     return app
-
-
-def _pages() -> tuple[ControllerRouterHandler, ...]:
-    return tuple(getattr(pages, "PAGES", ()))
 
 
 def _warnings(settings: Settings) -> tuple[str, ...]:

@@ -117,6 +117,21 @@ class OperationStreams:
         finally:
             self._forget(operation_id, woken)
 
+    async def wait(self, operation_id: UUID | None, seconds: float) -> bool:
+        """Wait until something happens to the operation, at most ``seconds``; False once streams have to end."""
+        if operation_id is None or self._is_closing:
+            await asyncio.sleep(0 if self._is_closing else seconds)
+            return not self._is_closing
+        woken = asyncio.Event()
+        self._followers[operation_id].add(woken)
+        try:
+            await asyncio.wait_for(woken.wait(), seconds)
+        except TimeoutError:
+            return not self._is_closing
+        finally:
+            self._forget(operation_id, woken)
+        return not self._is_closing
+
     async def _read(
         self, tenant_id: UUID, operation_id: UUID, after: int
     ) -> tuple[OperationState | None, list[OperationEventRead]]:

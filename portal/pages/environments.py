@@ -1,15 +1,37 @@
-"""The pages of environments: list, request, one environment with its progress, and the confirmation to destroy it."""
+"""The pages of environments: list, one environment with its progress, and the question before it is destroyed."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import ClassVar, Protocol
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
+from urllib.parse import urlencode
+from uuid import UUID
+
+from litestar import Response, get, post
+from litestar.params import FromPath, QueryParameter
+from litestar.response import Redirect, Stream
+from sqlmodel import Session
 
 from catalog.environments.models import EnvironmentRead, Phase
-from catalog.errors import FieldError
+from catalog.environments.service import EphemeralEnvironmentService, read
+from catalog.errors import ConflictError, UnavailableError
 from catalog.operations.models import OperationRead
+from catalog.operations.service import OperationService
+from catalog.operations.service import read as read_operation
+from catalog.settings import Settings
+from catalog.tenancy import Principal
+from portal.api.listing import cut, moment_and_id
+from portal.auth.guards import requires
+from portal.boundary import AppSettings, Caller, OpenSession, WebRequest
+from portal.pages.forms import SentForm, Text, last_values, renderer_of, sent_fields
+from portal.pages.live import EVENT_STREAM, Moment, follow_page
 from portal.pages.presentation import PHASES
-from portal.pages.render import Page
-from portal.pages.schema_form import Control, element_id
+from portal.pages.render import Page, redirect
+from portal.pages.shell import Toast
+
+READ = [requires("environments:read")]
+WRITE = [requires("environments:write")]
+PAGE_SIZE = 50
+LOG_LINES = 200
 
 MOVING = frozenset(phase for phase in Phase if PHASES[phase].is_moving)
 LIVING = frozenset(Phase) - {Phase.DESTROYED}
@@ -22,7 +44,6 @@ FILTERS: dict[str, tuple[str, frozenset[Phase]]] = {
     "all": ("All", frozenset(Phase)),
 }
 EXTENSIONS = (("PT4H", "4 hours"), ("P1D", "1 day"), ("P3D", "3 days"), ("P7D", "7 days"))
-LIFETIMES = (("", "As the blueprint says"), ("PT4H", "4 hours"), *EXTENSIONS[1:])
 
 
 @dataclass(frozen=True)
@@ -69,6 +90,7 @@ class EnvironmentPage(Page):
     operation: OperationRead | None
     log: Sequence[str]
     can_change: bool
+    log_problem: str = ""
     extensions: Sequence[tuple[str, str]] = EXTENSIONS
 
     @property
@@ -100,83 +122,130 @@ class DestroyEnvironmentPage(Page):
     environment: EnvironmentRead
 
 
-class BlueprintChoice(Protocol):
-    """What the form needs to know of a blueprint."""
-
-    @property
-    def namespace(self) -> str:
-        """The publisher's namespace."""
-
-    @property
-    def name(self) -> str:
-        """The name in the namespace."""
-
-    @property
-    def display_name(self) -> str:
-        """The name for people."""
-
-    @property
-    def summary(self) -> str:
-        """What it is for."""
-
-    @property
-    def version(self) -> str:
-        """The version that would be taken."""
-
-
-FIELD_LABELS = {
-    "repository": "Repository",
-    "pull_request": "Pull request",
-    "branch": "Branch",
-    "blueprint": "Blueprint",
-    "head_sha": "Commit",
-    "version": "Version of the blueprint",
-    "ttl": "Destroy it after",
-}
+@get("/environments", guards=READ, sync_to_thread=True)
+def list_environments(
+    request: WebRequest,
+    session: OpenSession,
+    settings: AppSettings,
+    principal: Caller,
+    group: Annotated[str | None, QueryParameter(name="state", required=False, max_length=20)] = None,
+    cursor: Text = None,
+) -> Response[str]:
+    """Show the tenant's environments, newest first."""
+    chosen = group if group in FILTERS else "living"
+    service = EphemeralEnvironmentService(session, settings)
+    phases = sorted(FILTERS[chosen][1])
+    rows = service.page(principal.tenant_id, phases, moment_and_id(cursor or None), PAGE_SIZE + 1)
+    found, following = cut(rows, PAGE_SIZE, lambda each: (each.created_at, each.id))
+    page = EnvironmentListPage(
+        environments=[read(each) for each in found],
+        counts=service.count_by_phase(principal.tenant_id),
+        filter=chosen,
+        can_request=principal.may("environments:write"),
+        previous_href=f"/environments?state={chosen}" if cursor else "",
+        next_href="/environments?" + urlencode({"state": chosen, "cursor": following}) if following else "",
+    )
+    return renderer_of(request).respond(request, page)
 
 
-@dataclass(frozen=True)
-class RequestEnvironmentPage(Page):
-    """The form that asks for an environment: first the choice of a blueprint, then its inputs."""
+def _load(session: Session, settings: Settings, principal: Principal, environment_id: UUID) -> EnvironmentPage:
+    service = EphemeralEnvironmentService(session, settings)
+    environment = service.get(principal.tenant_id, environment_id)
+    operation = None
+    if environment.operation_id is not None:
+        operation = read_operation(OperationService(session).get(principal.tenant_id, environment.operation_id))
+    log: list[str] = []
+    problem = ""
+    try:
+        tails = service.log_tails(principal.tenant_id, environment_id, LOG_LINES)
+        for tail in tails:
+            log += [f"{tail.component} | {line}" if len(tails) > 1 else line for line in tail.lines]
+    except UnavailableError as error:
+        problem = error.detail
+    return EnvironmentPage(
+        environment=read(environment, service.resources(environment)),
+        operation=operation,
+        log=log,
+        can_change=principal.may("environments:write"),
+        log_problem=problem,
+    )
 
-    template: ClassVar[str] = "environments/new.html"
 
-    blueprint: BlueprintChoice | None
-    blueprints: Sequence[BlueprintChoice]
-    form: Control
-    values: Mapping[str, str] = field(default_factory=dict)
-    errors: Sequence[FieldError] = ()
-    repositories: Sequence[str] = ()
-    versions: Sequence[tuple[str, str]] = (("", "Newest"),)
-    lifetimes: Sequence[tuple[str, str]] = LIFETIMES
-    problem: str = ""
-    carried_query: str = ""
+@get("/environments/{environment_id:uuid}", guards=READ, sync_to_thread=True)
+def show_environment(
+    request: WebRequest,
+    environment_id: FromPath[UUID],
+    session: OpenSession,
+    settings: AppSettings,
+    principal: Caller,
+) -> Response[str]:
+    """Show one environment."""
+    return renderer_of(request).respond(request, _load(session, settings, principal, environment_id))
 
-    def value(self, name: str) -> str:
-        """Return what a field shows."""
-        return self.values.get(name, "")
 
-    def error(self, name: str) -> str:
-        """Return what is wrong with a field, "" where nothing is."""
-        return " ".join(each.detail for each in self.errors if each.pointer == f"/{name}")
+@get("/environments/{environment_id:uuid}/stream", guards=READ, media_type=EVENT_STREAM)
+async def follow_environment(
+    request: WebRequest, environment_id: FromPath[UUID], settings: AppSettings, principal: Caller
+) -> Stream:
+    """Stream the page's fragments as they change, until the environment is gone."""
 
-    @property
-    def has_advanced(self) -> bool:
-        """Tell whether the fields that are folded away hold something that should be seen."""
-        return any(self.value(name) or self.error(name) for name in ("head_sha", "version", "ttl"))
+    def look(session: Session) -> Moment:
+        page = _load(session, settings, principal, environment_id)
+        return Moment(page, page.environment.operation_id, is_moving=page.is_moving, is_over=page.is_gone)
 
-    @property
-    def error_list(self) -> list[tuple[str, str, str]]:
-        """Return label, element id and text of every error, for the summary at the top."""
-        return [(*self._place(each.pointer), each.detail) for each in self.errors]
+    return await follow_page(request, principal, look)
 
-    def _place(self, pointer: str) -> tuple[str, str]:
-        name = pointer.removeprefix("/")
-        if name in FIELD_LABELS:
-            return FIELD_LABELS[name], "" if name == "blueprint" else element_id(name)
-        labels = self.form.labels()
-        # An error inside an array or a mapping belongs to the control that holds all of it.
-        while name and f"/{name}" not in labels:
-            name = name.rpartition("/")[0]
-        label, target = labels.get(f"/{name}", ("", "")) if name else ("", "")
-        return (label or "Inputs", target) if name != "inputs" else ("Inputs", "")
+
+@post("/environments/{environment_id:uuid}/extend", guards=WRITE, sync_to_thread=True)
+def extend_environment(  # most come from the request's unit of work
+    request: WebRequest,
+    environment_id: FromPath[UUID],
+    data: SentForm,
+    session: OpenSession,
+    settings: AppSettings,
+    principal: Caller,
+) -> Response[str] | Redirect:
+    """Let an environment live longer, or say on its page why it cannot."""
+    by = last_values(sent_fields(data)).get("by", "")
+    try:
+        EphemeralEnvironmentService(session, settings).extend(principal, environment_id, by)
+    except ConflictError as error:
+        session.rollback()
+        page = _load(session, settings, principal, environment_id)
+        toasts = (Toast("bad", error.detail),)
+        return renderer_of(request).respond(request, page, status_code=error.status, toasts=toasts)
+    return redirect(f"/environments/{environment_id}", "environment-extended")
+
+
+@get("/environments/{environment_id:uuid}/destroy", guards=WRITE, sync_to_thread=True)
+def ask_to_destroy(
+    request: WebRequest,
+    environment_id: FromPath[UUID],
+    session: OpenSession,
+    settings: AppSettings,
+    principal: Caller,
+) -> Response[str]:
+    """Ask before an environment is destroyed."""
+    service = EphemeralEnvironmentService(session, settings)
+    environment = service.get(principal.tenant_id, environment_id)
+    page = DestroyEnvironmentPage(read(environment, service.resources(environment)))
+    return renderer_of(request).respond(request, page)
+
+
+@post("/environments/{environment_id:uuid}/destroy", guards=WRITE, sync_to_thread=True)
+def destroy_environment(
+    environment_id: FromPath[UUID], session: OpenSession, settings: AppSettings, principal: Caller
+) -> Redirect:
+    """Ask for the environment to be gone."""
+    EphemeralEnvironmentService(session, settings).destroy(principal, environment_id)
+    return redirect(f"/environments/{environment_id}", "environment-destroying")
+
+
+ROUTES = (
+    list_environments,
+    show_environment,
+    follow_environment,
+    extend_environment,
+    ask_to_destroy,
+    destroy_environment,
+)

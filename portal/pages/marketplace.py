@@ -5,9 +5,16 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 from urllib.parse import urlencode
 
+from litestar import Response, get
+from litestar.params import FromPath
 from markupsafe import Markup
 
 from catalog.assets.models import AssetRead, AssetVersionRead, SearchQuery, SearchResult, VersionState, VersionSummary
+from catalog.assets.service import LATEST, AssetService
+from catalog.errors import NotFoundError
+from portal.auth.guards import requires
+from portal.boundary import Caller, OpenSession, WebRequest
+from portal.pages.forms import Text, renderer_of
 from portal.pages.markdown import render_markdown
 from portal.pages.presentation import look
 from portal.pages.render import Page
@@ -268,3 +275,55 @@ def _limits(shape: Shape) -> Iterator[str]:
     for key, text in texts.items():
         if key in node:
             yield text.format(node[key])
+
+
+READ = [requires("assets:read")]
+
+
+@get("/assets", guards=READ, sync_to_thread=True)
+def show_marketplace(  # noqa: PLR0913, PLR0917  # each is a query parameter of its own
+    request: WebRequest,
+    session: OpenSession,
+    principal: Caller,
+    q: Text = None,
+    kind: Text = None,
+    namespace: Text = None,
+    archetype: Text = None,
+    cursor: Text = None,
+) -> Response[str]:
+    """Show what the caller may see, searched and filtered; an empty field of the form is no filter."""
+    query = SearchQuery(
+        q=(q or "")[:200],
+        kind=kind or None,
+        namespace=namespace or None,
+        archetype=archetype or None,
+        cursor=cursor or None,
+    )
+    found = AssetService(session).search(principal.tenant_id, query)
+    page = MarketplacePage(query, found, may_publish=principal.may("assets:write"))
+    return renderer_of(request).respond(request, page)
+
+
+@get("/assets/{namespace:str}/{name:str}", guards=READ, sync_to_thread=True)
+def show_asset(
+    request: WebRequest,
+    namespace: FromPath[str],
+    name: FromPath[str],
+    session: OpenSession,
+    principal: Caller,
+    version: Text = None,
+    tab: Text = None,
+) -> Response[str]:
+    """Show one asset: the version that is asked for, else the one that stands for it, else the newest there is."""
+    if tab is not None and tab not in TABS:
+        raise NotFoundError(f"The page of an asset has no part {tab}.")
+    service = AssetService(session)
+    asset = service.get(principal.tenant_id, namespace, name)
+    versions = service.versions(principal.tenant_id, namespace, name)
+    newest = LATEST if asset.latest_version or not versions else versions[0].version
+    shown = service.get_version(principal.tenant_id, namespace, name, version or newest)
+    page = AssetPage(asset, shown, versions, tab or "overview", may_request=principal.may("environments:write"))
+    return renderer_of(request).respond(request, page)
+
+
+ROUTES = (show_marketplace, show_asset)

@@ -2,12 +2,26 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import ClassVar, Protocol
+from typing import ClassVar
 from uuid import UUID
 
-from catalog.operations.models import OperationRead, OperationState
-from portal.pages.render import Page
+from litestar import Response, get, post
+from litestar.params import FromPath
+from litestar.response import Redirect, Stream
+from sqlmodel import Session
+
+from catalog.events.service import DeadLetterRead, EventService
+from catalog.operations.models import OperationRead
+from catalog.operations.rules import FINAL
+from catalog.operations.service import OperationService, read
+from portal.auth.guards import requires
+from portal.boundary import Caller, OpenSession, WebRequest
+from portal.pages.forms import renderer_of
+from portal.pages.live import EVENT_STREAM, Moment, follow_page
+from portal.pages.render import Page, redirect
+
+READ = [requires("operations:read")]
+MOST_LETTERS = 200
 
 
 @dataclass(frozen=True)
@@ -23,7 +37,7 @@ class OperationPage(Page):
     @property
     def is_moving(self) -> bool:
         """Tell whether the operation still works."""
-        return self.operation.state in {OperationState.PENDING, OperationState.RUNNING}
+        return self.operation.state not in FINAL
 
     @property
     def title(self) -> str:
@@ -34,43 +48,7 @@ class OperationPage(Page):
     def subject_href(self) -> str:
         """Return the address of what the operation works on, "" where it has no page."""
         area = self.operation.subject.partition("/")[0]
-        return f"/{self.operation.subject}" if area in {"environments", "assets"} else ""
-
-
-class DeadLetter(Protocol):
-    """A delivery that gave up, as the page shows it."""
-
-    @property
-    def id(self) -> int | None:
-        """The delivery."""
-
-    @property
-    def event_id(self) -> UUID:
-        """The event that was to be delivered."""
-
-    @property
-    def event_type(self) -> str:
-        """The type of the event."""
-
-    @property
-    def job(self) -> str:
-        """The job that wanted it."""
-
-    @property
-    def subject(self) -> str:
-        """What the event is about."""
-
-    @property
-    def attempt(self) -> int:
-        """How often it was tried."""
-
-    @property
-    def last_error(self) -> str | None:
-        """Why the last try failed."""
-
-    @property
-    def finished_at(self) -> datetime | None:
-        """When it gave up."""
+        return f"/{self.operation.subject}" if area == "environments" else ""
 
 
 @dataclass(frozen=True)
@@ -79,5 +57,43 @@ class DeadLettersPage(Page):
 
     template: ClassVar[str] = "operations/dead_letters.html"
 
-    deliveries: Sequence[DeadLetter]
+    deliveries: Sequence[DeadLetterRead]
     may_replay: bool
+
+
+@get("/operations/{operation_id:uuid}", guards=READ, sync_to_thread=True)
+def show_operation(
+    request: WebRequest, operation_id: FromPath[UUID], session: OpenSession, principal: Caller
+) -> Response[str]:
+    """Show one operation."""
+    page = OperationPage(read(OperationService(session).get(principal.tenant_id, operation_id)))
+    return renderer_of(request).respond(request, page)
+
+
+@get("/operations/{operation_id:uuid}/stream", guards=READ, media_type=EVENT_STREAM)
+async def follow_operation(request: WebRequest, operation_id: FromPath[UUID], principal: Caller) -> Stream:
+    """Stream the page's fragments as they change, until the operation is final."""
+
+    def look(session: Session) -> Moment:
+        page = OperationPage(read(OperationService(session).get(principal.tenant_id, operation_id)))
+        return Moment(page, operation_id, is_moving=page.is_moving, is_over=not page.is_moving)
+
+    return await follow_page(request, principal, look)
+
+
+@get("/operations/dead-letters", guards=[requires("events:read")], sync_to_thread=True)
+def show_dead_letters(request: WebRequest, session: OpenSession, principal: Caller) -> Response[str]:
+    """Show the newest deliveries that gave up."""
+    letters = EventService(session).dead_letters(principal.tenant_id, MOST_LETTERS)
+    page = DeadLettersPage(letters, may_replay=principal.may("events:write"))
+    return renderer_of(request).respond(request, page)
+
+
+@post("/operations/dead-letters/{delivery_id:int}/replay", guards=[requires("events:write")], sync_to_thread=True)
+def replay_dead_letter(delivery_id: FromPath[int], session: OpenSession, principal: Caller) -> Redirect:
+    """Send a delivery once more."""
+    EventService(session).replay(principal, delivery_id)
+    return redirect("/operations/dead-letters", "delivery-replayed")
+
+
+ROUTES = (show_dead_letters, replay_dead_letter, show_operation, follow_operation)

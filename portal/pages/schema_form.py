@@ -108,7 +108,9 @@ def _control(shape: Shape, source: FormSource) -> Control:
     is_secret = bool(schema.get("writeOnly"))
     value = "" if is_secret else _text_value(shape, source)
     widget = _widget(shape, str(hint.get("widget", "")))
-    own_errors = [error.detail for error in source.errors if error.pointer == pointer]
+    # A control that stands for a whole list or mapping shows what is wrong with its members too.
+    inner = () if shape.kind == "group" else (f"{pointer}/",)
+    own_errors = [each.detail for each in source.errors if each.pointer == pointer or each.pointer.startswith(inner)]
     fallback = humanised(shape.path[-1]) if shape.path else ""
     return Control(
         pointer=pointer,

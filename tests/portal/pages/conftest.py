@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
@@ -23,17 +22,14 @@ from catalog.assets.models import (
 )
 from catalog.environments.models import Condition, EnvironmentRead, Phase
 from catalog.errors import FieldError
+from catalog.events.service import DeadLetterRead
 from catalog.operations.models import OperationRead, OperationState, Problem, Step, StepState
 from catalog.stacks.models import StackResource
 from catalog.tenancy import ALL_SCOPES, Principal
 from catalog.tenants.models import NewToken, TokenRead
 from portal.pages.account import TokensPage
-from portal.pages.environments import (
-    DestroyEnvironmentPage,
-    EnvironmentListPage,
-    EnvironmentPage,
-    RequestEnvironmentPage,
-)
+from portal.pages.environment_requests import RequestEnvironmentPage
+from portal.pages.environments import DestroyEnvironmentPage, EnvironmentListPage, EnvironmentPage
 from portal.pages.marketplace import TABS, AssetPage, MarketplacePage
 from portal.pages.operations import DeadLettersPage, OperationPage
 from portal.pages.render import ErrorPage, Page, Renderer, create_environment
@@ -316,14 +312,8 @@ def _environment_pages() -> dict[str, Page]:
 
 
 def _request_pages() -> dict[str, Page]:
-    blueprint = SimpleNamespace(
-        namespace="slipway",
-        name="preview-web",
-        display_name="Web application preview",
-        summary="Runs the web process of a pull request at an address of its own",
-        version="1.4.0",
-    )
-    other = SimpleNamespace(**{**vars(blueprint), "name": LONG, "display_name": LONG, "summary": LONG})
+    blueprint = asset()
+    other = asset(name=LONG, display_name=LONG, summary=LONG)
     errors = (
         FieldError("/repository", "There is no git repository at /home/ada/helo."),
         FieldError("/inputs/replicas", "7 is more than the maximum of 5."),
@@ -399,9 +389,9 @@ def _upload_pages() -> dict[str, Page]:
             "hint-unknown", "inputs.ui.json", None, "region: the hint hlep has no effect.", "Write help.", "warning"
         ),
     ]
-    version = SimpleNamespace(
-        namespace="acme", name="my-preview", version="1.0.0", kind="deployment-blueprint", digest="sha256:" + "ab" * 32
-    )
+    version = asset_version()
+    version.manifest["metadata"]["displayName"] = "My preview"
+    warnings = [finding.as_json() for finding in findings[3:]]
     return {
         "upload": UploadPage("acme", may_publish=True),
         "upload-findings": UploadPage(
@@ -409,8 +399,8 @@ def _upload_pages() -> dict[str, Page]:
         ),
         "upload-conflict": UploadPage("acme", may_publish=True, problem="acme/x 1.0.0 exists with other bytes."),
         "upload-forbidden": UploadPage("acme", may_publish=False),
-        "published": PublishedPage(version, "My preview", warnings=findings[3:]),
-        "published-again": PublishedPage(version, "My preview", was_there=True),
+        "published": PublishedPage(version, warnings=warnings),
+        "published-again": PublishedPage(version, was_there=True),
     }
 
 
@@ -432,15 +422,16 @@ def _other_pages() -> dict[str, Page]:
         ]
     ]
     created = NewToken(**tokens[0].model_dump(), token="slw_" + "Zk3" * 14)
-    dead = SimpleNamespace(
+    dead = DeadLetterRead(
         id=7,
         event_id=ID,
         event_type="environment.requested.v1",
         job="environments.provision",
         subject=f"environments/{ID}",
-        attempt=12,
-        last_error="OperationalError: the database does not answer " + LONG,
-        finished_at=NOW - timedelta(minutes=30),
+        attempts=12,
+        reason="OperationalError: the database does not answer " + LONG,
+        occurred_at=NOW - timedelta(hours=2),
+        dead_at=NOW - timedelta(minutes=30),
     )
     token_errors = (FieldError("/name", "Give it a name."), FieldError("/scopes", "Choose at least one."))
     statuses = {403: "Not allowed", 404: "Not found", 409: "Conflict", 422: "Not valid", 500: "Fault", 503: "Away"}
@@ -448,7 +439,7 @@ def _other_pages() -> dict[str, Page]:
         "tokens": TokensPage(tokens, ALL_SCOPES, moment=NOW),
         "tokens-created": TokensPage(tokens[:1], ALL_SCOPES, created=created, moment=NOW),
         "tokens-errors": TokensPage([], {"assets:read"}, errors=token_errors, values={"name": ""}, moment=NOW),
-        "dead-letters": DeadLettersPage([dead, SimpleNamespace(**{**vars(dead), "last_error": None})], may_replay=True),
+        "dead-letters": DeadLettersPage([dead, dead.model_copy(update={"reason": None})], may_replay=True),
         "dead-letters-empty": DeadLettersPage([], may_replay=False),
         "operation-running": OperationPage(operation(OperationState.RUNNING)),
         "operation-failed": OperationPage(operation(OperationState.FAILED, error=FAILURE), log=LOG[:5]),

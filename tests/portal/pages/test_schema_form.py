@@ -174,10 +174,11 @@ def test_values_outside_a_choice_are_left_to_the_validator() -> None:
 
 NAMES = st.text(string.ascii_letters + "/~_- ", min_size=1, max_size=8)
 WORDS = st.text(string.ascii_letters + string.digits + ".:/-", min_size=1, max_size=12)
+INTEGERS = st.integers(-(10**20), 10**20)
 THIRDS = st.floats(allow_nan=False, allow_infinity=False, width=32).map(lambda number: round(number, 3))
 LEAVES = st.one_of(
     st.just(({"type": "string"}, WORDS)),
-    st.just(({"type": "integer"}, st.integers())),
+    st.just(({"type": "integer"}, INTEGERS)),
     st.just(({"type": "number"}, THIRDS)),
     st.just(({"type": "boolean"}, st.booleans())),
     st.just(({"enum": ["a", 1, True, 2.5]}, st.sampled_from(["a", 1, True, 2.5]))),
@@ -186,7 +187,7 @@ LEAVES = st.one_of(
     st.just(
         (
             {"type": "object", "additionalProperties": {"type": "integer"}},
-            st.dictionaries(WORDS, st.integers(), min_size=1, max_size=3),
+            st.dictionaries(WORDS, INTEGERS, min_size=1, max_size=3),
         )
     ),
     st.just(({"type": "array", "items": {"type": "object"}}, st.just([{"k": [1, None]}]))),

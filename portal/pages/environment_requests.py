@@ -1,0 +1,278 @@
+"""The page that asks for an environment: the choice of a blueprint, then a form made from its input schema."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Annotated, Any, ClassVar
+from urllib.parse import urlencode
+from uuid import UUID
+
+from litestar import Response, get, post
+from litestar.params import QueryParameter
+from litestar.response import Redirect
+from pydantic import ValidationError
+from sqlmodel import Session
+
+from catalog.assets.durations import parse_duration
+from catalog.assets.models import AssetRead, AssetVersionRead, SearchQuery, VersionState, VersionSummary
+from catalog.assets.service import LATEST, AssetService
+from catalog.environments.models import Environment, RequestEnvironment
+from catalog.environments.service import EphemeralEnvironmentService
+from catalog.errors import ConflictError, FieldError, InvalidInputError, NotFoundError, QuotaExceededError, SlipwayError
+from catalog.settings import Settings
+from catalog.tenancy import Principal
+from portal.auth.guards import requires
+from portal.boundary import AppSettings, Caller, OpenSession, WebRequest
+from portal.pages.forms import SentForm, Text, last_values, renderer_of, sent_fields
+from portal.pages.render import Page, redirect
+from portal.pages.schema_form import Control, FormSource, build_form, element_id
+from portal.pages.schema_input import read_form
+
+KIND = "deployment-blueprint"
+WRITE = [requires("environments:write")]
+LIFETIMES = (("PT4H", "4 hours"), ("P1D", "1 day"), ("P3D", "3 days"), ("P7D", "7 days"), ("P14D", "14 days"))
+FIELD_LABELS = {
+    "repository": "Repository",
+    "pull_request": "Pull request",
+    "branch": "Branch",
+    "blueprint": "Blueprint",
+    "head_sha": "Commit",
+    "version": "Version of the blueprint",
+    "ttl": "Destroy it after",
+}
+
+FIXES = {
+    "repository": "Name the repository: its path or its address.",
+    "pull_request": "Give the number of the pull request, such as 42.",
+    "head_sha": "Give a commit id: 7 to 64 hexadecimal digits, in lower case.",
+}
+MOST_BLUEPRINTS = 100
+
+
+@dataclass(frozen=True)
+class RequestEnvironmentPage(Page):
+    """The form that asks for an environment: first the choice of a blueprint, then its inputs."""
+
+    template: ClassVar[str] = "environments/new.html"
+
+    blueprint: AssetRead | None
+    blueprints: Sequence[AssetRead]
+    form: Control
+    values: Mapping[str, str] = field(default_factory=dict)
+    errors: Sequence[FieldError] = ()
+    repositories: Sequence[str] = ()
+    versions: Sequence[tuple[str, str]] = (("", "Newest"),)
+    lifetimes: Sequence[tuple[str, str]] = LIFETIMES
+    problem: str = ""
+    carried: Mapping[str, str] = field(default_factory=dict)
+
+    def choose_href(self, blueprint: AssetRead) -> str:
+        """Return the address of the form for a blueprint, with what was given before."""
+        parts = {"blueprint": f"{blueprint.namespace}/{blueprint.name}", **self.carried}
+        return f"/environments/new?{urlencode(parts)}"
+
+    def value(self, name: str) -> str:
+        """Return what a field shows."""
+        return self.values.get(name, "")
+
+    def error(self, name: str) -> str:
+        """Return what is wrong with a field, "" where nothing is."""
+        return " ".join(each.detail for each in self.errors if each.pointer == f"/{name}")
+
+    @property
+    def has_advanced(self) -> bool:
+        """Tell whether the fields that are folded away hold something that should be seen."""
+        return any(self.value(name) or self.error(name) for name in ("head_sha", "version", "ttl"))
+
+    @property
+    def error_list(self) -> list[tuple[str, str, str]]:
+        """Return label, element id and text of every error, for the summary at the top."""
+        return [(*self._place(each.pointer), each.detail) for each in self.errors]
+
+    def _place(self, pointer: str) -> tuple[str, str]:
+        name = pointer.removeprefix("/")
+        if not name:
+            return "", ""
+        if name in FIELD_LABELS:
+            return FIELD_LABELS[name], "" if name == "blueprint" else element_id(name)
+        labels = self.form.labels()
+        # An error inside an array or a mapping belongs to the control that holds all of it.
+        while name and f"/{name}" not in labels:
+            name = name.rpartition("/")[0]
+        label, target = labels.get(f"/{name}", ("", "")) if name else ("", "")
+        return (label or "Inputs", target) if name != "inputs" else ("Inputs", "")
+
+
+@dataclass(frozen=True)
+class _Filled:
+    """What the form starts with: texts of its fields, values of the inputs, or the inputs as they were sent."""
+
+    values: Mapping[str, str] = field(default_factory=dict)
+    inputs: Mapping[str, Any] | None = None
+    fields: Mapping[str, Sequence[str]] | None = None
+    errors: Sequence[FieldError] = ()
+
+
+class _Form:
+    """Makes the page from what the marketplace has, in one session."""
+
+    def __init__(self, session: Session, settings: Settings, principal: Principal) -> None:
+        self._assets = AssetService(session)
+        self._environments = EphemeralEnvironmentService(session, settings)
+        self._settings = settings
+        self._tenant_id = principal.tenant_id
+
+    def choice(self, problem: str, carried: Mapping[str, str]) -> RequestEnvironmentPage:
+        """Return the page that offers the blueprints there are."""
+        found = self._assets.search(self._tenant_id, SearchQuery(kind=KIND, limit=MOST_BLUEPRINTS)).items
+        empty = build_form({}, FormSource())
+        return RequestEnvironmentPage(None, found, empty, problem=problem, carried=carried)
+
+    def version(self, blueprint: str, version: str) -> tuple[AssetRead, AssetVersionRead]:
+        """Return the blueprint and the version to be used; raise ``NotFoundError`` where there is no such blueprint."""
+        namespace, _, name = blueprint.partition("/")
+        asset = self._assets.get(self._tenant_id, namespace, name)
+        if asset.kind != KIND:
+            raise NotFoundError(f"{blueprint} is a {asset.kind}; an environment is made from a {KIND}.")
+        return asset, self._assets.get_version(self._tenant_id, namespace, name, version or LATEST)
+
+    def filled(self, asset: AssetRead, version: AssetVersionRead, filled: _Filled) -> RequestEnvironmentPage:
+        """Return the page with the form for a blueprint."""
+        source = FormSource(
+            hints=version.input_hints, values=filled.inputs, submitted=filled.fields, errors=filled.errors
+        )
+        recent = self._environments.page(self._tenant_id)
+        return RequestEnvironmentPage(
+            asset,
+            [],
+            build_form(version.input_schema, source),
+            values=filled.values,
+            errors=filled.errors,
+            repositories=sorted({each.repository for each in recent}),
+            versions=_version_options(asset, self._assets.versions(self._tenant_id, asset.namespace, asset.name)),
+            lifetimes=_lifetimes(version, timedelta(seconds=self._settings.environment_maximum_ttl_seconds)),
+        )
+
+
+def _version_options(asset: AssetRead, versions: Sequence[VersionSummary]) -> list[tuple[str, str]]:
+    usable = {VersionState.PUBLISHED, VersionState.DEPRECATED, VersionState.YANKED}
+    newest = [("", f"Newest ({asset.latest_version})")] if asset.latest_version else []
+    shown = [each for each in versions if each.state in usable]
+    return newest + [
+        (each.version, each.version if each.state is VersionState.PUBLISHED else f"{each.version}, {each.state}")
+        for each in shown
+    ]
+
+
+def _lifetimes(version: AssetVersionRead, maximum: timedelta) -> list[tuple[str, str]]:
+    given = version.manifest["spec"].get("ttl", {})
+    longest = min(maximum, parse_duration(given.get("maximum", "P14D")))
+    usual = given.get("default", "P3D")
+    name = dict(LIFETIMES).get(usual, usual)
+    return [
+        ("", f"{name}, as the blueprint says"),
+        *((value, text) for value, text in LIFETIMES if parse_duration(value) <= longest),
+    ]
+
+
+@get("/environments/new", guards=WRITE, sync_to_thread=True)
+def show_request(  # noqa: PLR0913, PLR0917  # each is a query parameter of its own
+    request: WebRequest,
+    session: OpenSession,
+    settings: AppSettings,
+    principal: Caller,
+    blueprint: Text = None,
+    version: Text = None,
+    repository: Text = None,
+    pull_request: Text = None,
+    branch: Text = None,
+    again: Annotated[UUID | None, QueryParameter(name="from", required=False)] = None,
+) -> Response[str]:
+    """Show the blueprints, or the form for one of them; ``from`` fills it in as an environment is now."""
+    form = _Form(session, settings, principal)
+    given = {"repository": repository, "pull_request": pull_request, "branch": branch, "version": version}
+    values = {name: value for name, value in given.items() if value}
+    inputs: Mapping[str, Any] | None = None
+    problem = ""
+    if again is not None:
+        environment = EphemeralEnvironmentService(session, settings).get(principal.tenant_id, again)
+        blueprint = blueprint or environment.blueprint
+        values = {**_texts(environment), **values}
+        inputs = environment.inputs
+    if blueprint:
+        try:
+            asset, chosen = form.version(blueprint, values.get("version", ""))
+        except NotFoundError as error:
+            problem = error.detail
+        else:
+            if values.get("version") == asset.latest_version:
+                values = {**values, "version": ""}
+            return renderer_of(request).respond(request, form.filled(asset, chosen, _Filled(values, inputs)))
+    carried = {name: value for name, value in values.items() if name != "version"}
+    return renderer_of(request).respond(request, form.choice(problem, carried))
+
+
+def _texts(environment: Environment) -> dict[str, str]:
+    return {
+        "repository": environment.repository,
+        "pull_request": str(environment.pull_request),
+        "branch": environment.branch or "",
+        "version": environment.blueprint_version,
+    }
+
+
+@post("/environments", guards=WRITE, sync_to_thread=True)
+def request_environment(
+    request: WebRequest, data: SentForm, session: OpenSession, settings: AppSettings, principal: Caller
+) -> Response[str] | Redirect:
+    """Ask for an environment and go to its page; whatever is wrong with the form is shown in it."""
+    fields = sent_fields(data)
+    values = last_values(fields)
+    form = _Form(session, settings, principal)
+    try:
+        asset, version = form.version(values.get("blueprint", ""), values.get("version", ""))
+    except NotFoundError as error:
+        return renderer_of(request).respond(request, form.choice(error.detail, {}), status_code=422)
+    inputs, unread = read_form(version.input_schema, fields)
+    asked, wrong = _asked(values, inputs)
+    errors: Sequence[FieldError] = (*wrong, *unread)
+    status = 422
+    if asked is not None and not errors:
+        try:
+            environment = EphemeralEnvironmentService(session, settings).request(principal, asked)
+        except (InvalidInputError, ConflictError, QuotaExceededError) as error:
+            session.rollback()
+            errors, status = _placed(error), error.status
+        else:
+            notice = "environment-requested" if environment.generation == 1 else "environment-moved"
+            return redirect(f"/environments/{environment.id}", notice)
+    page = form.filled(asset, version, _Filled(values, fields=fields, errors=errors))
+    return renderer_of(request).respond(request, page, status_code=status)
+
+
+def _placed(error: SlipwayError) -> Sequence[FieldError]:
+    return error.errors or (FieldError("", error.detail),)
+
+
+def _asked(
+    values: Mapping[str, str], inputs: Mapping[str, Any]
+) -> tuple[RequestEnvironment | None, Sequence[FieldError]]:
+    version = values.get("version", "")
+    names = ("repository", "pull_request", "branch", "head_sha")
+    body = {
+        **{name: values.get(name, "").strip() for name in names},
+        "ttl": values.get("ttl") or None,
+        "blueprint": values.get("blueprint", "") + (f"=={version}" if version else ""),
+        "inputs": inputs,
+    }
+    try:
+        return RequestEnvironment.model_validate(body), ()
+    except ValidationError as refused:
+        errors = refused.errors(include_url=False)
+        return None, [
+            FieldError("/" + "/".join(map(str, each["loc"])), FIXES.get(str(each["loc"][0]), f"{each['msg']}."))
+            for each in errors
+        ]
+
+
+ROUTES = (show_request, request_environment)

@@ -1,0 +1,13 @@
+"""Every page's routes, in one place, because routes are a security surface."""
+
+from portal.pages import account, environment_requests, environments, home, marketplace, operations, uploads
+
+PAGES = (
+    *home.ROUTES,
+    *marketplace.ROUTES,
+    *uploads.ROUTES,
+    *environment_requests.ROUTES,
+    *environments.ROUTES,
+    *operations.ROUTES,
+    *account.ROUTES,
+)
