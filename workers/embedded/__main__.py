@@ -22,10 +22,12 @@ from workers.embedded.keys import ensure_master_key
 from workers.embedded.logs import LogFolder
 from workers.embedded.parts import python_command
 from workers.embedded.ports import Address, require_free
+from workers.embedded.readiness import Answer, ask
 from workers.embedded.sockets import close_run_directory, open_run_directory
 from workers.embedded.supervisor import StopRequestedError, Supervisor
 
-_READY_SECONDS = 45.0
+_PORTAL_SECONDS = 120.0
+_READY_SECONDS = 30.0
 
 
 def main() -> int:
@@ -86,7 +88,7 @@ def _supervise(
         supervisor.tend(lambda: False)
     except StopRequestedError:
         _say("Stopping ...")
-    except EmbeddedError as error:
+    except (EmbeddedError, OSError) as error:
         sys.stderr.write(f"slipway: {error}\n")
         code = 1
     finally:
@@ -112,15 +114,31 @@ def _bring_up(supervisor: Supervisor, settings: Settings, logs: LogFolder, *, de
     preparing = python_command(settings.data_dir, owner, "workers.embedded.prepare")
     link = supervisor.run("migrations", preparing, seconds=600.0)
     supervisor.start(composition.processes(settings, logs))
-    ready = supervisor.tend(lambda: composition.portal_is_ready(settings), _READY_SECONDS, pause=0.1)
-    if demo and ready:
+    answer = _await_portal(supervisor, settings)
+    if demo and answer.ready:
         _set_demo_up(supervisor, settings, remembered=embedded.postgres is not None)
-    if ready:
+    if answer.ready:
         _say(f"Slipway is ready at {link}")
         _say("Try next: open that link (it signs you in once), choose a blueprint, and request an environment from it.")
     else:
-        _say(f"Slipway runs at {link}, but cannot make environments yet: see {settings.base_url}/health/ready")
+        _say(f"Slipway runs at {link} but cannot make environments yet.")
+        _say("\n".join(f"- {reason}" for reason in answer.reasons))
         _say("Try next: run `slipway doctor`, which says what is missing and how to get it.")
+
+
+def _await_portal(supervisor: Supervisor, settings: Settings) -> Answer:
+    """Wait until the portal is ready, or has said for a while that it is not; raise where it never answers."""
+    answers: list[Answer] = []
+
+    def is_ready() -> bool:
+        answers.extend(answer for answer in [ask(settings)] if answer)
+        return bool(answers and answers[-1].ready)
+
+    if not supervisor.tend(lambda: is_ready() or bool(answers), _PORTAL_SECONDS, pause=0.1):
+        log = settings.data_dir / "logs" / "portal.log"
+        raise EmbeddedError(f"the portal does not answer after {_PORTAL_SECONDS:.0f} s; its log: {log}")
+    supervisor.tend(is_ready, _READY_SECONDS, pause=0.1)
+    return answers[-1]
 
 
 def _set_demo_up(supervisor: Supervisor, settings: Settings, *, remembered: bool) -> None:

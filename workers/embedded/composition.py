@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
 from catalog.settings import Settings, inherited_environment
@@ -102,19 +101,6 @@ def environment(settings: Settings) -> Mapping[str, str]:
     """Return the environment for Slipway's own processes: ours, with every setting made explicit."""
     # The owner of the tables is for migrations; what serves requests has no use for its password.
     return {**inherited_environment(), **settings.model_copy(update={"database_owner_url": ""}).as_environment()}
-
-
-def portal_is_ready(settings: Settings) -> bool:
-    """Ask the portal whether an environment could be made now."""
-    host = "127.0.0.1" if settings.host in ("0.0.0.0", "::", "") else settings.host  # noqa: S104 (asked, not bound)
-    connection = HTTPConnection(host, settings.port, timeout=2.0)
-    try:
-        connection.request("GET", "/health/ready")
-        return connection.getresponse().status == 200
-    except (OSError, HTTPException):
-        return False
-    finally:
-        connection.close()
 
 
 def _service(name: str, settings: Settings, logs: LogFolder, *arguments: str) -> Service:

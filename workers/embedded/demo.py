@@ -11,7 +11,7 @@ class DemoRecord:
     """Remembers in the data directory which curated assets the demo was last made of."""
 
     def __init__(self, data: Path) -> None:
-        self._file = data / "demo"
+        self._file = data / "demo.record"
         self._now = _fingerprint()
 
     def is_current(self) -> bool:

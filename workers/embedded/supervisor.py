@@ -18,6 +18,7 @@ from workers.embedded.parts import Part
 _LONGEST_DELAY = 30.0
 _CALM = 60.0
 _HOPELESS = 3
+_LAST_WORDS = 160
 
 
 class StopRequestedError(Exception):
@@ -157,7 +158,7 @@ class Supervisor:
             if moment >= care.restart_at:
                 self._start_again(care)
         elif part.process is not None and part.process.poll() is not None:
-            last = self._logs.last_words(part.name)
+            last = self._logs.last_words(part.name)[-_LAST_WORDS:]
             ending = (
                 f"{_ending(part.process.returncode)}; its last words: {last}"
                 if last
