@@ -32,6 +32,7 @@ class EventRecord(SQLModel, table=True):
     __tablename__ = "events"
     __table_args__ = (
         Index("ix_events_tenant_id_position", "tenant_id", "position"),
+        Index("ix_events_relayed_at", "relayed_at"),
         Index("ix_events_unrelayed", "sequence", postgresql_where=text("relayed_at IS NULL")),
     )
 
@@ -67,10 +68,12 @@ class Delivery(SQLModel, table=True):
         Index(
             "ix_deliveries_subject",
             "job",
+            "tenant_id",
             "subject",
             "position",
-            postgresql_where=text("state IN ('pending', 'sent', 'running')"),
+            postgresql_where=text("state = 'pending'"),
         ),
+        Index("ix_deliveries_next_attempt", "next_attempt_at", postgresql_where=text("state = 'pending'")),
         Index("ix_deliveries_dead", "tenant_id", "finished_at", postgresql_where=text("state = 'dead'")),
         Index("ix_deliveries_done", "finished_at", postgresql_where=text("state = 'done'")),
     )

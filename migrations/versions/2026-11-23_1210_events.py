@@ -52,6 +52,7 @@ def create_tables() -> None:
         sa.UniqueConstraint("sequence", name="uq_events_sequence"),
     )
     op.create_index("ix_events_tenant_id_position", "events", ["tenant_id", "position"])
+    op.create_index("ix_events_relayed_at", "events", ["relayed_at"])
     op.create_index("ix_events_unrelayed", "events", ["sequence"], postgresql_where=sa.text("relayed_at IS NULL"))
     op.create_table(
         "deliveries",
@@ -100,8 +101,9 @@ def create_delivery_indexes() -> None:
     op.create_index("ix_deliveries_pending", "deliveries", ["job", "tenant_id", "position"], postgresql_where=pending)
     held = sa.text("state IN ('sent', 'running')")
     op.create_index("ix_deliveries_held", "deliveries", ["lease_until"], postgresql_where=held)
-    unfinished = sa.text("state IN ('pending', 'sent', 'running')")
-    op.create_index("ix_deliveries_subject", "deliveries", ["job", "subject", "position"], postgresql_where=unfinished)
+    line = ["job", "tenant_id", "subject", "position"]
+    op.create_index("ix_deliveries_subject", "deliveries", line, postgresql_where=pending)
+    op.create_index("ix_deliveries_next_attempt", "deliveries", ["next_attempt_at"], postgresql_where=pending)
     dead = sa.text("state = 'dead'")
     op.create_index("ix_deliveries_dead", "deliveries", ["tenant_id", "finished_at"], postgresql_where=dead)
     done = sa.text("state = 'done'")

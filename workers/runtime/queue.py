@@ -1,5 +1,6 @@
 """The queue: Dramatiq's Redis broker, which waits instead of polling and is written to in batches."""
 
+import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,12 +17,10 @@ from dramatiq.middleware import Middleware
 from catalog.settings import Settings
 
 NAMESPACE = "slipway"
-# How long an idle consumer blocks before it looks again whether it shall stop.
+# How long a consumer blocks before it looks again whether it shall stop.
 _BLOCK_SECONDS = 1
 # Commands a round trip: large enough to make the network's part small, small enough not to hold Redis up.
 _BATCH = 500
-# How long a consumer that holds as many messages as it may sleeps before it looks again, in milliseconds.
-_FULL_MILLISECONDS = 20
 
 
 @dataclass(frozen=True)
@@ -53,14 +52,17 @@ class WaitingConsumer(Consumer):
         self._inner = inner
         self._client = client
         self._key = key
+        self._ended_one = threading.Event()
 
     def ack(self, message: MessageProxy) -> None:
         """Forget a message that was processed."""
         self._inner.ack(message)
+        self._ended_one.set()
 
     def nack(self, message: MessageProxy) -> None:
         """Set a message aside that failed."""
         self._inner.nack(message)
+        self._ended_one.set()
 
     def requeue(self, messages: Iterable[MessageProxy]) -> None:
         """Put back what was fetched and not processed."""
@@ -69,7 +71,11 @@ class WaitingConsumer(Consumer):
     def __next__(self) -> MessageProxy | None:
         """Return the next message, or None after a while without one."""
         inner = self._inner
-        if not inner.message_cache and inner.outstanding_message_count < inner.prefetch:
+        if not inner.message_cache:
+            self._ended_one.clear()
+            if inner.outstanding_message_count >= inner.prefetch:
+                self._ended_one.wait(_BLOCK_SECONDS)
+                return None
             try:
                 # Moves the first message to where it is: a wait that takes nothing away.
                 self._client.blmove(self._key, self._key, _BLOCK_SECONDS, "LEFT", "LEFT")
@@ -102,12 +108,10 @@ class SlipwayBroker(RedisBroker):
             self.queues.add(queue_name)
             self.emit_after("declare_queue", queue_name)
 
-    def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 5000) -> Consumer:  # noqa: ARG002  # Dramatiq's signature
-        """Return a consumer of one queue; ``timeout`` has no meaning, as the consumer waits in Redis."""
+    def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 5000) -> Consumer:
+        """Return a consumer of one queue, which waits in Redis or for a message to end, and never polls."""
         bound = min(prefetch, self._concurrency.get(q_name(queue_name), prefetch))
-        return WaitingConsumer(
-            super().consume(queue_name, bound, _FULL_MILLISECONDS), self.client, f"{NAMESPACE}:{queue_name}"
-        )
+        return WaitingConsumer(super().consume(queue_name, bound, timeout), self.client, f"{NAMESPACE}:{queue_name}")
 
     def send(self, messages: Sequence[Send]) -> None:
         """Put ``messages`` in, in order; raise ``redis.RedisError`` where Redis cannot be reached."""
