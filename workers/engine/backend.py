@@ -2,14 +2,18 @@
 
 import json
 import os
+import re
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from workers.engine import EngineError, ErrorKind, StackRef
+from workers.engine.plugin import NAME
 from workers.engine.state import inventory
 from workers.engine.wire import Job, Message
+
+_PROVIDER = re.compile(r'"type": *"pulumi:providers:([^"]+)"')
 
 
 def local_backend(url: str) -> Path | None:
@@ -40,7 +44,22 @@ def command_environment(job: Job) -> dict[str, str]:
         "PULUMI_CONFIG_PASSPHRASE": job.passphrase,
         "PULUMI_SKIP_UPDATE_CHECK": "true",
         "PULUMI_DIY_BACKEND_DISABLE_CHECKPOINT_BACKUPS": "true",
+        "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "false" if _needs_others_plugins(job) else "true",
     }
+
+
+def _needs_others_plugins(job: Job) -> bool:
+    """Say whether a plugin may have to be downloaded; looking for our own out there takes a second of every refresh."""
+    backend = local_backend(job.backend_url)
+    if backend is None:
+        return True
+    packages = {resource.type.partition(":")[0] for resource in job.program.resources}
+    path = stack_file(backend, job.stack)
+    if path is not None and path.suffix != ".json":
+        return True
+    if path is not None:
+        packages |= set(_PROVIDER.findall(path.read_text("utf-8")))
+    return bool(packages - {NAME})
 
 
 def _exists(job: Job) -> Message:
