@@ -1,5 +1,6 @@
 """What can be wrong with a request about assets."""
 
+from catalog.assets.findings import printable
 from catalog.errors import ConflictError, FieldError, InvalidInputError, NotFoundError, UnavailableError
 
 
@@ -10,7 +11,7 @@ class InvalidVersionError(InvalidInputError):
     title = "The version is not valid"
 
     def __init__(self, text: str, reason: str, fix: str, pointer: str = "/version") -> None:
-        detail = f'"{text}" is not accepted as a version. {reason} {fix}'
+        detail = f'"{printable(text[:80])}" is not accepted as a version. {reason} {fix}'
         super().__init__(detail, [FieldError(pointer, detail)])
         self.text = text
         self.reason = reason
@@ -24,7 +25,7 @@ class InvalidConstraintError(InvalidInputError):
     title = "The version constraint is not valid"
 
     def __init__(self, text: str, reason: str, fix: str, pointer: str = "/version") -> None:
-        detail = f'"{text}" is not accepted as a constraint. {reason} {fix}'
+        detail = f'"{printable(text[:80])}" is not accepted as a constraint. {reason} {fix}'
         super().__init__(detail, [FieldError(pointer, detail)])
         self.text = text
         self.reason = reason

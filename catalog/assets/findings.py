@@ -57,3 +57,8 @@ def printable(text: str) -> str:
 def has_surrogates(text: str) -> bool:
     """Tell whether a text holds half characters, which cannot be encoded."""
     return any("\ud800" <= char <= "\udfff" for char in text)
+
+
+def storable(text: str) -> str:
+    """Return a text with what PostgreSQL cannot store (NUL, half characters) replaced by U+FFFD."""
+    return "".join("\ufffd" if char == "\0" or has_surrogates(char) else char for char in text)

@@ -4,7 +4,8 @@ from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from typing import Any
 
-from catalog.assets.schemas import field_errors
+from catalog.assets.findings import storable
+from catalog.assets.schemas import escape, field_errors
 from catalog.errors import FieldError, InvalidInputError
 
 HIDDEN = "[secret]"
@@ -22,12 +23,29 @@ def complete_inputs(schema: Mapping[str, Any], values: Mapping[str, Any], pointe
 
     An asset without a schema (``{}``) takes no inputs. Error messages never repeat a value.
     """
+    unstorable = [
+        FieldError(f"{pointer}{place}", "This holds a character that is none.") for place in _broken(values, "")
+    ]
+    if unstorable:
+        raise InvalidInputsError("Some inputs are not valid: see each field.", unstorable)
     effective = schema or {"type": "object", "properties": {}, "additionalProperties": False}
     filled: dict[str, Any] = _with_defaults(effective, dict(deepcopy(dict(values))))
     errors = [FieldError(f"{pointer}{error.pointer}", error.detail) for error in field_errors(effective, filled)]
     if errors:
         raise InvalidInputsError("Some inputs are not valid: see each field.", errors)
     return filled
+
+
+def _broken(value: Any, place: str) -> Iterator[str]:
+    """Yield the JSON pointers of texts and names that cannot be stored; of a name itself, its object's."""
+    if isinstance(value, str) and storable(value) != value:
+        yield place
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _broken(item, f"{place}/{index}")
+    elif isinstance(value, Mapping):
+        for name, item in value.items():
+            yield from [place] if storable(name) != name else _broken(item, f"{place}/{escape(name)}")
 
 
 def _with_defaults(schema: Mapping[str, Any], value: Any) -> Any:
@@ -48,7 +66,7 @@ def secret_pointers(schema: Mapping[str, Any], prefix: str = "") -> Iterator[str
     """Yield the JSON pointers of the inputs marked ``writeOnly``, which nothing may show."""
     for name, part in schema.get("properties", {}).items():
         if isinstance(part, dict):
-            pointer = f"{prefix}/{name.replace('~', '~0').replace('/', '~1')}"
+            pointer = f"{prefix}/{escape(name)}"
             if part.get("writeOnly") is True:
                 yield pointer
             else:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import yaml
-from yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent
+from yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent, NodeEvent
 
 from catalog.assets.findings import Finding, printable
 
@@ -20,12 +20,12 @@ _TAG = "tag:yaml.org,2002:"
 
 @dataclass(frozen=True)
 class Bounds:
-    """How large a document may be: ``size`` in bytes, ``nodes`` counted with aliases written out."""
+    """How large a document may be: ``size`` in bytes, ``nodes`` (keys and values) with aliases written out."""
 
     size: int = 64 * 1024
     depth: int = 32
     aliases: int = 50
-    nodes: int = 10_000
+    nodes: int = 20_000
 
 
 BOUNDS = Bounds()
@@ -111,10 +111,11 @@ def _decode(data: bytes, path: str, bounds: Bounds) -> str:
 
 
 def _check_events(text: str, path: str, bounds: Bounds) -> None:
-    """Refuse, before any tree is built, what would make a tree too deep or share too much."""
-    depth = aliases = 0
+    """Refuse, before any tree is built, what would make a tree too deep, too large or share too much."""
+    depth = aliases = nodes = 0
     for event in yaml.parse(text, Loader=_PlainLoader):
         line = event.start_mark.line + 1 if event.start_mark else None
+        nodes += isinstance(event, NodeEvent)
         if isinstance(event, CollectionStartEvent):
             depth += 1
         elif isinstance(event, CollectionEndEvent):
@@ -123,6 +124,8 @@ def _check_events(text: str, path: str, bounds: Bounds) -> None:
             aliases += 1
         if depth > bounds.depth:
             raise _too_deep(path, bounds, line)
+        if nodes > bounds.nodes:
+            raise _too_many(path, bounds, line)
         if aliases > bounds.aliases:
             message = f"The document uses more than {bounds.aliases} aliases."
             raise DocumentRefusedError("yaml-alias", path, line, message, "Write the values out.")
@@ -192,7 +195,7 @@ def load_json(data: bytes, path: str, bounds: Bounds = BOUNDS) -> Any:
         value = json.loads(
             text, object_pairs_hook=_unique_pairs, parse_constant=_no_constant, parse_int=_exact, parse_float=_finite
         )
-        depth = _check_parts(value, bounds.depth)
+        depth, nodes = _measure(value, bounds.depth)
     except json.JSONDecodeError as error:
         message = f"Not valid JSON: {error.msg}."
         raise DocumentRefusedError("json", path, error.lineno, message, "Correct it.") from None
@@ -202,6 +205,8 @@ def load_json(data: bytes, path: str, bounds: Bounds = BOUNDS) -> Any:
         raise DocumentRefusedError("json", path, None, f"Not valid JSON: {error}.", "Correct it.") from None
     if depth > bounds.depth:
         raise _too_deep(path, bounds)
+    if nodes > bounds.nodes:
+        raise _too_many(path, bounds)
     return value
 
 
@@ -213,17 +218,26 @@ def read_text(data: bytes, path: str, bounds: Bounds = BOUNDS) -> str:
     return text
 
 
+def _too_many(path: str, bounds: Bounds, line: int | None = None) -> DocumentRefusedError:
+    message = f"The document has more than {bounds.nodes} parts."
+    return DocumentRefusedError("document-size", path, line, message, "Make it smaller.")
+
+
 def _too_deep(path: str, bounds: Bounds, line: int | None = None) -> DocumentRefusedError:
     message = f"The document nests deeper than {bounds.depth} levels."
     return DocumentRefusedError("document-depth", path, line, message, "Make it flatter.")
 
 
-def _check_parts(value: Any, deepest: int) -> int:
-    """Return how deep ``value`` nests, at most one more than ``deepest``; refuse texts that cannot be stored."""
+def _measure(value: Any, deepest: int) -> tuple[int, int]:
+    """Return how deep ``value`` nests (at most one more than ``deepest``) and of how many parts it is.
+
+    Raises ``ValueError`` for a text that cannot be stored.
+    """
     level = [value]
-    depth = 0
+    depth = nodes = 0
     while level and depth <= deepest:
         depth += 1
+        nodes += len(level)
         below: list[Any] = []
         for part in level:
             if isinstance(part, str):
@@ -233,7 +247,7 @@ def _check_parts(value: Any, deepest: int) -> int:
             elif isinstance(part, list):
                 below += part
         level = below
-    return depth
+    return depth, nodes
 
 
 def _unique_pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

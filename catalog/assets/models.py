@@ -2,14 +2,15 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID, uuid4
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict
 from sqlalchemy import Column, Computed, ForeignKeyConstraint, Index, UniqueConstraint
 from sqlalchemy.dialects.postgresql import TSVECTOR
 from sqlmodel import Field, SQLModel
 
+from catalog.assets.findings import storable
 from catalog.clock import now
 from catalog.columns import Json, Timestamp, one_of
 
@@ -197,15 +198,18 @@ class AssetVersionRead(_Read):
     owned: bool
 
 
+Text = Annotated[str, AfterValidator(storable)]
+
+
 class SearchQuery(BaseModel):
     """What is searched for: words (each may be the beginning of one), filters, and where the page begins."""
 
-    q: str = Field(default="", max_length=200)
-    kind: str | None = None
-    namespace: str | None = None
-    archetype: str | None = None
+    q: Text = Field(default="", max_length=200)
+    kind: Text | None = None
+    namespace: Text | None = None
+    archetype: Text | None = None
     limit: int = Field(default=20, ge=1, le=100)
-    cursor: str | None = None
+    cursor: Text | None = None
 
 
 class FacetCount(_Read):
@@ -237,5 +241,5 @@ class SearchResult(_Read):
 class ChangeVersionState(BaseModel):
     """Why a version changes its state, and what to use instead where there is something (``namespace/name>=2``)."""
 
-    reason: str = Field(min_length=1, max_length=1000)
-    replacement: str | None = Field(default=None, max_length=200)
+    reason: Text = Field(min_length=1, max_length=1000)
+    replacement: Text | None = Field(default=None, max_length=200)

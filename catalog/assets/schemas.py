@@ -5,7 +5,8 @@ References that repeat themselves, and schemas that grow without measure, are re
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextvars import ContextVar
 from functools import lru_cache
 from typing import Annotated, Any
 
@@ -23,6 +24,8 @@ from catalog.errors import FieldError
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 SCHEMA_BOUNDS = Bounds(size=64 * 1024)
 MOST_SUBSCHEMAS = 5_000
+MOST_STEPS = 100_000
+"""How many keywords one validation may look at; an honest form needs a few hundred."""
 
 _PLAIN_PLACE = re.compile(r"(?:/properties/[^/]+)+")
 _ANCHORS = ("$id", "$anchor", "$dynamicAnchor", "$dynamicRef", "$recursiveRef", "$vocabulary")
@@ -116,7 +119,7 @@ def _children(part: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
             yield f"{keyword}/{index}", child
     for keyword in _NAMED:
         for name, child in part.get(keyword, {}).items():
-            yield f"{keyword}/{_escape(name)}", child
+            yield f"{keyword}/{escape(name)}", child
 
 
 def _target(root: Mapping[str, Any], reference: Any) -> Any:
@@ -191,16 +194,46 @@ def _check_pattern_properties(
                 yield from validator.descend(value, subschema, path=name, schema_path=pattern)
 
 
-_VALIDATOR = extend(  # type: ignore[no-untyped-call]  # jsonschema leaves this one untyped
-    Draft202012Validator, {"pattern": _check_pattern, "patternProperties": _check_pattern_properties}
-)
+class _TooMuchWorkError(Exception):
+    """Validating takes more steps than any honest schema and value need."""
+
+
+_STEPS_LEFT: ContextVar[list[int]] = ContextVar("slipway_schema_steps")
+
+
+def _counted(
+    keyword: str, check: Callable[..., Iterator[ValidationError] | None]
+) -> Callable[..., Iterator[ValidationError]]:
+    """Return a keyword's check that counts as one step; comparing the entries of a list counts as many."""
+
+    def counted(validator: Any, value: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
+        left = _STEPS_LEFT.get()
+        left[0] -= 1
+        if keyword == "uniqueItems" and isinstance(instance, list):
+            left[0] -= len(instance) ** 2 // 16
+        if left[0] < 0:
+            raise _TooMuchWorkError
+        yield from check(validator, value, instance, schema) or ()
+
+    return counted
+
+
+_CHECKS = {**Draft202012Validator.VALIDATORS, "pattern": _check_pattern, "patternProperties": _check_pattern_properties}
+# jsonschema leaves extend untyped.
+_VALIDATOR = extend(Draft202012Validator, {name: _counted(name, check) for name, check in _CHECKS.items()})  # type: ignore[no-untyped-call]
 _FORMATS = FormatChecker(("date", "time", "date-time", "email", "ipv4", "ipv6", "uuid", "uri", "duration", "hostname"))
 
 
 def field_errors(schema: Mapping[str, Any], value: Any) -> list[FieldError]:
     """Return everything in which ``value`` does not fit ``schema``, each with the JSON pointer of the field."""
     validator = _VALIDATOR(schema, format_checker=_FORMATS)
-    errors = [each for error in validator.iter_errors(value) for each in _field_errors(error)]
+    reset = _STEPS_LEFT.set([MOST_STEPS])
+    try:
+        errors = [each for error in validator.iter_errors(value) for each in _field_errors(error)]
+    except (_TooMuchWorkError, RecursionError):
+        return [FieldError("", "This takes too long to validate. Give fewer values, or use a simpler schema.")]
+    finally:
+        _STEPS_LEFT.reset(reset)
     return sorted(dict.fromkeys(errors), key=lambda error: error.pointer)
 
 
@@ -211,14 +244,14 @@ def _field_errors(error: ValidationError) -> Iterator[FieldError]:
     if error.validator == "required":
         for name in schema["required"]:
             if name not in value:
-                yield FieldError(f"{pointer}/{_escape(name)}", "This is required.")
+                yield FieldError(f"{pointer}/{escape(name)}", "This is required.")
     elif error.validator == "additionalProperties" and schema["additionalProperties"] is False:
         known = schema.get("properties", {})
         for name in value:
             if name not in known and not any(
                 _matches(pattern, name) for pattern in schema.get("patternProperties", {})
             ):
-                yield FieldError(f"{pointer}/{_escape(name)}", _unknown(name, list(known)))
+                yield FieldError(f"{pointer}/{escape(name)}", _unknown(name, list(known)))
     else:
         yield FieldError(pointer, _sentence(error))
 
@@ -258,8 +291,9 @@ def _sentence(error: ValidationError) -> str:
 
 
 def _pointer(place: Sequence[str | int]) -> str:
-    return "".join(f"/{_escape(str(step))}" for step in place)
+    return "".join(f"/{escape(str(step))}" for step in place)
 
 
-def _escape(name: str) -> str:
+def escape(name: str) -> str:
+    """Return a name as one step of a JSON pointer."""
     return name.replace("~", "~0").replace("/", "~1")

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 
+from catalog.assets.findings import storable
 from catalog.errors import FieldError, InvalidInputError
 
 _MOST_WORDS = 10
@@ -32,6 +33,10 @@ class Position:
         return base64.urlsafe_b64encode(data.encode()).decode().rstrip("=")
 
 
+def _is_plain(found: Position) -> bool:
+    return all(storable(text) == text for text in (found.name, found.namespace))
+
+
 def position(cursor: str) -> Position:
     """Read a cursor; raise ``InvalidInputError`` where it is none of ours."""
     try:
@@ -39,7 +44,7 @@ def position(cursor: str) -> Position:
         found = Position(int(exact), Decimal(str(rank)), str(name), str(namespace))
     except (ValueError, TypeError, InvalidOperation, RecursionError):
         found = None
-    if found is None or not found.rank.is_finite() or found.exact not in {0, 1} or "\0" in found.name + found.namespace:
+    if found is None or not found.rank.is_finite() or found.exact not in {0, 1} or not _is_plain(found):
         detail = "The cursor is not one that a search gave. Leave it out to begin at the first page."
         raise InvalidInputError(detail, [FieldError("/cursor", detail)])
     return found

@@ -14,7 +14,10 @@ from catalog.assets.shapes import Shape, suggestion
 from catalog.assets.skeletons import skeleton
 
 TEMPLATE_SUFFIX = ".j2"
-_YAML_BOUNDS = Bounds(size=1024 * 1024, depth=64, aliases=1000)
+MOST_TEXT = 512 * 1024
+"""How many bytes of templates and YAML one package may have, because each is parsed when it is checked."""
+
+_YAML_BOUNDS = Bounds(size=128 * 1024, depth=64, aliases=1000, nodes=50_000)
 # Only ever asked to parse: rendering belongs to a sandboxed worker.
 _SYNTAX = Environment(
     autoescape=False,  # noqa: S701  (the output is YAML, not HTML, and nothing is rendered here)
@@ -62,11 +65,16 @@ class PipelineTemplate:
             if target["to"] != ".":
                 for problem in check_name(target["to"].removesuffix("/")):
                     yield package.finding(problem.rule, ("spec", "targets", index, "to"), problem.message, problem.fix)
+        left = MOST_TEXT
         for path in package.archive.under("content"):
-            if path.endswith(TEMPLATE_SUFFIX):
-                yield from _check_template(package, path)
-            elif path.endswith((".yml", ".yaml")):
-                yield from _check_yaml(package, path)
+            if not path.endswith((TEMPLATE_SUFFIX, ".yml", ".yaml")):
+                continue
+            left -= package.archive.files[path].size
+            if left < 0:
+                message = f"The pipelines have more than {MOST_TEXT} bytes of text."
+                yield Finding("text-size", path, None, message, "Split the asset, or make the files smaller.")
+                break
+            yield from _check_template(package, path) if path.endswith(TEMPLATE_SUFFIX) else _check_yaml(package, path)
 
     def skeleton(self, namespace: str, name: str) -> Mapping[str, bytes]:
         """Return a template with one GitHub Actions workflow."""

@@ -15,6 +15,7 @@ from catalog.assets.skeletons import skeleton
 _BUNDLE_MANIFEST = "content/.manifest"
 _COMMENTS = re.compile(r"^(?:\s|#[^\n]*\n)*")
 _PACKAGE = re.compile(r"package\s+([A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)*)[ \t]*(?:#[^\n]*)?(?:\n|$)")
+_QUOTED = re.compile(r'"([A-Za-z0-9_.-]{1,100})"')
 
 Entrypoint = Annotated[
     str, StringConstraints(max_length=200, pattern=r"^[A-Za-z_][A-Za-z0-9_]*(?:/[A-Za-z_][A-Za-z0-9_]*)+$")
@@ -69,7 +70,8 @@ class PolicyBundle:
                 if roots is not None and not any(name == root or name.startswith(f"{root}/") for root in roots):
                     message = f"The package {name.replace('/', '.')} lies outside the roots of {_BUNDLE_MANIFEST}."
                     yield Finding("rego-root", path, 1, message, "Add its root, or move the package.")
-        yield from _check_spec(package, packages, "\n".join(package.text(path) for path in rules))
+        reported = {name for path in rules for name in _QUOTED.findall(package.text(path))}
+        yield from _check_spec(package, packages, reported)
 
     def skeleton(self, namespace: str, name: str) -> Mapping[str, bytes]:
         """Return a bundle with one rule and its tests."""
@@ -102,7 +104,7 @@ def _package_of(text: str) -> str | None:
     return match[1].replace(".", "/") if match else None
 
 
-def _check_spec(package: Package, packages: set[str], rules: str) -> Iterator[Finding]:
+def _check_spec(package: Package, packages: set[str], reported: set[str]) -> Iterator[Finding]:
     spec = package.document.value["spec"]
     for index, entrypoint in enumerate(spec["entrypoints"]):
         if entrypoint.rpartition("/")[0] not in packages:
@@ -111,7 +113,7 @@ def _check_spec(package: Package, packages: set[str], rules: str) -> Iterator[Fi
             yield package.finding("entrypoint", ("spec", "entrypoints", index), message, fix)
     for index, control in enumerate(spec.get("controls", ())):
         for rule in control["rules"]:
-            if f'"{rule}"' not in rules:
+            if rule not in reported:
                 message = f"No rule of the bundle reports {rule}."
                 yield package.finding("control", ("spec", "controls", index), message, "Name a rule that exists.")
 

@@ -13,6 +13,7 @@ from catalog.assets.errors import (
     VersionNotSelectableError,
     VersionStateError,
 )
+from catalog.assets.findings import printable
 from catalog.assets.models import (
     Asset,
     AssetRead,
@@ -25,7 +26,7 @@ from catalog.assets.models import (
     VersionState,
     VersionSummary,
 )
-from catalog.assets.references import AssetReference
+from catalog.assets.references import AssetReference, is_name
 from catalog.assets.versions import parse_version
 from catalog.providers.blobs import BlobError, BlobStore
 
@@ -113,7 +114,8 @@ class Reading:
             raise ArchiveUnavailableError(f"The archive of {label(found)} cannot be served: {error}") from None
 
     def _asset(self, tenant_id: UUID, namespace: str, name: str) -> Asset:
-        found = queries.asset(self._session, tenant_id, namespace, name)
+        could_exist = is_name(namespace) and is_name(name)
+        found = queries.asset(self._session, tenant_id, namespace, name) if could_exist else None
         if found is None:
             raise no_asset(namespace, name)
         return found
@@ -148,7 +150,8 @@ def version_read(version: AssetVersion, tenant_id: UUID) -> AssetVersionRead:
 
 def no_asset(namespace: str, name: str) -> AssetNotFoundError:
     """Return the error for an asset that does not exist, or not for this tenant."""
-    return AssetNotFoundError(f"There is no asset {namespace}/{name}, or you may not see it.")
+    wanted = printable(f"{namespace}/{name}"[:130])
+    return AssetNotFoundError(f"There is no asset {wanted}, or you may not see it.")
 
 
 def _facets(counts: Sequence[queries.FacetRow], query: SearchQuery) -> dict[str, list[FacetCount]]:

@@ -207,6 +207,17 @@ def test_the_other_kinds_check_what_can_be_checked_without_running(
     assert rule in [finding.rule for finding in changed((old, new), kind=kind, path=path)]
 
 
+def test_pipelines_have_a_limit_of_text() -> None:
+    files = {**files_of("pipeline-template"), "content/github/large.yml": b"# filling\n" * 60_000}
+    assert [finding.rule for finding in findings(files)] == ["text-size"]
+
+
+def test_the_rules_of_controls_must_exist() -> None:
+    controls = "level: advisory\n  controls: [{id: CC8.1, rules: [release-owner, release-notes]}]"
+    found = changed(("level: advisory", controls), kind="policy-bundle")
+    assert [finding.message for finding in found] == ["No rule of the bundle reports release-notes."]
+
+
 def test_a_damaged_wheel_is_found() -> None:
     files = files_of("component-package")
     wheel = next(path for path in files if path.endswith(".whl"))

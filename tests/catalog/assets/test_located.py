@@ -68,6 +68,7 @@ def test_every_part_has_its_line() -> None:
         (b"", "yaml", 1),
         (b"[" * 40, "document-depth", 1),
         (b"x" * 70_000, "document-size", None),
+        (b"[" + b"a," * 25_000 + b"]", "document-size", 1),
     ],
 )
 def test_what_is_refused_says_where(data: bytes, rule: str, line: int | None) -> None:
@@ -92,6 +93,11 @@ def test_a_few_aliases_are_fine() -> None:
 def test_json_that_cannot_be_carried_is_refused(data: bytes) -> None:
     with pytest.raises(DocumentRefusedError):
         load_json(data, "x.json")
+
+
+def test_json_of_too_many_parts_is_refused() -> None:
+    with pytest.raises(DocumentRefusedError, match="more than 20000 parts"):
+        load_json(json.dumps([0] * 20_001).encode(), "x.json")
 
 
 def test_deep_json_is_refused() -> None:

@@ -90,6 +90,19 @@ def test_a_pattern_that_would_explode_elsewhere_is_quick() -> None:
     assert time.perf_counter() - started < 2
 
 
+@pytest.mark.parametrize(
+    ("schema", "value"),
+    [
+        ({"items": {"anyOf": [{"const": index} for index in range(4000)]}}, ["x"] * 5000),
+        ({"uniqueItems": True}, [{"a": index} for index in range(20_000)]),
+    ],
+)
+def test_validation_ends_however_much_there_is(schema: dict[str, Any], value: Any) -> None:
+    started = time.perf_counter()
+    assert [error.detail[:29] for error in field_errors(schema, value)] == ["This takes too long to valida"]
+    assert time.perf_counter() - started < 20
+
+
 def test_defaults_must_fit() -> None:
     assert problems(properties={"a": {"type": "string", "default": 1}}) == ["schema-default"]
 
@@ -130,6 +143,18 @@ def test_every_misfit_is_reported_at_its_field_without_the_value() -> None:
     with pytest.raises(InvalidInputsError) as refusal:
         complete_inputs(SCHEMA, {})
     assert [error.pointer for error in refusal.value.errors] == ["/inputs/token"]
+
+
+def test_what_cannot_be_stored_is_refused_at_its_field() -> None:
+    for text in ("a\0b", "\ud800"):
+        values = {"token": "t", "database": {"name": text}, "list": [text], text: 1}
+        with pytest.raises(InvalidInputsError) as refusal:
+            complete_inputs({}, values)
+        assert [error.pointer for error in refusal.value.errors] == [
+            "/inputs/database/name",
+            "/inputs/list/0",
+            "/inputs",
+        ]
 
 
 def test_an_asset_without_a_schema_takes_no_inputs() -> None:

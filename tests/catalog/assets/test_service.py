@@ -83,7 +83,7 @@ class TestSearch:
     def test_words_may_be_beginnings(self, database: Database, acme: Principal, q: str) -> None:
         assert "acme/web" in names(search(database, acme, q))
 
-    @pytest.mark.parametrize("q", ["'", "a' | 'b", ":*", "&", "\\", "!web", "%", "(", "web:A", "<->", "\u0661"])
+    @pytest.mark.parametrize("q", ["'", "a' | 'b", ":*", "&", "\\", "!web", "%", "(", "web:A", "<->", "\u0661", "a\0b"])
     def test_no_text_breaks_the_search(self, database: Database, acme: Principal, q: str) -> None:
         search(database, acme, q)
 
@@ -122,7 +122,9 @@ class TestSearch:
                     break
             assert found == expected
 
-    @pytest.mark.parametrize("cursor", ["x", "!!!", "W10", "bnVsbA", "WzAsIk5hTiIsImEiLCJiIl0"])
+    @pytest.mark.parametrize(
+        "cursor", ["x", "!!!", "W10", "bnVsbA", "WzAsIk5hTiIsImEiLCJiIl0", "WzAsIjAiLCJcdWQ4MDAiLCJiIl0"]
+    )
     def test_a_foreign_cursor_is_refused(self, database: Database, acme: Principal, cursor: str) -> None:
         with pytest.raises(InvalidInputError, match="cursor"):
             search(database, acme, cursor=cursor)
@@ -272,6 +274,11 @@ class TestVersions:
         with database.tenant_session(acme.tenant_id) as session, refusal:
             AssetService(session).archive(acme.tenant_id, "acme", "shop", "1.0.0", blobs)
         assert move(database, acme, "restore", "shop", "1.0.0").state is VersionState.PUBLISHED
+
+    @pytest.mark.parametrize("name", ["", "a\0b", "\ud800", "Shop", "x" * 200, "../shop"])
+    def test_what_cannot_be_a_name_names_no_asset(self, database: Database, acme: Principal, name: str) -> None:
+        with database.tenant_session(acme.tenant_id) as session, pytest.raises(AssetNotFoundError):
+            AssetService(session).get(acme.tenant_id, "acme", name)
 
     def test_revoked_is_for_ever(self, database: Database, acme: Principal, publish: Publish) -> None:
         publish(acme, "shop")
