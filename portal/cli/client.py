@@ -16,8 +16,8 @@ from portal.cli.sse import ServerEvent, parse_events
 API = "/api/v1"
 # Publishing may take the server some 30 seconds before it answers.
 _TIMEOUT = httpx.Timeout(90.0, connect=10.0)
-# The server sends a sign of life more often than this.
-_STREAM_TIMEOUT = httpx.Timeout(45.0, connect=10.0)
+# The server sends a sign of life every ten seconds.
+_STREAM_TIMEOUT = httpx.Timeout(25.0, connect=10.0)
 
 
 class Client:

@@ -221,6 +221,8 @@ class Cutter:
                 client.sendall(part)
                 passed += len(part) if is_stream else 0
                 if is_stream and passed > self._limit:
+                    # Closing alone would leave the connection open as long as the other thread reads from it.
+                    client.shutdown(socket.SHUT_RDWR)
                     return
 
     def _send(self, client: socket.socket, upstream: socket.socket) -> None:
