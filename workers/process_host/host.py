@@ -17,7 +17,7 @@ from typing import IO, TypeVar, cast
 from workers.process_host import ProcessHostError, ProcessSpec, ProcessState, ProcessStatus, ports, sessions
 from workers.process_host.isolation import REASONS, Isolation, Isolator
 from workers.process_host.logs import CappedLog, previous, tail
-from workers.process_host.table import Table
+from workers.process_host.table import Table, first_uid
 
 T = TypeVar("T")
 
@@ -54,7 +54,7 @@ class ProcessHost:
         self._logs = self._root / "logs"
         self._root.mkdir(mode=0o711, parents=True, exist_ok=True)
         self._logs.mkdir(mode=0o700, exist_ok=True)
-        self._table = Table(self._root / "table.json")
+        self._table = Table(self._root / "table.json", first_uid(data))
         self._isolator = Isolator(data, kind)
         self._applications: dict[str, _Application] = {}
         self._work: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()

@@ -1,5 +1,6 @@
 """The process host's memory on disk: which processes are wanted, on which ports, under which users."""
 
+import hashlib
 import json
 import os
 from dataclasses import replace
@@ -8,7 +9,23 @@ from typing import Any
 
 from workers.process_host import ProcessHostError, ProcessSpec
 
-FIRST_UID = 210_000
+UID_MAP = Path("/proc/self/uid_map")
+WIDE_UIDS = 1_500_000_000
+ENVIRONMENTS_PER_HOST = 65_536
+
+
+def first_uid(data: Path) -> int:
+    """Return the first user id for the environments of a data directory.
+
+    Two hosts on one machine must not share users, or they would end each other's applications; the directory's path
+    spreads them. A container with few user ids gets a narrower spread.
+    """
+    spread = int.from_bytes(hashlib.sha256(str(data).encode()).digest()[:4])
+    lines = UID_MAP.read_text("ascii").splitlines() if UID_MAP.exists() else []
+    highest = max((int(start) + int(count) for start, _outside, count in map(str.split, lines)), default=WIDE_UIDS)
+    if highest >= WIDE_UIDS:
+        return 200_000_000 + spread % 16_384 * ENVIRONMENTS_PER_HOST
+    return highest // 6 + spread % 50 * (highest // 75)
 
 
 class Table:
@@ -18,8 +35,9 @@ class Table:
     the environment variables of applications and is readable by the host alone.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, first: int) -> None:
         self._path = path
+        self._first = first
         self._uids: dict[str, int] = {}
         self.specs: dict[str, ProcessSpec] = {}
         self.healthy: set[str] = set()
@@ -39,7 +57,7 @@ class Table:
     def uid(self, environment_id: str) -> int:
         """Return the user id of an environment, giving it one where it has none."""
         if environment_id not in self._uids:
-            self._uids[environment_id] = max(self._uids.values(), default=FIRST_UID - 1) + 1
+            self._uids[environment_id] = max(self._uids.values(), default=self._first - 1) + 1
             self._save()
         return self._uids[environment_id]
 

@@ -76,7 +76,17 @@ def test_user_per_environment_keeps_everything_apart(make_host: Callable[..., An
     )
     assert (second["groups"], second["privileges"]) == ([], "1")
     assert second["uid"] != first["uid"]
-    assert min(first["uid"], second["uid"]) >= 210_000
+    assert min(first["uid"], second["uid"]) >= 10_000
+
+
+def test_hosts_on_one_machine_use_different_users(make_host: Callable[..., Any]) -> None:
+    hosts = [make_host("--isolation", "user"), make_host("--isolation", "user")]
+    users = set()
+    for host in hosts:
+        host.start()
+        users.add(probe(host, "env")["uid"])
+
+    assert len(users) == 2
 
 
 def test_bubblewrap_keeps_everything_apart(make_host: Callable[..., Any]) -> None:
