@@ -15,13 +15,17 @@ CONDITIONAL = {
 REPLAYED = [
     ResponseHeader(
         name="Idempotency-Replayed",
+        value="true",
         documentation_only=True,
         description="`true` where this answer was given before to the same Idempotency-Key.",
     )
 ]
 ACCEPTED = [
     ResponseHeader(
-        name="Location", documentation_only=True, description="The operation that carries this out; follow it there."
+        name="Location",
+        value="/api/v1/operations/...",
+        documentation_only=True,
+        description="The operation that carries this out; follow it there.",
     ),
     *REPLAYED,
 ]
@@ -42,13 +46,18 @@ _DETAILS = {
     415: ("unsupported_media_type", "This content type is not understood here", "Send application/json."),
     422: ("invalid_input", "The input is not valid", "One field is not valid."),
     429: ("quota_exceeded", "Quota used up", "50 of 50 environments are in use. Destroy one first."),
+    500: ("internal", "Something went wrong", "This is a fault of Slipway. The log has the details under 6f1c7a52."),
     503: ("unavailable", "Not available at the moment", "The database does not answer. Try again."),
 }
 
 
+ANYWHERE = (400, 500, 503)
+"""Unreadable requests, our own faults, and a database that is away."""
+
+
 def problems(*statuses: int) -> dict[int, ResponseSpec]:
-    """Return the descriptions of the errors that a route may answer with."""
-    return {status: _problem(status) for status in sorted(statuses)}
+    """Return the descriptions of the errors that a route may answer with; those that any may are among them."""
+    return {status: _problem(status) for status in sorted({*statuses, *ANYWHERE})}
 
 
 def _problem(status: int) -> ResponseSpec:

@@ -49,7 +49,16 @@ def declared_body(connection: Connection, handler: BaseRouteHandler) -> None:
         raise UnsupportedMediaTypeError(f"Send {wanted}, and say so in the header Content-Type.")
 
 
-def scope_of(guards: list[Guard]) -> str | None:
-    """Return the scope that a route's guards ask for, None where none does."""
-    found = [str(each.__dict__["scope"]) for each in guards if "scope" in getattr(each, "__dict__", {})]
-    return found[-1] if found else None
+def scope_of(guard: object) -> str | None:
+    """Return the scope that a guard of ``requires`` asks for, None for any other guard."""
+    return getattr(_bare(guard), "__dict__", {}).get("scope")
+
+
+def lets_anyone_signed_in(guard: object) -> bool:
+    """Tell whether a guard is ``signed_in``."""
+    return _bare(guard) is signed_in
+
+
+def _bare(guard: object) -> object:
+    # Litestar keeps guards wrapped, so that it can await them.
+    return getattr(guard, "func", guard)

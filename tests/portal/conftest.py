@@ -1,16 +1,23 @@
 """The portal as its callers meet it: over HTTP, on a real database, as one tenant or another."""
 
+import socket
+import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 
 import pytest
 from litestar import Litestar
 from litestar.testing import TestClient
 
+from catalog.assets.archive import PackageFile, build_archive
+from catalog.assets.skeletons import skeleton
 from catalog.db import Database
 from catalog.settings import Settings
 from catalog.tenancy import ALL_SCOPES, Principal, Role
 from catalog.tenants.models import CreateToken
 from catalog.tenants.service import TenantService
+from portal.__main__ import Server
 from portal.app import create_app
 from portal.auth.cookies import cookie_name
 
@@ -75,6 +82,58 @@ def browser(
     client.cookies.set(cookie_name(settings), secret)
     client.headers.update({"Accept": "text/html", "Sec-Fetch-Site": "same-origin"})
     return client
+
+
+@pytest.fixture
+def served(settings: Settings) -> Iterator[Settings]:
+    """Serve the portal on a real socket, and return the settings that say where."""
+    with serving(settings) as own:
+        yield own
+
+
+@pytest.fixture
+def serve() -> Callable[[Settings], AbstractContextManager[Settings]]:
+    """Return what serves a portal with other settings, as a context manager."""
+    return serving
+
+
+@contextmanager
+def serving(settings: Settings) -> Iterator[Settings]:
+    """Serve a portal on a free port while the block runs."""
+    port = _free_port()
+    own = settings.model_copy(update={"port": port, "base_url": f"http://127.0.0.1:{port}"})
+    server = Server(create_app(own), own)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        deadline = time.monotonic() + 20
+        while not server.started and thread.is_alive() and time.monotonic() < deadline:
+            time.sleep(0.02)
+        assert server.started
+        yield own
+    finally:
+        server.handle_exit(15, None)
+        thread.join(10)
+    assert not thread.is_alive()
+
+
+@pytest.fixture(scope="session")
+def archive() -> bytes:
+    """Build the archive of a small asset, acme/preview, that any check accepts."""
+    files = skeleton("deployment-blueprint", "acme", "preview")
+    return build_archive({path: PackageFile(data) for path, data in files.items()}).data
+
+
+@pytest.fixture
+def free_port() -> int:
+    """Return a port that nobody listens on at the moment."""
+    return _free_port()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def _beside(started: TestClient[Litestar], portal: Litestar) -> TestClient[Litestar]:

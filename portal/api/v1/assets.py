@@ -82,7 +82,7 @@ class VersionList(BaseModel):
     status_code=201,
     responses={
         200: ResponseSpec(PublishedRead, description="Just these bytes were published before", generate_examples=False),
-        **problems(400, 401, 403, 409, 413, 415, 422, 503),
+        **problems(401, 403, 409, 413, 415, 422),
     },
     response_headers=REPLAYED,
     sync_to_thread=True,
@@ -183,7 +183,7 @@ def get_asset_version(
     responses={
         200: ResponseSpec(bytes, media_type=ARCHIVE, description="The archive", generate_examples=False),
         **CONDITIONAL,
-        **problems(401, 403, 404, 409, 503),
+        **problems(401, 403, 404, 409),
     },
     sync_to_thread=True,
 )
@@ -246,7 +246,7 @@ def _moves(verb: str, summary: str, explanation: str) -> Any:
         tags=TAGS,
         guards=WRITE,
         status_code=200,
-        responses=problems(400, 401, 403, 404, 409, 413, 415, 422),
+        responses=problems(401, 403, 404, 409, 413, 415, 422),
         response_headers=REPLAYED,
         sync_to_thread=True,
     )

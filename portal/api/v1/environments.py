@@ -92,7 +92,7 @@ _REQUEST: dict[str, Any] = {
     "tags": TAGS,
     "guards": WRITE,
     "status_code": 202,
-    "responses": problems(400, 401, 403, 409, 413, 415, 422, 429, 503),
+    "responses": problems(401, 403, 409, 413, 415, 422, 429),
     "response_headers": ACCEPTED,
     "sync_to_thread": True,
 }
@@ -152,7 +152,7 @@ def get_environment(
     summary="Read an environment's log",
     tags=TAGS,
     guards=READ,
-    responses=problems(401, 403, 404, 422, 503),
+    responses=problems(401, 403, 404, 422),
     sync_to_thread=True,
 )
 def get_environment_logs(
@@ -175,7 +175,7 @@ def get_environment_logs(
     tags=TAGS,
     guards=WRITE,
     status_code=200,
-    responses=problems(400, 401, 403, 404, 409, 413, 415, 422),
+    responses=problems(401, 403, 404, 409, 413, 415, 422),
     response_headers=REPLAYED,
     sync_to_thread=True,
 )
@@ -218,7 +218,7 @@ def destroy_environment(
     tags=["hooks"],
     guards=WRITE,
     status_code=202,
-    responses=problems(400, 401, 403, 413, 415, 422, 503),
+    responses=problems(401, 403, 413, 415, 422),
     response_headers=REPLAYED,
     sync_to_thread=True,
 )

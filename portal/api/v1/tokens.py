@@ -40,7 +40,7 @@ class Myself(BaseModel):
     summary="Make a token",
     tags=TAGS,
     guards=[requires("tenants:admin")],
-    responses=problems(400, 401, 403, 409, 413, 415, 422),
+    responses=problems(401, 403, 409, 413, 415, 422),
     response_headers=REPLAYED,
     sync_to_thread=True,
 )
