@@ -213,7 +213,10 @@ def _destroy(context: JobContext, hand: HeldLease, stack: Stack, plan: DestroyPl
     with context.session() as session:
         EnvironmentReports(session, context.settings).verifying(hand.lease, plan)
     story.step("verify")
-    left = _left(context, stack, plan)
+    try:
+        left = _left(context, stack, plan)
+    except SlipwayError as error:
+        left = [f"something that could not be looked for ({error.detail})"]
     if left:
         _remains(context, hand, plan, f"Something is left: {', '.join(left)}.")
     with context.session() as session:
@@ -231,7 +234,10 @@ def _left(context: JobContext, stack: Stack, plan: DestroyPlan) -> list[str]:
     """Name everything of the environment that is still found: processes, route, files, stack."""
     directory = _directory(context.settings, plan.environment_id)
     shutil.rmtree(directory, ignore_errors=True)
-    left = list(target(stack.target, context.settings).inventory(plan.environment_id, plan.hostname))
+    place = target(stack.target, context.settings)
+    left = list(place.inventory(plan.environment_id, plan.hostname))
+    if not left:
+        place.forget(plan.environment_id)
     if directory.exists():
         left.append("its files")
     if context.resource(ENGINE).exists(StackRef(stack.project, stack.name)):

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from threading import Event
 from typing import Any
 
@@ -125,8 +126,12 @@ class Operations:
         return {"summary": self._recorder.summary()}
 
     def _forget_backups(self) -> None:
-        """Remove the copies of its state that a removed stack leaves in a state that is kept in files."""
+        """Remove the copies of its state, and the empty folders, that a removed stack leaves in a state of files."""
         if self._backend is not None:
+            stack = self._job.stack
+            for parent in ("history", "backups", "locks/organization"):
+                with suppress(OSError):  # not there, or not empty because somebody locks the stack
+                    (self._backend / ".pulumi" / parent / stack.project / stack.stack).rmdir()
             for path in (self._backend / ".pulumi" / "stacks" / self._job.stack.project).glob("*.bak*"):
                 if path.name.partition(".json")[0] == self._job.stack.stack:
                     path.unlink(missing_ok=True)

@@ -104,6 +104,17 @@ class ProcessHost:
         """Return the last lines of a process's log."""
         return tail(self._log_path(process_id), lines)
 
+    def forget_environment(self, environment_id: str) -> None:
+        """Remove the logs of an environment's processes; raise `ProcessHostError("conflict")` while it has any."""
+
+        def forget() -> None:
+            if any(spec.environment_id == environment_id for spec in self._table.specs.values()):
+                raise ProcessHostError("conflict", "the environment still has processes")
+            for path in self._logs.glob(f"{environment_id}.*"):
+                path.unlink(missing_ok=True)
+
+        self._do(forget)
+
     def health(self) -> dict[str, object]:
         """Say how applications are kept apart and how many there are."""
         kind = self._isolator.kind

@@ -92,6 +92,9 @@ class _Handler(BaseHTTPRequestHandler):
             case "DELETE", ["processes", process_id]:
                 host.stop(process_id, _number(query.get("grace", "5")))
                 return {}
+            case "DELETE", ["environments", environment_id]:
+                host.forget_environment(environment_id)
+                return {}
             case "GET", ["processes", process_id, "log"]:
                 return {"lines": host.log_tail(process_id, int(_number(query.get("lines", "100"))))}
         raise ProcessHostError("not_found", "there is nothing at this address")

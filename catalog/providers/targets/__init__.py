@@ -31,6 +31,10 @@ class Target(Protocol):
         """Name everything of an environment that is there; empty once nothing is left."""
         ...
 
+    def forget(self, environment_id: UUID) -> None:
+        """Remove what outlives an environment's applications, such as their logs; nothing may run any more."""
+        ...
+
     def log_tails(self, environment_id: UUID, lines: int) -> tuple[LogTail, ...]:
         """Return the end of each component's log."""
         ...

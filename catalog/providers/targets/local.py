@@ -26,6 +26,10 @@ class LocalTarget:
         routes = [f"the route {each.host}" for each in self._router.list() if each.host == hostname]
         return (*processes, *routes)
 
+    def forget(self, environment_id: UUID) -> None:
+        """Remove the logs of the environment's processes."""
+        self._ask(f"/environments/{environment_id}", {}, method="DELETE")
+
     def log_tails(self, environment_id: UUID, lines: int) -> tuple[LogTail, ...]:
         """Return the end of each process's log, newest process last."""
         tails = []
@@ -38,10 +42,10 @@ class LocalTarget:
         found: list[dict[str, Any]] = self._ask("/processes", {"environment": str(environment_id)})["processes"]
         return found
 
-    def _ask(self, path: str, parameters: dict[str, str]) -> dict[str, Any]:
+    def _ask(self, path: str, parameters: dict[str, str], method: str = "GET") -> dict[str, Any]:
         try:
             with httpx.Client(transport=httpx.HTTPTransport(uds=self._socket), timeout=SECONDS) as client:
-                answer: dict[str, Any] = client.get(f"http://process-host{path}", params=parameters).json()
+                answer: dict[str, Any] = client.request(method, f"http://process-host{path}", params=parameters).json()
         except (httpx.HTTPError, ValueError) as error:
             raise TargetUnavailableError(f"The process host does not answer: {error}. Is it running?") from error
         if "code" in answer and "message" in answer:
