@@ -14,6 +14,7 @@ from litestar.response import Redirect
 from catalog.clock import now
 from catalog.tenancy import Principal
 from portal.pages import presentation
+from portal.pages.markdown import render_markdown
 from portal.pages.shell import NOTICES, THEMES, Shell, Toast
 from portal.pages.static_files import StaticFiles
 
@@ -59,6 +60,7 @@ def create_environment(static: StaticFiles, clock: Callable[[], datetime] = now)
         auto_reload=False,
     )
     environment.filters.update(presentation.filters(clock))
+    environment.filters["markdown"] = render_markdown
     environment.globals.update(static_url=static.url, icon=static.icon, look=presentation.look)
     return environment
 

@@ -37,7 +37,7 @@ class UploadPage(Page):
     filename: str = ""
     findings: Sequence[Finding] = ()
     problem: str = ""
-    visibility: str = ""
+    visibility: str = "keep"
 
     @property
     def groups(self) -> list[tuple[str, list[Finding]]]:
@@ -72,7 +72,7 @@ class UploadForm:
     """The form as it is sent; a browser sends a nameless file where none was chosen."""
 
     archive: UploadFile | None = None
-    visibility: str = ""
+    visibility: str = "keep"
 
 
 @get("/uploads/new", guards=[requires("assets:read")], sync_to_thread=True)

@@ -15,6 +15,8 @@ from catalog.assets.skeletons import skeleton
 from catalog.db import Database
 from catalog.environments.models import Environment, Phase
 from catalog.events.outbox import append
+from catalog.providers.scm.local_git import demo_repositories
+from catalog.settings import Settings
 from catalog.tenancy import Principal
 from catalog.tenants.events import TokenCreated
 
@@ -41,9 +43,9 @@ def published(browser: Browser) -> Browser:
 
 
 @pytest.fixture
-def repository(tmp_path: Path) -> Path:
-    folder = tmp_path / "hello"
-    folder.mkdir()
+def repository(settings: Settings) -> Path:
+    folder = demo_repositories(settings) / "hello"
+    folder.mkdir(parents=True)
     (folder / "Procfile").write_text("web: python3 -m http.server $PORT\n")
     name = ("-c", "user.name=Ann", "-c", "user.email=ann@example.com")
     for command in (
