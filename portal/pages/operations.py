@@ -11,8 +11,7 @@ from litestar.response import Redirect, Stream
 from sqlmodel import Session
 
 from catalog.events.service import DeadLetterRead, EventService
-from catalog.operations.models import OperationRead
-from catalog.operations.rules import FINAL
+from catalog.operations.models import OperationRead, OperationState
 from catalog.operations.service import OperationService, read
 from portal.auth.guards import requires
 from portal.boundary import Caller, OpenSession, WebRequest
@@ -37,7 +36,7 @@ class OperationPage(Page):
     @property
     def is_moving(self) -> bool:
         """Tell whether the operation still works."""
-        return self.operation.state not in FINAL
+        return self.operation.state in {OperationState.PENDING, OperationState.RUNNING}
 
     @property
     def title(self) -> str:
