@@ -150,10 +150,11 @@ def release(session: Session, delivery_id: int, attempt: int) -> None:
     put_off(session, delivery_id, attempt, timedelta(), None, failed=False)
 
 
+# A row that still reads pending is locked by the relay, which has sent and not committed: this waits for it.
 _HAND_BACK = text("""
     WITH handed_back AS (
         UPDATE deliveries SET lease_until = clock_timestamp()
-        WHERE id = :id AND attempt = :attempt - 1 AND state = 'sent'
+        WHERE id = :id AND attempt = :attempt - 1 AND state IN ('pending', 'sent')
         RETURNING id
     )
     SELECT pg_notify(:channel, '') FROM handed_back

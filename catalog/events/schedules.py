@@ -62,7 +62,8 @@ def claim(session: Session, job: str, run: int, lease: timedelta = RUN_LEASE) ->
 
 
 _HAND_BACK = text("""
-    UPDATE schedules SET lease_until = clock_timestamp() WHERE job = :job AND run = :run AND state = 'sent'
+    UPDATE schedules SET lease_until = clock_timestamp()
+    WHERE job = :job AND ((state = 'sent' AND run = :run) OR (state = 'pending' AND run = :run - 1))
 """)
 
 

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -86,7 +87,11 @@ class WaitingConsumer(Consumer):
         return message
 
     def close(self) -> None:
-        """Release what the consumer holds."""
+        """Put back what was fetched and never given out, which Dramatiq would leave to a later clean-up."""
+        fetched = [MessageProxy(Message.decode(data)) for data in self._inner.message_cache if data]
+        self._inner.message_cache = []
+        with suppress(redis.RedisError):
+            self._inner.requeue(fetched)
         self._inner.close()
 
 

@@ -210,6 +210,38 @@ def test_a_periodic_job_runs_by_itself_and_never_twice_at_once(running: Any) -> 
     assert overlaps[0] == 0
 
 
+def test_a_queue_may_be_bounded_so_that_others_keep_threads(database: Database, acme: Principal, running: Any) -> None:
+    slow, quick = Worker("slow", queue="slow", concurrency=2), Worker("quick", queue="quick")
+    lock, go_on = threading.Lock(), threading.Event()
+    busy, most, quick_runs = [0], [0], [0]
+
+    @slow.on(Asked)
+    @slow.job("tests.hold")
+    def hold(_context: JobContext) -> None:
+        with lock:
+            busy[0] += 1
+            most[0] = max(most[0], busy[0])
+        go_on.wait(20)
+        with lock:
+            busy[0] -= 1
+
+    @quick.on(Asked)
+    @quick.job("tests.quick")
+    def run(_context: JobContext) -> None:
+        with lock:
+            quick_runs[0] += 1
+            if quick_runs[0] == 12:
+                go_on.set()
+
+    with running(slow, quick):
+        for number in range(12):
+            with database.tenant_session(acme.tenant_id) as session:
+                subject = f"things/{number}"
+                outbox.append(session, Asked(), tenant_id=acme.tenant_id, subject=subject, actor="test")
+        assert go_on.wait(20), "the quick jobs waited for the slow ones"
+    assert most[0] <= 2
+
+
 def test_the_interval_of_a_periodic_job_may_come_from_the_settings(settings: Settings) -> None:
     worker = Worker("polls", queue="test")
 
