@@ -1,6 +1,7 @@
 """Errors on their way out: problem details (RFC 9457) for programs, a page or a fragment for people."""
 
 import logging
+import re
 from typing import Any
 from urllib.parse import quote
 
@@ -59,6 +60,7 @@ class ProblemDetails(BaseModel):
     correlation_id: str = Field(default="", examples=["6f1c7a52-3c6e-4a0c-9a4e-6b1a5d1f2c3d"])
 
 
+_MISSING = re.compile(r"missing required field `([^`]+)`")
 _HTTP = {
     400: ("malformed", "The request could not be read"),
     401: (UnauthorizedError.code, UnauthorizedError.title),
@@ -161,7 +163,9 @@ def _field_errors(error: ValidationException) -> list[FieldError]:
 
 def _keys(message: dict[str, object]) -> list[str]:
     key = str(message.get("key", ""))
-    return [] if key in {"", "data"} else key.split(".")
+    keys = [] if key in {"", "data"} else key.split(".")
+    missing = _MISSING.search(str(message.get("message", "")))
+    return [*keys, missing[1]] if missing else keys
 
 
 def _pointer(location: tuple[object, ...] | list[str]) -> str:

@@ -1,0 +1,190 @@
+"""Environments over HTTP: asked for, listed, watched by ETag, prolonged, dismissed, and moved by a hook."""
+
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from litestar import Litestar
+from litestar.testing import TestClient
+
+from catalog.settings import Settings
+from portal.cli.sample_repository import BRANCH, PULL_REQUEST, ensure_sample_repository
+
+Client = TestClient[Litestar]
+API = "/api/v1"
+
+
+@pytest.fixture
+def settings(settings: Settings, tmp_path: Path) -> Settings:
+    """Let repositories below the test's folder be read."""
+    return settings.model_copy(update={"local_repository_roots": (tmp_path,), "environment_quota": 3})
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    """Make a repository with a pull request."""
+    return ensure_sample_repository(tmp_path, os.defpath)[0]
+
+
+@pytest.fixture
+def asked(api: Client, archive: bytes, repository: Path) -> dict[str, Any]:
+    """Publish a blueprint, and return what an environment of it is asked for with."""
+    published = api.post(f"{API}/assets", files={"archive": ("a.tar.gz", archive, "application/gzip")})
+    assert published.status_code == 201, published.text
+    return {
+        "repository": str(repository),
+        "pull_request": PULL_REQUEST,
+        "branch": BRANCH,
+        "blueprint": "acme/preview",
+    }
+
+
+def commit(repository: Path) -> None:
+    git = ["git", "-C", str(repository), "-c", "user.name=Ann", "-c", "user.email=ann@example.com"]
+    subprocess.run([*git, "commit", "--quiet", "--allow-empty", "-m", "More"], check=True)
+
+
+def test_an_environment_is_accepted_and_can_be_followed(api: Client, asked: dict[str, Any]) -> None:
+    answer = api.post(f"{API}/environments/ephemeral", json=asked)
+    assert answer.status_code == 202, answer.text
+    accepted = answer.json()
+    assert set(accepted) == {"id", "phase", "url", "expires_at", "operation"}
+    assert accepted["phase"] == "queued"
+    assert answer.headers["location"] == f"{API}/operations/{accepted['operation']}"
+    operation = api.get(answer.headers["location"]).json()
+    assert operation["state"] == "pending"
+    assert operation["subject"] == f"environments/{accepted['id']}"
+    assert [each["name"] for each in operation["steps"]] == ["source", "prepare", "apply", "publish"]
+    assert accepted["expires_at"].endswith("Z"), "times are RFC 3339 in UTC"
+    assert operation["created_at"].endswith("Z")
+
+
+def test_the_promised_path_at_the_root_is_the_same(api: Client, asked: dict[str, Any]) -> None:
+    key = {"Idempotency-Key": "one"}
+    first = api.post("/environments/ephemeral", json=asked, headers=key)
+    second = api.post(f"{API}/environments/ephemeral", json=asked, headers=key)
+    assert (first.status_code, second.status_code) == (202, 202)
+    assert first.content == second.content
+    assert second.headers["idempotency-replayed"] == "true"
+    assert second.headers["location"] == first.headers["location"]
+    assert len(api.get(f"{API}/environments").json()["items"]) == 1
+
+
+def test_at_the_root_errors_are_those_of_the_api(anyone: Client) -> None:
+    answer = anyone.post("/environments/ephemeral", json={}, headers={"Accept": "text/html"})
+    assert answer.status_code == 401
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+def test_the_same_pull_request_moves_the_same_environment(api: Client, asked: dict[str, Any], repository: Path) -> None:
+    first = api.post(f"{API}/environments/ephemeral", json=asked).json()
+    same = api.post(f"{API}/environments/ephemeral", json=asked).json()
+    assert same["operation"] == first["operation"]
+    commit(repository)
+    moved = api.post(f"{API}/environments/ephemeral", json=asked).json()
+    assert moved["id"] == first["id"]
+    assert moved["url"] == first["url"]
+    assert moved["operation"] != first["operation"]
+
+
+@pytest.mark.parametrize(
+    ("change", "pointer"),
+    [
+        ({"repository": "/nowhere/at/all"}, "/repository"),
+        ({"pull_request": 43, "branch": None}, "/pull_request"),
+        ({"blueprint": "acme/nothing"}, "/blueprint"),
+        ({"blueprint": "acme/preview>=99"}, "/blueprint"),
+        ({"inputs": {"surprise": 1}}, "/inputs/surprise"),
+        ({"ttl": "three days"}, "/ttl"),
+    ],
+)
+def test_what_cannot_be_is_said_by_field(
+    api: Client, asked: dict[str, Any], change: dict[str, Any], pointer: str
+) -> None:
+    answer = api.post(f"{API}/environments/ephemeral", json={**asked, **change})
+    assert answer.status_code == 422, answer.text
+    assert any(each["pointer"].startswith(pointer) for each in answer.json()["errors"]), answer.json()
+    assert api.get(f"{API}/environments").json()["items"] == []
+
+
+def test_the_quota_is_said(api: Client, asked: dict[str, Any], repository: Path) -> None:
+    for number in range(50, 54):
+        ref = ["symbolic-ref", f"refs/pull/{number}/head", f"refs/heads/{BRANCH}"]
+        subprocess.run(["git", "-C", str(repository), *ref], check=True)
+    body = {**asked, "branch": None}
+    statuses = [
+        api.post(f"{API}/environments/ephemeral", json={**body, "pull_request": number}) for number in range(50, 54)
+    ]
+    assert [each.status_code for each in statuses] == [202, 202, 202, 429], [each.text for each in statuses]
+    assert statuses[3].json()["type"] == "urn:slipway:problem:quota_exceeded"
+    pages = []
+    path: str | None = f"{API}/environments?limit=2&phase=queued&phase=ready"
+    while path is not None:
+        answer = api.get(path)
+        pages.append([each["pull_request"] for each in answer.json()["items"]])
+        link = answer.headers.get("link")
+        assert (link is None) == (answer.json()["next_cursor"] is None)
+        path = link.partition("<")[2].partition(">")[0] if link else None
+        assert path is None or "phase=queued&phase=ready" in path
+    assert pages == [[52, 51], [50]]
+    assert api.get(f"{API}/environments?phase=ready").json()["items"] == []
+
+
+def test_a_read_is_conditional(api: Client, asked: dict[str, Any]) -> None:
+    identifier = api.post(f"{API}/environments/ephemeral", json=asked).json()["id"]
+    path = f"{API}/environments/{identifier}"
+    first = api.get(path)
+    tag = first.headers["etag"]
+    for given in (tag, f"W/{tag}", f'"x", {tag}', "*"):
+        answer = api.get(path, headers={"If-None-Match": given})
+        assert answer.status_code == 304
+        assert answer.content == b""
+        assert answer.headers["etag"] == tag
+    assert api.get(path, headers={"If-None-Match": '"x"'}).status_code == 200
+    assert api.post(f"{path}/extend", json={"by": "PT1H"}).status_code == 200
+    assert api.get(path, headers={"If-None-Match": tag}).status_code == 200
+
+
+def test_an_environment_can_live_longer_but_not_for_ever(api: Client, asked: dict[str, Any]) -> None:
+    accepted = api.post(f"{API}/environments/ephemeral", json={**asked, "ttl": "PT1H"}).json()
+    path = f"{API}/environments/{accepted['id']}/extend"
+    longer = api.post(path, json={"by": "PT2H"})
+    assert longer.status_code == 200, longer.text
+    assert longer.json()["expires_at"] > accepted["expires_at"]
+    assert api.post(path, json={"by": "soon"}).json()["errors"][0]["pointer"] == "/by"
+    assert api.post(path, json={"by": "PT1H", "until": "x"}).json()["errors"][0]["pointer"] == "/until"
+    api.post(path, json={"by": "P300D"})
+    assert api.post(path, json={"by": "P1D"}).status_code == 409
+
+
+def test_destroying_is_accepted_as_often_as_asked(api: Client, asked: dict[str, Any]) -> None:
+    identifier = api.post(f"{API}/environments/ephemeral", json=asked).json()["id"]
+    first = api.delete(f"{API}/environments/{identifier}")
+    second = api.delete(f"{API}/environments/{identifier}")
+    assert (first.status_code, second.status_code) == (202, 202)
+    assert first.json()["operation"] == second.json()["operation"]
+    assert first.headers["location"].endswith(first.json()["operation"])
+    assert api.post(f"{API}/environments/{identifier}/extend", json={"by": "PT1H"}).status_code == 409
+
+
+def test_a_hook_makes_the_environment_follow(api: Client, asked: dict[str, Any], repository: Path) -> None:
+    identifier = api.post(f"{API}/environments/ephemeral", json=asked).json()["id"]
+    before = api.get(f"{API}/environments/{identifier}").json()
+    commit(repository)
+    answer = api.post("/hooks/git", json={"repository": str(repository), "action": "push"})
+    assert answer.status_code == 202, answer.text
+    assert [each["id"] for each in answer.json()["environments"]] == [identifier]
+    after = api.get(f"{API}/environments/{identifier}").json()
+    assert after["head_sha"] != before["head_sha"]
+    closed = {"repository": str(repository), "action": "closed", "pull_request": PULL_REQUEST}
+    assert api.post("/hooks/git", json=closed).status_code == 202
+    assert api.get(f"{API}/environments/{identifier}").json()["phase"] in {"destroying", "destroyed"}
+    elsewhere = api.post("/hooks/git", json={"repository": "/nowhere"})
+    assert (elsewhere.status_code, elsewhere.json()) == (202, {"environments": []})
+
+
+def test_logs_are_empty_before_anything_ran(api: Client, asked: dict[str, Any]) -> None:
+    identifier = api.post(f"{API}/environments/ephemeral", json=asked).json()["id"]
+    assert api.get(f"{API}/environments/{identifier}/logs").json() == {"lines": [], "components": []}
