@@ -1,5 +1,6 @@
 """The API as commands use it: JSON in and out, problems as errors, and streams of events."""
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import version
@@ -14,6 +15,7 @@ from portal.cli.errors import ProblemError, UnreachableError
 from portal.cli.sse import ServerEvent, parse_events
 
 API = "/api/v1"
+_ERRNO = re.compile(r"^\[Errno -?\d+\] ")
 # Publishing may take the server some 30 seconds before it answers.
 _TIMEOUT = httpx.Timeout(90.0, connect=10.0)
 # The server sends a sign of life every ten seconds.
@@ -104,7 +106,9 @@ class Client:
             raise UnreachableError(f"{self.connection.url} does not answer as Slipway does.", hint) from None
 
     def _unreachable(self, error: httpx.TransportError) -> UnreachableError:
-        reason = "it took too long to answer" if isinstance(error, httpx.TimeoutException) else str(error).strip()
+        reason = _ERRNO.sub("", str(error)).strip()
+        if isinstance(error, httpx.TimeoutException):
+            reason = "it took too long to answer"
         hint = "Start it with `slipway up`." if self.connection.is_loopback else "Check the address and the network."
         return UnreachableError(f"Slipway does not answer at {self.connection.url}: {reason}.", hint)
 

@@ -60,9 +60,11 @@ def _details(problem: Mapping[str, Any]) -> tuple[str, ...]:
     lines = []
     for error in errors if isinstance(errors, list) else ():
         if isinstance(error, dict):
-            pointer = str(error.get("pointer") or "")
-            lines.append(f"{pointer}: {error.get('detail', '')}" if pointer else str(error.get("detail", "")))
-    return tuple(lines)
+            # What the message says already is not said again; the place is still worth knowing.
+            repeated = error.get("detail") == problem.get("detail")
+            parts = (error.get("pointer"), "" if repeated else error.get("detail"))
+            lines.append(": ".join(str(part) for part in parts if part))
+    return tuple(line for line in lines if line)
 
 
 def exit_code_of(status: int) -> ExitCode:

@@ -55,7 +55,7 @@ class Output:
             table.add_column(column, overflow="fold")
         for row in rows:
             table.add_row(*(_cell(each) for each in row))
-        self.out.print(table)
+        self._print(table)
 
     def facts(self, rows: Iterable[tuple[str, object]]) -> None:
         """Print names with their values, leaving out those without one."""
@@ -65,7 +65,16 @@ class Output:
         for name, value in rows:
             if value not in (None, "", [], {}):
                 table.add_row(name, _cell(value))
-        self.out.print(table)
+        self._print(table)
+
+    def _print(self, table: Table) -> None:
+        if self.out.is_terminal:
+            self.out.print(table)
+            return
+        with self.out.capture() as drawn:
+            self.out.print(table)
+        # The blanks that fill up a column are of no use after the last one.
+        sys.stdout.write("".join(f"{line.rstrip()}\n" for line in drawn.get().splitlines()))
 
     def more(self, cursor: str | None) -> None:
         """Say how to go on where a list has more than was printed."""

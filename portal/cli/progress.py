@@ -140,5 +140,6 @@ class _Steps:
 
 
 def _text(step: dict[str, Any]) -> str:
-    message = step.get("message")
+    # The whole of a long message, such as the end of a log, is told once, at the end.
+    message = (step.get("message") or "").partition("\n")[0]
     return plain(f"{step['title']}: {message}" if message else step["title"])

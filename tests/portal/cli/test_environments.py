@@ -97,6 +97,7 @@ def test_a_request_is_accepted_and_listed(
     assert set(accepted) == {"id", "phase", "url", "expires_at", "operation"}
     listed = slipway("env", "list", env=signed_in)
     assert accepted["id"][:8] in listed.stdout
+    assert all(line == line.rstrip() for line in listed.stdout.splitlines())
     shown = slipway("env", "show", accepted["id"][:8], env=signed_in)
     assert shown.returncode == 0, shown.stderr
     assert "Ahoy" in shown.stdout
@@ -119,6 +120,8 @@ def test_every_field_at_fault_is_named(
     other = slipway(*request_arguments, "--branch", "no-such-branch", env=signed_in)
     assert other.returncode == 1
     assert "no-such-branch" in other.stderr
+    assert "\n  /branch\n" in other.stderr
+    assert other.stderr.count("no-such-branch") == 1
     assert "Traceback" not in done.stderr + other.stderr
 
 
@@ -163,12 +166,13 @@ def test_a_failure_ends_with_status_1_reason_and_hint(
     with running((*request_arguments, "--wait"), {**command_environment, **signed_in}) as process:
         operation = work.wait_for_operation()
         work.step(operation, "source")
-        problem = Problem(code="unhealthy", message="The application never became healthy.", hint="See its log.")
+        problem = Problem(code="unhealthy", message="It never became healthy.\nline of its log", hint="See it.")
         work.finish(operation, OperationState.FAILED, problem)
         out, err = process.communicate(timeout=30)
     assert process.returncode == 1
     assert out == ""
-    assert "slipway: The application never became healthy.\nSee its log." in err
+    assert "slipway: It never became healthy.\nline of its log\nSee it." in err
+    assert err.count("line of its log") == 1
 
 
 def test_ctrl_c_stops_the_waiting_and_not_the_work(
