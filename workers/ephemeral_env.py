@@ -7,14 +7,13 @@ from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
 
-from catalog.clock import now
 from catalog.environments.errors import TransitionError
 from catalog.environments.events import (
     EnvironmentDestroyRequested,
     EnvironmentRequested,
     EnvironmentUpdateRequested,
 )
-from catalog.environments.service import DeployPlan, DestroyPlan, EnvironmentReports, EphemeralEnvironmentService
+from catalog.environments.service import DeployPlan, DestroyPlan, EnvironmentReports
 from catalog.errors import SlipwayError
 from catalog.operations.models import Problem, StepState
 from catalog.operations.service import OperationService
@@ -30,10 +29,10 @@ from workers.environment_program import environment_program
 from workers.leases import HeldLease, held
 from workers.runtime.worker import Interrupted, JobContext, Retry, Worker
 
-WORKER = Worker("ephemeral_env", queue="environments")
+# Slow operations leave threads to everything else that the process does.
+WORKER = Worker("ephemeral_env", queue="environments", concurrency=4)
 
 LOOK_AGAIN_SECONDS = 1.0
-DUE_AT_ONCE = 200
 
 
 class _Asked:
@@ -120,31 +119,6 @@ def tear_down(context: JobContext) -> None:
             plan = reports.start_destroy(hand.lease, asked.environment_id, asked.operation_id)
         if plan is not None:
             _destroy(context, hand, stack, plan)
-
-
-@WORKER.every(timedelta(seconds=5))
-@WORKER.job("environments.expire_due", time_limit=timedelta(seconds=60))
-def expire_due(context: JobContext) -> None:
-    """Dismiss the environments whose time is up."""
-    with context.system_session() as session:
-        due = EphemeralEnvironmentService.due_for_expiry(session, now(), DUE_AT_ONCE)
-    for each in due:
-        with context.session(each.tenant_id) as session:
-            service = EphemeralEnvironmentService(session, context.settings)
-            service.expire(each.tenant_id, each.environment_id)
-
-
-@WORKER.every(lambda settings: timedelta(seconds=settings.pull_request_poll_seconds))
-@WORKER.job("environments.watch_pull_requests", time_limit=timedelta(seconds=120))
-def watch_pull_requests(context: JobContext) -> None:
-    """Look at the pull request of every living environment; hooks only make this happen earlier."""
-    with context.system_session() as session:
-        living = EphemeralEnvironmentService.watched(session)
-    for each in living:
-        if context.should_stop():
-            return
-        with context.session(each.tenant_id) as session:
-            EphemeralEnvironmentService(session, context.settings).watch(each.tenant_id, each.environment_id)
 
 
 def _recover(context: JobContext, hand: HeldLease, stack: Stack, environment_id: UUID) -> None:

@@ -8,8 +8,8 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from catalog.db import Database
+from catalog.deliveries.service import DeliveryService
 from catalog.environments.service import EphemeralEnvironmentService
-from catalog.events.service import EventService
 from portal.api.documentation import problems
 from portal.boundary import WebRequest
 
@@ -52,8 +52,8 @@ class _Backlog:
         """Read the figures, across tenants."""
         outbox, deliveries, environments = self._families()
         with self._database.system_session() as session:
-            outbox.add_metric([], EventService.backlog(session))
-            for state, count in EventService.deliveries_by_state(session).items():
+            outbox.add_metric([], DeliveryService.backlog(session))
+            for state, count in DeliveryService.deliveries_by_state(session).items():
                 deliveries.add_metric([state.value], count)
             for phase, count in EphemeralEnvironmentService.all_by_phase(session).items():
                 environments.add_metric([phase.value], count)

@@ -10,7 +10,7 @@ from litestar.params import FromPath
 from litestar.response import Redirect, Stream
 from sqlmodel import Session
 
-from catalog.events.service import DeadLetterRead, EventService
+from catalog.deliveries.service import DeadLetterRead, DeliveryService
 from catalog.operations.models import OperationRead, OperationState
 from catalog.operations.service import OperationService, read
 from portal.auth.guards import requires
@@ -83,7 +83,7 @@ async def follow_operation(request: WebRequest, operation_id: FromPath[UUID], pr
 @get("/operations/dead-letters", guards=[requires("events:read")], sync_to_thread=True)
 def show_dead_letters(request: WebRequest, session: OpenSession, principal: Caller) -> Response[str]:
     """Show the newest deliveries that gave up."""
-    letters = EventService(session).dead_letters(principal.tenant_id, MOST_LETTERS)
+    letters = DeliveryService(session).dead_letters(principal.tenant_id, MOST_LETTERS)
     page = DeadLettersPage(letters, may_replay=principal.may("events:write"))
     return renderer_of(request).respond(request, page)
 
@@ -91,7 +91,7 @@ def show_dead_letters(request: WebRequest, session: OpenSession, principal: Call
 @post("/operations/dead-letters/{delivery_id:int}/replay", guards=[requires("events:write")], sync_to_thread=True)
 def replay_dead_letter(delivery_id: FromPath[int], session: OpenSession, principal: Caller) -> Redirect:
     """Send a delivery once more."""
-    EventService(session).replay(principal, delivery_id)
+    DeliveryService(session).replay(principal, delivery_id)
     return redirect("/operations/dead-letters", "delivery-replayed")
 
 

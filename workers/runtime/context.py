@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlmodel import Session
 
 from catalog.db import Database
-from catalog.events import deliveries
+from catalog.deliveries import claims
 from catalog.events.envelope import Envelope
 from catalog.events.registry import EventData
 from catalog.settings import Settings
@@ -101,8 +101,8 @@ class JobContext:
     def complete(self, session: Session) -> None:
         """Mark the delivery done in ``session``'s transaction, so that the job's effects happen exactly once.
 
-        Raises ``deliveries.LeaseLostError`` where another worker has taken over: the transaction must then fail.
+        Raises ``claims.LeaseLostError`` where another worker has taken over: the transaction must then fail.
         """
         if self.delivery_id is not None:
-            deliveries.complete(session, self.delivery_id, self.attempt)
+            claims.complete(session, self.delivery_id, self.attempt)
             self.completed = True

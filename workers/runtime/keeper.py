@@ -12,7 +12,7 @@ from dramatiq.threading import Interrupt, raise_thread_exception
 from sqlalchemy.exc import SQLAlchemyError
 
 from catalog.db import Database
-from catalog.events import deliveries, schedules
+from catalog.deliveries import claims, schedules
 from workers.runtime.context import JobContext
 
 log = logging.getLogger(__name__)
@@ -28,7 +28,7 @@ class KeeperOptions:
 
     tick: timedelta = timedelta(seconds=0.5)
     renew_every: timedelta = timedelta(seconds=10)
-    lease: timedelta = deliveries.RUN_LEASE
+    lease: timedelta = claims.RUN_LEASE
     grace: timedelta = timedelta(seconds=10)
 
 
@@ -140,6 +140,6 @@ class Keeper:
         if not kept:
             return []
         with self._database.system_session() as session:
-            ours = deliveries.renew(session, held, self._options.lease) if held else set()
+            ours = claims.renew(session, held, self._options.lease) if held else set()
             jobs = schedules.renew(session, runs, self._options.lease) if runs else set()
         return [each for each in kept if each.context.delivery_id not in ours and each.context.job not in jobs]

@@ -17,7 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import Session
 
 from catalog.db import Database
-from catalog.events import relaying, schedules
+from catalog.deliveries import relaying, schedules
 from catalog.events.outbox import CHANNEL
 from catalog.settings import Settings, load_settings
 from workers.runtime import logs

@@ -14,9 +14,9 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlmodel import Session
 
+from catalog.deliveries import claims, schedules
+from catalog.deliveries.claims import LeaseLostError
 from catalog.errors import SlipwayError
-from catalog.events import deliveries, schedules
-from catalog.events.deliveries import LeaseLostError
 from catalog.events.outbox import CAUSE, Cause
 from workers.engine import EngineError
 from workers.runtime.context import JobContext
@@ -33,7 +33,7 @@ _UNREACHABLE = (OperationalError, InterfaceError, PoolTimeoutError)
 _LAST_WORDS = 3
 _LONGEST_LINE = 500
 # How long a restarting database is waited for; then the lease has run out, and the delivery is sent again.
-_PATIENCE = deliveries.RUN_LEASE.total_seconds()
+_PATIENCE = claims.RUN_LEASE.total_seconds()
 T = TypeVar("T")
 
 
@@ -64,9 +64,9 @@ class Runner:
         """Run one delivery; return False where it is not ours: a repeated message, or one that is too late."""
         job = self._jobs[job_name]
         if self._runtime.stopping.is_set():
-            self._persist(partial(deliveries.hand_back, delivery_id=delivery_id, attempt=attempt), patience=1.0)
+            self._persist(partial(claims.hand_back, delivery_id=delivery_id, attempt=attempt), patience=1.0)
             return False
-        claim = self._persist(partial(deliveries.claim, delivery_id=delivery_id, attempt=attempt))
+        claim = self._persist(partial(claims.claim, delivery_id=delivery_id, attempt=attempt))
         if claim is None:
             log.debug("delivery %s, attempt %s, is not ours", delivery_id, attempt)
             return False
@@ -112,12 +112,12 @@ class Runner:
             if context.delivery_id is None:
                 action = partial(schedules.finish, job=context.job, run=context.attempt, error=None, at_once=True)
             else:
-                action = partial(deliveries.release, delivery_id=context.delivery_id, attempt=context.attempt)
+                action = partial(claims.release, delivery_id=context.delivery_id, attempt=context.attempt)
             with suppress(LeaseLostError):
                 self._persist(action, patience=1.0)
             log.info("gave %s back, unfinished", context.job)
 
-    def _attempt(self, job: Job, context: JobContext, claim: deliveries.Claim) -> _Outcome:
+    def _attempt(self, job: Job, context: JobContext, claim: claims.Claim) -> _Outcome:
         if claim.failures >= job.max_attempts:
             outcome = _Outcome(_How.DEAD, claim.last_error or "It failed too often.")
         else:
@@ -176,14 +176,14 @@ class Runner:
         def action(session: Session) -> None:
             match outcome.how:
                 case _How.DONE:
-                    deliveries.complete(session, delivery_id, attempt)
+                    claims.complete(session, delivery_id, attempt)
                 case _How.DEAD:
-                    deliveries.bury(session, delivery_id, attempt, error or "", failed=True)
+                    claims.bury(session, delivery_id, attempt, error or "", failed=True)
                 case _How.RELEASED:
-                    deliveries.release(session, delivery_id, attempt)
+                    claims.release(session, delivery_id, attempt)
                 case how:
                     failed = how is _How.FAILED
-                    deliveries.put_off(session, delivery_id, attempt, outcome.after, error, failed=failed)
+                    claims.put_off(session, delivery_id, attempt, outcome.after, error, failed=failed)
 
         try:
             self._persist(action)

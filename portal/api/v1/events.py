@@ -6,8 +6,9 @@ from litestar import get, post
 from litestar.params import FromPath, QueryParameter
 from pydantic import BaseModel, Field
 
+from catalog.deliveries.service import DeadLetterRead, DeliveryService
 from catalog.events.envelope import Envelope
-from catalog.events.service import DeadLetterRead, EventService
+from catalog.events.service import EventService
 from portal.api.documentation import CONDITIONAL, REPLAYED, problems
 from portal.api.listing import Cursor, Limit, cut, number, page, write_cursor
 from portal.auth.guards import requires
@@ -82,7 +83,7 @@ def list_dead_letters(
     request: WebRequest, session: OpenSession, principal: Caller, limit: Limit = 50, cursor: Cursor = None
 ) -> Answer[DeadLetterList]:
     """Return the deliveries that were tried as often as they may be, newest first, each with its reason."""
-    rows = EventService(session).dead_letters(principal.tenant_id, limit + 1, number(cursor))
+    rows = DeliveryService(session).dead_letters(principal.tenant_id, limit + 1, number(cursor))
     found, following = cut(rows, limit, lambda each: (each.id,))
     return page(request, DeadLetterList(items=list(found), next_cursor=following), following)
 
@@ -100,5 +101,5 @@ def list_dead_letters(
 )
 def replay_dead_letter(delivery_id: FromPath[int], session: OpenSession, principal: Caller) -> Replayed:
     """Send a delivery once more, after whatever else waits for its subject."""
-    EventService(session).replay(principal, delivery_id)
+    DeliveryService(session).replay(principal, delivery_id)
     return Replayed(id=delivery_id)

@@ -20,9 +20,9 @@ from catalog.assets.models import (
     VersionSummary,
     Visibility,
 )
+from catalog.deliveries.service import DeadLetterRead
 from catalog.environments.models import Condition, EnvironmentRead, Phase
 from catalog.errors import FieldError
-from catalog.events.service import DeadLetterRead
 from catalog.operations.models import OperationRead, OperationState, Problem, Step, StepState
 from catalog.stacks.models import StackResource
 from catalog.tenancy import ALL_SCOPES, Principal

@@ -13,9 +13,9 @@ import redis
 from sqlalchemy import text
 
 from catalog.db import Database
+from catalog.deliveries.service import DeliveryService
 from catalog.events import outbox
 from catalog.events.registry import EventData, event
-from catalog.events.service import EventService
 from catalog.settings import Settings
 from catalog.tenancy import Principal
 from workers.main import App
@@ -197,19 +197,19 @@ def test_a_job_that_fails_for_good_becomes_a_dead_letter_and_can_be_replayed(
         _await(lambda: _states(database) == {"dead": 1})
         assert starts == [1, 2, 3]
         with database.tenant_session(rival.tenant_id) as session:
-            assert EventService(session).dead_letters(rival.tenant_id) == []
+            assert DeliveryService(session).dead_letters(rival.tenant_id) == []
         with database.tenant_session(acme.tenant_id) as session:
-            (letter,) = EventService(session).dead_letters(acme.tenant_id)
+            (letter,) = DeliveryService(session).dead_letters(acme.tenant_id)
             assert (letter.job, letter.subject, letter.attempts) == ("tests.break", "things/1", 3)
             assert letter.reason is not None
             assert "hunter2" not in letter.reason
             assert told == [letter.reason]
         broken[0] = False
         with database.tenant_session(acme.tenant_id) as session:
-            EventService(session).replay(acme, letter.id)
+            DeliveryService(session).replay(acme, letter.id)
         _await(lambda: _states(database) == {"done": 1})
         with database.tenant_session(acme.tenant_id) as session:
-            assert EventService(session).dead_letters(acme.tenant_id) == []
+            assert DeliveryService(session).dead_letters(acme.tenant_id) == []
     assert starts == [1, 2, 3, 4]
 
 

@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 
 from catalog.db import Database
+from catalog.deliveries import relaying
+from catalog.deliveries.service import DeliveryService
 from catalog.errors import ConflictError, ForbiddenError, NotFoundError
-from catalog.events import outbox, relaying
+from catalog.events import outbox
 from catalog.events.registry import EventData, event
 from catalog.events.service import EventService
 from catalog.tenancy import Principal
@@ -108,18 +110,18 @@ def test_replaying_is_audited_and_refused_to_those_who_may_not(
     _execute(database, "UPDATE deliveries SET state = 'dead', finished_at = now(), last_error = 'no', failures = 5")
     viewer = Principal(acme.tenant_id, "acme", "member:1", "viewer", frozenset({"events:read"}))
     with database.tenant_session(acme.tenant_id) as session, pytest.raises(ForbiddenError):
-        EventService(session).replay_all(viewer)
+        DeliveryService(session).replay_all(viewer)
     with database.tenant_session(rival.tenant_id) as session, pytest.raises(NotFoundError):
-        EventService(session).replay(rival, 1)
+        DeliveryService(session).replay(rival, 1)
     with database.tenant_session(acme.tenant_id) as session:
-        newest, oldest = EventService(session).dead_letters(acme.tenant_id)
-        assert EventService(session).dead_letters(acme.tenant_id, before=newest.id) == [oldest]
-        EventService(session).replay(acme, oldest.id)
+        newest, oldest = DeliveryService(session).dead_letters(acme.tenant_id)
+        assert DeliveryService(session).dead_letters(acme.tenant_id, before=newest.id) == [oldest]
+        DeliveryService(session).replay(acme, oldest.id)
     with database.tenant_session(acme.tenant_id) as session, pytest.raises(ConflictError):
-        EventService(session).replay(acme, oldest.id)
+        DeliveryService(session).replay(acme, oldest.id)
     with database.tenant_session(acme.tenant_id) as session:
-        assert EventService(session).replay_all(acme, job="tests.other") == 0
-        assert EventService(session).replay_all(acme) == 1
+        assert DeliveryService(session).replay_all(acme, job="tests.other") == 0
+        assert DeliveryService(session).replay_all(acme) == 1
     with database.tenant_session(acme.tenant_id) as session:
         actions = [entry.action for entry in TenantService(session).audit_log(acme.tenant_id)]
     assert actions.count("delivery.replay") == 2
@@ -131,7 +133,7 @@ def test_a_replayed_dead_letter_waits_behind_what_is_under_way(database: Databas
     _execute(database, "UPDATE deliveries SET state = 'dead' WHERE id = 1")
     assert _hand_out(database) == [2]
     with database.tenant_session(acme.tenant_id) as session:
-        EventService(session).replay(acme, 1)
+        DeliveryService(session).replay(acme, 1)
     assert _hand_out(database) == []
     _execute(database, "UPDATE deliveries SET state = 'done' WHERE id = 2")
     assert _hand_out(database) == [1]
@@ -215,9 +217,9 @@ def _step(database: Database, acme: Principal, what: str, pick: int) -> None:
             _execute(database, f"UPDATE deliveries SET {changes[what]} WHERE id = ({chosen})")  # noqa: S608
         case _:
             with database.tenant_session(acme.tenant_id) as session:
-                letters = EventService(session).dead_letters(acme.tenant_id)
+                letters = DeliveryService(session).dead_letters(acme.tenant_id)
                 if letters:
-                    EventService(session).replay(acme, letters[pick % len(letters)].id)
+                    DeliveryService(session).replay(acme, letters[pick % len(letters)].id)
 
 
 def test_tenants_take_turns(database: Database, acme: Principal, rival: Principal) -> None:

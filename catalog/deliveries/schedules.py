@@ -7,8 +7,8 @@ from datetime import timedelta
 from sqlalchemy import text
 from sqlmodel import Session
 
-from catalog.events.deliveries import RUN_LEASE
-from catalog.events.relaying import SENT_LEASE
+from catalog.deliveries.claims import RUN_LEASE
+from catalog.deliveries.relaying import SENT_LEASE
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,36 @@
+"""What environments need by the clock: their expiry, and a look at their pull requests."""
+
+from datetime import timedelta
+
+from catalog.clock import now
+from catalog.environments.service import EphemeralEnvironmentService
+from workers.runtime.worker import JobContext, Worker
+
+WORKER = Worker("environment_watch", queue="clock")
+
+DUE_AT_ONCE = 200
+
+
+@WORKER.every(timedelta(seconds=5))
+@WORKER.job("environments.expire_due", time_limit=timedelta(seconds=60))
+def expire_due(context: JobContext) -> None:
+    """Dismiss the environments whose time is up."""
+    with context.system_session() as session:
+        due = EphemeralEnvironmentService.due_for_expiry(session, now(), DUE_AT_ONCE)
+    for each in due:
+        with context.session(each.tenant_id) as session:
+            service = EphemeralEnvironmentService(session, context.settings)
+            service.expire(each.tenant_id, each.environment_id)
+
+
+@WORKER.every(lambda settings: timedelta(seconds=settings.pull_request_poll_seconds))
+@WORKER.job("environments.watch_pull_requests", time_limit=timedelta(seconds=120))
+def watch_pull_requests(context: JobContext) -> None:
+    """Look at the pull request of every living environment; hooks only make this happen earlier."""
+    with context.system_session() as session:
+        living = EphemeralEnvironmentService.watched(session)
+    for each in living:
+        if context.should_stop():
+            return
+        with context.session(each.tenant_id) as session:
+            EphemeralEnvironmentService(session, context.settings).watch(each.tenant_id, each.environment_id)
