@@ -78,7 +78,8 @@ def _set_tenant(session: _TenantSession, _transaction: SessionTransaction, conne
 def _engine(url: str, role: str, pool_size: int) -> Engine:
     # The role is taken at connection start, so that one login able to become both roles is enough. A login that
     # already is the role takes it once more, which changes nothing.
-    arguments: dict[str, Any] = {"options": f"-c role={role} -c statement_timeout=60000", "connect_timeout": 10}
+    options = f"-c role={role} -c statement_timeout=60000 -c timezone=UTC"
+    arguments: dict[str, Any] = {"options": options, "connect_timeout": 10}
     return create_engine(
         url,
         pool_size=pool_size,

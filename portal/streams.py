@@ -16,8 +16,7 @@ from sqlalchemy.exc import TimeoutError as NoConnectionError
 
 from catalog.db import Database
 from catalog.operations.models import OperationEventRead, OperationState
-from catalog.operations.rules import FINAL
-from catalog.operations.service import CHANNEL, OperationService
+from catalog.operations.service import CHANNEL, FINAL, OperationService
 from catalog.settings import Settings
 from portal.threads import Threads
 

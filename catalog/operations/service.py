@@ -23,6 +23,8 @@ from catalog.operations.models import (
 )
 
 CHANNEL = "slipway_operations"
+FINAL = rules.FINAL
+"""The states that an operation does not leave."""
 
 
 class OperationService:

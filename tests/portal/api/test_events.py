@@ -1,15 +1,19 @@
 """Tokens, events and figures as programs read them."""
 
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
 from litestar import Litestar
 from litestar.testing import TestClient
-from sqlalchemy import text
+from sqlalchemy import create_engine, text
+from sqlalchemy.pool import NullPool
 
+from catalog.clock import now
 from catalog.db import Database
 from catalog.events import outbox
 from catalog.operations.service import OperationService
+from catalog.settings import Settings
 from catalog.tenancy import Principal
 from catalog.tenants.events import TokenRevoked
 
@@ -75,6 +79,21 @@ def test_a_caller_can_ask_who_it_is(api: Client, acme: Principal) -> None:
     assert myself["tenant"] == "acme"
     assert myself["tenant_id"] == str(acme.tenant_id)
     assert "assets:read" in myself["scopes"]
+
+
+def test_times_are_utc_whatever_the_servers_zone(
+    api: Client, portal: Litestar, settings: Settings, database: Database, acme: Principal
+) -> None:
+    engine = create_engine(settings.owner_url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        name = connection.execute(text("SELECT current_database()")).scalar_one()
+        connection.execute(text(f"ALTER DATABASE {name} SET timezone = 'Asia/Tokyo'"))
+    portal.state.database.app.dispose()
+    with database.tenant_session(acme.tenant_id) as session:
+        OperationService(session).start(acme.tenant_id, "test", "tests/1", [], "test")
+    (listed,) = api.get(f"{API}/operations").json()["items"]
+    assert listed["created_at"].endswith("Z")
+    assert abs(datetime.fromisoformat(listed["created_at"]) - now()) < timedelta(minutes=1)
 
 
 def test_operations_are_listed_newest_first(api: Client, database: Database, acme: Principal) -> None:
