@@ -1,4 +1,4 @@
-"""The real services that tests run on: PostgreSQL from the wheel, migrated once, cloned for each test that wants one."""
+"""The real services that tests run on: PostgreSQL from the wheel, migrated once and cloned for each test."""
 
 import tempfile
 from collections.abc import Iterator

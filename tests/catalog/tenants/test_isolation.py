@@ -35,7 +35,9 @@ def test_the_application_role_is_no_superuser_and_cannot_bypass(database: Databa
         assert tuple(row.one()) == (False, False, "slipway_app")
 
 
-def test_a_query_without_a_where_sees_only_the_own_tenant(database: Database, acme: Principal, rival: Principal) -> None:
+def test_a_query_without_a_where_sees_only_the_own_tenant(
+    database: Database, acme: Principal, rival: Principal
+) -> None:
     for principal in (acme, rival):
         with database.tenant_session(principal.tenant_id) as session:
             TenantService(session).add_member(principal.tenant_id, "Ann", "ann@example.com", Role.VIEWER)
