@@ -62,13 +62,15 @@ class OperationStreams:
         """Keep the one LISTEN connection open, for as long as the process lives."""
         delay = _FIRST_DELAY
         while True:
+            was_listening = False
             try:
                 await self._listen_once()
             except (psycopg.Error, OSError) as error:
                 LOG.warning("listening for operations was interrupted, streams poll meanwhile: %s", error)
-            delay = _FIRST_DELAY if self._is_listening else min(delay * 2, _LONGEST_DELAY)
-            self._is_listening = False
-            self._wake_all()
+            finally:
+                was_listening, self._is_listening = self._is_listening, False
+                self._wake_all()
+            delay = _FIRST_DELAY if was_listening else min(delay * 2, _LONGEST_DELAY)
             await asyncio.sleep(delay)
 
     async def _listen_once(self) -> None:

@@ -39,7 +39,7 @@ class DocsPage(Page):
     schema_path: str = SCHEMA_PATH
 
 
-@get("/api/docs", opt={"public": True}, sync_to_thread=True)
+@get("/api/docs", sync_to_thread=True)
 def show_docs(request: WebRequest) -> Response[str]:
     """Show every route with its parameters, bodies and answers."""
     schema = request.app.openapi_schema.to_schema()
