@@ -1,0 +1,325 @@
+"""What the documents show is so: every command and block of code, most of them run against the running Slipway."""
+
+import ast
+import json
+import re
+import shlex
+import subprocess
+import tomllib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+import yaml
+
+from catalog.assets.check import check_directory
+from catalog.assets.skeletons import skeleton
+from portal.cli.commands import COMMANDS
+
+# The classes of these fixtures live in conftest.py, which test files do not import.
+Installation = Any
+NewRepository = Callable[..., Any]
+
+ROOT = Path(__file__).parents[2]
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+SAMPLE = "hello-slipway"
+
+
+@dataclass(frozen=True)
+class Block:
+    """A block of code in a document."""
+
+    document: str
+    line: int
+    language: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.document}:{self.line}"
+
+    def commands(self) -> Iterator[str]:
+        """Yield the commands that a person would type, each on one line."""
+        text = self.text.replace("\\\n", " ")
+        for line in text.splitlines():
+            if self.language == "console" and line.startswith("$ "):
+                yield line[2:]
+            elif self.language in {"sh", ""} and re.match(r"(\S*/)?(slipway|make|curl|git) ", line):
+                yield line
+
+
+def blocks(document: Path) -> list[Block]:
+    """Return the blocks of code of a document, in order."""
+    text, name = document.read_text(), str(document.relative_to(ROOT))
+    found = re.finditer(r"^```(\w*)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    return [Block(name, text[: each.start()].count("\n") + 1, each[1], each[2]) for each in found]
+
+
+BLOCKS = [block for document in DOCUMENTS for block in blocks(document)]
+COMMAND_LINES = [(block, line) for block in BLOCKS for line in block.commands()]
+
+
+def arguments_of(line: str) -> list[str] | None:
+    """Return the arguments of ``slipway`` in a line of shell, None where it is about something else."""
+    inner = re.search(r"\$\((slipway .*?)\)", line)
+    words = shlex.split(inner[1] if inner else line, comments=True)
+    words = words[: words.index("<")] if "<" in words else words
+    return words[1:] if words and words[0].rpartition("/")[2] == "slipway" else None
+
+
+def resolve(arguments: list[str]) -> tuple[click.Command, list[str]]:
+    """Return the command that ``arguments`` mean, and what is left for it."""
+    command: click.Command = COMMANDS
+    left = list(arguments)
+    while isinstance(command, click.Group) and left and not left[0].startswith("-"):
+        found = command.get_command(click.Context(command), left[0])
+        assert found is not None, f"slipway has no command {' '.join(arguments)}"
+        command, left = found, left[1:]
+    return command, left
+
+
+def alternatives(words: list[str]) -> list[list[str]]:
+    """Return every reading of words such as ``asset init|check``."""
+    return [list(reading) for reading in product(*(word.split("|") for word in words))]
+
+
+# The documents against what there is
+
+
+@pytest.mark.parametrize(
+    ("block", "line"), COMMAND_LINES, ids=[f"{block}-{line[:40]}" for block, line in COMMAND_LINES]
+)
+def test_every_command_in_a_block_is_one(
+    block: Block, line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arguments = arguments_of(line)
+    if arguments is not None:
+        command, left = resolve(arguments)
+        # Folders that a command reads have to be there for it to be taken.
+        monkeypatch.chdir(tmp_path)
+        Path("my-preview").mkdir()
+        with command.make_context(command.name, left, resilient_parsing=False):
+            pass
+    elif line.startswith("make"):
+        dry = subprocess.run(
+            ["make", "--dry-run", *shlex.split(line, comments=True)[1:]], cwd=ROOT, capture_output=True
+        )
+        assert dry.returncode == 0, dry.stderr.decode()
+    else:
+        assert block.document == "README.md", "a command that nothing tries"
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_command_in_a_sentence_is_one(document: Path) -> None:
+    text = re.sub(r"^```.*?^```$", "", document.read_text(), flags=re.MULTILINE | re.DOTALL)
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    for code in re.findall(r"`([^`\n]+)`", text):
+        words = code.split() if code.count('"') % 2 else shlex.split(code.replace("'", ""))
+        words = [word for word in words if "=" not in word or word.startswith("-")]
+        if words[:1] == ["make"]:
+            assert {word for word in words[1:] if word.islower()} <= targets, code
+        elif words[:1] == ["slipway"] and words[1:]:
+            for spelled in alternatives([word for word in words[1:] if not word.isupper()]):
+                command, left = resolve(spelled)
+                options = [word for word in left if word.startswith("-")]
+                with command.make_context(command.name, options, resilient_parsing=True):
+                    pass
+        elif words[:1] == ["python"] and words[1].endswith(".py"):
+            assert (ROOT / words[1]).exists(), code
+
+
+@pytest.mark.parametrize("block", BLOCKS, ids=str)
+def test_every_block_of_data_or_code_can_be_read(block: Block) -> None:
+    if block.language == "python":
+        ast.parse(block.text)
+    elif block.language == "toml":
+        tomllib.loads(block.text)
+    elif block.language == "yaml":
+        assert isinstance(yaml.safe_load(block.text), dict)
+    else:
+        assert block.language in {"sh", "console", ""}
+
+
+SPECIFICATIONS = [
+    block for block in BLOCKS if block.document == "docs/package-format.md" and block.text.startswith("spec:")
+]
+
+
+def test_the_blueprint_of_the_format_page_is_accepted(tmp_path: Path) -> None:
+    for path, content in skeleton("deployment-blueprint", "demo", "example").items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_bytes(content)
+    manifest = tmp_path / "asset.yaml"
+    assert len(SPECIFICATIONS) == 4
+    manifest.write_text(manifest.read_text().partition("spec:")[0] + SPECIFICATIONS[0].text)
+    outputs = json.loads((tmp_path / "outputs.schema.json").read_text())
+    outputs["properties"] = {"url": outputs["properties"]["url"]}
+    outputs["required"] = ["url"]
+    (tmp_path / "outputs.schema.json").write_text(json.dumps(outputs))
+    checked, _ = check_directory(tmp_path)
+    assert checked.errors == ()
+
+
+def test_make_run_starts_what_the_tests_start() -> None:
+    dry = subprocess.run(["make", "--dry-run", "run"], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert dry.returncode == 0, dry.stderr
+    assert dry.stdout.rstrip().splitlines()[-1].strip() == "exec .venv/bin/python -P -m workers.embedded"
+
+
+# Commands and pages that are run
+
+
+@dataclass
+class Terminal:
+    """A second terminal in a clone whose data is that of the running Slipway."""
+
+    slipway: Installation
+    folder: Path
+    words: Mapping[str, str]
+
+    def __post_init__(self) -> None:
+        (self.folder / ".venv").symlink_to(ROOT / ".venv")
+        (self.folder / ".data").symlink_to(self.slipway.data)
+
+    def type(self, text: str, *, status: int = 0) -> subprocess.CompletedProcess[str]:
+        """Run shell text as it stands, but for the words of this installation; expect an exit status."""
+        for word, meant in self.words.items():
+            text = text.replace(word, meant)
+        done = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", text],
+            cwd=self.folder,
+            env={**self.slipway.variables, "SLIPWAY_TOKEN": self.slipway.token},
+            capture_output=True,
+            text=True,
+            timeout=150,
+        )
+        assert done.returncode == status, f"{text}: {done.returncode}\n{done.stdout}\n{done.stderr}"
+        return done
+
+
+@pytest.mark.engine
+def test_the_readme_in_order(slipway: Installation, tmp_path: Path, wait_until: Callable[..., Any]) -> None:
+    sample = slipway.data / "demo" / "repositories" / SAMPLE
+    words = {
+        "http://127.0.0.1:8000": slipway.url,
+        "/path/to/repository": str(sample),
+        "env destroy NAME": f"env destroy {SAMPLE}-pr-42",
+    }
+    terminal = Terminal(slipway, tmp_path, words)
+    steps = [block.text for block in blocks(ROOT / "README.md") if block.language == "sh"]
+    sign_in, publish, request, push, end, over_http = (step for step in steps if not step.startswith("make "))
+
+    assert f"Signed in to {slipway.url} as demo" in terminal.type(sign_in).stdout
+    assert "demo/my-preview@0.1.0 is published" in terminal.type(publish).stdout
+    requested = terminal.type(request)
+    assert "✓ Start the application and wait until it is healthy" in requested.stderr
+    address = requested.stdout.strip()
+    assert re.fullmatch(rf"http://{SAMPLE}-pr-42-\w+\.preview\.localhost:{slipway.preview_port}/", address)
+    environment = slipway.json("env", "show", f"{SAMPLE}-pr-42")
+    assert environment["deployed_sha"] == _head(sample)
+    status, page = slipway.visit(environment)
+    assert (status, "<h1>Ahoy</h1>" in page, "This is pull request 42" in page) == (200, True, True)
+
+    terminal.type(push)
+    pushed = _head(sample)
+    assert pushed != environment["deployed_sha"]
+    wait_until("the commit is deployed", lambda: slipway.look(environment["id"])["deployed_sha"] == pushed, 60)
+    assert slipway.wait_for_phase(environment["id"], "ready")["url"] == address
+
+    ended = terminal.type(end)
+    assert f"{SAMPLE}-pr-42" in ended.stdout
+    assert ended.stdout.rstrip().endswith("is destroyed.")
+    assert slipway.left_of(environment) == []
+    accepted = json.loads(terminal.type(over_http).stdout)
+    assert accepted["id"] == environment["id"]
+    slipway.wait_for_phase(accepted["id"], "ready")
+    slipway.destroy(accepted["id"])
+
+
+def test_the_format_page_in_order(slipway: Installation, tmp_path: Path) -> None:
+    terminal = Terminal(slipway, tmp_path, {})
+    (steps,) = (block for block in blocks(ROOT / "docs" / "package-format.md") if block.text.startswith("slipway "))
+    terminal.type(steps.text.replace("my-preview", "format-page"))
+    assert (tmp_path / "demo-format-page-0.1.0.slipway.tar.gz").exists()
+    assert slipway.json("show", "demo/format-page")["latest_version"] == "0.1.0"
+
+
+# What commands of docs/cli.md answer that are not meant to end with 0.
+STATUS = {
+    "slipway env request --repo . --pr 42 --blueprint acme/web": 1,
+    "slipway asset check": 1,
+    "slipway dead-letters replay 42": 4,
+}
+# They run until they are stopped; the supervisor runs them all the time.
+LASTING = {"slipway up --data ~/slipway --port 9000 --no-demo", "slipway work"}
+
+
+@pytest.mark.engine
+def test_the_reference_of_commands_in_order(
+    slipway: Installation, tmp_path: Path, new_repository: NewRepository
+) -> None:
+    _publish_what_the_reference_names(slipway)
+    shop = new_repository("hello-slipway-shop")
+    shop.git("symbolic-ref", "refs/pull/42/head", "refs/heads/main")
+    terminal = Terminal(
+        slipway, tmp_path, {"https://slipway.example.com": slipway.url, "--repo . ": f"--repo {shop.path} "}
+    )
+    terminal.words = {**terminal.words, "hello-slipway-pr-42": "hello-slipway-shop-pr-42"}
+    (tmp_path / "token-file").write_text(slipway.token)
+    (tmp_path / "dist").mkdir()
+    ran = 0
+    for block in blocks(ROOT / "docs" / "cli.md"):
+        for line in block.commands():
+            if line not in LASTING:
+                _run_as_shown(terminal, block, line)
+                ran += 1
+    assert ran > 25
+    (environment,) = (each for each in slipway.json("env", "list")["items"] if each["repository"] == str(shop.path))
+    assert environment["phase"] == "destroyed"
+    assert slipway.left_of(environment) == []
+
+
+def _run_as_shown(terminal: Terminal, block: Block, line: str) -> None:
+    status = next((status for text, status in STATUS.items() if line.startswith(text)), 0)
+    mistake: AbstractContextManager[None] = nullcontext()
+    if line.startswith("slipway asset check"):
+        mistake = _as_the_page_shows_it(terminal.folder / "my-preview" / "asset.yaml")
+    with mistake:
+        done = terminal.type(line, status=status)
+    answered = f"{done.stdout}{done.stderr}"
+    assert "Traceback" not in answered
+    promised = [each for each in block.text.splitlines() if each.startswith(("✓", "slipway: ", "  /", "asset.yaml:"))]
+    without_lines = re.sub(r"yaml:\d+", "yaml", answered)
+    assert [each for each in promised if re.sub(r"yaml:\d+", "yaml", each) not in without_lines] == [], answered
+
+
+def _publish_what_the_reference_names(slipway: Installation) -> None:
+    for name, version in (("preview", "0.9.0"), ("preview", "1.0.0"), ("preview", "1.1.0"), ("web", "1.0.0")):
+        folder = slipway.home / "named" / f"{name}-{version}"
+        slipway.command("asset", "init", "deployment-blueprint", folder, "--namespace=acme", f"--name={name}")
+        manifest = folder / "asset.yaml"
+        manifest.write_text(manifest.read_text().replace("version: 0.1.0", f"version: {version}"))
+        if name == "web":
+            schema = json.loads((folder / "inputs.schema.json").read_text())
+            schema["properties"]["replicas"] = {"type": "integer", "minimum": 1, "default": 1}
+            (folder / "inputs.schema.json").write_text(json.dumps(schema))
+        slipway.command("publish", folder)
+
+
+@contextmanager
+def _as_the_page_shows_it(manifest: Path) -> Iterator[None]:
+    """Have the mistake in a manifest that the page shows a finding of."""
+    text = manifest.read_text()
+    assert "path: ${inputs.health_path}" in text
+    manifest.write_text(text.replace("path: ${inputs.health_path}", "path: health"))
+    yield
+    manifest.write_text(text)
+
+
+def _head(repository: Path) -> str:
+    command = ["git", "-C", str(repository), "rev-parse", "refs/pull/42/head"]
+    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout.strip()
