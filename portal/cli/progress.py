@@ -123,6 +123,9 @@ class _Steps:
     def move(self, step: dict[str, Any]) -> None:
         """Take in how a step stands now."""
         before = self._steps.get(step["name"], {}).get("state")
+        if before in _MARKS:
+            # It has ended; the stream, taken up again after a question, may tell older news than the answer.
+            return
         self._steps[step["name"]] = step
         if self._live is None and step["state"] != before and step["state"] in _MARKS:
             mark, style = _MARKS[step["state"]]

@@ -135,7 +135,7 @@ class World(RuleBasedStateMachine):
         assert not self.made
 
 
-World.TestCase.settings = settings(max_examples=2000, stateful_step_count=40, deadline=None)
+World.TestCase.settings = settings(max_examples=600, stateful_step_count=40, deadline=None)
 TestEveryOrderOfEvents = World.TestCase
 
 
