@@ -29,6 +29,8 @@ SAY := @printf '==> %s\n'
 
 # Tests see nobody's own git settings, and nothing of a Slipway that runs here.
 CLEAN := env -u PORT -u SLIPWAY_DATA GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1
+# A file's tests share what they started, so a file stays in one process.
+PARALLEL := -n auto --maxprocesses=4 --dist loadfile
 ARGS ?=
 
 .PHONY: help
@@ -51,11 +53,16 @@ test-setup: setup
 
 .PHONY: test
 test: test-setup ## Run the tests, journeys in a browser included (ARGS="-k word")
-	$(CLEAN) $(BIN)/python -m pytest --ignore=tests/interop --ignore=tests/bench $(ARGS)
+	$(CLEAN) $(BIN)/python -m pytest $(PARALLEL) --ignore=tests/bench $(ARGS)
 
-.PHONY: interop
-interop: test-setup ## Run the suites against other people's programs, which take long to build
-	$(CLEAN) $(BIN)/python -m pytest tests/interop $(ARGS)
+.PHONY: quick
+quick: $(DONE)/project portal/static/manifest.json ## Run the tests that need neither the engine nor a browser (under 5 minutes)
+	$(CLEAN) $(BIN)/python -m pytest $(PARALLEL) --ignore=tests/bench -m 'not engine and not browser' $(ARGS)
+
+.PHONY: golden
+golden: $(DONE)/project portal/static/manifest.json ## Record the shape of new events and of additions to the API
+	$(CLEAN) $(BIN)/python tests/contracts/events/test_golden.py
+	$(CLEAN) $(BIN)/python -m pytest -q tests/contracts/openapi --accept-api
 
 .PHONY: bench
 bench: test-setup ## Measure: ratios to bare tools, start-up time, memory
