@@ -42,10 +42,15 @@ class LocalGit:
 
     def normalise(self, repository: str, settings: Settings) -> str:
         """Return the repository's real absolute path; one outside the allowed roots does not exist."""
-        path = Path(repository.removeprefix("file://")).expanduser().resolve()
-        if not _may_read(path, settings) or not _git_directory(path):
+        try:
+            path = Path(repository.removeprefix("file://")).expanduser().resolve()
+            may_read = all(_may_read(each, settings) for each in (path, *_parts(path)))
+        except (OSError, ValueError, RuntimeError):  # a name that is none, a loop of links, an unknown user
+            may_read = False
+        if not may_read:
+            # Where links lead is not told: it would show what lies outside those folders.
             raise RepositoryNotFoundError(
-                f"There is no Git repository at {path}, or it is outside the folders that Slipway may read."
+                f"There is no Git repository at {repository}, or it is outside the folders that Slipway may read."
             )
         return str(path)
 
@@ -119,8 +124,32 @@ def _may_read(path: Path, settings: Settings) -> bool:
     return allowed and not path.is_relative_to(settings.data_dir.resolve())
 
 
-def _git_directory(path: Path) -> bool:
-    return (path / ".git").exists() or ((path / "HEAD").is_file() and (path / "objects").is_dir())
+def _parts(path: Path) -> Iterator[Path]:
+    """Yield the real places of all that git would read of a repository; raise ``FileNotFoundError`` where none is.
+
+    A file ``.git``, a link or a list of alternate objects may lead into repositories that are not meant to be read.
+    """
+    directory = path / ".git" if (path / ".git").exists() else path
+    if directory.is_file():
+        directory = path / directory.read_text("utf-8").removeprefix("gitdir:").strip()
+    if not (directory / "HEAD").is_file():
+        raise FileNotFoundError(directory)
+    common = directory / "commondir"
+    shared = directory / common.read_text("utf-8").strip() if common.exists() else directory
+    waiting, seen = [(shared / "objects").resolve(strict=True)], set[Path]()
+    yield from (directory.resolve(), shared.resolve(), (shared / "refs").resolve())
+    while waiting:
+        objects = waiting.pop()
+        if objects in seen:
+            continue
+        seen.add(objects)
+        yield objects
+        for folder in (objects, objects / "pack"):
+            yield from (each.resolve() for each in folder.glob("*") if each.is_symlink())
+        alternates = objects / "info" / "alternates"
+        if alternates.exists():
+            lines = alternates.read_text("utf-8").splitlines()
+            waiting += [(objects / line).resolve() for line in lines if line and not line.startswith("#")]
 
 
 @cache
@@ -140,6 +169,9 @@ def _git(directory: Path | None, *arguments: str) -> str:
         "GIT_CONFIG_NOSYSTEM": "1",
         "GIT_CONFIG_GLOBAL": _configuration(),
         "GIT_TERMINAL_PROMPT": "0",
+        # A repository may name a command with which git is to fetch what it lacks. It lacks nothing, then.
+        "GIT_NO_LAZY_FETCH": "1",
+        "GIT_ALLOW_PROTOCOL": "file" if arguments[0] == "fetch" else "none",
         "LC_ALL": "C",
     }
     where = ["-C", str(directory)] if directory else []
@@ -150,6 +182,7 @@ def _git(directory: Path | None, *arguments: str) -> str:
             capture_output=True,
             timeout=GIT_SECONDS,
             text=True,
+            errors="replace",
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired) as error:

@@ -1,0 +1,156 @@
+"""Repositories of strangers: what they say is read, what they ask for is not done, and they lead nowhere else."""
+
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from catalog.providers.scm import CommitNotFoundError, RepositoryNotFoundError
+from catalog.providers.scm.local_git import PROVIDER
+from catalog.settings import Settings
+
+IDENTITY = ("-c", "user.name=Test", "-c", "user.email=test@example.com")
+MISSING = "a" * 40
+
+
+def git(path: Path, *arguments: str) -> str:
+    command = ["git", "-C", str(path), *IDENTITY, *arguments]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+
+def repository(path: Path) -> Path:
+    path.mkdir(parents=True)
+    git(path, "init", "--quiet", "--initial-branch", "main")
+    git(path, "commit", "--quiet", "--allow-empty", "--message", "first")
+    git(path, "branch", "pr-1")
+    return path
+
+
+@pytest.fixture
+def allowed(settings: Settings, tmp_path: Path) -> Settings:
+    return settings.model_copy(update={"local_repository_roots": (tmp_path / "open",)})
+
+
+def test_a_repository_below_a_root_is_read(allowed: Settings, tmp_path: Path) -> None:
+    path = repository(tmp_path / "open" / "app")
+    (tmp_path / "open" / "link").symlink_to(path)
+
+    assert PROVIDER.normalise(str(tmp_path / "open" / "link"), allowed) == str(path)
+    assert PROVIDER.pull_request(str(path), 1, None, allowed).head_sha == git(path, "rev-parse", "HEAD")
+
+
+def test_a_work_tree_and_a_clone_that_shares_objects_are_read(allowed: Settings, tmp_path: Path) -> None:
+    path = repository(tmp_path / "open" / "app")
+    git(path, "worktree", "add", "--quiet", str(tmp_path / "open" / "tree"), "pr-1")
+    git(path, "clone", "--quiet", "--shared", str(path), str(tmp_path / "open" / "clone"))
+
+    for name in ("tree", "clone"):
+        found = PROVIDER.pull_request(str(tmp_path / "open" / name), 1, "main", allowed)
+        assert found.head_sha == git(path, "rev-parse", "HEAD")
+
+
+@pytest.mark.parametrize("setting", ["remote.origin.uploadpack", "core.fsmonitor", "core.sshCommand"])
+def test_commands_that_a_repository_names_are_not_run(allowed: Settings, tmp_path: Path, setting: str) -> None:
+    path = repository(tmp_path / "open" / "app")
+    mark, command = tmp_path / "mark", tmp_path / "command"
+    command.write_text(f"#!/bin/sh\ntouch {mark}\n")
+    command.chmod(0o755)
+    for name, value in {
+        "core.repositoryFormatVersion": "1",
+        "extensions.partialClone": "origin",
+        "remote.origin.promisor": "true",
+        "remote.origin.url": str(path),
+        setting: str(command),
+    }.items():
+        git(path, "config", name, value)
+
+    with pytest.raises(CommitNotFoundError):
+        PROVIDER.commit(str(path), MISSING, allowed)
+    found = PROVIDER.pull_request(str(path), 1, None, allowed)
+    with pytest.raises(CommitNotFoundError):
+        PROVIDER.mirror(str(path), MISSING, found, tmp_path / "mirrors", allowed)
+    PROVIDER.mirror(str(path), found.head_sha, found, tmp_path / "mirrors", allowed)
+
+    assert not mark.exists()
+
+
+def by_git_file(decoy: Path, private: Path) -> None:
+    decoy.mkdir(parents=True)
+    (decoy / ".git").write_text(f"gitdir: {private / '.git'}\n")
+
+
+def by_git_link(decoy: Path, private: Path) -> None:
+    decoy.mkdir(parents=True)
+    (decoy / ".git").symlink_to(private / ".git")
+
+
+def by_common_directory(decoy: Path, private: Path) -> None:
+    repository(decoy)
+    (decoy / ".git" / "commondir").write_text(f"{private / '.git'}\n")
+
+
+def by_alternates(decoy: Path, private: Path) -> None:
+    repository(decoy)
+    middle = decoy / "objects"
+    (middle / "info").mkdir(parents=True)
+    (middle / "info" / "alternates").write_text(f"{private / '.git' / 'objects'}\n")
+    (decoy / ".git" / "objects" / "info" / "alternates").write_text(f"{middle}\n")
+
+
+def by_link_to_objects(decoy: Path, private: Path) -> None:
+    repository(decoy)
+    sha = git(private, "rev-parse", "HEAD")
+    place = decoy / ".git" / "objects" / sha[:2]
+    if not place.exists():
+        place.symlink_to(private / ".git" / "objects" / sha[:2])
+
+
+ESCAPES = [by_git_file, by_git_link, by_common_directory, by_alternates, by_link_to_objects]
+
+
+@pytest.mark.parametrize("escape", ESCAPES, ids=lambda each: each.__name__)
+def test_a_repository_does_not_lead_out_of_the_roots(
+    allowed: Settings, tmp_path: Path, escape: Callable[[Path, Path], None]
+) -> None:
+    private = repository(tmp_path / "private")
+    git(private, "commit", "--quiet", "--allow-empty", "--message", "not for everybody")
+    decoy = tmp_path / "open" / "decoy"
+    escape(decoy, private)
+
+    with pytest.raises(RepositoryNotFoundError):
+        PROVIDER.commit(str(decoy), git(private, "rev-parse", "HEAD"), allowed)
+
+
+@pytest.mark.parametrize("name", ["/a\0b", "~nobody-of-that-name/x", "a" * 900, "loop"])
+def test_a_name_that_is_none_is_not_found(allowed: Settings, tmp_path: Path, name: str) -> None:
+    (tmp_path / "open").mkdir()
+    (tmp_path / "open" / "loop").symlink_to(tmp_path / "open" / "loop")
+    asked = name if name.startswith(("/", "~")) else str(tmp_path / "open" / name)
+
+    with pytest.raises(RepositoryNotFoundError):
+        PROVIDER.normalise(asked, allowed)
+
+
+def test_a_refusal_does_not_tell_where_a_link_leads(allowed: Settings, tmp_path: Path) -> None:
+    (tmp_path / "open").mkdir()
+    (tmp_path / "hidden-name").mkdir()
+    (tmp_path / "open" / "link").symlink_to(tmp_path / "hidden-name")
+
+    with pytest.raises(RepositoryNotFoundError) as caught:
+        PROVIDER.normalise(str(tmp_path / "open" / "link"), allowed)
+
+    assert "hidden-name" not in caught.value.detail
+
+
+def test_a_branch_that_is_not_text_does_no_harm(allowed: Settings, tmp_path: Path) -> None:
+    path = repository(tmp_path / "open" / "app")
+    sha = git(path, "rev-parse", "HEAD")
+    heads = path / ".git" / "refs" / "heads"
+    with open(bytes(heads) + b"/\xff", "w", encoding="ascii") as file:  # noqa: PTH123 - a path cannot hold this name
+        file.write(f"{sha}\n")
+    pull = path / ".git" / "refs" / "pull" / "7" / "head"
+    pull.parent.mkdir(parents=True)
+    pull.write_bytes(b"ref: refs/heads/\xff\n")
+
+    assert PROVIDER.pull_request(str(path), 7, None, allowed).head_sha == sha
