@@ -62,7 +62,8 @@ def running(tmp_path: Path) -> Iterator[_Running]:
     started = _Running(tmp_path)
     yield started
     for process in started.left():
-        process.kill()
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
     started.process.kill()
     started.process.wait()
 
