@@ -1,6 +1,7 @@
 """Serves the provider to the engine: as a plugin executable, or inside the process that runs the engine."""
 
 import asyncio
+import os
 import sys
 import threading
 import traceback
@@ -16,6 +17,7 @@ from pulumi.runtime._grpc_settings import _GRPC_CHANNEL_OPTIONS
 from pulumi.runtime.proto import provider_pb2_grpc
 
 from workers.engine.plugin import VERSION, PluginConfiguration
+from workers.engine.plugin.callers import is_trusted
 from workers.engine.plugin.provider import SlipwayProvider
 from workers.engine.plugin.resource import ResourceFailure
 
@@ -29,21 +31,30 @@ class _Servicer(ProviderServicer):
         return empty_pb2.Empty()
 
 
-class _PlainErrors(grpc.aio.ServerInterceptor):  # type: ignore[misc]  # the stubs leave this class untyped
-    """Gives the engine the reason alone, where the framework would add a traceback that ends up before users."""
+class _Doorkeeper(grpc.aio.ServerInterceptor):  # type: ignore[misc]  # the stubs leave this class untyped
+    """Lets nobody but the engine call, and gives it the reason of a failure alone.
+
+    The framework would add a traceback that ends up before users.
+    """
+
+    def __init__(self, session: int | None) -> None:
+        self._session = session
+        self.port = 0
 
     async def intercept_service(
         self,
         continuation: Callable[[grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler]],
         handler_call_details: grpc.HandlerCallDetails,
     ) -> grpc.RpcMethodHandler:
-        """Wrap the handler of every unary call."""
+        """Wrap the handler of every call; all that the engine makes are unary."""
         handler: Any = await continuation(handler_call_details)
         if handler is None or handler.unary_unary is None:
-            return handler
+            return None
         inner = handler.unary_unary
 
         async def call(request: Any, context: Any) -> Any:
+            if not is_trusted(context.peer(), self.port, self._session):
+                await context.abort(grpc.StatusCode.PERMISSION_DENIED, "only the engine may call the plugin")
             try:
                 return await inner(request, context)
             except Exception as error:  # noqa: BLE001 - every failure must reach the engine as a reason
@@ -64,23 +75,26 @@ def _reason(error: Exception) -> tuple[grpc.StatusCode, str]:
     return grpc.StatusCode.INTERNAL, f"the plugin failed unexpectedly ({type(original).__name__})"
 
 
-async def _serve(configuration: PluginConfiguration, on_port: Callable[[int], object]) -> None:
-    server = grpc.aio.server(options=_GRPC_CHANNEL_OPTIONS, interceptors=[_PlainErrors()])
+async def _serve(
+    configuration: PluginConfiguration, on_port: Callable[[int], object], session: int | None = None
+) -> None:
+    doorkeeper = _Doorkeeper(session)
+    server = grpc.aio.server(options=_GRPC_CHANNEL_OPTIONS, interceptors=[doorkeeper])
     servicer = _Servicer([], VERSION, SlipwayProvider(configuration), engine_address="")
     provider_pb2_grpc.add_ResourceProviderServicer_to_server(servicer, server)
-    port = server.add_insecure_port("127.0.0.1:0")
+    port = doorkeeper.port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     on_port(port)
     await server.wait_for_termination()
 
 
 def serve_beside(configuration: PluginConfiguration) -> int:
-    """Serve on a thread of this process until it ends; return the port, for an engine to attach to."""
+    """Serve on a thread of this process until it ends; return the port, for an engine of this session to attach to."""
     port: Future[int] = Future()
 
     def run() -> None:
         try:
-            asyncio.run(_serve(configuration, port.set_result))
+            asyncio.run(_serve(configuration, port.set_result, os.getsid(0)))
         except Exception as error:
             if port.done():
                 raise
