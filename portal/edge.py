@@ -69,7 +69,9 @@ class Edge:
             await send(message)
 
         try:
-            if self._is_served(scope):
+            if "\0" in scope["path"]:
+                await _nowhere(scope)(scope, receive, send_guarded)
+            elif self._is_served(scope):
                 await self._app(scope, receive, send_guarded)
             else:
                 await _misdirected(scope)(scope, receive, send_guarded)
@@ -127,13 +129,20 @@ def is_loopback(address: str) -> bool:
 
 
 def _misdirected(scope: HTTPScope) -> ASGIApp:
+    detail = "Use the portal's own address, or add this host name to SLIPWAY_ALLOWED_HOSTS."
+    return _problem(scope, 421, "misdirected", "This name is not served here", detail)
+
+
+def _nowhere(scope: HTTPScope) -> ASGIApp:
+    """Answer for a path that no file and no row can have, and that some of what lies behind cannot take."""
+    return _problem(scope, 404, "not_found", "Not found", "There is nothing at this address.")
+
+
+def _problem(scope: HTTPScope, status: int, code: str, title: str, detail: str) -> ASGIApp:
+    correlation = scope["state"]["correlation_id"]
     problem = ProblemDetails(
-        type=f"{TYPE_PREFIX}misdirected",
-        title="This name is not served here",
-        status=421,
-        detail="Use the portal's own address, or add this host name to SLIPWAY_ALLOWED_HOSTS.",
-        correlation_id=scope["state"]["correlation_id"],
+        type=f"{TYPE_PREFIX}{code}", title=title, status=status, detail=detail, correlation_id=correlation
     )
-    return Response(problem.model_dump_json().encode(), status_code=421, media_type=PROBLEM_JSON).to_asgi_response(
+    return Response(problem.model_dump_json().encode(), status_code=status, media_type=PROBLEM_JSON).to_asgi_response(
         app=None, request=scope["litestar_app"].request_class(scope)
     )

@@ -14,7 +14,7 @@ from litestar.exceptions import (
 )
 from litestar.response import Redirect
 from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DataError, DBAPIError
 from sqlalchemy.exc import TimeoutError as NoConnectionError
 
 from catalog.errors import (
@@ -60,6 +60,7 @@ class ProblemDetails(BaseModel):
     correlation_id: str = Field(default="", examples=["6f1c7a52-3c6e-4a0c-9a4e-6b1a5d1f2c3d"])
 
 
+_UNUSABLE = "It holds a number that is too large, a character that cannot be kept (NUL), or is nested too deeply."
 _MISSING = re.compile(r"missing required field `([^`]+)`")
 _HTTP = {
     400: ("malformed", "The request could not be read"),
@@ -122,6 +123,10 @@ def _describe(request: WebRequest, error: Exception) -> ProblemDetails:
         LOG.warning("request %s: the database does not answer: %s", correlation, error)
         fields, status = [], 503
         code, title, detail = UnavailableError.code, UnavailableError.title, "The database does not answer. Try again."
+    elif isinstance(error, DataError | RecursionError):
+        LOG.warning("request %s holds what cannot be kept: %s", correlation, type(error).__name__)
+        fields, status = [], 422
+        code, title, detail = InvalidInputError.code, InvalidInputError.title, _UNUSABLE
     else:
         LOG.error("request %s failed", correlation, exc_info=error)
         fields, status = [], 500

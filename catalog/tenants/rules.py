@@ -11,6 +11,7 @@ from catalog.tenancy import ALL_SCOPES
 TOKEN_PREFIX = "slw_"  # noqa: S105  # the public prefix by which scanners know a leaked token
 NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 MAXIMUM_TOKEN_DAYS = 365
+MAXIMUM_TOKEN_NAME = 200
 
 
 def new_secret() -> str:
@@ -38,8 +39,9 @@ def check_name(name: str) -> None:
 def check_token_request(name: str, scopes: Iterable[str], held: frozenset[str], days: int | None) -> None:
     """Raise ``InvalidInputError`` naming every field at fault; a token never holds more than its maker does."""
     errors = []
-    if not name.strip():
-        errors.append(FieldError("/name", "Give the token a name that says what uses it."))
+    if not name.strip() or len(name) > MAXIMUM_TOKEN_NAME or not name.isprintable():
+        fix = f"Give the token a name that says what uses it, at most {MAXIMUM_TOKEN_NAME} printable characters."
+        errors.append(FieldError("/name", fix))
     wanted = list(scopes)
     if not wanted:
         errors.append(FieldError("/scopes", "Name at least one scope, such as environments:write."))

@@ -19,6 +19,9 @@ from portal.idempotency import Answer
 T = TypeVar("T")
 L = TypeVar("L", bound=BaseModel)
 
+LARGEST = 2**63 - 1
+"""The largest number that the database can hold."""
+
 Limit = Annotated[int, QueryParameter(ge=1, le=200, description="How many at the most.")]
 Cursor = Annotated[
     str | None,
@@ -69,9 +72,12 @@ def number(cursor: str | None) -> int | None:
         return None
     try:
         (text,) = _read(cursor)
-        return int(text)
+        place = int(text)
     except ValueError:
         raise _invalid() from None
+    if not 0 <= place <= LARGEST:
+        raise _invalid()
+    return place
 
 
 def _read(cursor: str) -> list[str]:

@@ -12,6 +12,7 @@ from catalog.settings import Settings
 from catalog.tenants.service import SignInService, TenantService
 from portal.auth.cookies import ended_cookie, session_cookie
 from portal.auth.identity import identity_of
+from portal.auth.origins import OWN
 from portal.boundary import AppDatabase, AppSettings, OpenSession, WebRequest
 from portal.edge import host_name, is_loopback
 from portal.pages.render import Page, Renderer, redirect
@@ -84,5 +85,9 @@ def _show(request: WebRequest, page: Page, status_code: int = 200) -> Response[s
 def _is_here(request: WebRequest) -> bool:
     client = request.client
     is_prefetch = bool(request.headers.get("sec-purpose") or request.headers.get("purpose"))
+    # A page of somebody else, a preview among them, could sign this browser in as somebody else with its own link.
+    is_sent_here = request.headers.get("sec-fetch-site", "none") not in OWN
     host = host_name(request.headers.get("host", ""))
-    return not is_prefetch and client is not None and is_loopback(client.host) and is_loopback(host)
+    return (
+        not is_prefetch and not is_sent_here and client is not None and is_loopback(client.host) and is_loopback(host)
+    )

@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from catalog.operations.models import OperationRead
 from catalog.operations.service import OperationService, read
 from portal.api.documentation import CONDITIONAL, problems
-from portal.api.listing import Cursor, Limit, cut, moment_and_id, page
+from portal.api.listing import LARGEST, Cursor, Limit, cut, moment_and_id, page
 from portal.auth.guards import requires
 from portal.boundary import AppDatabase, AppThreads, Caller, OpenSession, WebRequest
 from portal.idempotency import Answer
@@ -120,9 +120,11 @@ async def follow_operation(
     await threads.run(check)
     streams: OperationStreams = request.app.state.streams
 
+    start = min(last_event_id or 0, LARGEST)
+
     async def lines() -> AsyncGenerator[bytes, None]:
         yield b"retry: 1000\n\n"
-        async for told in streams.follow(principal.tenant_id, operation_id, last_event_id or 0):
+        async for told in streams.follow(principal.tenant_id, operation_id, start):
             yield encode(told)
 
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}

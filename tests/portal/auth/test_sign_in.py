@@ -59,6 +59,15 @@ def test_a_prefetch_does_not_use_the_link_up(here: httpx.Client, database: Datab
     assert here.get(path).status_code == 303
 
 
+@pytest.mark.parametrize("site", ["same-site", "cross-site"])
+def test_a_page_of_somebody_else_does_not_sign_a_browser_in(here: httpx.Client, database: Database, site: str) -> None:
+    path = link_path(database)
+    answer = here.get(path, headers={"Sec-Fetch-Site": site})
+    assert answer.status_code == 200
+    assert "set-cookie" not in answer.headers
+    assert here.get(path, headers={"Sec-Fetch-Site": "none"}).status_code == 303
+
+
 def test_from_elsewhere_a_link_asks_first(anyone: TestClient[Litestar], database: Database) -> None:
     path = link_path(database)
     looked = anyone.get(path, headers=PAGE)
