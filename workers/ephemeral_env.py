@@ -189,8 +189,8 @@ def _destroy(context: JobContext, hand: HeldLease, stack: Stack, plan: DestroyPl
     story.step("verify")
     try:
         left = _left(context, stack, plan)
-    except SlipwayError as error:
-        left = [f"something that could not be looked for ({error.detail})"]
+    except (SlipwayError, EngineError) as error:
+        left = [f"something that could not be looked for ({error})"]
     if left:
         _remains(context, hand, plan, f"Something is left: {', '.join(left)}.")
     with context.session() as session:

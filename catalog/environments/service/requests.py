@@ -52,6 +52,7 @@ class EphemeralEnvironmentService:
         environment = queries.by_pull_request(self._session, principal.tenant_id, wish.repository, number)
         if environment is None or environment.phase is Phase.DESTROYED:
             self._check_quota(principal.tenant_id)
+        if environment is None or environment.phase is Phase.DESTROYED or environment.phase in rules.LEAVING:
             environment = environment or self._new(principal, wish)
             environment.hard_expires_at = now() + wish.maximum
         elif environment.phase is not Phase.FAILED and wish.is_that_of(environment, self._settings):

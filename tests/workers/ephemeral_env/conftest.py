@@ -5,9 +5,11 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -18,6 +20,7 @@ from pydantic import SecretStr
 
 from catalog.assets.archive import PackageFile, build_archive
 from catalog.assets.skeletons import skeleton
+from catalog.clock import now
 from catalog.db import Database
 from catalog.environments.models import EnvironmentRead, RequestEnvironment
 from catalog.environments.service import EphemeralEnvironmentService, read
@@ -154,6 +157,28 @@ class World:
     def destroy(self, environment_id: UUID) -> None:
         with self.database.tenant_session(self.principal.tenant_id) as session:
             EphemeralEnvironmentService(session, self.settings).destroy(self.principal, environment_id)
+
+    def set_expiry(self, environment_id: UUID, seconds: float) -> None:
+        """Let the environment expire in some seconds; time itself cannot be moved."""
+        with self.database.tenant_session(self.principal.tenant_id) as session:
+            row = EphemeralEnvironmentService(session, self.settings).get(self.principal.tenant_id, environment_id)
+            row.expires_at = now() + timedelta(seconds=seconds)
+            session.add(row)
+
+    def watch_now(self, environment_id: UUID) -> None:
+        """Look at the environment's pull request at once."""
+        with self.database.tenant_session(self.principal.tenant_id) as session:
+            service = EphemeralEnvironmentService(session, self.settings)
+            service.watch(self.principal.tenant_id, environment_id)
+
+    def later(self, seconds: float, action: Callable[[], None]) -> None:
+        """Do something while the worker works."""
+        threading.Timer(seconds, action).start()
+
+    def operations(self, environment_id: UUID) -> list[UUID]:
+        with self.database.tenant_session(self.principal.tenant_id) as session:
+            found = OperationService(session).recent(self.principal.tenant_id, f"environments/{environment_id}")
+            return [each.id for each in found]
 
     def look(self, environment_id: UUID) -> EnvironmentRead:
         with self.database.tenant_session(self.principal.tenant_id) as session:

@@ -106,3 +106,51 @@ def test_a_destroyed_environment_lives_again_on_request(world: World) -> None:
     world.destroy(environment_id)
     world.work()
     assert not world.left_over(again), world.left_over(again)
+
+
+def test_a_request_while_it_is_destroyed_waits_and_then_lives_again(world: World) -> None:
+    environment_id = world.request()
+    world.work()
+    world.destroy(environment_id)
+    assert world.request(inputs={"greeting": "Again"}) == environment_id
+    assert world.look(environment_id).phase is Phase.DESTROYING
+    ran = world.work()
+    assert ran.index("environments.tear_down") < ran.index("environments.provision")
+    again = world.look(environment_id)
+    assert (again.phase, again.incarnation) == (Phase.READY, 2)
+    assert world.visit(again) == (200, "one Again")
+    world.destroy(environment_id)
+    world.work()
+    assert not world.left_over(again), world.left_over(again)
+
+
+def test_an_expired_environment_is_destroyed(world: World) -> None:
+    environment_id = world.request(ttl="PT1M")
+    world.work()
+    ready = world.look(environment_id)
+    world.set_expiry(environment_id, seconds=-1)
+    world.work(periodic=True)
+    gone = world.look(environment_id)
+    assert gone.phase is Phase.DESTROYED
+    assert not world.left_over(ready), world.left_over(ready)
+
+
+def test_a_commit_pushed_while_another_is_applied_wins(world: World) -> None:
+    world.commit("slow", delay="3")
+    environment_id = world.request()
+    newer: list[str] = []
+
+    def push() -> None:
+        newer.append(world.commit("newer"))
+        world.watch_now(environment_id)
+
+    world.later(1.5, push)
+    world.work()
+    moved = world.look(environment_id)
+    assert (moved.phase, moved.deployed_sha) == (Phase.READY, newer[0])
+    assert world.visit(moved)[1].startswith("newer")
+    states = [world.operation(each).state for each in world.operations(environment_id)]
+    assert sorted(states) == [OperationState.CANCELLED, OperationState.SUCCEEDED]
+    world.destroy(environment_id)
+    world.work()
+    assert not world.left_over(moved), world.left_over(moved)
