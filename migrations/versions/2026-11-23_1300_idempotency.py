@@ -28,9 +28,7 @@ def upgrade() -> None:
         sa.Column("locked_until", WHEN, nullable=False),
         sa.Column("expires_at", WHEN, nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_idempotency_keys"),
-        sa.UniqueConstraint(
-            "tenant_id", "actor", "route", "key", name="uq_idempotency_keys_tenant_id_actor_route_key"
-        ),
+        sa.UniqueConstraint("tenant_id", "actor", "route", "key", name="uq_idempotency_keys_tenant_id_actor_route_key"),
     )
     op.create_index("ix_idempotency_keys_tenant_id_expires_at", "idempotency_keys", ["tenant_id", "expires_at"])
     for statement in isolate("idempotency_keys"):
