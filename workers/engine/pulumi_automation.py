@@ -5,9 +5,7 @@ This side imports nothing of Pulumi, so that a worker stays small; see `workers.
 
 import logging
 import re
-import shutil
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -35,6 +33,7 @@ from workers.engine import (
 from workers.engine.child_process import ChildProcess
 from workers.engine.plugin import PluginConfiguration
 from workers.engine.references import in_order
+from workers.engine.work_dir import work_dir
 
 T = TypeVar("T")
 
@@ -177,14 +176,11 @@ class PulumiAutomationEngine:
         """Run one child to its end and return its result; whatever happens, nothing of it is left."""
         deadline = time.monotonic() + limit
         (self._engine_dir / "plugins").mkdir(mode=0o700, parents=True, exist_ok=True)
-        work_dir = Path(tempfile.mkdtemp(prefix="operation-", dir=self._engine_dir))
-        try:
-            job = make_job(work_dir)
-            with ChildProcess(self._arguments(), self._environment(work_dir, job), work_dir) as child:
+        with work_dir(self._engine_dir) as folder:
+            job = make_job(folder)
+            with ChildProcess(self._arguments(), self._environment(folder, job), folder) as child:
                 child.send(job.as_json())
                 return self._follow(child, deadline, limit, on_progress, should_stop)
-        finally:
-            shutil.rmtree(work_dir, ignore_errors=True)
 
     def _home(self, work_dir: Path) -> Path:
         """Make a home that lasts one operation: the command logs into it and never removes what it wrote."""
