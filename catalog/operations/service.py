@@ -77,11 +77,7 @@ class OperationService:
         operation = self._find(tenant_id, operation_id, lock=True)
         if operation.state in rules.FINAL:
             return operation
-        steps = rules.move_step(_steps(operation), name, state, message, now())
-        operation.steps = [step.model_dump(mode="json") for step in steps]
-        moved = next(step for step in steps if step.name == name)
-        data = {"step": moved.model_dump(mode="json"), "progress": _progress(operation)}
-        self._emit(operation, "step", data)
+        self._move_steps(operation, rules.move_step(_steps(operation), name, state, message, now()), name)
         return operation
 
     def finish(
@@ -94,8 +90,7 @@ class OperationService:
         if not rules.may_move(operation.state, state):
             raise ConflictError(f"The operation is {operation.state} already and cannot become {state}.")
         message = problem.message if problem else None
-        steps = rules.close_steps(_steps(operation), state, message, now())
-        operation.steps = [step.model_dump(mode="json") for step in steps]
+        self._move_steps(operation, rules.close_steps(_steps(operation), state, message, now()))
         operation.state = state
         operation.error = problem.model_dump(mode="json") if problem else None
         operation.finished_at = now()
@@ -121,6 +116,13 @@ class OperationService:
         if operation is None:
             raise NotFoundError(f"There is no operation {operation_id}.")
         return operation
+
+    def _move_steps(self, operation: Operation, steps: Sequence[Step], named: str = "") -> None:
+        """Write down how the steps stand and tell of each that moved, and of the one called ``named`` in any case."""
+        before = _steps(operation)
+        operation.steps = [step.model_dump(mode="json") for step in steps]
+        for step in (each for each in steps if each not in before or each.name == named):
+            self._emit(operation, "step", {"step": step.model_dump(mode="json"), "progress": _progress(operation)})
 
     def _emit(self, operation: Operation, kind: str, data: dict[str, Any]) -> None:
         line = OperationEvent(tenant_id=operation.tenant_id, operation_id=operation.id, type=kind, data=data)

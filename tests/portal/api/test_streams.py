@@ -104,29 +104,35 @@ def test_a_stream_tells_what_was_what_is_and_the_end(
     step(database, operation, "source")
     reader.wait_for(2)
     finish(database, operation)
-    events = reader.wait_for(5)
+    events = reader.wait_for(7)
     assert reader.is_over.wait(5)
-    assert [each["event"] for each in events] == ["state", "step", "state", "state", "end"]
-    assert events[1]["data"]["step"]["name"] == "source"
-    assert events[3]["data"]["state"] == "succeeded"
-    assert events[3]["data"]["progress"] == 100
-    assert events[4]["data"] == {"state": "succeeded"}
+    assert [each["event"] for each in events] == ["state", "step", "state", "step", "step", "state", "end"]
+    steps = [each["data"]["step"] for each in events if each["event"] == "step"]
+    assert [(each["name"], each["state"]) for each in steps] == [
+        ("source", "running"),
+        ("source", "succeeded"),
+        ("apply", "skipped"),
+    ]
+    assert events[5]["data"]["state"] == "succeeded"
+    assert events[5]["data"]["progress"] == 100
+    assert events[6]["data"] == {"state": "succeeded"}
     ids = [each["id"] for each in events if "id" in each]
     assert ids == sorted(set(ids))
-    assert len(ids) == 4
+    assert len(ids) == 6
 
 
 def test_a_reader_goes_on_where_it_was(served: Settings, database: Database, acme: Principal, token: str) -> None:
     operation = start(database, acme)
     step(database, operation, "source")
     step(database, operation, "apply")
-    first = Reader(served, token, operation.id).wait_for(3)
-    rest = Reader(served, token, operation.id, first[0]["id"]).wait_for(2)
-    assert [each["id"] for each in rest] == [each["id"] for each in first[1:3]]
+    # A step that begins ends the one before, and both are told.
+    first = Reader(served, token, operation.id).wait_for(4)
+    rest = Reader(served, token, operation.id, first[0]["id"]).wait_for(3)
+    assert [each["id"] for each in rest] == [each["id"] for each in first[1:4]]
     finish(database, operation)
-    late = Reader(served, token, operation.id, first[2]["id"])
-    assert [each["event"] for each in late.wait_for(3)] == ["state", "state", "end"]
-    nothing_new = Reader(served, token, operation.id, late.events[1]["id"])
+    late = Reader(served, token, operation.id, first[3]["id"])
+    assert [each["event"] for each in late.wait_for(4)] == ["state", "step", "state", "end"]
+    nothing_new = Reader(served, token, operation.id, late.events[2]["id"])
     assert [each["event"] for each in nothing_new.wait_for(1)] == ["end"]
 
 
