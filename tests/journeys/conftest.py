@@ -310,15 +310,15 @@ class Installation:
         return answer.json()
 
     def wait_for_phase(self, environment_id: str, phase: str, seconds: float = 90) -> Any:
-        """Wait until an environment is in a phase and nothing newer is wanted; the portal may be away meanwhile."""
+        """Wait until an environment is in a phase (ready: for all that is wanted); the portal may be away meanwhile."""
         last: Any = None
 
         def look() -> Any:
             nonlocal last
             with suppress(httpx.HTTPError, AssertionError):
                 last = self.look(environment_id)
-                settled = last["phase"] == phase and last["generation"] == last["observed_generation"]
-                return last if settled or (phase == "destroyed" and last["phase"] == phase) else None
+                behind = phase == "ready" and last["generation"] != last["observed_generation"]
+                return last if last["phase"] == phase and not behind else None
             return None
 
         try:
