@@ -185,7 +185,7 @@ class Operations:
 
     def _plugin_port(self) -> int:
         if not hasattr(self, "_port"):
-            self._port = serve_beside(PluginConfiguration.from_json(dict(self._job.plugin)))
+            self._port = serve_beside(PluginConfiguration.from_json(dict(self._job.plugin)), self._job.program)
         return self._port
 
     def _stack(self, program: Callable[[], None] | None, *, create: bool = False) -> _QuickStack:

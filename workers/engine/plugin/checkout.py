@@ -90,6 +90,8 @@ class CheckoutResource:
         """Remove the directory, and those above it that became empty."""
         del state
         directory = Path(resource_id)
+        if ".." in directory.parts or self._environments not in directory.parents:
+            raise ResourceFailure(f"{directory} is no checkout: it is not under {self._environments}")
         _remove(directory)
         for parent in directory.parents:
             if parent == self._environments or self._environments not in parent.parents:

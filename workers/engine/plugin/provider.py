@@ -10,11 +10,13 @@ from pulumi.provider.experimental import provider as engine
 from pulumi.provider.experimental.property_value import PropertyValue
 from pulumi.runtime import rpc
 
+from workers.engine import StackProgram
 from workers.engine.plugin import PluginConfiguration
 from workers.engine.plugin.checkout import CheckoutResource
 from workers.engine.plugin.process import ProcessResource
 from workers.engine.plugin.resource import UNKNOWN, Resource, ResourceFailure, Values
 from workers.engine.plugin.route import RouteResource
+from workers.engine.plugin.scope import require_declared
 from workers.process_host.client import ProcessHostClient
 
 # The engine's words for a value that is known only later, one for each type it may have; the SDK passes them through.
@@ -44,7 +46,8 @@ def build_resources(configuration: PluginConfiguration, cancelled: Event) -> dic
 class SlipwayProvider(engine.Provider):
     """Runs each call on a thread, because resources block while applications start."""
 
-    def __init__(self, configuration: PluginConfiguration) -> None:
+    def __init__(self, configuration: PluginConfiguration, program: StackProgram | None = None) -> None:
+        self._program = program
         self._cancelled = Event()
         self._resources = build_resources(configuration, self._cancelled)
 
@@ -54,8 +57,10 @@ class SlipwayProvider(engine.Provider):
         return engine.ConfigureResponse(accept_secrets=True, supports_preview=False)
 
     async def check(self, request: engine.CheckRequest) -> engine.CheckResponse:
-        """Check inputs."""
+        """Check inputs, and that the program has such a resource where the program is known."""
         resource = self._resource(request.type)
+        if self._program is not None:
+            require_declared(self._program, request.urn, _plain(request.new_inputs))
         inputs, problems = resource.check(_plain(request.new_inputs))
         failures = [engine.CheckFailure(problem.property, problem.reason) for problem in problems]
         return engine.CheckResponse(_wrap(inputs, _secret_names(request.new_inputs, resource)), failures)
@@ -89,6 +94,8 @@ class SlipwayProvider(engine.Provider):
     async def read(self, request: engine.ReadRequest) -> engine.ReadResponse:
         """Read; an empty identifier says that the resource is gone."""
         resource = self._resource(request.type)
+        if not request.properties:
+            raise ResourceFailure(f"{request.resource_id} was not made here and cannot be imported")
         state = await asyncio.to_thread(resource.read, request.resource_id, _plain(request.properties))
         if state is None:
             return engine.ReadResponse("", {}, {})

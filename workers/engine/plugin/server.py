@@ -16,6 +16,7 @@ from pulumi.provider.experimental.server import ProviderServicer
 from pulumi.runtime._grpc_settings import _GRPC_CHANNEL_OPTIONS
 from pulumi.runtime.proto import provider_pb2_grpc
 
+from workers.engine import StackProgram
 from workers.engine.plugin import VERSION, PluginConfiguration
 from workers.engine.plugin.callers import is_trusted
 from workers.engine.plugin.provider import SlipwayProvider
@@ -75,12 +76,10 @@ def _reason(error: Exception) -> tuple[grpc.StatusCode, str]:
     return grpc.StatusCode.INTERNAL, f"the plugin failed unexpectedly ({type(original).__name__})"
 
 
-async def _serve(
-    configuration: PluginConfiguration, on_port: Callable[[int], object], session: int | None = None
-) -> None:
+async def _serve(provider: SlipwayProvider, on_port: Callable[[int], object], session: int | None = None) -> None:
     doorkeeper = _Doorkeeper(session)
     server = grpc.aio.server(options=_GRPC_CHANNEL_OPTIONS, interceptors=[doorkeeper])
-    servicer = _Servicer([], VERSION, SlipwayProvider(configuration), engine_address="")
+    servicer = _Servicer([], VERSION, provider, engine_address="")
     provider_pb2_grpc.add_ResourceProviderServicer_to_server(servicer, server)
     port = doorkeeper.port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
@@ -88,13 +87,16 @@ async def _serve(
     await server.wait_for_termination()
 
 
-def serve_beside(configuration: PluginConfiguration) -> int:
-    """Serve on a thread of this process until it ends; return the port, for an engine of this session to attach to."""
+def serve_beside(configuration: PluginConfiguration, program: StackProgram) -> int:
+    """Serve on a thread of this process until it ends; return the port, for an engine of this session to attach to.
+
+    Nothing is made but what ``program`` declares.
+    """
     port: Future[int] = Future()
 
     def run() -> None:
         try:
-            asyncio.run(_serve(configuration, port.set_result, os.getsid(0)))
+            asyncio.run(_serve(SlipwayProvider(configuration, program), port.set_result, os.getsid(0)))
         except Exception as error:
             if port.done():
                 raise
@@ -111,4 +113,4 @@ def serve_for_parent(configuration: PluginConfiguration) -> None:
         sys.stdout.write(f"{port}\n")
         sys.stdout.flush()
 
-    asyncio.run(_serve(configuration, announce))
+    asyncio.run(_serve(SlipwayProvider(configuration), announce))
