@@ -40,12 +40,20 @@ def command_environment(job: Job) -> dict[str, str]:
     """Return the variables of the command; the passphrase is in no other process's environment."""
     return {
         "PULUMI_HOME": job.home,
-        "PULUMI_BACKEND_URL": job.backend_url,
+        "PULUMI_BACKEND_URL": _command_backend(job.backend_url),
         "PULUMI_CONFIG_PASSPHRASE": job.passphrase,
         "PULUMI_SKIP_UPDATE_CHECK": "true",
         "PULUMI_DIY_BACKEND_DISABLE_CHECKPOINT_BACKUPS": "true",
         "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "false" if _needs_others_plugins(job) else "true",
     }
+
+
+def _command_backend(url: str) -> str:
+    """Return the address for the command: of files, without those for attributes.
+
+    They are not written at one stroke, and a command killed meanwhile leaves a state that can never be read again.
+    """
+    return url if local_backend(url) is None or urlsplit(url).query else f"{url}?metadata=skip"
 
 
 def _needs_others_plugins(job: Job) -> bool:

@@ -164,3 +164,12 @@ def test_child_whose_command_dies_reports_a_failure(target: Any) -> None:
     target.engine.recover(request)
     target.engine.destroy(request)
     assert target.left_over("torn") == []
+
+
+def test_state_has_no_parts_that_are_written_bit_by_bit(target: Any) -> None:
+    request = target.request("whole", target.commit("whole"))
+    target.engine.up(request)
+
+    assert list((target.data / "pulumi-state").rglob("whole*.attrs")) == []
+    target.engine.destroy(request)
+    assert list((target.data / "pulumi-state").rglob("whole*")) == []
