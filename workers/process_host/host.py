@@ -176,6 +176,9 @@ class ProcessHost:
 
     def _ended(self, process_id: str, application: _Application, process: subprocess.Popen[bytes]) -> None:
         sessions.kill(process.pid)
+        if self._isolator.kind is Isolation.USER:
+            spec = self._table.specs[process_id]
+            sessions.kill_strays(self._table.uid(spec.environment_id), spec.port)
         self._drain(process_id, process)
         application.process = None
         application.exit_code = process.returncode

@@ -3,8 +3,9 @@
 import os
 import signal
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from contextlib import suppress
+from typing import Any
 
 import psutil
 
@@ -42,12 +43,37 @@ def kill(session: int, *, spare: Collection[int] = ()) -> None:
         time.sleep(0.01)
 
 
+def _owners() -> Iterator[Any]:
+    for process in psutil.process_iter(["uids"]):
+        if process.info["uids"] is not None:
+            yield process.info["uids"]
+
+
 def kill_users(uids: Collection[int]) -> None:
-    """Kill every process that runs under one of these user ids."""
+    """Kill every process that runs under one of these user ids until none is left; needs the right to become them.
+
+    The kernel ends all processes of a user at one stroke, which those that start new ones all the time do not outrun.
+    """
+    for uid in {each.real for each in _owners() if each.real in uids} - {os.getuid()}:
+        child = os.fork()
+        if child == 0:
+            try:
+                os.setuid(uid)
+                os.kill(-1, signal.SIGKILL)
+            finally:
+                os._exit(0)
+        os.waitpid(child, 0)
+
+
+def kill_strays(uid: int, port: int) -> None:
+    """Kill what an application with this port has started in other sessions, where it did not hide its origin.
+
+    What hides it ends with the last process of its user.
+    """
     for process in psutil.process_iter(["uids"]):
         owner = process.info["uids"]
-        if owner is not None and owner.real in uids:
-            with suppress(psutil.Error):
+        with suppress(OSError, psutil.Error):
+            if owner is not None and owner.real == uid and process.environ().get("PORT") == str(port):
                 process.kill()
 
 

@@ -2,12 +2,14 @@
 
 import json
 import os
+import time
 from collections.abc import Callable
 from typing import Any
 
+import psutil
 import pytest
 
-from workers.process_host import ProcessHostError, ProcessSpec, ProcessState
+from workers.process_host import ProcessHostError, ProcessSpec, ProcessState, ports
 
 PROBE = """
 import json, os, pathlib, socket, sys
@@ -132,3 +134,60 @@ def test_without_isolation_applications_are_refused_unless_asked_for(make_host: 
     accepting.wait_until(lambda: accepting.client.status("x").state is ProcessState.EXITED)
     assert accepting.client.log_tail("x") == (str(os.geteuid()),)
     assert accepting.client.health()["isolation"] == "none"
+
+
+# Each generation leaves its session, starts the next and ends; what is killed one by one outlives its killer.
+HOPPER = """
+import os, pathlib, sys, time
+
+pathlib.Path(os.environ["HOME"], "hopping").touch()
+end = time.monotonic() + 60
+while time.monotonic() < end:
+    if os.fork():
+        os._exit(0)
+    os.setsid()
+"""
+
+
+def test_what_runs_away_from_its_session_ends_with_the_environment(make_host: Callable[..., Any]) -> None:
+    host = make_host("--isolation", "user")
+    host.start()
+    directory = host.application("env", HOPPER)
+    command = "for n in $(seq 40); do python3 app.py & done; sleep 60"
+    host.client.start(ProcessSpec("x", "env", "web", directory, command))
+    home = host.data / "processes" / "homes" / "env"
+    host.wait_until((home / "hopping").exists)
+    uid = home.stat().st_uid
+
+    host.client.stop("x", grace_seconds=0.2)
+
+    time.sleep(0.5)
+    living = [each for each in psutil.process_iter(["uids", "status"]) if each.info["uids"].real == uid]
+    assert [each for each in living if each.info["status"] != psutil.STATUS_ZOMBIE] == []
+
+
+DAEMON = """
+import os, socket, time
+
+if os.fork() == 0:
+    os.setsid()
+    listener = socket.create_server(("127.0.0.1", int(os.environ["PORT"])))
+    print("listening", flush=True)
+    time.sleep(60)
+time.sleep(60)
+"""
+
+
+def test_a_daemon_ends_with_its_process_though_the_environment_goes_on(make_host: Callable[..., Any]) -> None:
+    host = make_host("--isolation", "user")
+    host.start()
+    directory = host.application("env", DAEMON)
+    stays = host.client.start(ProcessSpec("stays", "env", "web", directory, "python3 app.py"))
+    goes = host.client.start(ProcessSpec("goes", "env", "web", directory, "python3 app.py"))
+    for name in ("stays", "goes"):
+        host.wait_until(lambda name=name: "listening" in host.client.log_tail(name))
+
+    host.client.stop("goes", grace_seconds=0.2)
+
+    host.wait_until(lambda: ports.is_free(goes.port), 3)
+    assert not ports.is_free(stays.port)
