@@ -2,10 +2,13 @@
 
 import logging
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from uuid import UUID, uuid4
+
+from sqlalchemy.exc import OperationalError
 
 from catalog.stacks.errors import LeaseLostError, StackBusyError
 from catalog.stacks.models import Lease
@@ -13,6 +16,7 @@ from catalog.stacks.service import LEASE, MultiCloudProvisioningService
 from workers.runtime.worker import JobContext, Retry
 
 BUSY_PAUSE = timedelta(seconds=1)
+AWAY_PAUSE = 0.2
 
 log = logging.getLogger(__name__)
 
@@ -43,8 +47,22 @@ def held(context: JobContext, tenant_id: UUID, stack_id: UUID) -> Iterator[HeldL
     finally:
         hand.ended.set()
         keeper.join(timeout=10)
-        with context.session(tenant_id) as session:
-            MultiCloudProvisioningService(session).release(lease)
+        _give_back(context, lease)
+
+
+def _give_back(context: JobContext, lease: Lease) -> None:
+    """Release the lease; while the database is away, as in a restart, try again until it would have run out."""
+    deadline = time.monotonic() + LEASE.total_seconds()
+    while True:
+        try:
+            with context.session(lease.tenant_id) as session:
+                MultiCloudProvisioningService(session).release(lease)
+        except OperationalError:
+            if time.monotonic() >= deadline:
+                raise
+            time.sleep(AWAY_PAUSE)
+        else:
+            return
 
 
 def _keep(context: JobContext, hand: HeldLease) -> None:
