@@ -153,6 +153,8 @@ class Installation:
         self.said = home / "said.log"
         self.front: subprocess.Popen[bytes] | None = None
         self.link = ""
+        # A connection for each visit, as from a visitor who comes for the first time.
+        self._visitor = httpx.Client(timeout=10, trust_env=False, limits=httpx.Limits(max_keepalive_connections=0))
         self._family: list[psutil.Process] = []
         self._token = ""
 
@@ -337,7 +339,7 @@ class Installation:
         """Load a page of the application through HAProxy; status 0 where nobody answers."""
         address = f"http://127.0.0.1:{self.preview_port}{path}"
         try:
-            answer = httpx.get(address, headers={"Host": environment["hostname"]}, timeout=10, trust_env=False)
+            answer = self._visitor.get(address, headers={"Host": environment["hostname"]})
         except httpx.HTTPError as error:
             return 0, repr(error)
         return answer.status_code, answer.text

@@ -110,7 +110,7 @@ def test_every_command_in_a_block_is_one(
         )
         assert dry.returncode == 0, dry.stderr.decode()
     else:
-        assert block.document == "README.md", "a command that nothing tries"
+        assert block.document in {"README.md", "docs/environments.md"}, "a command that nothing tries"
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
@@ -240,6 +240,14 @@ def test_the_readme_in_order(slipway: Installation, tmp_path: Path, wait_until: 
     assert accepted["id"] == environment["id"]
     slipway.wait_for_phase(accepted["id"], "ready")
     slipway.destroy(accepted["id"])
+
+
+def test_the_hook_of_the_page_about_environments(slipway: Installation, tmp_path: Path) -> None:
+    sample = slipway.data / "demo" / "repositories" / SAMPLE
+    terminal = Terminal(slipway, tmp_path, {"http://127.0.0.1:8000": slipway.url, "/path/to/repository": str(sample)})
+    (hook,) = (block for block in blocks(ROOT / "docs" / "environments.md") if block.text.startswith("curl "))
+    answer = json.loads(terminal.type(hook.text.replace("curl ", "curl --silent --show-error --fail ", 1)).stdout)
+    assert isinstance(answer["environments"], list)
 
 
 def test_the_format_page_in_order(slipway: Installation, tmp_path: Path) -> None:
