@@ -10,6 +10,8 @@ from platformdirs import user_cache_path, user_data_path
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+_STORAGE_PREFIXES = ("AWS_", "AZURE_", "GOOGLE_")
+
 
 class Settings(BaseSettings):
     """Settings with the prefix ``SLIPWAY_``; each is described in ``docs/settings.md``.
@@ -115,6 +117,11 @@ class Settings(BaseSettings):
 def inherited_environment() -> dict[str, str]:
     """Return the environment that Slipway itself was started with, for its own processes alone."""
     return dict(os.environ)
+
+
+def storage_credentials() -> dict[str, str]:
+    """Return the variables from which the clients of object storages read their credentials and addresses."""
+    return {name: value for name, value in os.environ.items() if name.startswith(_STORAGE_PREFIXES)}
 
 
 def load_settings() -> Settings:

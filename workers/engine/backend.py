@@ -37,8 +37,9 @@ def write_project(job: Job) -> None:
 
 
 def command_environment(job: Job) -> dict[str, str]:
-    """Return the variables of the command; the passphrase is in no other process's environment."""
+    """Return the variables of the command; passphrase and credentials are in no other process's environment."""
     return {
+        **job.credentials,
         "PULUMI_HOME": job.home,
         "PULUMI_BACKEND_URL": _command_backend(job.backend_url),
         "PULUMI_CONFIG_PASSPHRASE": job.passphrase,

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self, TypeVar, cast
 
-from catalog.settings import Settings
+from catalog.settings import Settings, storage_credentials
 from workers.engine import (
     ApplyResult,
     DestroyResult,
@@ -48,14 +48,14 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class EngineConfiguration:
-    """Where the engine works; `environment` is added to that of its children (credentials of an object storage)."""
+    """Where the engine works; `credentials` are variables that an object storage of the state asks for."""
 
     data_dir: Path
     run_dir: Path
     tools_dir: Path
     process_host_socket: Path
     state_backend_url: str
-    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+    credentials: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Self:
@@ -66,6 +66,7 @@ class EngineConfiguration:
             tools_dir=settings.tools_dir,
             process_host_socket=settings.process_host_socket,
             state_backend_url=settings.state_backend_url,
+            credentials={} if settings.state_backend_url.startswith("file:") else storage_credentials(),
         )
 
     @property
@@ -163,6 +164,7 @@ class PulumiAutomationEngine:
             program=request.program,
             labels=request.labels,
             passphrase=request.passphrase,
+            credentials=self._configuration.credentials,
         )
 
     def _run(
@@ -229,7 +231,6 @@ class PulumiAutomationEngine:
             "PYTHONPATH": str(_SOURCE),
             "PULUMI_AUTOMATION_API_SKIP_VERSION_CHECK": "true",
             "GRPC_VERBOSITY": "NONE",
-            **self._configuration.environment,
         }
 
 

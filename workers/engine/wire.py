@@ -40,6 +40,7 @@ class Job:
     program: StackProgram
     labels: Mapping[str, str]
     passphrase: str = field(repr=False)
+    credentials: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def as_json(self) -> Message:
         """Return the job as JSON data."""
