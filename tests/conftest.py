@@ -1,5 +1,6 @@
 """The real services that tests run on: PostgreSQL from the wheel, migrated once and cloned for each test."""
 
+import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +19,12 @@ from workers.embedded.postgres import DatabaseUrls, EmbeddedPostgres
 from workers.embedded.redis import EmbeddedRedis
 
 TEMPLATE = "slipway_template"
+
+
+def pytest_configure() -> None:
+    """Let the commands that tests start hear Ctrl-C, also where the tests themselves run in the background of a shell."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

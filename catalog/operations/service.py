@@ -89,7 +89,8 @@ class OperationService:
             return operation
         if not rules.may_move(operation.state, state):
             raise ConflictError(f"The operation is {operation.state} already and cannot become {state}.")
-        message = problem.message if problem else None
+        # A step says in one line what the error says in full.
+        message = problem.message.partition("\n")[0] if problem else None
         self._move_steps(operation, rules.close_steps(_steps(operation), state, message, now()))
         operation.state = state
         operation.error = problem.model_dump(mode="json") if problem else None

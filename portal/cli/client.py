@@ -109,7 +109,11 @@ class Client:
         reason = _ERRNO.sub("", str(error)).strip()
         if isinstance(error, httpx.TimeoutException):
             reason = "it took too long to answer"
-        hint = "Start it with `slipway up`." if self.connection.is_loopback else "Check the address and the network."
+        hint = (
+            "Start it again with `make run` or `slipway up`."
+            if self.connection.is_loopback
+            else "Check the address and the network."
+        )
         return UnreachableError(f"Slipway does not answer at {self.connection.url}: {reason}.", hint)
 
 

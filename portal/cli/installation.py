@@ -9,7 +9,7 @@ from catalog import running
 from catalog.settings import Settings, load_settings
 from portal.cli.errors import CommandError, ExitCode, UnreachableError
 
-START = "Start it with `slipway up`, or set SLIPWAY_DATABASE_URL."
+START = "Start it with `make run` in the clone or with `slipway up`, or set SLIPWAY_DATABASE_URL."
 # A clone keeps its data beside the code; in an installed distribution there is never anything at this place.
 _OF_CLONE = Path(__file__).resolve().parents[2] / ".data"
 

@@ -97,7 +97,7 @@ def _supervise(
         close_run_directory(settings.data_dir / "run")
         hold.release()
     if code == 0:
-        _say("Stopped; everything is kept, and `slipway up` finds it again.")
+        _say("Stopped; everything is kept. The command that started it starts it again.")
     return code
 
 

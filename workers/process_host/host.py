@@ -104,6 +104,13 @@ class ProcessHost:
         """Return the last lines of a process's log."""
         return tail(self._log_path(process_id), lines)
 
+    def environment_logs(self, environment_id: str, lines: int) -> list[dict[str, object]]:
+        """Return the last lines of each component's latest log, also where nothing of it runs any more."""
+        latest: dict[str, Path] = {}
+        for path in sorted(self._logs.glob(f"{environment_id}.*.log"), key=lambda each: each.stat().st_mtime):
+            latest[path.name.split(".")[1]] = path
+        return [{"name": name, "lines": tail(path, lines)} for name, path in sorted(latest.items())]
+
     def forget_environment(self, environment_id: str) -> None:
         """Remove the logs of an environment's processes; raise `ProcessHostError("conflict")` while it has any."""
 

@@ -70,7 +70,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(payload)
 
-    def _route(self) -> dict[str, Any]:  # noqa: PLR0911 - one return for each address reads best
+    def _route(self) -> dict[str, Any]:  # noqa: C901, PLR0911 - one return for each address reads best
         """Carry out the request; raise `ProcessHostError`."""
         host = cast("HostServer", self.server).host
         address = urlsplit(self.path)
@@ -92,6 +92,8 @@ class _Handler(BaseHTTPRequestHandler):
             case "DELETE", ["processes", process_id]:
                 host.stop(process_id, _number(query.get("grace", "5")))
                 return {}
+            case "GET", ["environments", environment_id, "logs"]:
+                return {"logs": host.environment_logs(environment_id, int(_number(query.get("lines", "100"))))}
             case "DELETE", ["environments", environment_id]:
                 host.forget_environment(environment_id)
                 return {}

@@ -1,7 +1,6 @@
 """The local target: applications under the process host of this machine, routes in its router."""
 
 from typing import Any
-from urllib.parse import quote
 from uuid import UUID
 
 import httpx
@@ -31,12 +30,9 @@ class LocalTarget:
         self._ask(f"/environments/{environment_id}", {}, method="DELETE")
 
     def log_tails(self, environment_id: UUID, lines: int) -> tuple[LogTail, ...]:
-        """Return the end of each process's log, newest process last."""
-        tails = []
-        for each in self._processes(environment_id):
-            answer = self._ask(f"/processes/{quote(each['id'])}/log", {"lines": str(lines)})
-            tails.append(LogTail(each["name"], tuple(answer["lines"])))
-        return tuple(tails)
+        """Return the end of each component's latest log, also of one that has ended."""
+        answer = self._ask(f"/environments/{environment_id}/logs", {"lines": str(lines)})
+        return tuple(LogTail(each["name"], tuple(each["lines"])) for each in answer["logs"])
 
     def _processes(self, environment_id: UUID) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = self._ask("/processes", {"environment": str(environment_id)})["processes"]

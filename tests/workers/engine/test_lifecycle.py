@@ -123,7 +123,7 @@ def failing_commit(target: Any) -> Iterator[str]:
         (
             {"LEAK": "hunter-22", "EXIT": "7"},
             {},
-            "web: exited with code 7 before it was healthy. Its last lines:\nstarting",
+            "web: exited with code 7 before it was healthy.\nIts last lines:\nstarting",
         ),
         ({"STATUS": "500"}, {"health": {"path": "/", "timeout_seconds": 1}}, "not healthy after 1 s"),
         ({"OFFSET": "1"}, {"health": {"timeout_seconds": 1}}, "nothing listens there. The application must listen"),

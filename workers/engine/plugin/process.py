@@ -163,9 +163,11 @@ class ProcessResource:
             time.sleep(pause)
             pause = min(pause * 1.5, health["interval_seconds"])
         path = f"http://127.0.0.1:{status.port}{health['path']}" if health["path"] else f"port {status.port}"
+        # What answers listens already, and has another trouble.
+        hint = "" if answer.startswith("answered") else " The application must listen on the port in the variable PORT."
         raise ResourceFailure(
-            f"{status.name}: not healthy after {health['timeout_seconds']} s: {path}: {answer}. The application must"
-            f" listen on the port in the variable PORT.{self._last_lines(status, inputs)}"
+            f"{status.name}: not healthy after {health['timeout_seconds']} s: {path}: {answer}.{hint}"
+            f"{self._last_lines(status, inputs)}"
         )
 
     def _raise_ended(self, status: ProcessStatus, now: ProcessStatus | None, inputs: Values) -> None:
@@ -190,7 +192,7 @@ class ProcessResource:
             # Values of the environment may be secrets, and an application that fails likes to print them.
             if len(value) > 5:
                 text = text.replace(value, "[secret]")
-        return f" Its last lines:\n{text}" if text else " It wrote nothing."
+        return f"\nIts last lines:\n{text}" if text else " It wrote nothing."
 
 
 def _outputs(status: ProcessStatus) -> Values:
