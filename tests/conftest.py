@@ -22,7 +22,7 @@ TEMPLATE = "slipway_template"
 
 
 def pytest_configure() -> None:
-    """Let the commands that tests start hear Ctrl-C, also where the tests themselves run in the background of a shell."""
+    """Let the commands that tests start hear Ctrl-C, also where a shell runs the tests in its background."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
