@@ -65,7 +65,7 @@ def alive(pids: set[int]) -> set[int]:
 def test_killed_worker_leaves_nothing_running_and_the_stack_recovers(target: Any) -> None:
     name, commit = "orphan", target.commit("orphan")
     request = target.request(name, commit, {"DELAY": "60"})
-    paths = {key: str(value) for key, value in asdict(target.configuration).items() if key != "environment"}
+    paths = {key: str(value) for key, value in asdict(target.configuration).items() if key != "credentials"}
     given = {"configuration": paths, "passphrase": request.passphrase}
     given |= {"program": asdict(request.program), "stack": asdict(request.stack)}
     command = [sys.executable, "-c", WORKER, json.dumps(given)]

@@ -100,10 +100,12 @@ def by_alternates(decoy: Path, private: Path) -> None:
 
 def by_link_to_objects(decoy: Path, private: Path) -> None:
     repository(decoy)
-    sha = git(private, "rev-parse", "HEAD")
-    place = decoy / ".git" / "objects" / sha[:2]
-    if not place.exists():
-        place.symlink_to(private / ".git" / "objects" / sha[:2])
+    objects = decoy / ".git" / "objects"
+    # The folder that the commit lies in must be free for the link.
+    while (objects / git(private, "rev-parse", "HEAD")[:2]).exists():
+        git(private, "commit", "--quiet", "--allow-empty", "--message", "once more")
+    folder = git(private, "rev-parse", "HEAD")[:2]
+    (objects / folder).symlink_to(private / ".git" / "objects" / folder)
 
 
 ESCAPES = [by_git_file, by_git_link, by_common_directory, by_alternates, by_link_to_objects]
