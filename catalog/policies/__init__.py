@@ -1,0 +1,1 @@
+"""Policies: bundles compiled at publish, and the engines that evaluate them."""
