@@ -1,5 +1,6 @@
 """What happens to assets."""
 
+from datetime import date
 from uuid import UUID
 
 from catalog.events.registry import EventData, event
@@ -26,6 +27,9 @@ class AssetVersionDeprecated(_VersionEvent):
 
     reason: str
     replacement: str | None
+    move_id: UUID | None = None
+    end_of_life: date | None = None
+    link: str | None = None
 
 
 @event("asset_version.yanked", version=1)
@@ -34,6 +38,7 @@ class AssetVersionYanked(_VersionEvent):
 
     reason: str
     replacement: str | None
+    move_id: UUID | None = None
 
 
 @event("asset_version.revoked", version=1)
@@ -42,6 +47,7 @@ class AssetVersionRevoked(_VersionEvent):
 
     reason: str
     replacement: str | None
+    move_id: UUID | None = None
 
 
 @event("asset_version.quarantined", version=1)
@@ -50,6 +56,7 @@ class AssetVersionQuarantined(_VersionEvent):
 
     reason: str
     replacement: str | None
+    move_id: UUID | None = None
 
 
 @event("asset_version.restored", version=1)
@@ -57,3 +64,28 @@ class AssetVersionRestored(_VersionEvent):
     """A version is published again."""
 
     reason: str
+    move_id: UUID | None = None
+
+
+@event("asset_version.archived", version=1)
+class AssetVersionArchived(_VersionEvent):
+    """A version is no longer maintained, for example because its end of life was reached."""
+
+    reason: str
+    replacement: str | None
+    move_id: UUID | None = None
+
+
+@event("asset_use.affected", version=1)
+class AssetUseAffected(EventData):
+    """A version that the tenant runs has changed its state; ``uses`` names what runs it (``environments/<id>``)."""
+
+    version_id: UUID
+    namespace: str
+    name: str
+    version: str
+    state: str
+    reason: str
+    replacement: str | None
+    end_of_life: date | None
+    uses: list[str]

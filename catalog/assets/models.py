@@ -1,12 +1,13 @@
 """Namespaces, assets and their versions, and the shapes in which they leave the process."""
 
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Annotated, Any
 from uuid import UUID, uuid4
 
 from pydantic import AfterValidator, BaseModel, ConfigDict
-from sqlalchemy import Column, Computed, ForeignKeyConstraint, Index, UniqueConstraint
+from pydantic import Field as Shape
+from sqlalchemy import Column, Computed, ForeignKeyConstraint, Index, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import TSVECTOR
 from sqlmodel import Field, SQLModel
 
@@ -31,16 +32,17 @@ class Visibility(StrEnum):
 class VersionState(StrEnum):
     """Where a version is in its life; the states after publishing live here and never in the archive.
 
-    Deprecated versions are chosen last, yanked ones only when pinned exactly, revoked and quarantined ones never;
-    a quarantined one is not handed out either.
+    What each means, and which follows which, is in `catalog.assets.life`.
     """
 
     DRAFT = "draft"
+    IN_REVIEW = "in_review"
     PUBLISHED = "published"
     DEPRECATED = "deprecated"
     YANKED = "yanked"
     REVOKED = "revoked"
     QUARANTINED = "quarantined"
+    ARCHIVED = "archived"
 
 
 class Namespace(SQLModel, table=True):
@@ -97,10 +99,12 @@ class AssetVersion(SQLModel, table=True):
 
     __tablename__ = "asset_versions"
     __table_args__ = (
+        UniqueConstraint("tenant_id", "id"),
         UniqueConstraint("tenant_id", "asset_id", "version"),
         ForeignKeyConstraint(["tenant_id", "asset_id"], ["assets.tenant_id", "assets.id"], ondelete="CASCADE"),
         Index("ix_asset_versions_order", "asset_id", "major", "minor", "patch", "stage", "stage_number"),
         Index("ix_asset_versions_blob_digest", "blob_digest"),
+        Index("ix_asset_versions_end_of_life", "end_of_life", postgresql_where=text("state = 'deprecated'")),
     )
 
     id: UUID = Field(default_factory=uuid4, primary_key=True)
@@ -119,6 +123,8 @@ class AssetVersion(SQLModel, table=True):
     state: VersionState = Field(default=VersionState.DRAFT, sa_type=one_of(VersionState))
     state_reason: str | None = None
     replacement: str | None = None
+    end_of_life: date | None = None
+    state_link: str | None = None
     state_changed_at: datetime = Field(default_factory=now, sa_type=Timestamp)
     manifest: dict[str, Any] = Field(sa_type=Json)
     input_schema: dict[str, Any] = Field(default_factory=dict, sa_type=Json)
@@ -165,12 +171,49 @@ class VersionSummary(_Read):
     state: VersionState
     state_reason: str | None
     replacement: str | None
+    end_of_life: date | None = None
+    state_link: str | None = None
     published_at: datetime | None
     blob_digest: str
 
 
+class Dependent(_Read):
+    """A version that builds on another; only those that the caller may see are ever named."""
+
+    namespace: str
+    name: str
+    version: str
+    needs: str
+    optional: bool
+    owned: bool
+
+
+class UseRead(_Read):
+    """Something of the caller's own tenant that runs a version."""
+
+    subject: str
+    label: str
+    version: str
+    since: datetime
+
+
+class Affected(_Read):
+    """Who feels a change of a version: what builds on it, what of the caller's runs it, and how many tenants beside.
+
+    ``other_tenants`` is 0 below five and a multiple of five otherwise, so that it never tells of a single one; only
+    the publisher gets it, others get 0.
+    """
+
+    dependents: list[Dependent]
+    uses: list[UseRead]
+    other_tenants: int
+
+
 class AssetVersionRead(_Read):
-    """A version with everything that its page, a form or a program needs; ``owned`` as in `AssetRead`."""
+    """A version with everything that its page, a form or a program needs; ``owned`` as in `AssetRead`.
+
+    ``affected`` is there after a change of its state: who uses it, and is told.
+    """
 
     id: UUID
     namespace: str
@@ -181,6 +224,8 @@ class AssetVersionRead(_Read):
     state: VersionState
     state_reason: str | None
     replacement: str | None
+    end_of_life: date | None = None
+    state_link: str | None = None
     manifest: dict[str, Any]
     input_schema: dict[str, Any]
     input_hints: dict[str, Any]
@@ -196,6 +241,7 @@ class AssetVersionRead(_Read):
     published_at: datetime | None
     published_by: str
     owned: bool
+    affected: Affected | None = None
 
 
 Text = Annotated[str, AfterValidator(storable)]
@@ -239,7 +285,12 @@ class SearchResult(_Read):
 
 
 class ChangeVersionState(BaseModel):
-    """Why a version changes its state, and what to use instead where there is something (``namespace/name>=2``)."""
+    """Why a version changes its state, and what to use instead where there is something (``namespace/name>=2``).
+
+    ``end_of_life`` is the day from which a deprecated version counts as archived; ``link`` leads to more about it.
+    """
 
     reason: Text = Field(min_length=1, max_length=1000)
     replacement: Text | None = Field(default=None, max_length=200)
+    end_of_life: date | None = None
+    link: Text | None = Shape(default=None, max_length=500, pattern=r"^https?://[^\s]+$")

@@ -9,7 +9,8 @@ from sqlalchemy import ColumnElement, Numeric, and_, case, cast, false, func, li
 from sqlalchemy.orm import defer
 from sqlmodel import Session, col, select
 
-from catalog.assets.models import Asset, AssetVersion, Namespace, SearchQuery, VersionState, Visibility
+from catalog.assets.life import UNSEEN
+from catalog.assets.models import Asset, AssetVersion, Namespace, SearchQuery, Visibility
 from catalog.assets.search import Position, position, words_query
 
 _HEAVY = ("readme", "changelog", "files", "manifest", "input_schema", "input_hints", "output_schema", "warnings")
@@ -167,4 +168,4 @@ def _listed(tenant_id: UUID) -> ColumnElement[bool]:
 
 def _visible_version(tenant_id: UUID) -> ColumnElement[bool]:
     # Whether another tenant's asset is public is decided by the row-level policy of asset_versions.
-    return or_(col(AssetVersion.tenant_id) == tenant_id, col(AssetVersion.state) != VersionState.DRAFT)
+    return or_(col(AssetVersion.tenant_id) == tenant_id, col(AssetVersion.state).not_in(UNSEEN))

@@ -1,30 +1,14 @@
-"""The life of a version: which state follows which, and which version a request gets."""
+"""Which version a request gets, and which stands for its asset; what states mean is in `catalog.assets.life`."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from packaging.specifiers import SpecifierSet
 
-from catalog.assets.errors import VersionNotSelectableError, VersionStateError
+from catalog.assets.errors import VersionNotSelectableError
+from catalog.assets.life import LISTED, MEANINGS, Choice, words
 from catalog.assets.models import AssetVersion, VersionState
 from catalog.assets.versions import VersionNumber, allows, canonical_constraint, names_prerelease, pinned_version
-
-_FROM: Mapping[VersionState, frozenset[VersionState]] = {
-    VersionState.DEPRECATED: frozenset({VersionState.PUBLISHED, VersionState.DEPRECATED}),
-    VersionState.YANKED: frozenset({VersionState.PUBLISHED, VersionState.DEPRECATED, VersionState.YANKED}),
-    VersionState.REVOKED: frozenset(VersionState) - {VersionState.DRAFT},
-    VersionState.QUARANTINED: frozenset(VersionState) - {VersionState.DRAFT, VersionState.REVOKED},
-    VersionState.PUBLISHED: frozenset({VersionState.DEPRECATED, VersionState.YANKED, VersionState.QUARANTINED}),
-}
-
-
-def check_move(present: VersionState, wanted: VersionState) -> None:
-    """Raise ``VersionStateError`` unless a version may go from ``present`` to ``wanted``."""
-    if present in _FROM.get(wanted, frozenset()):
-        return
-    if present is VersionState.REVOKED:
-        raise VersionStateError("A revoked version stays revoked. Publish a new version instead.")
-    raise VersionStateError(f"A version that is {present} cannot become {wanted}.")
 
 
 @dataclass(frozen=True)
@@ -43,19 +27,19 @@ def number_of(version: AssetVersion) -> VersionNumber:
 def choose(constraint: SpecifierSet, candidates: Iterable[Candidate]) -> VersionNumber:
     """Return the version that a request with ``constraint`` gets.
 
-    The newest published one; a deprecated one only where no published one fits; a yanked one only where it is pinned
-    exactly; revoked and quarantined ones never. Pre-releases count only where the constraint names one. Raises
-    ``VersionNotSelectableError`` that says why there is none.
+    The newest of those that are chosen like any other; of those chosen last where none of them fits; one chosen by
+    pin only where it is pinned exactly (`catalog.assets.life.MEANINGS`). Pre-releases count only where the constraint
+    names one. Raises ``VersionNotSelectableError`` that says why there is none.
     """
     everything = list(candidates)
     prereleases = names_prerelease(constraint)
     fitting = [each for each in everything if allows(constraint, each.number, prereleases=prereleases)]
-    for state in (VersionState.PUBLISHED, VersionState.DEPRECATED):
-        numbers = [each.number for each in fitting if each.state is state]
+    for choice in (Choice.FIRST, Choice.LAST):
+        numbers = [each.number for each in fitting if MEANINGS[each.state].choice is choice]
         if numbers:
             return max(numbers)
     pin = pinned_version(constraint)
-    if pin is not None and any(each.number == pin and each.state is VersionState.YANKED for each in fitting):
+    if pin is not None and any(each.number == pin and MEANINGS[each.state].choice is Choice.PINNED for each in fitting):
         return pin
     raise VersionNotSelectableError(_why_none(constraint, everything, fitting))
 
@@ -63,7 +47,9 @@ def choose(constraint: SpecifierSet, candidates: Iterable[Candidate]) -> Version
 def _why_none(constraint: SpecifierSet, everything: list[Candidate], fitting: list[Candidate]) -> str:
     wanted = canonical_constraint(constraint) or "any version"
     if fitting:
-        states = ", ".join(f"{each.number} is {each.state}" for each in sorted(fitting, key=lambda c: c.number)[-3:])
+        states = ", ".join(
+            f"{each.number} is {words(each.state)}" for each in sorted(fitting, key=lambda c: c.number)[-3:]
+        )
         return f"No version can be chosen for {wanted}: {states}."
     if any(allows(constraint, each.number, prereleases=True) for each in everything):
         return f"Only pre-releases fit {wanted}. Name one, as in ==1.0.0rc1, to choose it."
@@ -73,7 +59,7 @@ def _why_none(constraint: SpecifierSet, everything: list[Candidate], fitting: li
 
 def latest(candidates: Iterable[Candidate]) -> VersionNumber | None:
     """Return the version that stands for the asset: newest final, else newest pre-release, deprecated ones last."""
-    selectable = [each for each in candidates if each.state in {VersionState.PUBLISHED, VersionState.DEPRECATED}]
+    selectable = [each for each in candidates if each.state in LISTED]
     best = max(
         selectable,
         key=lambda each: (each.state is VersionState.PUBLISHED, not each.number.is_prerelease, each.number),

@@ -12,6 +12,9 @@ _version_argument = click.argument("version_reference", metavar="NS/NAME@VERSION
 _reason_option = click.option("--reason", required=True, help="Why; everybody who uses the version reads it.")
 _replacement_option = click.option("--replacement", help="What to use instead, such as acme/preview>=2.")
 
+_end_option = click.option("--end-of-life", metavar="YYYY-MM-DD", help="The day from which it counts as archived.")
+_link_option = click.option("--link", metavar="URL", help="Where to read more about it.")
+
 
 @click.command("search")
 @click.argument("query", required=False, default="")
@@ -99,6 +102,8 @@ def _show_version(output: Output, version: dict[str, Any]) -> None:
             ("state", version["state"]),
             ("why", version["state_reason"]),
             ("use instead", version["replacement"]),
+            ("end of life", version["end_of_life"]),
+            ("read more", version["state_link"]),
             ("published", f"{moment(version['published_at'])} by {version['published_by']}"),
             ("license", metadata["license"]),
             ("digest", f"sha256:{version['blob_digest']}"),
@@ -130,13 +135,15 @@ def _life_command(name: str, help_text: str) -> click.Command:
     @_version_argument
     @_reason_option
     @_replacement_option
+    @_end_option
+    @_link_option
     @json_option
-    def move(version_reference: str, reason: str, replacement: str | None, as_json: bool) -> None:  # noqa: FBT001  # click passes options by name
+    def move(version_reference: str, reason: str, as_json: bool, **more: str | None) -> None:  # noqa: FBT001  # click passes options by name
         output = Output(as_json=as_json)
         namespace, asset, version = split_reference(version_reference)
         if not version:
             raise click.BadParameter("name one version, such as acme/preview@1.4.0.", param_hint="NS/NAME@VERSION")
-        body = {"reason": reason, **({"replacement": replacement} if replacement else {})}
+        body = {"reason": reason, **{key: value for key, value in more.items() if value}}
         with connect() as client:
             moved = client.post(f"/assets/{namespace}/{asset}/versions/{segment(version)}/{name}", body)
         output.result(moved, lambda each: _show_moved(output, each, version_reference))
@@ -146,11 +153,21 @@ def _life_command(name: str, help_text: str) -> click.Command:
 
 def _show_moved(output: Output, moved: dict[str, Any], reference: str) -> None:
     output.line(f"{reference} is {moved['state']}.")
+    affected = moved["affected"]
+    counts = [(len(affected["uses"]), "use of your tenant"), (len(affected["dependents"]), "dependent asset version")]
+    told = [f"{count} {what}{'' if count == 1 else 's'}" for count, what in counts if count]
+    if affected["other_tenants"]:
+        told.append(f"at least {affected['other_tenants']} other tenants")
+    if told:
+        output.line(f"Affected: {', '.join(told)}.")
 
 
 deprecate = _life_command("deprecate", "Advise against a version: it is chosen only where there is no other.")
+retire = _life_command("retire", "Archive a version: it is no longer maintained, and chosen by exact pin only.")
 yank = _life_command("yank", "Keep a version from being chosen anew, except by those who pin it exactly.")
 revoke = _life_command("revoke", "Forbid a version: it is never chosen again.")
+quarantine = _life_command("quarantine", "Neither choose nor hand out a version, until it is restored.")
+restore = _life_command("restore", "Take a deprecation, yank, archiving or quarantine back.")
 
 
 def split_reference(text: str) -> tuple[str, str, str]:

@@ -1,65 +1,101 @@
-"""The life of a version after it was published: deprecated, yanked, revoked, quarantined, restored."""
+"""The life of a version after it was published: every step by name, and the end of life that comes by itself."""
 
-from catalog.assets import queries, rules
+from uuid import UUID
+
+from catalog.assets import queries
+from catalog.assets.errors import AssetNotFoundError
 from catalog.assets.events import (
+    AssetVersionArchived,
     AssetVersionDeprecated,
     AssetVersionQuarantined,
     AssetVersionRestored,
     AssetVersionRevoked,
     AssetVersionYanked,
 )
+from catalog.assets.life import Move, allow, find_move
 from catalog.assets.models import AssetVersion, AssetVersionRead, ChangeVersionState, VersionState
 from catalog.assets.references import parse_reference
 from catalog.assets.service.publishing import Publishing, event_data
 from catalog.assets.service.reading import no_asset, version_read
+from catalog.assets.service.usage import Usage
+from catalog.assets.usage.models import VersionMove
 from catalog.clock import now
-from catalog.errors import ForbiddenError
+from catalog.errors import FieldError, ForbiddenError, InvalidInputError
 from catalog.events.registry import EventData
-from catalog.tenancy import Principal
+from catalog.tenancy import Principal, system_principal
 
 _EVENTS: dict[VersionState, type[EventData]] = {
-    VersionState.DEPRECATED: AssetVersionDeprecated,
     VersionState.YANKED: AssetVersionYanked,
+    VersionState.ARCHIVED: AssetVersionArchived,
     VersionState.REVOKED: AssetVersionRevoked,
     VersionState.QUARANTINED: AssetVersionQuarantined,
 }
 
 
-class Lifecycle(Publishing):
-    """What a publisher does with versions that are out; each step says why and appends an event."""
+class Lifecycle(Usage, Publishing):
+    """What a publisher does with versions that are out; each step says why, and those affected are told after it."""
 
     def deprecate(
         self, principal: Principal, namespace: str, name: str, version: str, change: ChangeVersionState
     ) -> AssetVersionRead:
         """Say that a version should no longer be chosen; it is chosen where nothing else fits."""
-        return self._move(principal, (namespace, name, version), VersionState.DEPRECATED, change)
+        return self._move(principal, (namespace, name, version), "deprecate", change)
 
     def yank(
         self, principal: Principal, namespace: str, name: str, version: str, change: ChangeVersionState
     ) -> AssetVersionRead:
         """Let a version be chosen by exact pin only."""
-        return self._move(principal, (namespace, name, version), VersionState.YANKED, change)
+        return self._move(principal, (namespace, name, version), "yank", change)
+
+    def retire(
+        self, principal: Principal, namespace: str, name: str, version: str, change: ChangeVersionState
+    ) -> AssetVersionRead:
+        """Say that a version is no longer maintained; it is chosen by exact pin only."""
+        return self._move(principal, (namespace, name, version), "retire", change)
 
     def revoke(
         self, principal: Principal, namespace: str, name: str, version: str, change: ChangeVersionState
     ) -> AssetVersionRead:
         """Forbid a version for ever; what runs from it goes on."""
-        return self._move(principal, (namespace, name, version), VersionState.REVOKED, change)
+        return self._move(principal, (namespace, name, version), "revoke", change)
 
     def quarantine(
         self, principal: Principal, namespace: str, name: str, version: str, change: ChangeVersionState
     ) -> AssetVersionRead:
-        """Neither choose nor hand out a version until it is restored."""
-        return self._move(principal, (namespace, name, version), VersionState.QUARANTINED, change)
+        """Neither choose nor hand out a version until it is restored; what runs from it is held as it is."""
+        return self._move(principal, (namespace, name, version), "quarantine", change)
 
     def restore(
         self, principal: Principal, namespace: str, name: str, version: str, change: ChangeVersionState
     ) -> AssetVersionRead:
-        """Take a version's deprecation, yank or quarantine back."""
-        return self._move(principal, (namespace, name, version), VersionState.PUBLISHED, change)
+        """Take a version's deprecation, yank, archiving or quarantine back."""
+        return self._move(principal, (namespace, name, version), "restore", change)
+
+    def reach_end_of_life(self, tenant_id: UUID, version_id: UUID) -> bool:
+        """Archive a deprecated version whose end of life is reached; tell whether it was so."""
+        found = queries.version_by_id(self._session, tenant_id, version_id)
+        if found is None or found.tenant_id != tenant_id:
+            return False
+        asset = queries.own_asset(self._session, tenant_id, found.namespace, found.name, lock=True)
+        if asset is None:
+            return False
+        self._session.refresh(found)
+        if found.state is not VersionState.DEPRECATED or found.end_of_life is None:
+            return False
+        if found.end_of_life > now().date():
+            return False
+        change = ChangeVersionState(
+            reason=f"Its end of life was {found.end_of_life.isoformat()}. {found.state_reason or ''}".strip()[:1000],
+            replacement=found.replacement,
+            end_of_life=found.end_of_life,
+            link=found.state_link,
+        )
+        self._settle(system_principal(tenant_id), found, find_move("retire", found.state), change)
+        self._refresh(asset, found)
+        return True
 
     def _move(
-        self, principal: Principal, wanted: tuple[str, str, str], state: VersionState, change: ChangeVersionState
+        self, principal: Principal, wanted: tuple[str, str, str], verb: str, change: ChangeVersionState
     ) -> AssetVersionRead:
         """Change a version's state; doing so again updates the reason. Raises ``VersionStateError``."""
         namespace, name, version = wanted
@@ -70,23 +106,58 @@ class Lifecycle(Publishing):
         if asset is None:
             raise no_asset(namespace, name)
         self._session.refresh(found)
-        rules.check_move(found.state, state)
-        if change.replacement:
-            parse_reference(change.replacement, "/replacement")
-        is_restored = state is VersionState.PUBLISHED
-        found.state = state
-        found.state_reason = None if is_restored else change.reason
-        found.replacement = None if is_restored else change.replacement
-        found.state_changed_at = now()
-        self._session.add(found)
-        self._session.flush()
+        move = find_move(verb, found.state)
+        allow(principal, move)
+        self._check(principal, wanted, change)
+        self._settle(principal, found, move, change)
         self._refresh(asset, found)
-        self._emit(principal, found, _state_event(found, change))
-        return version_read(found, principal.tenant_id)
+        affected = self.used_by(principal.tenant_id, namespace, name, found.version)
+        read = version_read(found, principal.tenant_id)
+        return read.model_copy(update={"affected": affected})
+
+    def _check(self, principal: Principal, wanted: tuple[str, str, str], change: ChangeVersionState) -> None:
+        if change.end_of_life is not None and change.end_of_life < now().date():
+            detail = "The end of life lies in the past. Give a day from today on, or retire the version."
+            raise InvalidInputError(detail, [FieldError("/end_of_life", detail)])
+        if not change.replacement:
+            return
+        reference = parse_reference(change.replacement, "/replacement")
+        try:
+            self.get(principal.tenant_id, reference.namespace, reference.name)
+        except AssetNotFoundError as error:
+            raise InvalidInputError(error.detail, [FieldError("/replacement", error.detail)]) from None
+        if str(reference) == f"{wanted[0]}/{wanted[1]}=={wanted[2]}":
+            detail = "A version cannot replace itself. Name another, such as a newer one."
+            raise InvalidInputError(detail, [FieldError("/replacement", detail)])
+
+    def _settle(self, principal: Principal, version: AssetVersion, move: Move, change: ChangeVersionState) -> None:
+        step = VersionMove(
+            tenant_id=version.tenant_id,
+            version_id=version.id,
+            before=version.state,
+            after=move.target,
+            reason=change.reason,
+            actor=principal.actor,
+            name=principal.name,
+        )
+        is_restored = move.target is VersionState.PUBLISHED
+        version.state = move.target
+        version.state_reason = None if is_restored else change.reason
+        version.replacement = None if is_restored else change.replacement
+        version.end_of_life = None if is_restored else change.end_of_life
+        version.state_link = None if is_restored else change.link
+        version.state_changed_at = step.at
+        self._session.add(version)
+        self._session.add(step)
+        self._session.flush()
+        self._emit(principal, version, _state_event(version, step, change))
 
 
-def _state_event(version: AssetVersion, change: ChangeVersionState) -> EventData:
+def _state_event(version: AssetVersion, step: VersionMove, change: ChangeVersionState) -> EventData:
+    data = {**event_data(version), "move_id": step.id, "reason": change.reason}
     if version.state is VersionState.PUBLISHED:
-        return AssetVersionRestored.model_validate({**event_data(version), "reason": change.reason})
-    data = {**event_data(version), "reason": change.reason, "replacement": change.replacement}
+        return AssetVersionRestored.model_validate(data)
+    data["replacement"] = change.replacement
+    if version.state is VersionState.DEPRECATED:
+        return AssetVersionDeprecated.model_validate({**data, "end_of_life": change.end_of_life, "link": change.link})
     return _EVENTS[version.state].model_validate(data)

@@ -12,6 +12,7 @@ from catalog.assets.findings import Finding
 from catalog.assets.models import Asset, AssetVersion, Namespace, VersionState, Visibility
 from catalog.assets.package import Package
 from catalog.assets.service.reading import Reading, label
+from catalog.assets.service.usage import dependencies_of
 from catalog.assets.versions import parse_version
 from catalog.clock import now
 from catalog.errors import ConflictError
@@ -87,6 +88,7 @@ class Publishing(Reading):
         version = _new_version(principal, asset, package, warnings)
         self._session.add(version)
         self._session.flush()
+        self._session.add_all(dependencies_of(version))
         self._refresh(asset, version)
         self._emit(principal, version, AssetVersionPublished.model_validate(event_data(version)))
         return version

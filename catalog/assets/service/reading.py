@@ -14,6 +14,7 @@ from catalog.assets.errors import (
     VersionStateError,
 )
 from catalog.assets.findings import printable
+from catalog.assets.life import MEANINGS
 from catalog.assets.models import (
     Asset,
     AssetRead,
@@ -23,7 +24,6 @@ from catalog.assets.models import (
     SearchHint,
     SearchQuery,
     SearchResult,
-    VersionState,
     VersionSummary,
 )
 from catalog.assets.references import AssetReference, is_name
@@ -106,7 +106,7 @@ class Reading:
         Raises ``AssetNotFoundError``, ``VersionStateError`` for a quarantined version, or ``ArchiveUnavailableError``.
         """
         found = self._version(tenant_id, namespace, name, version)
-        if found.state is VersionState.QUARANTINED:
+        if not MEANINGS[found.state].download:
             raise VersionStateError(f"{label(found)} is in quarantine: {found.state_reason}")
         try:
             return blobs.read(found.blob_digest)

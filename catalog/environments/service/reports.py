@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlmodel import Session
 
 from catalog.assets.blueprint_spec import BlueprintSpec, parse_spec
+from catalog.assets.service import AssetService
 from catalog.clock import now
 from catalog.environments import rules
 from catalog.environments.events import (
@@ -79,6 +80,7 @@ class EnvironmentReports:
         self._settings = settings
         self._stacks = MultiCloudProvisioningService(session)
         self._operations = OperationService(session)
+        self._assets = AssetService(session)
 
     def stack(self, tenant_id: UUID, environment_id: UUID) -> Stack:
         """Return the stack of the environment's present incarnation, recorded if it is new."""
@@ -160,6 +162,7 @@ class EnvironmentReports:
         self._finish(plan.tenant_id, plan.operation_id, OperationState.SUCCEEDED)
         data = EnvironmentReady(**stamp(environment), url=plan.url, head_sha=plan.head_sha)
         tell(self._session, environment, data, "system")
+        self._record_outcome(environment, plan.operation_id, succeeded=True)
         return environment.phase
 
     def fail(self, lease: Lease, plan: DeployPlan, problem: Problem, *, interrupted: bool = False) -> Phase:
@@ -183,6 +186,7 @@ class EnvironmentReports:
         self._finish(plan.tenant_id, plan.operation_id, OperationState.FAILED, problem)
         data = EnvironmentFailed(**stamp(environment), code=problem.code, message=problem.message)
         tell(self._session, environment, data, "system")
+        self._record_outcome(environment, plan.operation_id, succeeded=False)
         return environment.phase
 
     def abandon(
@@ -219,6 +223,7 @@ class EnvironmentReports:
         if environment.destroyed_at is None:
             environment.destroyed_at = now()
             self._session.add(environment)
+            self._assets.release(tenant_id, f"environments/{environment.id}")
             tell(self._session, environment, EnvironmentDestroyed(**stamp(environment)), "system")
         self._operations.run(tenant_id, operation_id)
         self._finish(tenant_id, operation_id, OperationState.SUCCEEDED)
@@ -249,6 +254,8 @@ class EnvironmentReports:
         if again:
             self._settle(environment, rules.admit(situation(environment)))
             start_generation(self._session, environment, "system", "wanted again", first=True)
+        else:
+            self._assets.release(environment.tenant_id, f"environments/{environment.id}")
 
     def destroy_failed(self, lease: Lease, plan: DestroyPlan, message: str) -> timedelta:
         """Report that something is left; returns how long to wait before the next try."""
@@ -269,6 +276,12 @@ class EnvironmentReports:
         self._finish(plan.tenant_id, plan.operation_id, OperationState.CANCELLED)
         told = {**stamp(environment), "generation": plan.generation}
         tell(self._session, environment, EnvironmentSuperseded(**told), "system")
+
+    def _record_outcome(self, environment: Environment, operation_id: UUID, *, succeeded: bool) -> None:
+        operation = self._operations.get(environment.tenant_id, operation_id)
+        seconds = (now() - operation.created_at).total_seconds()
+        subject = f"environments/{environment.id}"
+        self._assets.record_outcome(environment.tenant_id, subject, succeeded=succeeded, seconds=seconds)
 
     def _settle(self, environment: Environment, after: rules.Situation) -> None:
         settle(environment, after)

@@ -7,6 +7,8 @@ from uuid import UUID
 
 from sqlmodel import Session
 
+from catalog.assets.service import AssetService
+from catalog.assets.usage.models import Notice
 from catalog.clock import now
 from catalog.environments import queries, rules
 from catalog.environments.events import EnvironmentDestroyRequested, EnvironmentExtended
@@ -62,6 +64,7 @@ class EphemeralEnvironmentService:
         self._prolong(environment, wish.ttl)
         self._demand(environment, principal.actor, "requested")
         subject = f"environments/{environment.id}"
+        AssetService(self._session).use(principal.tenant_id, subject, environment.name, [wish.version])
         detail = {"head_sha": wish.head_sha, "blueprint": environment.blueprint}
         TenantService(self._session).audit(principal.tenant_id, principal.actor, "environment.request", subject, detail)
         return environment
@@ -146,6 +149,9 @@ class EphemeralEnvironmentService:
         if environment.absences:
             environment.absences = 0
             self._session.add(environment)
+        subject = f"environments/{environment.id}"
+        if AssetService(self._session).is_held(environment.tenant_id, subject):
+            return  # its blueprint is in quarantine: what runs goes on, and nothing new is started from it
         if found.head_sha != environment.seen_sha and rules.follows(situation(environment)):
             environment.seen_sha = environment.head_sha = found.head_sha
             self._demand(environment, actor, "new commit")
@@ -188,6 +194,10 @@ class EphemeralEnvironmentService:
             return ()
         stack = MultiCloudProvisioningService(self._session).get(tenant_id, environment.stack_id)
         return target(stack.target, self._settings).log_tails(environment_id, lines)
+
+    def notices(self, environment: Environment) -> list[Notice]:
+        """Return what is to be known of the asset versions that the environment runs."""
+        return AssetService(self._session).notices(environment.tenant_id, f"environments/{environment.id}")
 
     def resources(self, environment: Environment) -> list[StackResource]:
         """Return what the environment consists of, as its last deployment left it."""

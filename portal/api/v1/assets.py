@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field
 from catalog.assets.archive import LIMITS
 from catalog.assets.check import asset_schema
 from catalog.assets.models import (
+    Affected,
     AssetRead,
     AssetVersionRead,
     ChangeVersionState,
@@ -209,6 +210,26 @@ def get_asset_archive(
 
 
 @get(
+    "/assets/{namespace:str}/{name:str}/used-by",
+    operation_id="get_asset_used_by",
+    summary="Say who uses an asset",
+    tags=TAGS,
+    guards=READ,
+    responses={**CONDITIONAL, **problems(401, 403, 404)},
+    sync_to_thread=True,
+)
+def get_asset_used_by(
+    namespace: FromPath[str],
+    name: FromPath[str],
+    session: OpenSession,
+    principal: Caller,
+    version: Text = None,
+) -> Affected:
+    """Return what builds on an asset and what of the caller's runs it, in one version or in any."""
+    return AssetService(session).used_by(principal.tenant_id, namespace, name, version)
+
+
+@get(
     "/schemas/asset",
     operation_id="get_asset_schema",
     summary="Get the schema of manifests",
@@ -254,10 +275,11 @@ def _moves(verb: str, summary: str, explanation: str) -> Any:
 
 
 deprecate = _moves("deprecate", "Deprecate a version", "Say that a version should no longer be chosen.")
+retire = _moves("retire", "Archive a version", "Say that a version is no longer maintained.")
 yank = _moves("yank", "Yank a version", "Let a version be chosen by exact pin only.")
 revoke = _moves("revoke", "Revoke a version", "Forbid a version for ever; what runs from it goes on.")
 quarantine = _moves("quarantine", "Quarantine a version", "Neither choose nor hand a version out until it is restored.")
-restore = _moves("restore", "Restore a version", "Take a version's deprecation, yank or quarantine back.")
+restore = _moves("restore", "Restore a version", "Take a deprecation, yank, archiving or quarantine back.")
 
 
 def _published(publication: Publication) -> PublishedRead:

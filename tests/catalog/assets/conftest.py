@@ -12,7 +12,8 @@ from catalog.assets.kinds import kinds
 from catalog.assets.models import AssetVersionRead, Visibility
 from catalog.db import Database
 from catalog.providers.blobs.local import LocalBlobs
-from catalog.tenancy import Principal
+from catalog.tenancy import ALL_SCOPES, Principal
+from catalog.tenants import bootstrap
 from catalog.uploads.service import UploadService
 
 Publish = Callable[..., AssetVersionRead]
@@ -26,7 +27,7 @@ def blobs(tmp_path: Path) -> LocalBlobs:
 
 @pytest.fixture
 def publish(database: Database, blobs: LocalBlobs) -> Publish:
-    """Return what publishes ``namespace/name`` for a tenant; ``fields`` replaces lines of the manifest."""
+    """Return what publishes ``namespace/name`` for a tenant; ``fields`` replaces lines of the manifest's metadata."""
 
     def published(
         principal: Principal,
@@ -38,6 +39,8 @@ def publish(database: Database, blobs: LocalBlobs) -> Publish:
     ) -> AssetVersionRead:
         files = dict(kinds()[kind].skeleton(principal.tenant_name, name))
         manifest = files["asset.yaml"].decode()
+        if "dependencies" in fields:
+            manifest += f"dependencies: {fields.pop('dependencies')}\n"
         for field, text in {"version": version, **fields}.items():
             manifest = re.sub(rf"^  {field}: .*$", f"  {field}: {text}", manifest, flags=re.MULTILINE)
         files["asset.yaml"] = manifest.encode()
@@ -47,3 +50,14 @@ def publish(database: Database, blobs: LocalBlobs) -> Publish:
             return service.receive(principal, io.BytesIO(archive), visibility).version
 
     return published
+
+
+@pytest.fixture
+def new_tenants(database: Database) -> Callable[[int], list[Principal]]:
+    """Return what makes tenants that have nothing to do with each other."""
+
+    def made(count: int) -> list[Principal]:
+        tenants = [bootstrap.ensure_tenant(database, f"tenant-{number}") for number in range(count)]
+        return [Principal(each.id, each.name, f"test:{each.name}", each.name, ALL_SCOPES) for each in tenants]
+
+    return made

@@ -1,0 +1,125 @@
+"""Uses, dependencies and outcomes of versions, and the history of their states."""
+
+from datetime import date, datetime
+from uuid import UUID, uuid4
+
+from pydantic import BaseModel, ConfigDict
+from sqlalchemy import ForeignKeyConstraint, Index, UniqueConstraint, text
+from sqlmodel import Field, SQLModel
+
+from catalog.assets.models import VersionState
+from catalog.clock import now
+from catalog.columns import Timestamp, one_of
+
+
+class AssetUse(SQLModel, table=True):
+    """One thing of a tenant that runs a version, such as an environment; ``tenant_id`` is the user's.
+
+    ``subject`` names the row (``environments/<id>``), ``label`` is its name for people. ``until`` is None while it is
+    in use. ``told`` is the last `VersionMove` that the user was told of.
+    """
+
+    __tablename__ = "asset_uses"
+    __table_args__ = (
+        UniqueConstraint("tenant_id", "subject", "version_id"),
+        ForeignKeyConstraint(["version_id"], ["asset_versions.id"], ondelete="CASCADE"),
+        Index("ix_asset_uses_version_id", "version_id", postgresql_where=text("until IS NULL")),
+        Index("ix_asset_uses_tenant_id_asset_id", "tenant_id", "asset_id"),
+    )
+
+    id: UUID = Field(default_factory=uuid4, primary_key=True)
+    tenant_id: UUID
+    asset_id: UUID
+    version_id: UUID
+    subject: str
+    label: str
+    since: datetime = Field(default_factory=now, sa_type=Timestamp)
+    until: datetime | None = Field(default=None, sa_type=Timestamp)
+    told: UUID | None = None
+
+
+class AssetOutcome(SQLModel, table=True):
+    """How one attempt to bring a version into use ended, and how many seconds it took."""
+
+    __tablename__ = "asset_outcomes"
+    __table_args__ = (
+        ForeignKeyConstraint(["version_id"], ["asset_versions.id"], ondelete="CASCADE"),
+        Index("ix_asset_outcomes_asset_id_at", "asset_id", "at"),
+    )
+
+    id: UUID = Field(default_factory=uuid4, primary_key=True)
+    tenant_id: UUID
+    asset_id: UUID
+    version_id: UUID
+    subject: str
+    succeeded: bool
+    seconds: float
+    at: datetime = Field(default_factory=now, sa_type=Timestamp)
+
+
+class AssetDependency(SQLModel, table=True):
+    """One asset that a version builds on, as its manifest says; kept apart so that it can be asked for backwards."""
+
+    __tablename__ = "asset_dependencies"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["tenant_id", "version_id"], ["asset_versions.tenant_id", "asset_versions.id"], ondelete="CASCADE"
+        ),
+        Index("ix_asset_dependencies_needs", "needs_namespace", "needs_name"),
+    )
+
+    version_id: UUID = Field(primary_key=True)
+    needs_namespace: str = Field(max_length=63, primary_key=True)
+    needs_name: str = Field(max_length=63, primary_key=True)
+    needs_version: str = Field(max_length=200, primary_key=True)
+    tenant_id: UUID
+    is_optional: bool = False
+
+
+class VersionMove(SQLModel, table=True):
+    """One step in the life of a version: who took it, when and why."""
+
+    __tablename__ = "asset_version_moves"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["tenant_id", "version_id"], ["asset_versions.tenant_id", "asset_versions.id"], ondelete="CASCADE"
+        ),
+        Index("ix_asset_version_moves_version_id_at", "version_id", "at"),
+    )
+
+    id: UUID = Field(default_factory=uuid4, primary_key=True)
+    tenant_id: UUID
+    version_id: UUID
+    before: VersionState = Field(sa_type=one_of(VersionState))
+    after: VersionState = Field(sa_type=one_of(VersionState))
+    reason: str
+    actor: str
+    name: str
+    at: datetime = Field(default_factory=now, sa_type=Timestamp)
+
+
+class _Read(BaseModel):
+    model_config = ConfigDict(from_attributes=True, frozen=True)
+
+
+class MoveRead(_Read):
+    """One step in the life of a version; ``by`` is left out for readers of other tenants."""
+
+    before: VersionState
+    after: VersionState
+    reason: str
+    by: str | None
+    at: datetime
+
+
+class Notice(_Read):
+    """What a user of a version should know of its state."""
+
+    namespace: str
+    name: str
+    version: str
+    state: VersionState
+    reason: str | None
+    replacement: str | None
+    end_of_life: date | None
+    link: str | None

@@ -1,0 +1,139 @@
+"""Reads of uses and dependencies; the caller's tenant comes first, and row-level security stands behind it."""
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.dialects.postgresql import insert
+from sqlmodel import Session, col, select, update
+
+from catalog.assets.models import AssetVersion, VersionState
+from catalog.assets.usage.models import AssetDependency, AssetUse, VersionMove
+
+MOST = 500
+"""How many dependents or uses are named at once."""
+
+
+def dependents(
+    session: Session, tenant_id: UUID, namespace: str, name: str
+) -> Sequence[tuple[AssetDependency, AssetVersion]]:
+    """Return what builds on an asset and may be chosen, newest first, as far as the tenant may see it."""
+    del tenant_id  # whose they are is decided by the policies of both tables
+    statement = (
+        select(AssetDependency, AssetVersion)
+        .join(AssetVersion, col(AssetVersion.id) == AssetDependency.version_id)
+        .where(AssetDependency.needs_namespace == namespace, AssetDependency.needs_name == name)
+        .where(col(AssetVersion.state).in_([VersionState.PUBLISHED, VersionState.DEPRECATED]))
+        .order_by(
+            col(AssetVersion.namespace),
+            col(AssetVersion.name),
+            *(col(getattr(AssetVersion, part)).desc() for part in ("major", "minor", "patch", "stage", "stage_number")),
+        )
+        .limit(MOST)
+    )
+    return session.exec(statement).all()
+
+
+def uses(session: Session, tenant_id: UUID, asset_id: UUID, version_id: UUID | None) -> Sequence[tuple[AssetUse, str]]:
+    """Return what of the tenant's own uses an asset (in one version, or any), with the version, latest first."""
+    statement = (
+        select(AssetUse, AssetVersion.version)
+        .join(AssetVersion, col(AssetVersion.id) == AssetUse.version_id)
+        .where(AssetUse.tenant_id == tenant_id, AssetUse.asset_id == asset_id, col(AssetUse.until).is_(None))
+    )
+    if version_id is not None:
+        statement = statement.where(AssetUse.version_id == version_id)
+    return session.exec(statement.order_by(col(AssetUse.since).desc()).limit(MOST)).all()
+
+
+def versions_used(session: Session, tenant_id: UUID, subject: str) -> Sequence[AssetVersion]:
+    """Return the versions that one thing of the tenant's runs, as far as the tenant may still see them."""
+    statement = (
+        select(AssetVersion)
+        .join(AssetUse, col(AssetUse.version_id) == AssetVersion.id)
+        .where(AssetUse.tenant_id == tenant_id, AssetUse.subject == subject, col(AssetUse.until).is_(None))
+        .order_by(col(AssetVersion.namespace), col(AssetVersion.name))
+    )
+    return session.exec(statement).all()
+
+
+def active(session: Session, tenant_id: UUID, subject: str) -> Sequence[AssetUse]:
+    """Return the uses of one thing of the tenant's."""
+    statement = select(AssetUse).where(
+        AssetUse.tenant_id == tenant_id, AssetUse.subject == subject, col(AssetUse.until).is_(None)
+    )
+    return session.exec(statement).all()
+
+
+def begin_use(session: Session, use: AssetUse) -> None:
+    """Record that something uses a version, or does so again."""
+    values = use.model_dump(exclude={"told"})
+    again = {"until": None, "since": use.since, "label": use.label, "told": None}
+    statement = insert(AssetUse).values(**values)
+    session.execute(
+        statement.on_conflict_do_update(
+            index_elements=["tenant_id", "subject", "version_id"],
+            set_=again,
+            where=col(AssetUse.until).is_not(None),
+        )
+    )
+
+
+def end_uses(session: Session, tenant_id: UUID, subject: str, moment: datetime, keep: Sequence[UUID] = ()) -> None:
+    """Record that one thing of the tenant's no longer uses any version but those of ``keep``."""
+    session.execute(
+        update(AssetUse)
+        .where(
+            col(AssetUse.tenant_id) == tenant_id,
+            col(AssetUse.subject) == subject,
+            col(AssetUse.until).is_(None),
+            col(AssetUse.version_id).not_in(keep),
+        )
+        .values(until=moment)
+    )
+
+
+def untold(session: Session, tenant_id: UUID, version_id: UUID, move_id: UUID) -> Sequence[AssetUse]:
+    """Return the tenant's uses of a version that were not told of a move yet, locked for the transaction."""
+    statement = select(AssetUse).where(
+        AssetUse.tenant_id == tenant_id,
+        AssetUse.version_id == version_id,
+        col(AssetUse.until).is_(None),
+        col(AssetUse.told).is_distinct_from(move_id),
+    )
+    return session.exec(statement.order_by(col(AssetUse.id)).with_for_update()).all()
+
+
+def other_tenants(session: Session, version_id: UUID) -> int:
+    """Return how many other tenants use a version of the transaction's tenant, in fives (SECURITY DEFINER)."""
+    statement = text("SELECT other_tenants_using(:version)")
+    return int(session.connection().execute(statement, {"version": version_id}).scalar_one() or 0)
+
+
+def using_tenants(session: Session, version_id: UUID) -> list[UUID]:
+    """Return the tenants that use a version (system role)."""
+    statement = (
+        select(AssetUse.tenant_id)
+        .where(AssetUse.version_id == version_id, col(AssetUse.until).is_(None))
+        .distinct()
+        .order_by(col(AssetUse.tenant_id))
+    )
+    return list(session.exec(statement).all())
+
+
+def ended(session: Session, today: date, limit: int) -> list[tuple[UUID, UUID]]:
+    """Return tenant and id of deprecated versions whose end of life is reached (system role)."""
+    statement = (
+        select(AssetVersion.tenant_id, AssetVersion.id)
+        .where(AssetVersion.state == VersionState.DEPRECATED, col(AssetVersion.end_of_life) <= today)
+        .order_by(col(AssetVersion.end_of_life), col(AssetVersion.id))
+        .limit(limit)
+    )
+    return list(session.exec(statement).all())
+
+
+def moves(session: Session, version_id: UUID, limit: int = 50) -> Sequence[VersionMove]:
+    """Return the latest steps in the life of a version that the tenant may see, newest first."""
+    statement = select(VersionMove).where(VersionMove.version_id == version_id)
+    return session.exec(statement.order_by(col(VersionMove.at).desc(), col(VersionMove.id)).limit(limit)).all()
