@@ -39,6 +39,12 @@ class Settings(BaseSettings):
     allowed_hosts: str = ""
     request_threads: int = Field(default=16, ge=2, le=200)
 
+    identity_issuers: tuple[dict[str, str], ...] = (
+        {"issuer": "https://token.actions.githubusercontent.com", "provider": "github-actions"},
+        {"issuer": "https://gitlab.com", "provider": "gitlab"},
+    )
+    identity_audience: str = ""
+
     insecure_local: bool = False
     local_repository_roots: tuple[Path, ...] = ()
     state_backend_url: str = ""

@@ -1,6 +1,7 @@
 """Who acts, in which tenant: the value that every service call is given."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from uuid import UUID
 
@@ -39,7 +40,8 @@ ROLE_SCOPES: dict[Role, frozenset[str]] = {
 class Principal:
     """An authenticated caller: the tenant it acts in, a name for the audit log, and the scopes it holds.
 
-    ``actor`` reads ``member:<id>``, ``token:<id>`` or ``system``; scopes read ``area:read|write|admin``.
+    ``actor`` reads ``member:<id>``, ``token:<id>`` or ``system``; scopes read ``area:read|write|admin``. A caller with
+    ``publishes`` (``namespace/name``) may publish that asset and do nothing else; ``origin`` is the CI job behind it.
     """
 
     tenant_id: UUID
@@ -48,11 +50,18 @@ class Principal:
     name: str
     scopes: frozenset[str]
     member_id: UUID | None = None
+    publishes: str | None = None
+    origin: Mapping[str, str] = field(default_factory=dict)
 
     def may(self, scope: str) -> bool:
         """Tell whether the caller holds ``scope`` or a stronger one of the same area."""
         area, _, level = scope.partition(":")
         return any(f"{area}:{stronger}" in self.scopes for stronger in LEVELS[LEVELS.index(level) :])
+
+    def require_asset(self, asset: str) -> None:
+        """Raise ``ForbiddenError`` where the caller may publish one asset only, and ``asset`` is another."""
+        if self.publishes not in {None, asset}:
+            raise ForbiddenError(f"This token can publish {self.publishes} only, not {asset}.")
 
     def require(self, scope: str) -> None:
         """Raise ``ForbiddenError`` naming ``scope`` unless the caller holds it."""

@@ -140,6 +140,7 @@ class AssetVersion(SQLModel, table=True):
     packed_size: int
     published_at: datetime | None = Field(default=None, sa_type=Timestamp)
     published_by: str = ""
+    published_from: dict[str, Any] | None = Field(default=None, sa_type=Json)
 
 
 class _Read(BaseModel):
@@ -240,6 +241,7 @@ class AssetVersionRead(_Read):
     packed_size: int
     published_at: datetime | None
     published_by: str
+    published_from: dict[str, Any] | None
     owned: bool
     affected: Affected | None = None
 

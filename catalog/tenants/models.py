@@ -41,7 +41,11 @@ class Member(SQLModel, table=True):
 
 
 class ApiToken(SQLModel, table=True):
-    """A token for programs: bound to a tenant and to scopes; only its SHA-256 is kept."""
+    """A token for programs: bound to a tenant and to scopes; only its SHA-256 is kept.
+
+    One with ``publishes`` (``namespace/name``) can publish that asset and nothing else; ``origin`` says which CI job
+    it was given to.
+    """
 
     __tablename__ = "api_tokens"
     __table_args__ = (Index("ix_api_tokens_tenant_id", "tenant_id"),)
@@ -52,6 +56,8 @@ class ApiToken(SQLModel, table=True):
     name: str
     token_hash: str = Field(max_length=64, unique=True)
     scopes: list[str] = Field(sa_column=Column(ARRAY(String), nullable=False))
+    publishes: str | None = Field(default=None, max_length=127)
+    origin: dict[str, Any] | None = Field(default=None, sa_type=Json)
     created_at: datetime = Field(default_factory=now, sa_type=Timestamp)
     expires_at: datetime | None = Field(default=None, sa_type=Timestamp)
     last_used_at: datetime | None = Field(default=None, sa_type=Timestamp)

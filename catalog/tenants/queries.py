@@ -22,6 +22,8 @@ class TokenHolder:
     name: str
     scopes: frozenset[str]
     member_id: UUID | None
+    publishes: str | None
+    origin: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -38,11 +40,15 @@ class SessionHolder:
 
 def token_holder(session: Session, token_hash: str) -> TokenHolder | None:
     """Look a live token up by its hash, before any tenant is set (SECURITY DEFINER function)."""
-    statement = text("SELECT token_id, tenant_id, tenant_name, name, scopes, member_id FROM authenticate_token(:hash)")
+    statement = text("SELECT * FROM authenticate_token(:hash)")
     row = session.connection().execute(statement, {"hash": token_hash}).first()
     if row is None:
         return None
-    return TokenHolder(row.token_id, row.tenant_id, row.tenant_name, row.name, frozenset(row.scopes), row.member_id)
+    return TokenHolder(
+        *(row.token_id, row.tenant_id, row.tenant_name, row.name, frozenset(row.scopes), row.member_id),
+        publishes=row.publishes,
+        origin=row.origin or {},
+    )
 
 
 def session_holder(session: Session, token_hash: str) -> SessionHolder | None:

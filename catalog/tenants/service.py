@@ -79,6 +79,30 @@ class TenantService:
         self.audit(token.tenant_id, principal.actor, "token.create", subject, {"scopes": token.scopes})
         return NewToken(**read_token(token).model_dump(), token=secret)
 
+    def create_publishing_token(
+        self, tenant_id: UUID, *, name: str, asset: str, origin: dict[str, Any], life: timedelta
+    ) -> NewToken:
+        """Make a token that can publish ``asset`` (``namespace/name``) and nothing else, for ``life``.
+
+        ``origin`` tells which CI job it is given to; it stays with what the token publishes.
+        """
+        secret = rules.new_token()
+        token = ApiToken(
+            tenant_id=tenant_id,
+            name=name[: rules.MAXIMUM_TOKEN_NAME],
+            token_hash=rules.digest(secret),
+            scopes=["assets:write"],
+            publishes=asset,
+            origin=origin,
+            expires_at=now() + life,
+        )
+        self._session.add(token)
+        self._session.flush()
+        data = TokenCreated(token_id=token.id, name=token.name, scopes=token.scopes)
+        subject = f"tokens/{token.id}"
+        outbox.append(self._session, data, tenant_id=tenant_id, subject=subject, actor=f"token:{token.id}")
+        return NewToken(**read_token(token).model_dump(), token=secret)
+
     def tokens(
         self, tenant_id: UUID, before: tuple[datetime, UUID] | None = None, limit: int | None = None
     ) -> Sequence[ApiToken]:
@@ -155,7 +179,11 @@ class SignInService:
         if holder is None:
             raise UnauthorizedError("The token is not known, has expired, or was revoked. Make a new one.")
         actor = f"token:{holder.token_id}"
-        return Principal(holder.tenant_id, holder.tenant_name, actor, holder.name, holder.scopes, holder.member_id)
+        return Principal(
+            *(holder.tenant_id, holder.tenant_name, actor, holder.name, holder.scopes, holder.member_id),
+            publishes=holder.publishes,
+            origin=holder.origin,
+        )
 
     def by_browser_session(self, secret: str) -> tuple[Principal, UUID] | None:
         """Return who is signed in and the session's id, or None where the session is over."""

@@ -49,6 +49,7 @@ class Upload(SQLModel, table=True):
     findings: list[dict[str, Any]] = Field(default_factory=list, sa_type=Json)
     version_id: UUID | None = None
     publisher: str
+    origin: dict[str, Any] | None = Field(default=None, sa_type=Json)
     created_at: datetime = Field(default_factory=now, sa_type=Timestamp)
     finished_at: datetime | None = Field(default=None, sa_type=Timestamp)
 

@@ -60,7 +60,9 @@ class UploadService:
         archive: BinaryIO,
         visibility: Visibility | None,
     ) -> Publication:
-        self._assets.claim_namespace(principal, package.manifest.metadata.namespace)
+        metadata = package.manifest.metadata
+        principal.require_asset(f"{metadata.namespace}/{metadata.name}")
+        self._assets.claim_namespace(principal, metadata.namespace)
         published = self._assets.published(principal, package)
         if published is not None:
             return self._publication(principal, published, None)
@@ -100,6 +102,7 @@ class UploadService:
             size=package.archive.packed_size,
             findings=[finding.as_json() for finding in checked.findings],
             publisher=principal.name,
+            origin=dict(principal.origin) or None,
         )
         self._session.add(upload)
         self._session.flush()

@@ -3,7 +3,7 @@
 from litestar.handlers.base import BaseRouteHandler
 from litestar.types import Guard
 
-from catalog.errors import SlipwayError, UnauthorizedError
+from catalog.errors import ForbiddenError, SlipwayError, UnauthorizedError
 from catalog.tenancy import AREAS, LEVELS, Principal
 from portal.boundary import Connection
 
@@ -16,17 +16,27 @@ class UnsupportedMediaTypeError(SlipwayError):
     title = "This content type is not understood here"
 
 
+PUBLISHING = "publishing"
+"""The key in a route's ``opt`` that lets callers through who may publish one asset and do nothing else."""
+
+
 def requires(scope: str) -> Guard:
-    """Return a guard that lets callers with ``scope`` (``area:level``) through; an unknown scope stops the process."""
+    """Return a guard that lets callers with ``scope`` (``area:level``) through; an unknown scope stops the process.
+
+    Callers that may publish one asset only come through where the route's ``opt`` says so, whatever the scope.
+    """
     area, _, level = scope.partition(":")
     if area not in AREAS or level not in LEVELS:
         raise ValueError(f"There is no scope {scope!r}.")
 
-    def guard(connection: Connection, _handler: BaseRouteHandler) -> None:
+    def guard(connection: Connection, handler: BaseRouteHandler) -> None:
         principal: Principal | None = connection.scope.get("user")
         if principal is None:
             raise UnauthorizedError("Give a token in the header Authorization: Bearer slw_..., or sign in.")
-        principal.require(scope)
+        if principal.publishes is None:
+            principal.require(scope)
+        elif not handler.opt.get(PUBLISHING):
+            raise ForbiddenError(f"This token can publish {principal.publishes} and do nothing else.")
 
     guard.__dict__["scope"] = scope
     return guard

@@ -32,7 +32,7 @@ class Client:
         self.connection = connection
         self._http = httpx.Client(
             base_url=connection.url + API,
-            headers={"Authorization": f"Bearer {connection.token}", "User-Agent": f"slipway/{version('slipway')}"},
+            headers=_headers(connection),
             timeout=_TIMEOUT,
             # A proxy for the world outside cannot reach this machine.
             trust_env=not connection.is_loopback,
@@ -115,6 +115,11 @@ class Client:
             else "Check the address and the network."
         )
         return UnreachableError(f"Slipway does not answer at {self.connection.url}: {reason}.", hint)
+
+
+def _headers(connection: Connection) -> dict[str, str]:
+    headers = {"User-Agent": f"slipway/{version('slipway')}"}
+    return {**headers, "Authorization": f"Bearer {connection.token}"} if connection.token else headers
 
 
 def connect() -> Client:

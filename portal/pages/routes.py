@@ -1,6 +1,6 @@
 """Every page's routes, in one place, because routes are a security surface."""
 
-from portal.pages import account, environment_requests, environments, home, marketplace, operations, uploads
+from portal.pages import account, environment_requests, environments, home, marketplace, operations, publishers, uploads
 
 PAGES = (
     *home.ROUTES,
@@ -9,5 +9,6 @@ PAGES = (
     *environment_requests.ROUTES,
     *environments.ROUTES,
     *operations.ROUTES,
+    *publishers.ROUTES,
     *account.ROUTES,
 )

@@ -37,6 +37,8 @@ NOTICES: dict[str, Toast] = {
     "environment-destroying": Toast("good", "The environment is being destroyed."),
     "environment-rebuilding": Toast("good", "The environment is being built again."),
     "token-revoked": Toast("good", "The token is revoked. It stops working at once."),
+    "publisher-trusted": Toast("good", "The jobs of this repository may publish now."),
+    "publisher-removed": Toast("good", "Its jobs may publish no longer."),
     "delivery-replayed": Toast("good", "The delivery is on its way again."),
     "version-state-changed": Toast("good", "The state of the version has changed."),
     "signed-in": Toast("good", "You are signed in."),

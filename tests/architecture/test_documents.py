@@ -35,7 +35,15 @@ def test_every_job_belongs_to_an_area() -> None:
 
 
 def test_every_entry_point_loads() -> None:
-    for group in ("workers", "events", "asset_kinds", "providers.scm", "providers.blobs", "providers.routers"):
+    for group in (
+        "workers",
+        "events",
+        "asset_kinds",
+        "providers.scm",
+        "providers.blobs",
+        "providers.routers",
+        "providers.identities",
+    ):
         assert list(modules(f"slipway.{group}")), group
 
 

@@ -39,11 +39,20 @@ class Publishing(Reading):
             self._session.execute(insert(Namespace).values(**row.model_dump()).on_conflict_do_nothing())
         found = queries.lock_own_namespace(self._session, principal.tenant_id, name)
         if found is None:
-            raise NamespaceTakenError(
-                f"The namespace {name} belongs to another publisher. Use one of your own, such as "
-                f"{principal.tenant_name}."
-            )
+            raise _taken(principal, name)
         return found
+
+    def require_claimable(self, principal: Principal, name: str) -> None:
+        """Raise ``NamespaceTakenError`` where the namespace is another tenant's, without claiming a free one."""
+        attempt = self._session.begin_nested()
+        try:
+            self.claim_namespace(principal, name)
+        finally:
+            attempt.rollback()
+
+    def owns(self, tenant_id: UUID, namespace: str, name: str) -> bool:
+        """Tell whether the tenant has published such an asset."""
+        return queries.own_asset(self._session, tenant_id, namespace, name) is not None
 
     def namespaces(self, tenant_id: UUID) -> Sequence[str]:
         """Return the names of the tenant's own namespaces."""
@@ -138,6 +147,12 @@ class Publishing(Reading):
         outbox.append(self._session, data, tenant_id=version.tenant_id, subject=subject, actor=principal.actor)
 
 
+def _taken(principal: Principal, name: str) -> NamespaceTakenError:
+    return NamespaceTakenError(
+        f"The namespace {name} belongs to another publisher. Use one of your own, such as {principal.tenant_name}."
+    )
+
+
 def event_data(version: AssetVersion) -> dict[str, object]:
     """Return what every event about a version tells."""
     return {
@@ -183,4 +198,5 @@ def _new_version(principal: Principal, asset: Asset, package: Package, warnings:
         packed_size=package.archive.packed_size,
         published_at=now(),
         published_by=principal.name,
+        published_from=dict(principal.origin) or None,
     )

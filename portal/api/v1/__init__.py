@@ -1,6 +1,6 @@
 """Version 1 of the API: every route in one place, because routes are a security surface."""
 
-from portal.api.v1 import assets, environments, events, operations, tokens
+from portal.api.v1 import assets, environments, events, operations, publishers, tokens
 
 ROUTES = (
     assets.publish_asset,
@@ -26,6 +26,11 @@ ROUTES = (
     operations.list_operations,
     operations.get_operation,
     operations.follow_operation,
+    publishers.list_trusted_publishers,
+    publishers.add_trusted_publisher,
+    publishers.remove_trusted_publisher,
+    publishers.get_audience,
+    publishers.exchange_identity,
     tokens.create_token,
     tokens.list_tokens,
     tokens.get_myself,
@@ -39,5 +44,7 @@ ROUTES = (
 ROOT_ROUTES = (
     environments.request_environment_at_root,
     environments.receive_git_hook,
+    publishers.get_audience_at_root,
+    publishers.mint_token_at_root,
 )
 """What answers at the root: the promised paths, as the current version, and hooks."""

@@ -27,7 +27,7 @@ from catalog.uploads.models import Publication
 from catalog.uploads.service import UploadService
 from portal.api.documentation import CONDITIONAL, REPLAYED, problems
 from portal.api.listing import page
-from portal.auth.guards import requires
+from portal.auth.guards import PUBLISHING, requires
 from portal.boundary import AppSettings, Caller, OpenSession, WebRequest
 from portal.idempotency import Answer
 
@@ -79,7 +79,7 @@ class VersionList(BaseModel):
     tags=TAGS,
     guards=WRITE,
     request_max_body_size=ARCHIVE_BODY,
-    opt={"media_type": "multipart/form-data"},
+    opt={"media_type": "multipart/form-data", PUBLISHING: True},
     status_code=201,
     responses={
         200: ResponseSpec(PublishedRead, description="Just these bytes were published before", generate_examples=False),

@@ -15,7 +15,7 @@ from catalog.operations.models import OperationRead
 from catalog.operations.service import OperationService, read
 from portal.api.documentation import CONDITIONAL, problems
 from portal.api.listing import LARGEST, Cursor, Limit, cut, moment_and_id, page
-from portal.auth.guards import requires
+from portal.auth.guards import PUBLISHING, requires
 from portal.boundary import AppDatabase, AppThreads, Caller, OpenSession, WebRequest
 from portal.idempotency import Answer
 from portal.streams import OperationStreams, encode
@@ -74,6 +74,7 @@ def list_operations(
     summary="Get one operation",
     tags=TAGS,
     guards=READ,
+    opt={PUBLISHING: True},
     responses={**CONDITIONAL, **problems(401, 403, 404)},
     sync_to_thread=True,
 )
@@ -88,6 +89,7 @@ def get_operation(operation_id: FromPath[UUID], session: OpenSession, principal:
     summary="Follow one operation",
     tags=TAGS,
     guards=READ,
+    opt={PUBLISHING: True},
     media_type=EVENT_STREAM,
     responses={
         200: ResponseSpec(
