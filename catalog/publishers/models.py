@@ -25,7 +25,6 @@ class TrustedPublisher(SQLModel, table=True):
             *("tenant_id", "namespace", "name", "issuer", "owner_id", "repository_id", "workflow", "environment"),
             name="uq_trusted_publishers_job",
         ),
-        UniqueConstraint("tenant_id", "id"),
         Index("ix_trusted_publishers_job", "namespace", "name", "issuer", "repository_id"),
         ForeignKeyConstraint(["tenant_id"], ["tenants.id"]),
     )
@@ -44,6 +43,20 @@ class TrustedPublisher(SQLModel, table=True):
     created_by: str
     created_at: datetime = Field(default_factory=now, sa_type=Timestamp)
     last_used_at: datetime | None = Field(default=None, sa_type=Timestamp)
+
+
+class UsedIdentityToken(SQLModel, table=True):
+    """An identity token that was exchanged; of no tenant, because it is used once whoever shows it.
+
+    Only the function ``use_identity_token`` reaches these rows; it also forgets those that have expired.
+    """
+
+    __tablename__ = "used_identity_tokens"
+    __table_args__ = (Index("ix_used_identity_tokens_expires_at", "expires_at"),)
+
+    issuer: str = Field(primary_key=True)
+    token_id: str = Field(primary_key=True)
+    expires_at: datetime = Field(sa_type=Timestamp)
 
 
 class AddTrustedPublisher(BaseModel):

@@ -86,7 +86,6 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_trusted_publishers"),
         sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name="fk_trusted_publishers_tenant_id_tenants"),
         sa.UniqueConstraint("tenant_id", *JOB, name="uq_trusted_publishers_job"),
-        sa.UniqueConstraint("tenant_id", "id", name="uq_trusted_publishers_tenant_id"),
     )
     op.create_index("ix_trusted_publishers_job", "trusted_publishers", ["namespace", "name", "issuer", "repository_id"])
     # Belongs to no tenant: a token is used once, whoever shows it. Only the function below reaches it.
