@@ -241,7 +241,7 @@ class AssetVersionRead(_Read):
     packed_size: int
     published_at: datetime | None
     published_by: str
-    published_from: dict[str, Any] | None
+    published_from: dict[str, Any] | None = None
     owned: bool
     affected: Affected | None = None
 

@@ -42,11 +42,6 @@ class PublishersPage(Page):
         """Return every kind of issuer by name."""
         return providers()
 
-    @property
-    def issuer_options(self) -> list[tuple[str, str]]:
-        """Return address and name of each issuer that the settings accept."""
-        return [(url, f"{each.provider.label} ({url.partition('://')[2]})") for url, each in self.known.items()]
-
     def error(self, name: str) -> str:
         """Return what is wrong with a field, "" where nothing is."""
         return " ".join(each.detail for each in self.errors if each.pointer == f"/{name}")

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -462,7 +464,21 @@ def sample_pages() -> dict[str, Page]:
         **_request_pages(),
         **_upload_pages(),
         **_other_pages(),
+        **_samples_of_areas(),
     }
+
+
+def _samples_of_areas() -> dict[str, Page]:
+    """Return the samples of every module in the folder beside this file; a new area adds one there."""
+    found: dict[str, Page] = {}
+    for path in sorted(Path(__file__).with_name("samples").glob("*.py")):
+        spec = spec_from_file_location(f"samples_{path.stem}", path)
+        assert spec is not None
+        assert spec.loader is not None
+        module = module_from_spec(spec)
+        spec.loader.exec_module(module)
+        found |= module.pages()
+    return found
 
 
 @pytest.fixture(scope="session")

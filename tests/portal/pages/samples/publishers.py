@@ -1,0 +1,62 @@
+"""The page of trusted publishers: full, empty, refused, and for who may not change it."""
+
+from datetime import UTC, datetime
+from uuid import UUID
+
+from catalog.errors import FieldError
+from catalog.providers.identities import providers
+from catalog.providers.identities.verification import Issuer
+from catalog.publishers.models import TrustedPublisherRead
+from portal.pages.publishers import PublishersPage
+from portal.pages.render import Page
+
+MOMENT = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
+LONG = "a-very-long-name-that-somebody-chose-without-thinking-of-the-page-it-will-stand-on"
+
+
+def pages() -> dict[str, Page]:
+    """Return the samples by name."""
+    github, azure = providers()["github-actions"], providers()["azure-devops"]
+    known = {
+        "https://token.actions.githubusercontent.com": Issuer(
+            "https://token.actions.githubusercontent.com", github, {}
+        ),
+        "https://vstoken.dev.azure.com/acme": Issuer("https://vstoken.dev.azure.com/acme", azure, {}),
+    }
+    first = next(iter(known.values()))
+    usual = TrustedPublisherRead(
+        id=UUID("6f1c7a52-3c6e-4a0c-9a4e-6b1a5d1f2c3d"),
+        namespace="acme",
+        name="preview",
+        pending=False,
+        issuer=first.url,
+        provider="github-actions",
+        owner_id="65",
+        repository_id="74",
+        repository="acme/preview",
+        workflow="release.yml",
+        environment="release",
+        created_by="Ann",
+        created_at=MOMENT,
+        last_used_at=MOMENT,
+    )
+    pending = usual.model_copy(
+        update={
+            "name": LONG[:63],
+            "pending": True,
+            "repository": LONG,
+            "workflow": "",
+            "environment": "",
+            "last_used_at": None,
+        }
+    )
+    errors = (FieldError("/asset", "'Acme' does not name an asset."), FieldError("/owner_id", "Fill this in."))
+    audience = "https://slipway.example"
+    return {
+        "publishers": PublishersPage([usual, pending], known, first, audience, may_change=True),
+        "publishers-empty": PublishersPage([], known, list(known.values())[1], audience, may_change=True),
+        "publishers-errors": PublishersPage(
+            [], known, first, audience, may_change=True, values={"asset": "Acme"}, errors=errors
+        ),
+        "publishers-read-only": PublishersPage([usual], known, first, audience, may_change=False),
+    }
