@@ -7,7 +7,7 @@ from sqlalchemy.dialects import postgresql
 from catalog.row_security import isolate
 
 revision = "publishers_trusted"
-down_revision = "0007_idempotency"
+down_revision = "assets_life"
 branch_labels = None
 depends_on = None
 
