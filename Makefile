@@ -67,9 +67,10 @@ interop: test-setup ## Run the tests against real clients that take long to buil
 	$(CLEAN) $(BIN)/python -m pytest tests/interop $(ARGS)
 
 .PHONY: golden
-golden: $(DONE)/project portal/static/manifest.json ## Record the shape of new events and of additions to the API
+golden: $(DONE)/project portal/static/manifest.json ## Record new events and additions to the API, copy what curated assets share
 	$(CLEAN) $(BIN)/python tests/contracts/events/test_golden.py
 	$(CLEAN) $(BIN)/python -m pytest -q tests/contracts/openapi --accept-api
+	$(CLEAN) $(BIN)/python tests/blueprints/shared_files.py
 
 .PHONY: bench
 bench: test-setup ## Measure: ratios to bare tools, start-up time, memory

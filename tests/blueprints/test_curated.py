@@ -13,6 +13,7 @@ from catalog.assets.blueprint_spec import parse_spec
 from catalog.assets.check import check_directory
 from catalog.assets.inputs import complete_inputs
 from catalog.assets.kinds import kinds
+from tests.blueprints.shared_files import copies
 
 BLUEPRINTS = Path(__file__).parents[2] / "blueprints"
 CURATED = sorted(manifest.parent for manifest in BLUEPRINTS.glob("*/*/asset.yaml"))
@@ -76,3 +77,8 @@ def test_the_library_pipeline_renders_to_yaml_that_tests_every_version(name: str
     assert 'pip install ".[dev]"' in text
     assert isinstance(yaml.safe_load(text), dict)
     assert all(f'"{version}"' in text for version in inputs["python_versions"])
+
+
+def test_what_assets_share_is_the_same_in_each() -> None:
+    stale = [str(path) for path, text in copies() if not path.is_file() or path.read_text("utf-8") != text]
+    assert stale == [], "Copy again with: make golden"

@@ -22,11 +22,16 @@ Entrypoint = Annotated[
 ]
 RuleName = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9_.-]+$")]
 
+ControlId = Annotated[
+    str, StringConstraints(max_length=100, pattern=r"^[A-Za-z0-9](?:[A-Za-z0-9_. ()/:-]*[A-Za-z0-9)])?$")
+]
+"""The name of a control as its regime writes it, such as ``CC8.1`` or ``164.312(a)(2)(iv)``."""
+
 
 class Control(Shape):
     """One control of a regime, and the rules that stand for it."""
 
-    id: RuleName
+    id: ControlId
     rules: Annotated[tuple[RuleName, ...], Field(min_length=1, max_length=100)]
 
 

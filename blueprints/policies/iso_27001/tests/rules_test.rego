@@ -1,0 +1,52 @@
+package iso_27001_test
+
+import data.iso_27001
+import data.iso_27001.evidence_test
+
+# What is taken from a sound release, and the rules that must say so.
+cases := {
+	"release-owner": {"patch": [{"op": "replace", "path": "/release/owner", "value": " "}], "breaks": {"release-owner"}},
+	"bill-of-materials": {"patch": [{"op": "remove", "path": "/attestations/1"}], "breaks": {"bill-of-materials"}},
+	"known-vulnerabilities": {"patch": [{"op": "add", "path": "/sbom/packages/0/vulnerabilities/-", "value": {"id": "CVE-2026-0001", "severity": "high", "fixed_in": "3.1.3"}}], "breaks": {"known-vulnerabilities"}},
+	"vulnerability-scan": {"patch": [{"op": "remove", "path": "/attestations/2"}], "breaks": {"vulnerability-scan"}},
+	"package-inventory": {"patch": [{"op": "replace", "path": "/sbom/packages", "value": []}], "breaks": {"package-inventory"}},
+	"source-revision": {"patch": [{"op": "replace", "path": "/release/source/revision", "value": "main"}], "breaks": {"source-revision"}},
+	"artifact-digest": {"patch": [{"op": "add", "path": "/release/artifacts/-", "value": {"name": "extra"}}], "breaks": {"artifact-digest", "bill-of-materials", "provenance", "tests-passed", "vulnerability-scan"}},
+	"private-data": {"patch": [{"op": "remove", "path": "/plan/resources/0/inputs/publiclyAccessible"}], "breaks": {"private-data"}},
+	"backups": {"patch": [{"op": "replace", "path": "/plan/resources/0/inputs/backupRetentionPeriod", "value": 1}], "breaks": {"backups"}},
+	"audit-logs": {"patch": [{"op": "replace", "path": "/plan/resources/0/inputs/enabledCloudwatchLogsExports", "value": []}], "breaks": {"audit-logs"}},
+	"network-exposure": {"patch": [{"op": "replace", "path": "/plan/resources/2/inputs/ingress/0/fromPort", "value": 0}], "breaks": {"network-exposure"}},
+	"encryption-at-rest": {"patch": [{"op": "replace", "path": "/plan/resources/0/inputs/storageEncrypted", "value": false}], "breaks": {"encryption-at-rest"}},
+	"encryption-in-transit": {"patch": [{"op": "replace", "path": "/plan/resources/1/inputs/protocol", "value": "HTTP"}], "breaks": {"encryption-in-transit"}},
+	"provenance": {"patch": [{"op": "remove", "path": "/attestations/0"}], "breaks": {"provenance"}},
+	"peer-review": {"patch": [{"op": "replace", "path": "/release/approvals", "value": [{"by": "ada"}]}], "breaks": {"peer-review"}},
+	"tests-passed": {"patch": [{"op": "replace", "path": "/attestations/3/predicate/result", "value": "FAILED"}], "breaks": {"tests-passed"}},
+	"plan-stated": {"patch": [{"op": "remove", "path": "/plan"}], "breaks": {"plan-stated"}},
+}
+
+rules(document) := found if {
+	found := {violation.rule | some violation in iso_27001.deny} with input as document
+}
+
+test_a_sound_release_passes if rules(evidence_test.sound) == set()
+
+test_what_breaks_each_rule[rule] if {
+	some rule, case in cases
+	rules(json.patch(evidence_test.sound, case.patch)) == case.breaks
+}
+
+test_nothing_known_is_reported[document] if {
+	some document in [{}, {"release": {}, "attestations": [], "sbom": {}, "plan": {}}]
+	rules(document) == {"artifact-digest", "bill-of-materials", "package-inventory", "peer-review", "plan-stated", "provenance", "release-owner", "source-revision", "tests-passed", "vulnerability-scan"}
+}
+
+test_a_violation_says_all_that_it_should if {
+	some violation in iso_27001.deny with input as {}
+	object.keys(violation) == {"rule", "level", "message", "path", "remediation"}
+}
+
+test_fewer_attestations_never_help[index] if {
+	some index in numbers.range(0, count(evidence_test.sound.attestations) - 1)
+	fewer := json.patch(evidence_test.sound, [{"op": "remove", "path": sprintf("/attestations/%d", [index])}])
+	count(rules(evidence_test.sound) - rules(fewer)) == 0
+}

@@ -1,0 +1,243 @@
+package pci_dss_4
+
+import data.pci_dss_4.evidence
+
+# METADATA
+# title: Nothing but the ports of the web is open to the internet
+# custom:
+#   controls: ["1.3.1"]
+deny contains violation if {
+	some finding in evidence.exposed
+	violation := {
+		"rule": "network-exposure",
+		"level": "mandatory",
+		"message": finding.message,
+		"path": finding.path,
+		"remediation": "Name the networks that may come in, or put a load balancer before it.",
+	}
+}
+
+# METADATA
+# title: Data stores cannot be reached from the internet
+# custom:
+#   controls: ["1.4.4"]
+deny contains violation if {
+	some finding in evidence.unmet("private")
+	violation := {
+		"rule": "private-data",
+		"level": "mandatory",
+		"message": finding.message,
+		"path": finding.path,
+		"remediation": "Close the public access, and reach the data through the private network.",
+	}
+}
+
+# METADATA
+# title: Data is encrypted where it is stored
+# custom:
+#   controls: ["3.5.1"]
+deny contains violation if {
+	some finding in evidence.unmet("encrypted")
+	violation := {
+		"rule": "encryption-at-rest",
+		"level": "mandatory",
+		"message": finding.message,
+		"path": finding.path,
+		"remediation": "Turn encryption at rest on.",
+	}
+}
+
+# METADATA
+# title: Data is encrypted on its way
+# custom:
+#   controls: ["4.2.1"]
+deny contains violation if {
+	some finding in evidence.unmet("in_transit")
+	violation := {
+		"rule": "encryption-in-transit",
+		"level": "mandatory",
+		"message": finding.message,
+		"path": finding.path,
+		"remediation": "Accept encrypted connections only.",
+	}
+}
+
+# METADATA
+# title: Somebody other than the author approved the release
+# custom:
+#   controls: ["6.2.3.1", "6.5.1"]
+deny contains violation if {
+	some finding in evidence.unreviewed
+	violation := {
+		"rule": "peer-review",
+		"level": "mandatory",
+		"message": finding.message,
+		"path": finding.path,
+		"remediation": "Have somebody other than the author approve the release.",
+	}
+}
+
+# METADATA
+# title: Every artifact has a verified test result that passed
+# custom:
+#   controls: ["6.2.4", "6.5.1"]
+deny contains violation if {
+	some finding in evidence.unattested("tests")
+	violation := {
+		"rule": "tests-passed",
+		"level": "mandatory",
+		"message": finding.message,
+		"path": finding.path,
+		"remediation": "Attest the result of the tests that ran on this commit.",
+	}
+}
+
+# METADATA
+# title: Every artifact has a verified scan without critical results
+# custom:
+#   controls: ["6.3.1"]
+deny contains violation if {
+	some finding in evidence.unattested("scan")
+	violation := {
+		"rule": "vulnerability-scan",
+		"level": "mandatory",
+		"message": finding.message,
+		"path": finding.path,
+		"remediation": "Scan the artifact in the build, and attest the result.",
+	}
+}
+
+# METADATA
+# title: The packages of a release are known
+# custom:
+#   controls: ["6.3.2"]
+deny contains violation if {
+	some finding in evidence.uninventoried
+	violation := {
+		"rule": "package-inventory",
+		"level": "mandatory",
+		"message": finding.message,
+		"path": finding.path,
+		"remediation": "Attach the bill of materials to the release.",
+	}
+}
+
+# METADATA
+# title: Every package has a version
+# custom:
+#   controls: ["6.3.2"]
+deny contains violation if {
+	some finding in evidence.unversioned
+	violation := {
+		"rule": "package-versions",
+		"level": "mandatory",
+		"message": finding.message,
+		"path": finding.path,
+		"remediation": "Lock the dependencies before the bill of materials is made.",
+	}
+}
+
+# METADATA
+# title: Every artifact has a verified bill of materials
+# custom:
+#   controls: ["6.3.2"]
+deny contains violation if {
+	some finding in evidence.unattested("sbom")
+	violation := {
+		"rule": "bill-of-materials",
+		"level": "mandatory",
+		"message": finding.message,
+		"path": finding.path,
+		"remediation": "Make a CycloneDX or SPDX document in the build and attest it.",
+	}
+}
+
+# METADATA
+# title: Fixes of critical and high vulnerabilities are taken up
+# custom:
+#   controls: ["6.3.3"]
+deny contains violation if {
+	some finding in evidence.fixable({"critical", "high"})
+	violation := {
+		"rule": "overdue-patches",
+		"level": "mandatory",
+		"message": finding.message,
+		"path": finding.path,
+		"remediation": "Upgrade to the version that fixes it.",
+	}
+}
+
+# METADATA
+# title: A release is built from a full commit id, because branches and tags move
+# custom:
+#   controls: ["6.5.1"]
+deny contains violation if {
+	some finding in evidence.unpinned
+	violation := {
+		"rule": "source-revision",
+		"level": "mandatory",
+		"message": finding.message,
+		"path": finding.path,
+		"remediation": "Give the full id of the commit that was built.",
+	}
+}
+
+# METADATA
+# title: Artifacts are named by digest
+# custom:
+#   controls: ["6.5.1"]
+deny contains violation if {
+	some finding in evidence.undigested
+	violation := {
+		"rule": "artifact-digest",
+		"level": "mandatory",
+		"message": finding.message,
+		"path": finding.path,
+		"remediation": "Record the digest that the registry answered when the artifact was pushed.",
+	}
+}
+
+# METADATA
+# title: A release says which resources it changes
+# custom:
+#   controls: ["6.5.1"]
+deny contains violation if {
+	some finding in evidence.unplanned
+	violation := {
+		"rule": "plan-stated",
+		"level": "mandatory",
+		"message": finding.message,
+		"path": finding.path,
+		"remediation": "Preview the infrastructure and attach the plan, an empty one where there is none.",
+	}
+}
+
+# METADATA
+# title: Networks and databases write logs
+# custom:
+#   controls: ["10.2.1"]
+deny contains violation if {
+	some finding in evidence.unmet("logged")
+	violation := {
+		"rule": "audit-logs",
+		"level": "mandatory",
+		"message": finding.message,
+		"path": finding.path,
+		"remediation": "Turn the logs on.",
+	}
+}
+
+# METADATA
+# title: Logs are kept for twelve months
+# custom:
+#   controls: ["10.5.1"]
+deny contains violation if {
+	some finding in evidence.unmet("retained")
+	violation := {
+		"rule": "log-retention",
+		"level": "mandatory",
+		"message": finding.message,
+		"path": finding.path,
+		"remediation": "Keep the logs for a year at the least.",
+	}
+}
