@@ -57,6 +57,10 @@ class Settings(BaseSettings):
     s3_endpoint_url: str = ""
     s3_region: str = "us-east-1"
 
+    signer: str = "local"
+    signing_key_file: Path | None = None
+    sigstore_trusted_root: Path | None = None
+
     environment_maximum_ttl_seconds: int = Field(default=14 * 24 * 3600, ge=60)
     environment_quota: int = Field(default=50, ge=1)
     pull_request_poll_seconds: float = Field(default=2.0, gt=0)

@@ -33,7 +33,7 @@ LOG = logging.getLogger("slipway.portal")
 PROBLEM_JSON = "application/problem+json"
 TYPE_PREFIX = "urn:slipway:problem:"
 API_PREFIXES = ("/api/", "/hooks/", "/health/", "/metrics")
-PROMISED_PATHS = frozenset({"/environments/ephemeral"})
+PROMISED_PATHS = frozenset({"/environments/ephemeral", "/attestations"})
 """Paths at the root that answer as the API does."""
 
 

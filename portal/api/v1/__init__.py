@@ -1,6 +1,7 @@
 """Version 1 of the API: every route in one place, because routes are a security surface."""
 
 from portal.api.v1 import assets, environments, events, operations, publishers, tokens
+from portal.api.v1 import assets, attestations, environments, events, operations, signing_keys, tokens
 
 ROUTES = (
     assets.publish_asset,
@@ -17,6 +18,27 @@ ROUTES = (
     assets.quarantine,
     assets.restore,
     assets.get_asset_schema,
+    attestations.receive_attestation,
+    attestations.list_attestations,
+    attestations.get_attestation,
+    attestations.get_attestation_envelope,
+    attestations.verify_subject,
+    attestations.sign_statement,
+    attestations.get_asset_log,
+    attestations.get_trust_policy_schema,
+    attestations.get_predicate_schema,
+    signing_keys.list_signing_keys,
+    signing_keys.create_signing_key,
+    signing_keys.import_public_key,
+    signing_keys.get_signing_key,
+    signing_keys.get_revocation_report,
+    signing_keys.revoke_signing_key,
+    signing_keys.list_publisher_identities,
+    signing_keys.add_publisher_identity,
+    signing_keys.remove_publisher_identity,
+    signing_keys.get_trust_policy,
+    signing_keys.list_trust_policies,
+    signing_keys.set_trust_policy,
     environments.request_environment,
     environments.list_environments,
     environments.get_environment,
@@ -43,6 +65,7 @@ ROUTES = (
 
 ROOT_ROUTES = (
     environments.request_environment_at_root,
+    attestations.receive_attestation_at_root,
     environments.receive_git_hook,
     publishers.get_audience_at_root,
     publishers.mint_token_at_root,

@@ -1,0 +1,144 @@
+"""What Slipway signs for a tenant: that a version was published, that an environment came up, what policies decided."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from hashlib import sha256
+from typing import Any
+from uuid import UUID
+
+import rfc8785
+
+from catalog.attestations import queries
+from catalog.attestations.dsse import STATEMENT_TYPE, Envelope, pae, write_bundle
+from catalog.attestations.models import Reliance
+from catalog.attestations.predicates import ENVIRONMENT, PUBLISH, VSA, predicate
+from catalog.attestations.service.intake import Intake
+from catalog.attestations.shapes import AttestationRead, SignStatement
+from catalog.attestations.signatures import hint_of, load_public_key
+from catalog.attestations.statements import Subject, write_statement
+from catalog.errors import FieldError, InvalidInputError
+from catalog.tenancy import Principal
+
+VERIFIER = "https://slipway.dev/policy"
+"""Who verified, in the verification summaries that Slipway writes."""
+
+
+class Signing(Intake):
+    """Statements of Slipway's own; each goes through the same door as anybody's."""
+
+    def sign(
+        self, principal: Principal, subjects: Sequence[Subject], predicate_type: str, content: Mapping[str, Any]
+    ) -> AttestationRead:
+        """Sign a statement with the tenant's key and keep it; what is signed already by that key is not signed again.
+
+        Raises ``SigningUnavailableError`` where the key cannot be used now.
+        """
+        key = self.ensure_signing_key(principal)
+        known = queries.signed_by(self._session, principal.tenant_id, subjects[0].digest, predicate_type, key.id)
+        if known is not None:
+            return self._read(principal.tenant_id, [known])[0]
+        payload = write_statement(subjects, predicate_type, dict(content))
+        signature = self.signature(key, pae(STATEMENT_TYPE, payload))
+        bundle = write_bundle(Envelope(payload, STATEMENT_TYPE, signature), hint_of(load_public_key(key.public_key)))
+        return self.receive(principal, bundle)[0]
+
+    def sign_for(self, principal: Principal, asked: SignStatement) -> AttestationRead:
+        """Sign what an administrator of the tenant asks for; what only Slipway says is refused."""
+        principal.require("attestations:admin")
+        if predicate(asked.predicate_type).is_own:
+            raise InvalidInputError(
+                "This cannot be asked for.",
+                [FieldError("/predicate_type", "Slipway signs this kind of statement when the thing itself happens.")],
+            )
+        subjects = [Subject(each.name, each.algorithm, each.digest) for each in asked.subjects]
+        return self.sign(principal, subjects, asked.predicate_type, asked.predicate)
+
+    def sign_published(self, principal: Principal, version: Mapping[str, Any]) -> AttestationRead:
+        """Say that the registry took an archive in; ``version`` has the columns of an asset version."""
+        asset = f"{version['namespace']}/{version['name']}"
+        published: datetime | None = version["published_at"]
+        content = {
+            "asset": asset,
+            "version": version["version"],
+            "kind": version["kind"],
+            "tree": f"sha256:{version['tree_digest']}",
+            "manifest": f"sha256:{version['manifest_digest']}",
+            "publisher": principal.tenant_name,
+            **({"publishedAt": published.isoformat()} if published is not None else {}),
+        }
+        subject = Subject(f"{asset}@{version['version']}", "sha256", version["blob_digest"])
+        return self.sign(principal, [subject], PUBLISH, content)
+
+    def sign_environment(
+        self, principal: Principal, environment_id: UUID, content: Mapping[str, Any]
+    ) -> AttestationRead:
+        """Say from what an environment came up, and remember that it relies on its blueprint and lock.
+
+        ``content`` is the predicate; its subject is the digest over it without its times (see ``thing_digest``).
+        """
+        digest = thing_digest(content)
+        label = str(content.get("name") or environment_id)
+        uses = {
+            each["digest"].removeprefix("sha256:"): f"{each['asset']}@{each['version']}"
+            for each in [content["blueprint"], *content.get("lock", ())]
+            if "digest" in each
+        }
+        self.rely(principal.tenant_id, "environment", environment_id, label, itself=digest, uses=uses)
+        subject = Subject(f"environments/{environment_id}", "sha256", digest)
+        return self.sign(principal, [subject], ENVIRONMENT, content)
+
+    def sign_decision(
+        self, principal: Principal, subject: Subject, policy: Mapping[str, Any], *, passed: bool, at: datetime
+    ) -> AttestationRead:
+        """Say what policies decided about an artifact, as a SLSA verification summary.
+
+        ``policy`` is a resource descriptor: ``{"uri": ..., "digest": {"sha256": ...}}``.
+        """
+        content = {
+            "verifier": {"id": VERIFIER},
+            "timeVerified": at.isoformat(),
+            "resourceUri": subject.name,
+            "policy": dict(policy),
+            "verificationResult": "PASSED" if passed else "FAILED",
+            "verifiedLevels": [],
+        }
+        return self.sign(principal, [subject], VSA, content)
+
+    def rely(
+        self, tenant_id: UUID, kind: str, thing_id: UUID, label: str, *, itself: str | None, uses: Mapping[str, str]
+    ) -> None:
+        """Remember what a thing is and what it is made of, so that a revocation can name it.
+
+        ``itself`` is the thing's own SHA-256 digest, ``uses`` gives digests their role; what was remembered of the
+        thing before is replaced.
+        """
+        queries.lock(self._session, tenant_id, f"{kind}/{thing_id}")
+        for old in queries.reliances_of(self._session, tenant_id, kind, thing_id):
+            self._session.delete(old)
+        self._session.flush()
+        parts = {**dict(uses), **({itself: ""} if itself is not None else {})}
+        self._session.add_all(
+            Reliance(
+                tenant_id=tenant_id,
+                kind=kind,
+                thing_id=thing_id,
+                label=label[:300],
+                digest=digest,
+                is_itself=digest == itself,
+                used_as=role[:300],
+            )
+            for digest, role in parts.items()
+        )
+        self._session.flush()
+
+    def forget(self, tenant_id: UUID, kind: str, thing_id: UUID) -> None:
+        """Remember no longer what a thing relied on, because it is gone."""
+        for old in queries.reliances_of(self._session, tenant_id, kind, thing_id):
+            self._session.delete(old)
+        self._session.flush()
+
+
+def thing_digest(content: Mapping[str, Any]) -> str:
+    """Return the SHA-256 digest of what describes a thing, in canonical JSON (RFC 8785), without its times."""
+    lasting = {key: value for key, value in content.items() if not key.endswith("At")}
+    return sha256(rfc8785.dumps(lasting)).hexdigest()
