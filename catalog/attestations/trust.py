@@ -45,10 +45,10 @@ class Signers(_Part):
 
     own: bool = Field(default=True, description="Keys and identities of this tenant.")
     publisher: bool = Field(default=True, description="Keys and identities of the asset's publisher.")
-    keys: tuple[Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")], ...] = Field(
-        default=(), max_length=200, description="Keys by their id, whoever registered them."
+    keys: list[Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]] = Field(
+        default=[], max_length=200, description="Keys by their id, whoever registered them."
     )
-    identities: tuple[IdentityRule, ...] = Field(default=(), max_length=200)
+    identities: list[IdentityRule] = Field(default_factory=list, max_length=200)
 
 
 class Builder(_Part):
@@ -64,9 +64,9 @@ class Requirement(_Part):
     evidence: Text = Field(
         min_length=1, max_length=500, description="Such as provenance, sbom or publish, or the URI of a predicate type."
     )
-    applies_to: tuple[SubjectKind, ...] = Field(default=("asset",), min_length=1)
+    applies_to: list[SubjectKind] = Field(default=["asset"], min_length=1)
     signers: Signers | None = Field(default=None, description="Whose signature counts here, instead of the policy's.")
-    builders: tuple[Pattern, ...] = Field(default=(), max_length=100, description="Builders that provenance may name.")
+    builders: list[Pattern] = Field(default=[], max_length=100, description="Builders that provenance may name.")
     least_slsa_level: int | None = Field(default=None, ge=1, le=4)
     max_age_days: int | None = Field(default=None, ge=1, le=36500)
     at_least: int = Field(default=1, ge=1, le=20, description="How many different signers must have said so.")
@@ -77,15 +77,15 @@ class TrustPolicy(_Part):
 
     schema_version: Literal["slipway/trust/v1"] = "slipway/trust/v1"
     signers: Signers = Field(default_factory=Signers)
-    builders: tuple[Builder, ...] = Field(default=(), max_length=200)
-    requirements: tuple[Requirement, ...] = Field(default=(), max_length=100)
+    builders: list[Builder] = Field(default_factory=list, max_length=200)
+    requirements: list[Requirement] = Field(default_factory=list, max_length=100)
 
 
 DEFAULT_POLICY = TrustPolicy(
-    requirements=(
+    requirements=[
         Requirement(evidence="publish"),
-        Requirement(evidence="environment", applies_to=("environment",)),
-    )
+        Requirement(evidence="environment", applies_to=["environment"]),
+    ]
 )
 """What holds for a tenant that has not said otherwise: its registry vouches for each version and environment."""
 

@@ -45,7 +45,7 @@ def is_met(policy: TrustPolicy, *found: Evidence) -> bool:
 
 
 def asking(evidence: str = "provenance", **more: Any) -> TrustPolicy:
-    return TrustPolicy(requirements=(Requirement(evidence=evidence, **more),))
+    return TrustPolicy(requirements=[Requirement(evidence=evidence, **more)])
 
 
 def test_a_policy_without_requirements_asks_for_nothing() -> None:
@@ -64,9 +64,9 @@ def test_whose_signature_counts() -> None:
     assert is_met(asking(), evidence(tenant=PUBLISHER))
     assert not is_met(asking(), evidence(tenant=STRANGER))
     assert not is_met(asking(signers=nobody), evidence())
-    assert is_met(asking(signers=Signers(own=False, publisher=False, keys=(KEYS[1],))), evidence(key=KEYS[1]))
+    assert is_met(asking(signers=Signers(own=False, publisher=False, keys=[KEYS[1]])), evidence(key=KEYS[1]))
     rule = IdentityRule(issuer="https://id.example.com", subject="https://example.com/acme/*@refs/tags/*")
-    policy = asking(signers=Signers(own=False, publisher=False, identities=(rule,)))
+    policy = asking(signers=Signers(own=False, publisher=False, identities=[rule]))
     signed = Evidence(
         uuid4(), OWN, "provenance", PROVENANCE, {}, "", rule.issuer, "https://example.com/acme/ci@refs/tags/v1", NOW
     )
@@ -80,12 +80,12 @@ def test_whose_signature_counts() -> None:
 def test_age_builder_level_and_number() -> None:
     assert not is_met(asking(max_age_days=30), evidence(days=31))
     assert is_met(asking(max_age_days=30), evidence(days=31), evidence(days=1))
-    named = asking(builders=("https://ci.example.com/*",))
+    named = asking(builders=["https://ci.example.com/*"])
     assert is_met(named, evidence(builder="https://ci.example.com/7"))
     assert not is_met(named, evidence(builder="https://laptop.example.com"))
     levels = TrustPolicy(
-        builders=(Builder(id="https://ci.example.com/*", level=3),),
-        requirements=(Requirement(evidence="provenance", least_slsa_level=2),),
+        builders=[Builder(id="https://ci.example.com/*", level=3)],
+        requirements=[Requirement(evidence="provenance", least_slsa_level=2)],
     )
     assert is_met(levels, evidence(builder="https://ci.example.com/7"))
     assert not is_met(levels, evidence(builder="https://laptop.example.com"))
@@ -106,17 +106,15 @@ signers = st.builds(
     Signers,
     own=st.booleans(),
     publisher=st.booleans(),
-    keys=st.lists(st.sampled_from(KEYS), max_size=2).map(tuple),
-    identities=st.lists(st.builds(IdentityRule, issuer=st.sampled_from(["i", "j"]), subject=patterns), max_size=2).map(
-        tuple
-    ),
+    keys=st.lists(st.sampled_from(KEYS), max_size=2),
+    identities=st.lists(st.builds(IdentityRule, issuer=st.sampled_from(["i", "j"]), subject=patterns), max_size=2),
 )
 requirements = st.builds(
     Requirement,
     evidence=st.sampled_from(EVIDENCE),
-    applies_to=st.sets(st.sampled_from(["asset", "environment"]), min_size=1).map(lambda kinds: tuple(sorted(kinds))),
+    applies_to=st.sets(st.sampled_from(["asset", "environment"]), min_size=1).map(sorted),
     signers=st.none() | signers,
-    builders=st.lists(patterns, max_size=2).map(tuple),
+    builders=st.lists(patterns, max_size=2),
     least_slsa_level=st.none() | st.integers(1, 4),
     max_age_days=st.none() | st.integers(1, 60),
     at_least=st.integers(1, 3),
@@ -124,8 +122,8 @@ requirements = st.builds(
 policies = st.builds(
     TrustPolicy,
     signers=signers,
-    builders=st.lists(st.builds(Builder, id=patterns, level=st.integers(0, 4)), max_size=3).map(tuple),
-    requirements=st.lists(requirements, max_size=4).map(tuple),
+    builders=st.lists(st.builds(Builder, id=patterns, level=st.integers(0, 4)), max_size=3),
+    requirements=st.lists(requirements, max_size=4),
 )
 facts = st.fixed_dictionaries(
     {},
