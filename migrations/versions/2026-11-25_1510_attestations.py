@@ -7,7 +7,7 @@ from sqlalchemy.dialects import postgresql
 from catalog.row_security import OWN_ROWS, isolate
 
 revision = "attestations_statements"
-down_revision = "0007_idempotency"
+down_revision = "publishers_trusted"
 branch_labels = None
 depends_on = None
 

@@ -1,7 +1,6 @@
 """Version 1 of the API: every route in one place, because routes are a security surface."""
 
-from portal.api.v1 import assets, environments, events, operations, publishers, tokens
-from portal.api.v1 import assets, attestations, environments, events, operations, signing_keys, tokens
+from portal.api.v1 import assets, attestations, environments, events, operations, publishers, signing_keys, tokens
 
 ROUTES = (
     assets.publish_asset,

@@ -153,8 +153,8 @@ def test_leaving_an_attestation_out_never_helps(
 ) -> None:
     kept = [each for each in found if data.draw(st.booleans())]
     for kind in ("asset", "environment"):
-        with_all = assess(policy, kind, found, VIEW)  # type: ignore[arg-type]  # a literal by construction
-        with_less = assess(policy, kind, kept, VIEW)  # type: ignore[arg-type]
+        with_all = assess(policy, kind, found, VIEW)
+        with_less = assess(policy, kind, kept, VIEW)
         for whole, less in zip(with_all, with_less, strict=True):
             assert whole.is_met or not less.is_met
             assert set(less.counted) <= set(whole.counted)
@@ -167,7 +167,12 @@ def test_policies_are_what_their_schema_says(policy: TrustPolicy) -> None:
 
 
 def test_the_schema_and_the_model_refuse_alike() -> None:
-    for document in ({"unknown": 1}, {"requirements": [{}]}, {"requirements": [{"evidence": "x", "at_least": 0}]}):
+    documents: list[dict[str, Any]] = [
+        {"unknown": 1},
+        {"requirements": [{}]},
+        {"requirements": [{"evidence": "x", "at_least": 0}]},
+    ]
+    for document in documents:
         assert not VALIDATOR.is_valid(document)
         with pytest.raises(ValidationError):
             TrustPolicy.model_validate(document)
