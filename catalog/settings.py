@@ -44,6 +44,7 @@ class Settings(BaseSettings):
         {"issuer": "https://gitlab.com", "provider": "gitlab"},
     )
     identity_audience: str = ""
+    internal_domains: tuple[str, ...] = ()
 
     insecure_local: bool = False
     local_repository_roots: tuple[Path, ...] = ()

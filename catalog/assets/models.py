@@ -60,7 +60,8 @@ class Asset(SQLModel, table=True):
     """What a publisher offers under one name; the texts are those of the latest version.
 
     ``latest_version`` is the version that stands for the asset, None where none may be chosen; such an asset is in
-    no list, but its page and its versions stay reachable.
+    no list, but its page and its versions stay reachable. ``verified_publisher`` is the domain or repository that the
+    publisher has shown to be its own.
     """
 
     __tablename__ = "assets"
@@ -85,6 +86,7 @@ class Asset(SQLModel, table=True):
     keywords: list[str] = Field(default_factory=list, sa_type=Json)
     archetypes: list[str] = Field(default_factory=list, sa_type=Json)
     latest_version: str | None = None
+    verified_publisher: str | None = None
     created_at: datetime = Field(default_factory=now, sa_type=Timestamp)
     updated_at: datetime = Field(default_factory=now, sa_type=Timestamp)
     search: str | None = Field(default=None, sa_column=Column(TSVECTOR, Computed(SEARCH_VECTOR, persisted=True)))
@@ -160,6 +162,7 @@ class AssetRead(_Read):
     keywords: list[str]
     archetypes: list[str]
     latest_version: str | None
+    verified_publisher: str | None = None
     updated_at: datetime
     owned: bool
 

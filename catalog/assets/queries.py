@@ -34,6 +34,14 @@ def own_asset(session: Session, tenant_id: UUID, namespace: str, name: str, *, l
     return session.exec(statement.with_for_update() if lock else statement).first()
 
 
+def marked_otherwise(session: Session, tenant_id: UUID, verified: str | None) -> Sequence[Asset]:
+    """Return the tenant's own assets whose publisher is said to be verified as somebody else, locked."""
+    statement = select(Asset).where(
+        Asset.tenant_id == tenant_id, col(Asset.verified_publisher).is_distinct_from(verified)
+    )
+    return session.exec(statement.order_by(col(Asset.id)).with_for_update()).all()
+
+
 def asset(session: Session, tenant_id: UUID, namespace: str, name: str) -> Asset | None:
     """Return an asset that the tenant may see."""
     statement = select(Asset).where(_visible(tenant_id), Asset.namespace == namespace, Asset.name == name)

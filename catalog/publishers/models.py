@@ -1,6 +1,7 @@
 """Trusted publishers, and the shapes in which they enter and leave the process."""
 
 from datetime import datetime
+from enum import StrEnum
 from uuid import UUID, uuid4
 
 from pydantic import BaseModel, ConfigDict
@@ -9,7 +10,7 @@ from sqlalchemy import ForeignKeyConstraint, Index, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
 from catalog.clock import now
-from catalog.columns import Timestamp
+from catalog.columns import Timestamp, one_of
 
 
 class TrustedPublisher(SQLModel, table=True):
@@ -43,6 +44,47 @@ class TrustedPublisher(SQLModel, table=True):
     created_by: str
     created_at: datetime = Field(default_factory=now, sa_type=Timestamp)
     last_used_at: datetime | None = Field(default=None, sa_type=Timestamp)
+
+
+class ProofKind(StrEnum):
+    """Where a publisher shows that it is who it says: its domain, or a repository of its own."""
+
+    DOMAIN = "domain"
+    REPOSITORY = "repository"
+
+
+class ProofState(StrEnum):
+    """Where a proof stands; a verified one that is not found any more lapses after a week of looking."""
+
+    PENDING = "pending"
+    VERIFIED = "verified"
+    LAPSED = "lapsed"
+
+
+class PublisherProof(SQLModel, table=True):
+    """A tenant's claim to a domain or repository, and what was found there.
+
+    ``challenge`` is what has to stand there. ``problem`` says why the last look failed, None where it did not.
+    """
+
+    __tablename__ = "publisher_proofs"
+    __table_args__ = (
+        UniqueConstraint("tenant_id", "kind", "subject"),
+        ForeignKeyConstraint(["tenant_id"], ["tenants.id"]),
+        Index("ix_publisher_proofs_due", "look_at"),
+    )
+
+    id: UUID = Field(default_factory=uuid4, primary_key=True)
+    tenant_id: UUID
+    kind: ProofKind = Field(sa_type=one_of(ProofKind))
+    subject: str
+    challenge: str
+    state: ProofState = Field(default=ProofState.PENDING, sa_type=one_of(ProofState))
+    problem: str | None = None
+    created_at: datetime = Field(default_factory=now, sa_type=Timestamp)
+    looked_at: datetime | None = Field(default=None, sa_type=Timestamp)
+    verified_at: datetime | None = Field(default=None, sa_type=Timestamp)
+    look_at: datetime | None = Field(default=None, sa_type=Timestamp)
 
 
 class UsedIdentityToken(SQLModel, table=True):
@@ -92,6 +134,32 @@ class TrustedPublisherRead(BaseModel):
     created_by: str
     created_at: datetime
     last_used_at: datetime | None
+
+
+class ClaimProof(BaseModel):
+    """What a tenant says is its own: a domain such as ``example.com``, or the address of a repository."""
+
+    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
+
+    kind: ProofKind
+    subject: str = ShapeField(min_length=1, max_length=300)
+
+
+class PublisherProofRead(BaseModel):
+    """A proof as its tenant reads it: ``challenge`` has to stand at ``place``."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: UUID
+    kind: ProofKind
+    subject: str
+    place: str
+    challenge: str
+    state: ProofState
+    problem: str | None
+    created_at: datetime
+    looked_at: datetime | None
+    verified_at: datetime | None
 
 
 class ExchangeIdentity(BaseModel):

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlmodel import Session, col, select
 
-from catalog.publishers.models import TrustedPublisher
+from catalog.publishers.models import PublisherProof, TrustedPublisher
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,24 @@ def same(session: Session, wanted: TrustedPublisher) -> TrustedPublisher | None:
         *(getattr(TrustedPublisher, key) == getattr(wanted, key) for key in keys)
     )
     return session.exec(statement).first()
+
+
+def proofs(session: Session, tenant_id: UUID) -> Sequence[PublisherProof]:
+    """Return the tenant's proofs, oldest first."""
+    statement = select(PublisherProof).where(PublisherProof.tenant_id == tenant_id)
+    return session.exec(statement.order_by(col(PublisherProof.created_at))).all()
+
+
+def proof(session: Session, tenant_id: UUID, proof_id: UUID, *, lock: bool = False) -> PublisherProof | None:
+    """Return one proof of the tenant, locked for the rest of the transaction where asked."""
+    statement = select(PublisherProof).where(PublisherProof.tenant_id == tenant_id, PublisherProof.id == proof_id)
+    return session.exec(statement.with_for_update() if lock else statement).first()
+
+
+def due_proofs(session: Session, moment: datetime, limit: int) -> Sequence[tuple[UUID, UUID]]:
+    """Return tenant and id of proofs to look at, longest due first; needs a session of the system role."""
+    statement = select(PublisherProof.tenant_id, PublisherProof.id).where(col(PublisherProof.look_at) <= moment)
+    return session.exec(statement.order_by(col(PublisherProof.look_at)).limit(limit)).all()
 
 
 def candidates(session: Session, issuer: str, owner_id: str, repository_id: str) -> Sequence[Candidate]:

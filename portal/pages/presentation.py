@@ -62,6 +62,11 @@ VERSION_STATES: dict[str, Look] = {
     "quarantined": Look("Quarantined", "bad", "octagon-alert", "It cannot be downloaded or used until it is cleared."),
     "archived": Look("Archived", "quiet", "archive", "No longer maintained."),
 }
+PROOF_STATES: dict[str, Look] = {
+    "pending": Look("Looking for it", "busy", "clock", "It was not found yet; it is looked for again."),
+    "verified": Look("Verified", "good", "shield-check", "It was found, and is looked at daily."),
+    "lapsed": Look("Lapsed", "bad", "circle-slash", "It was gone for a week and is looked for no longer."),
+}
 KINDS: dict[str, Look] = {
     "deployment-blueprint": Look("Deployment blueprint", "accent", "rocket", "What an environment is made of"),
     "pipeline-template": Look("Pipeline template", "accent", "workflow", "Build, test and release in CI"),
@@ -74,6 +79,7 @@ _FAMILIES = {
     "operation": OPERATION_STATES,
     "step": STEP_STATES,
     "version": VERSION_STATES,
+    "proof": PROOF_STATES,
     "kind": KINDS,
 }
 

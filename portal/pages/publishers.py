@@ -1,4 +1,4 @@
-"""The page of trusted publishers: whose CI jobs may publish which asset without a stored secret."""
+"""The page of publishers: as whom the tenant is verified, and whose CI jobs may publish without a stored secret."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,18 +9,21 @@ from litestar import Response, get, post
 from litestar.params import FromPath
 from litestar.response import Redirect
 from pydantic import ValidationError
+from sqlmodel import Session
 
 from catalog.errors import FieldError, SlipwayError
 from catalog.providers.identities import IdentityProvider, providers
 from catalog.providers.identities.verification import Issuer, audience, issuers
-from catalog.publishers.models import AddTrustedPublisher, TrustedPublisherRead
-from catalog.publishers.service import TrustedPublisherService
+from catalog.publishers.models import AddTrustedPublisher, ClaimProof, PublisherProofRead, TrustedPublisherRead
+from catalog.publishers.service import PublisherProofService, TrustedPublisherService
+from catalog.settings import Settings
+from catalog.tenancy import Principal
 from portal.auth.guards import requires
 from portal.boundary import AppSettings, Caller, OpenSession, WebRequest
 from portal.pages.forms import SentForm, Text, last_values, renderer_of, sent_fields
 from portal.pages.render import Page, redirect
 
-FIELDS = ("asset", "issuer", "repository", "owner_id", "repository_id", "workflow", "environment")
+FIELDS = ("subject", "asset", "issuer", "repository", "owner_id", "repository_id", "workflow", "environment")
 
 
 @dataclass(frozen=True)
@@ -30,10 +33,12 @@ class PublishersPage(Page):
     template: ClassVar[str] = "publishers/index.html"
 
     publishers: Sequence[TrustedPublisherRead]
+    proofs: Sequence[PublisherProofRead]
     known: Mapping[str, Issuer]
     issuer: Issuer
     audience: str
     may_change: bool
+    may_claim: bool = False
     values: Mapping[str, str] = field(default_factory=dict)
     errors: Sequence[FieldError] = ()
 
@@ -63,12 +68,8 @@ def _labelled(error: FieldError) -> tuple[str, str, str]:
 def show_publishers(
     request: WebRequest, session: OpenSession, principal: Caller, settings: AppSettings, issuer: Text = None
 ) -> Response[str]:
-    """Show whose jobs may publish, with the form of one kind of issuer."""
-    found = TrustedPublisherService(session).all(principal.tenant_id)
-    known = issuers(settings)
-    chosen = known.get(issuer or "") or next(iter(known.values()))
-    page = PublishersPage(found, known, chosen, audience(settings), principal.may("assets:admin"))
-    return renderer_of(request).respond(request, page)
+    """Show as whom the tenant is verified and whose jobs may publish, with the form of one kind of issuer."""
+    return renderer_of(request).respond(request, _page(session, principal, settings, {"issuer": issuer or ""}))
 
 
 @post("/publishers", guards=[requires("assets:admin")], sync_to_thread=True)
@@ -77,21 +78,14 @@ def add_publisher(
 ) -> Response[str] | Redirect:
     """Let the jobs of a repository publish one asset."""
     values = {name: text for name, text in last_values(sent_fields(data)).items() if name in FIELDS}
-    service = TrustedPublisherService(session)
     try:
-        service.add(principal, AddTrustedPublisher.model_validate(values), settings)
-    except ValidationError as error:
-        errors = [FieldError(f"/{each['loc'][0]}", "Fill this in; it may not be too long.") for each in error.errors()]
-    except SlipwayError as error:
+        wanted = AddTrustedPublisher.model_validate(values)
+        TrustedPublisherService(session).add(principal, wanted, settings)
+    except (ValidationError, SlipwayError) as error:
         session.rollback()
-        errors = list(error.errors) or [FieldError("/asset", error.detail)]
-    else:
-        return redirect("/publishers", "publisher-trusted")
-    known = issuers(settings)
-    chosen = known.get(values.get("issuer", "")) or next(iter(known.values()))
-    found = service.all(principal.tenant_id)
-    page = PublishersPage(found, known, chosen, audience(settings), may_change=True, values=values, errors=errors)
-    return renderer_of(request).respond(request, page, status_code=422)
+        page = _page(session, principal, settings, values, _errors(error, "/asset"))
+        return renderer_of(request).respond(request, page, status_code=422)
+    return redirect("/publishers", "publisher-trusted")
 
 
 @post("/publishers/{publisher_id:uuid}/remove", guards=[requires("assets:admin")], sync_to_thread=True)
@@ -101,4 +95,53 @@ def remove_publisher(publisher_id: FromPath[UUID], session: OpenSession, princip
     return redirect("/publishers", "publisher-removed")
 
 
-ROUTES = (show_publishers, add_publisher, remove_publisher)
+@post("/publishers/proofs", guards=[requires("tenants:admin")], sync_to_thread=True)
+def claim_proof(
+    request: WebRequest, data: SentForm, session: OpenSession, principal: Caller, settings: AppSettings
+) -> Response[str] | Redirect:
+    """Claim a domain or repository, or have it looked at again."""
+    values = {name: text for name, text in last_values(sent_fields(data)).items() if name in {"kind", "subject"}}
+    try:
+        PublisherProofService(session).claim(principal, ClaimProof.model_validate(values), settings)
+    except (ValidationError, SlipwayError) as error:
+        session.rollback()
+        page = _page(session, principal, settings, values, _errors(error, "/subject"))
+        return renderer_of(request).respond(request, page, status_code=422)
+    return redirect("/publishers", "proof-claimed")
+
+
+@post("/publishers/proofs/{proof_id:uuid}/withdraw", guards=[requires("tenants:admin")], sync_to_thread=True)
+def withdraw_proof(proof_id: FromPath[UUID], session: OpenSession, principal: Caller) -> Redirect:
+    """Claim a domain or repository no longer."""
+    PublisherProofService(session).withdraw(principal, proof_id)
+    return redirect("/publishers", "proof-withdrawn")
+
+
+def _page(
+    session: Session,
+    principal: Principal,
+    settings: Settings,
+    values: Mapping[str, str],
+    errors: Sequence[FieldError] = (),
+) -> PublishersPage:
+    known = issuers(settings)
+    return PublishersPage(
+        TrustedPublisherService(session).all(principal.tenant_id),
+        PublisherProofService(session).all(principal.tenant_id),
+        known,
+        known.get(values.get("issuer", "")) or next(iter(known.values())),
+        audience(settings),
+        principal.may("assets:admin"),
+        principal.may("tenants:admin"),
+        values,
+        errors,
+    )
+
+
+def _errors(error: ValidationError | SlipwayError, field_name: str) -> list[FieldError]:
+    if isinstance(error, SlipwayError):
+        return list(error.errors) or [FieldError(field_name, error.detail)]
+    return [FieldError(f"/{each['loc'][0]}", "Fill this in; it may not be too long.") for each in error.errors()]
+
+
+ROUTES = (show_publishers, add_publisher, remove_publisher, claim_proof, withdraw_proof)

@@ -38,6 +38,8 @@ NOTICES: dict[str, Toast] = {
     "environment-rebuilding": Toast("good", "The environment is being built again."),
     "token-revoked": Toast("good", "The token is revoked. It stops working at once."),
     "publisher-trusted": Toast("good", "The jobs of this repository may publish now."),
+    "proof-claimed": Toast("good", "It is being looked at. Reload the page in a moment."),
+    "proof-withdrawn": Toast("good", "It is claimed no longer."),
     "publisher-removed": Toast("good", "Its jobs may publish no longer."),
     "delivery-replayed": Toast("good", "The delivery is on its way again."),
     "version-state-changed": Toast("good", "The state of the version has changed."),

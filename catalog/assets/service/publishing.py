@@ -54,6 +54,12 @@ class Publishing(Reading):
         """Tell whether the tenant has published such an asset."""
         return queries.own_asset(self._session, tenant_id, namespace, name) is not None
 
+    def mark_publisher(self, tenant_id: UUID, verified: str | None) -> None:
+        """Let the tenant's assets say as whom their publisher is verified, None for not at all."""
+        for asset in queries.marked_otherwise(self._session, tenant_id, verified):
+            asset.verified_publisher = verified
+            self._session.add(asset)
+
     def namespaces(self, tenant_id: UUID) -> Sequence[str]:
         """Return the names of the tenant's own namespaces."""
         return queries.namespaces(self._session, tenant_id)

@@ -1,5 +1,6 @@
 """Source code management: where pull requests live and commits come from."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -45,10 +46,44 @@ class CommitNotFoundError(NotFoundError):
     code = "commit_not_found"
 
 
+class TagNotFoundError(NotFoundError):
+    """The repository has no such tag."""
+
+    code = "tag_not_found"
+
+
+class FileNotInRepositoryError(NotFoundError):
+    """The repository has no such file."""
+
+    code = "file_not_in_repository"
+
+
+class FolderRefusedError(InvalidInputError):
+    """A folder of a repository holds what cannot be taken from it."""
+
+    code = "folder_refused"
+
+
 class RepositoryUnavailableError(UnavailableError):
     """The provider did not answer; nothing is known."""
 
     code = "repository_unavailable"
+
+
+@dataclass(frozen=True)
+class FolderLimits:
+    """How much is read of a folder: sizes in bytes."""
+
+    files: int
+    size: int
+
+
+@dataclass(frozen=True)
+class FolderEntry:
+    """One file of a folder."""
+
+    content: bytes
+    is_executable: bool
 
 
 @runtime_checkable
@@ -71,6 +106,26 @@ class ScmProvider(Protocol):
 
     def commit(self, repository: str, revision: str, settings: Settings) -> str:
         """Return the full id of the commit that ``revision`` (a full or abbreviated id) names."""
+        ...
+
+    def tag(self, repository: str, name: str, settings: Settings) -> str:
+        """Return the full id of the commit that a tag names; raise ``TagNotFoundError`` where there is none."""
+        ...
+
+    def read_file(self, repository: str, path: str, settings: Settings, largest: int) -> str:
+        """Return a text file at the head of the default branch; raise ``FileNotInRepositoryError`` where none is.
+
+        ``largest`` bounds it in bytes; a link is no file.
+        """
+        ...
+
+    def read_folder(
+        self, repository: str, commit: str, folder: str, settings: Settings, limits: FolderLimits
+    ) -> Mapping[str, FolderEntry]:
+        """Return the files below a folder ("" for all) at a commit, by path within it.
+
+        Raises ``FolderRefusedError`` for links, other repositories inside, and more than ``limits`` allow.
+        """
         ...
 
     def mirror(self, repository: str, commit: str, pull_request: PullRequest, into: Path, settings: Settings) -> Path:

@@ -4,29 +4,30 @@ Pull request N is the commit of, in this order: the branch it was requested with
 name GitHub uses); a branch called ``pull/N``, ``pr/N`` or ``pr-N``. It is closed once that ref is gone.
 """
 
-import atexit
 import fcntl
 import hashlib
-import os
 import re
-import subprocess
-import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import cache
+from dataclasses import dataclass
 from pathlib import Path
 
 from catalog.providers.scm import (
     CommitNotFoundError,
+    FileNotInRepositoryError,
+    FolderEntry,
+    FolderLimits,
+    FolderRefusedError,
     PullRequest,
     PullRequestNotFoundError,
     PullRequestState,
     RepositoryNotFoundError,
     RepositoryUnavailableError,
+    TagNotFoundError,
 )
+from catalog.providers.scm.git_command import run_git, run_git_for_bytes
 from catalog.settings import Settings
 
-GIT_SECONDS = 60
 COMMIT = re.compile(r"[0-9a-f]{7,64}")
 BRANCH = re.compile(r"(?!-)[\w./+@-]{1,200}")
 
@@ -88,28 +89,102 @@ class LocalGit:
         mirror = into / f"{hashlib.sha256(path.encode()).hexdigest()[:24]}.git"
         with _locked(into / f"{mirror.name}.lock"):
             if not (mirror / "HEAD").exists():
-                _git(None, "init", "--quiet", "--bare", str(mirror))
+                run_git(None, "init", "--quiet", "--bare", str(mirror))
             if self._resolve(str(mirror), f"{commit}^{{commit}}") is None:
                 fetch = ["fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules"]
                 ref = f"+{commit}:refs/slipway/{pull_request.number}/{commit}"
                 try:
-                    _git(mirror, *fetch, path, ref)
+                    run_git(mirror, *fetch, path, ref)
                 except RepositoryUnavailableError as error:
                     raise CommitNotFoundError(f"Commit {commit[:12]} cannot be fetched from {path}: {error}") from error
         return mirror
 
+    def tag(self, repository: str, name: str, settings: Settings) -> str:
+        """Return the full id of the commit that a tag names."""
+        path = self.normalise(repository, settings)
+        sha = self._resolve(path, f"refs/tags/{name}^{{commit}}") if BRANCH.fullmatch(name) else None
+        if sha is None:
+            raise TagNotFoundError(f"{path} has no tag {name[:100]!a}.")
+        return sha
+
+    def read_file(self, repository: str, path: str, settings: Settings, largest: int) -> str:
+        """Return a text file at the head of the default branch."""
+        place = self.normalise(repository, settings)
+        entry = next(iter(_entries(place, "HEAD", path)), None)
+        if entry is None or entry.is_link:
+            raise FileNotInRepositoryError(f"{place} has no file {path} on its default branch.")
+        if entry.size > largest:
+            raise FileNotInRepositoryError(f"{path} of {place} is larger than {largest // 1024} KiB.")
+        return _contents(place, [entry.blob])[0].decode("utf-8", "replace")
+
+    def read_folder(
+        self, repository: str, commit: str, folder: str, settings: Settings, limits: FolderLimits
+    ) -> Mapping[str, FolderEntry]:
+        """Return the files below a folder at a commit, by path within it."""
+        place, inside = self.normalise(repository, settings), folder.strip("/")
+        if self._resolve(place, f"{commit}:{inside}") is None or not COMMIT.fullmatch(commit):
+            raise FolderRefusedError(f"{place} has no folder {inside or '/'} at {commit[:12]}.")
+        entries = _entries(place, f"{commit}:{inside}")
+        if refused := [entry.path for entry in entries if entry.is_link]:
+            raise FolderRefusedError(f"{refused[0]} is a link or another repository. Put the file itself there.")
+        if len(entries) > limits.files or sum(entry.size for entry in entries) > limits.size:
+            raise FolderRefusedError(
+                f"{inside or 'The repository'} holds more than {limits.files} files or {limits.size // 1024**2} MiB."
+                " Name the folder of the asset."
+            )
+        contents = _contents(place, [entry.blob for entry in entries])
+        return {
+            entry.path: FolderEntry(content, entry.is_executable)
+            for entry, content in zip(entries, contents, strict=True)
+        }
+
     def _resolve(self, path: str, revision: str) -> str | None:
         try:
-            return _git(Path(path), "rev-parse", "--verify", "--quiet", "--end-of-options", revision).strip() or None
+            return run_git(Path(path), "rev-parse", "--verify", "--quiet", "--end-of-options", revision).strip() or None
         except RepositoryUnavailableError:
             return None
 
     def _branch(self, path: str, ref: str) -> str:
         try:
-            target = _git(Path(path), "symbolic-ref", "--quiet", ref).strip()
+            target = run_git(Path(path), "symbolic-ref", "--quiet", ref).strip()
         except RepositoryUnavailableError:
             target = ref
         return target.removeprefix("refs/heads/")
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """One line of a listing: ``is_link`` for anything that is no ordinary file; ``size`` in bytes."""
+
+    path: str
+    blob: str
+    size: int
+    is_executable: bool
+    is_link: bool
+
+
+def _entries(place: str, tree: str, *paths: str) -> list[_Entry]:
+    """Return what a tree holds, without opening any of it."""
+    listing = run_git_for_bytes(Path(place), "ls-tree", "-r", "-l", "-z", "--full-tree", tree, *paths)
+    found = []
+    for line in listing.decode("utf-8", "surrogateescape").split("\0")[:-1]:
+        about, _, path = line.partition("\t")
+        mode, _, blob, size = about.split()
+        is_link = mode not in {"100644", "100755"}
+        found.append(_Entry(path, blob, 0 if is_link else int(size), mode == "100755", is_link))
+    return found
+
+
+def _contents(place: str, blobs: Sequence[str]) -> list[bytes]:
+    """Return the bytes of several blobs, in order."""
+    data = run_git_for_bytes(Path(place), "cat-file", "--batch", sent="".join(f"{blob}\n" for blob in blobs).encode())
+    found, at = [], 0
+    for _ in blobs:
+        line_end = data.index(b"\n", at)
+        size = int(data[at:line_end].split()[2])
+        found.append(data[line_end + 1 : line_end + 1 + size])
+        at = line_end + size + 2
+    return found
 
 
 def demo_repositories(settings: Settings) -> Path:
@@ -150,46 +225,6 @@ def _parts(path: Path) -> Iterator[Path]:
         if alternates.exists():
             lines = alternates.read_text("utf-8").splitlines()
             waiting += [(objects / line).resolve() for line in lines if line and not line.startswith("#")]
-
-
-@cache
-def _configuration() -> str:
-    # A file, because git passes settings of its command line or environment on to no process of another repository.
-    # No hooks, no monitors: the repository's owner decides nothing about what runs here.
-    with tempfile.NamedTemporaryFile("w", prefix="slipway-gitconfig-", delete=False) as handle:
-        handle.write("[safe]\n\tdirectory = *\n[core]\n\thooksPath = /dev/null\n\tfsmonitor = false\n")
-        handle.write("[uploadpack]\n\tallowAnySHA1InWant = true\n")
-    atexit.register(Path(handle.name).unlink, missing_ok=True)
-    return handle.name
-
-
-def _git(directory: Path | None, *arguments: str) -> str:
-    environment = {
-        "PATH": os.defpath + ":/usr/local/bin",
-        "GIT_CONFIG_NOSYSTEM": "1",
-        "GIT_CONFIG_GLOBAL": _configuration(),
-        "GIT_TERMINAL_PROMPT": "0",
-        # A repository may name a command with which git is to fetch what it lacks. It lacks nothing, then.
-        "GIT_NO_LAZY_FETCH": "1",
-        "GIT_ALLOW_PROTOCOL": "file" if arguments[0] == "fetch" else "none",
-        "LC_ALL": "C",
-    }
-    where = ["-C", str(directory)] if directory else []
-    try:
-        done = subprocess.run(
-            ["git", *where, *arguments],
-            env=environment,
-            capture_output=True,
-            timeout=GIT_SECONDS,
-            text=True,
-            errors="replace",
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise RepositoryUnavailableError(f"git could not be run: {error}") from error
-    if done.returncode != 0:
-        raise RepositoryUnavailableError(done.stderr.strip().splitlines()[-1] if done.stderr.strip() else "git failed")
-    return done.stdout
 
 
 @contextmanager

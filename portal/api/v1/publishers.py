@@ -7,8 +7,15 @@ from litestar.params import FromPath, JSONBody
 from pydantic import BaseModel
 
 from catalog.providers.identities.verification import audience, verify
-from catalog.publishers.models import AddTrustedPublisher, ExchangeIdentity, PublishingToken, TrustedPublisherRead
-from catalog.publishers.service import TrustedPublisherService, exchange
+from catalog.publishers.models import (
+    AddTrustedPublisher,
+    ClaimProof,
+    ExchangeIdentity,
+    PublisherProofRead,
+    PublishingToken,
+    TrustedPublisherRead,
+)
+from catalog.publishers.service import PublisherProofService, TrustedPublisherService, exchange
 from portal.api.documentation import CONDITIONAL, REPLAYED, problems
 from portal.auth.guards import requires
 from portal.boundary import AppDatabase, AppSettings, Caller, OpenSession
@@ -22,6 +29,12 @@ class TrustedPublisherList(BaseModel):
     """The tenant's trusted publishers, by asset."""
 
     items: list[TrustedPublisherRead]
+
+
+class PublisherProofList(BaseModel):
+    """The tenant's proofs, oldest first."""
+
+    items: list[PublisherProofRead]
 
 
 class Audience(BaseModel):
@@ -73,6 +86,51 @@ def add_trusted_publisher(
 def remove_trusted_publisher(publisher_id: FromPath[UUID], session: OpenSession, principal: Caller) -> None:
     """Let these jobs publish no longer; a token that one holds already runs out within 15 minutes."""
     TrustedPublisherService(session).remove(principal, publisher_id)
+
+
+@get(
+    "/publishers/proofs",
+    operation_id="list_publisher_proofs",
+    summary="List proofs of the publisher",
+    tags=TAGS,
+    guards=READ,
+    responses={**CONDITIONAL, **problems(401, 403)},
+    sync_to_thread=True,
+)
+def list_publisher_proofs(session: OpenSession, principal: Caller) -> PublisherProofList:
+    """Return the domains and repositories that the tenant claims, with what was found there."""
+    return PublisherProofList(items=list(PublisherProofService(session).all(principal.tenant_id)))
+
+
+@post(
+    "/publishers/proofs",
+    operation_id="claim_publisher_proof",
+    summary="Claim a domain or repository",
+    tags=TAGS,
+    guards=[requires("tenants:admin")],
+    responses=problems(401, 403, 413, 415, 422),
+    response_headers=REPLAYED,
+    sync_to_thread=True,
+)
+def claim_publisher_proof(
+    data: JSONBody[ClaimProof], session: OpenSession, principal: Caller, settings: AppSettings
+) -> PublisherProofRead:
+    """Claim a domain or repository: once ``challenge`` stands at ``place``, the assets say so. Again: look again."""
+    return PublisherProofService(session).claim(principal, data, settings)
+
+
+@delete(
+    "/publishers/proofs/{proof_id:uuid}",
+    operation_id="withdraw_publisher_proof",
+    summary="Withdraw a claim",
+    tags=TAGS,
+    guards=[requires("tenants:admin")],
+    responses=problems(401, 403, 404),
+    sync_to_thread=True,
+)
+def withdraw_publisher_proof(proof_id: FromPath[UUID], session: OpenSession, principal: Caller) -> None:
+    """Claim a domain or repository no longer."""
+    PublisherProofService(session).withdraw(principal, proof_id)
 
 
 @get(

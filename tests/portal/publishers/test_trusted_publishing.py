@@ -242,5 +242,20 @@ def test_the_page_adds_and_removes(browser: Client, issuer: Any) -> None:
     assert 'value="74"' in wrong.text
     shown = browser.post("/publishers", data={**FIELDS, "issuer": issuer.url})
     assert "Not published yet" in shown.text
-    address = shown.text.partition('action="/publishers/')[2].partition('"')[0]
-    assert "No trusted publishers yet" in browser.post(f"/publishers/{address}").text
+    (trusted,) = browser.get("/api/v1/publishers", headers={"Accept": "application/json"}).json()["items"]
+    assert f'action="/publishers/{trusted["id"]}/remove"' in shown.text
+    assert "No trusted publishers yet" in browser.post(f"/publishers/{trusted['id']}/remove").text
+
+
+def test_the_page_claims_a_domain(browser: Client, api: Client) -> None:
+    wrong = browser.post("/publishers/proofs", data={"kind": "domain", "subject": "https://example.com"})
+    assert wrong.status_code == 422
+    assert "is not a domain" in wrong.text
+    assert 'value="https://example.com"' in wrong.text
+    shown = browser.post("/publishers/proofs", data={"kind": "domain", "subject": "example.com"})
+    (proof,) = api.get("/api/v1/publishers/proofs").json()["items"]
+    assert proof["challenge"] in shown.text
+    assert api.post("/api/v1/publishers/proofs", json={"kind": "domain", "subject": "example.com"}).status_code == 201
+    gone = browser.post(f"/publishers/proofs/{proof['id']}/withdraw")
+    assert "Not verified yet" in gone.text
+    assert api.delete(f"/api/v1/publishers/proofs/{proof['id']}").status_code == 404

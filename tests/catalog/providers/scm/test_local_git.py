@@ -6,7 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from catalog.providers.scm import CommitNotFoundError, RepositoryNotFoundError
+from catalog.providers.scm import (
+    CommitNotFoundError,
+    FileNotInRepositoryError,
+    FolderEntry,
+    FolderLimits,
+    FolderRefusedError,
+    RepositoryNotFoundError,
+    TagNotFoundError,
+)
 from catalog.providers.scm.local_git import PROVIDER
 from catalog.settings import Settings
 
@@ -156,3 +164,43 @@ def test_a_branch_that_is_not_text_does_no_harm(allowed: Settings, tmp_path: Pat
     pull.write_bytes(b"ref: refs/heads/\xff\n")
 
     assert PROVIDER.pull_request(str(path), 7, None, allowed).head_sha == sha
+
+
+def test_files_of_a_tag_are_read_as_they_are(allowed: Settings, tmp_path: Path) -> None:
+    path = repository(tmp_path / "open" / "app")
+    (path / "asset" / "content").mkdir(parents=True)
+    (path / "asset" / "asset.yaml").write_bytes(b"kind: x\r\n")
+    (path / "asset" / "content" / "run").write_bytes(b"\x00\xff")
+    (path / "asset" / "content" / "run").chmod(0o755)
+    git(path, "add", ".")
+    git(path, "commit", "--quiet", "--message", "asset")
+    git(path, "tag", "--annotate", "v1.0.0", "--message", "one")
+    commit = PROVIDER.tag(str(path), "v1.0.0", allowed)
+    assert commit == git(path, "rev-parse", "HEAD")
+
+    found = PROVIDER.read_folder(str(path), commit, "asset", allowed, FolderLimits(10, 1000))
+
+    assert found == {
+        "asset.yaml": FolderEntry(b"kind: x\r\n", is_executable=False),
+        "content/run": FolderEntry(b"\x00\xff", is_executable=True),
+    }
+    with pytest.raises(FolderRefusedError, match="more than 1 files"):
+        PROVIDER.read_folder(str(path), commit, "asset", allowed, FolderLimits(1, 1000))
+    with pytest.raises(FolderRefusedError, match="has no folder nowhere"):
+        PROVIDER.read_folder(str(path), commit, "nowhere", allowed, FolderLimits(10, 1000))
+    for name in ("v2.0.0", "--help", "v1.0.0^{tree}"):
+        with pytest.raises(TagNotFoundError):
+            PROVIDER.tag(str(path), name, allowed)
+
+
+def test_links_and_other_repositories_are_not_taken_from_a_folder(allowed: Settings, tmp_path: Path) -> None:
+    path = repository(tmp_path / "open" / "app")
+    (path / "passwd").symlink_to("/etc/passwd")
+    (path / ".slipway-publisher").symlink_to("/etc/hostname")
+    git(path, "add", ".")
+    git(path, "commit", "--quiet", "--message", "link")
+    commit = git(path, "rev-parse", "HEAD")
+    with pytest.raises(FolderRefusedError, match="is a link or another repository"):
+        PROVIDER.read_folder(str(path), commit, "", allowed, FolderLimits(10, 1000))
+    with pytest.raises(FileNotInRepositoryError):
+        PROVIDER.read_file(str(path), ".slipway-publisher", allowed, 1000)

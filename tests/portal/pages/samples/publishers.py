@@ -6,7 +6,7 @@ from uuid import UUID
 from catalog.errors import FieldError
 from catalog.providers.identities import providers
 from catalog.providers.identities.verification import Issuer
-from catalog.publishers.models import TrustedPublisherRead
+from catalog.publishers.models import ProofKind, ProofState, PublisherProofRead, TrustedPublisherRead
 from portal.pages.publishers import PublishersPage
 from portal.pages.render import Page
 
@@ -50,13 +50,34 @@ def pages() -> dict[str, Page]:
             "last_used_at": None,
         }
     )
+    proof = PublisherProofRead(
+        id=usual.id,
+        kind=ProofKind.DOMAIN,
+        subject="example.com",
+        place="https://example.com/.well-known/slipway-publisher.txt",
+        challenge="slipway-publisher=" + "Zk3q" * 8,
+        state=ProofState.VERIFIED,
+        problem=None,
+        created_at=MOMENT,
+        looked_at=MOMENT,
+        verified_at=MOMENT,
+    )
+    waiting = {
+        "state": ProofState.PENDING,
+        "problem": "There is no host. " + LONG,
+        "verified_at": None,
+        "subject": LONG,
+    }
+    proofs = [proof, proof.model_copy(update=waiting)]
     errors = (FieldError("/asset", "'Acme' does not name an asset."), FieldError("/owner_id", "Fill this in."))
     audience = "https://slipway.example"
     return {
-        "publishers": PublishersPage([usual, pending], known, first, audience, may_change=True),
-        "publishers-empty": PublishersPage([], known, list(known.values())[1], audience, may_change=True),
-        "publishers-errors": PublishersPage(
-            [], known, first, audience, may_change=True, values={"asset": "Acme"}, errors=errors
+        "publishers": PublishersPage([usual, pending], proofs, known, first, audience, may_change=True, may_claim=True),
+        "publishers-empty": PublishersPage(
+            [], [], known, list(known.values())[1], audience, may_change=True, may_claim=True
         ),
-        "publishers-read-only": PublishersPage([usual], known, first, audience, may_change=False),
+        "publishers-errors": PublishersPage(
+            [], [], known, first, audience, may_change=True, values={"asset": "Acme"}, errors=errors
+        ),
+        "publishers-read-only": PublishersPage([usual], proofs, known, first, audience, may_change=False),
     }
