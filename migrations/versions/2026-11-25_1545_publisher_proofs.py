@@ -6,7 +6,7 @@ from alembic import op
 from catalog.row_security import isolate, open_to_system
 
 revision = "publishers_proofs"
-down_revision = "publishers_trusted"
+down_revision = "attestations_statements"
 branch_labels = None
 depends_on = None
 
