@@ -9,6 +9,8 @@ from sqlalchemy import Connection, Engine, MetaData, create_engine, event, text
 from sqlalchemy.orm import SessionTransaction
 from sqlmodel import Session, SQLModel
 
+from catalog.errors import SlipwayError
+from catalog.gating import GATE, Gate, keep_refusal
 from catalog.settings import Settings
 
 NAMING_CONVENTION = {
@@ -30,22 +32,34 @@ class Database:
 
     ``tenant_session`` is the door for everything that belongs to a tenant: row-level security lets it see and
     write that tenant's rows only. ``system_session`` reaches outbox, leases and due lists, and nothing else.
-    Neither runs SQL before its first statement, so that opening one never blocks an event loop.
+    Neither runs SQL before its first statement, so that opening one never blocks an event loop. ``gate`` is what
+    services ask before they change the world; without one (see ``catalog.gates.open_database``) they refuse.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, gate: Gate | None = None) -> None:
+        self.gate = gate
         self.app = _engine(settings.database_url, "slipway_app", settings.database_pool_size)
         self.system = _engine(settings.system_url, "slipway_system", settings.database_pool_size)
 
     def open(self, tenant_id: UUID | None) -> Session:
         """Return a session whose transactions are bound to ``tenant_id`` (to no tenant where it is None)."""
-        return _TenantSession(self.app, tenant_id)
+        session = _TenantSession(self.app, tenant_id)
+        session.info[GATE] = self.gate
+        return session
 
     @contextmanager
     def tenant_session(self, tenant_id: UUID | None) -> Iterator[Session]:
-        """Run a unit of work as ``tenant_id``: committed when the block ends, rolled back when it raises."""
-        with self.open(tenant_id) as session, session.begin():
-            yield session
+        """Run a unit of work as ``tenant_id``: committed when the block ends, rolled back when it raises.
+
+        What policies refused is rolled back as well; the record of that refusal stays.
+        """
+        with self.open(tenant_id) as session:
+            try:
+                with session.begin():
+                    yield session
+            except SlipwayError as error:
+                keep_refusal(session, error)
+                raise
 
     @contextmanager
     def system_session(self) -> Iterator[Session]:

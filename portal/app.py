@@ -10,7 +10,7 @@ from litestar.concurrency import set_asyncio_executor
 from litestar.datastructures import State
 from litestar.static_files import create_static_files_router
 
-from catalog.db import Database
+from catalog.gates import open_database
 from catalog.settings import Settings
 from portal.api import docs, health
 from portal.api.documentation import openapi_config
@@ -38,7 +38,7 @@ def create_app(settings: Settings, static: Path = DEFAULT_DIRECTORY) -> Litestar
 
     ``static`` is where the front-end files were built; raises ``StaticFilesMissingError`` where they were not.
     """
-    database = Database(settings)
+    database = open_database(settings)
     # A thread without a connection would only wait for one, so there are never more of them.
     threads = Threads(min(settings.request_threads, settings.database_pool_size))
     set_asyncio_executor(threads.handlers)

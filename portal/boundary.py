@@ -10,6 +10,7 @@ from sqlmodel import Session
 
 from catalog.db import Database
 from catalog.errors import UnauthorizedError
+from catalog.gating import PolicyRefusedError, keep_refusal
 from catalog.settings import Settings
 from catalog.tenancy import Principal
 from portal.idempotency import Claim, claim_of, record_answer
@@ -26,10 +27,18 @@ async def provide_session(request: WebRequest) -> AsyncGenerator[Session, None]:
     session = provide_database(request).open(principal.tenant_id if principal else None)
     try:
         yield session
+    except PolicyRefusedError as refusal:
+        await threads.end(_refuse, session, refusal)
+        raise
     except BaseException:
         await threads.end(session.close)
         raise
     await threads.end(_commit, session, claim_of(request.scope))
+
+
+def _refuse(session: Session, refusal: PolicyRefusedError) -> None:
+    with session:
+        keep_refusal(session, refusal)
 
 
 def _commit(session: Session, claim: Claim | None) -> None:

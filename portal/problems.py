@@ -4,6 +4,7 @@ import logging
 import re
 from typing import Any
 from urllib.parse import quote
+from uuid import UUID
 
 from litestar import MediaType, Response
 from litestar.exceptions import (
@@ -26,6 +27,7 @@ from catalog.errors import (
     UnauthorizedError,
     UnavailableError,
 )
+from catalog.gating import PolicyRefusedError, Violation
 from portal.boundary import WebRequest
 from portal.pages.render import ErrorPage, Renderer
 
@@ -57,6 +59,10 @@ class ProblemDetails(BaseModel):
     findings: list[dict[str, Any]] = Field(
         default_factory=list, description="What the checks of an archive found, warnings included; else empty."
     )
+    violations: list[Violation] = Field(
+        default_factory=list, description="What policies found, where they refused; else empty."
+    )
+    evaluation: UUID | None = Field(default=None, description="The record of the evaluation that refused.")
     correlation_id: str = Field(default="", examples=["6f1c7a52-3c6e-4a0c-9a4e-6b1a5d1f2c3d"])
 
 
@@ -134,6 +140,7 @@ def _describe(request: WebRequest, error: Exception) -> ProblemDetails:
         detail = f"This is a fault of Slipway. The log has the details under {correlation}."
     kind = f"{TYPE_PREFIX}{code}"
     findings = [each.as_json() for each in getattr(error, "findings", ())]
+    verdict = error.verdict if isinstance(error, PolicyRefusedError) else None
     return ProblemDetails(
         type=kind,
         title=title,
@@ -141,6 +148,8 @@ def _describe(request: WebRequest, error: Exception) -> ProblemDetails:
         detail=detail,
         errors=fields,
         findings=findings,
+        violations=list(verdict.violations) if verdict else [],
+        evaluation=verdict.evaluation if verdict else None,
         correlation_id=correlation,
     )
 

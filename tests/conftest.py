@@ -12,6 +12,7 @@ from sqlalchemy.pool import NullPool
 
 from catalog import migrate
 from catalog.db import Database
+from catalog.gates import open_database
 from catalog.settings import Settings
 from catalog.tenancy import ALL_SCOPES, Principal
 from catalog.tenants import bootstrap
@@ -70,7 +71,7 @@ def settings(database_urls: DatabaseUrls, tmp_path: Path) -> Settings:
 @pytest.fixture
 def database(settings: Settings) -> Iterator[Database]:
     """The two ways into the test's database."""
-    opened = Database(settings)
+    opened = open_database(settings)
     yield opened
     opened.close()
 

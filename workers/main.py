@@ -10,7 +10,7 @@ import dramatiq
 from dramatiq.middleware import Middleware, ShutdownNotifications
 from dramatiq.worker import Worker as DramatiqWorker
 
-from catalog.db import Database
+from catalog.gates import open_database
 from catalog.settings import Settings, load_settings
 from workers.runtime.keeper import Keeper, KeeperOptions
 from workers.runtime.queue import SlipwayBroker, open_broker
@@ -25,7 +25,7 @@ class App:
     def __init__(self, settings: Settings, registry: Registry, keeper: KeeperOptions | None = None) -> None:
         self.settings = settings
         self.registry = registry
-        self.database = Database(settings)
+        self.database = open_database(settings)
         self.runtime = Runtime(settings, self.database)
         self.keeper = Keeper(self.database, keeper)
         self.runner = Runner(self.runtime, registry, self.keeper)

@@ -36,6 +36,15 @@ ENVIRONMENT = LazyGroup(
     },
     summary="Preview environments of pull requests.",
 )
+RELEASE = LazyGroup(
+    "release",
+    {
+        "create": Entry("portal.cli.releases:create", "Record a release."),
+        "list": Entry("portal.cli.releases:list_", "List releases."),
+        "show": Entry("portal.cli.releases:show", "Show one release."),
+    },
+    summary="What a tenant ships.",
+)
 DEAD_LETTERS = LazyGroup(
     "dead-letters",
     {
@@ -71,6 +80,7 @@ COMMANDS = LazyGroup(
         "quarantine": Entry("portal.cli.marketplace:quarantine", "Take a version out of reach until it is restored."),
         "restore": Entry("portal.cli.marketplace:restore", "Take a version's change of state back."),
         "env": Entry("portal.cli.commands:ENVIRONMENT", "Preview environments of pull requests."),
+        "release": Entry("portal.cli.commands:RELEASE", "What a tenant ships."),
         "dead-letters": Entry("portal.cli.commands:DEAD_LETTERS", "Jobs that failed for good."),
         "doctor": Entry("portal.cli.processes:doctor", "Say what is found, what is missing, and how to get it."),
         "tenant": Entry("portal.cli.commands:TENANT", "Tenants of this installation."),

@@ -50,12 +50,14 @@ class ProblemError(CommandError):
         self.status = status
         self.problem = dict(problem)
         self.exit_code = exit_code_of(status)
+        if str(problem.get("type", "")).endswith(":override_needed"):
+            self.exit_code = ExitCode.NEEDS_APPROVAL
         if status == 401:
             self.hint = "Run `slipway login`, or set SLIPWAY_TOKEN to a token that is valid."
 
 
 def _details(problem: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return one line for each field at fault: its JSON pointer and what is wrong."""
+    """Return one line for each field at fault and each rule that is not kept: where, what is wrong, what helps."""
     errors = problem.get("errors")
     lines = []
     for error in errors if isinstance(errors, list) else ():
@@ -64,6 +66,11 @@ def _details(problem: Mapping[str, Any]) -> tuple[str, ...]:
             repeated = error.get("detail") == problem.get("detail")
             parts = (error.get("pointer"), "" if repeated else error.get("detail"))
             lines.append(": ".join(str(part) for part in parts if part))
+    violations = problem.get("violations")
+    for violation in violations if isinstance(violations, list) else ():
+        if isinstance(violation, dict):
+            told = (violation.get("rule"), violation.get("message"), violation.get("remediation"))
+            lines.append(": ".join(str(part) for part in told if part))
     return tuple(line for line in lines if line)
 
 

@@ -73,6 +73,17 @@ KINDS: dict[str, Look] = {
     "component-package": Look("Component package", "accent", "blocks", "Infrastructure to build with"),
     "policy-bundle": Look("Policy bundle", "accent", "scale", "Rules that releases and plans must keep"),
 }
+LEVELS: dict[str, Look] = {
+    "none": Look("Kept", "good", "circle-check", "No rule is broken."),
+    "advisory": Look("Advisory", "warn", "info", "Told, but it stops nothing."),
+    "mandatory-with-override": Look("Needs an override", "bad", "lock", "Stops until a person overrides it on record."),
+    "mandatory": Look("Mandatory", "bad", "ban", "Stops until it is mended or waived."),
+}
+VERDICTS: dict[str, Look] = {
+    "allowed": Look("Allowed", "good", "circle-check", "Every rule is kept."),
+    "remarks": Look("Allowed with remarks", "warn", "triangle-alert", "Advisory rules are broken."),
+    "denied": Look("Denied", "bad", "ban", "A mandatory rule is broken."),
+}
 _NO_SUCH = Look("Unknown", "quiet", "circle-dashed")
 _FAMILIES = {
     "phase": PHASES,
@@ -81,11 +92,13 @@ _FAMILIES = {
     "version": VERSION_STATES,
     "proof": PROOF_STATES,
     "kind": KINDS,
+    "level": LEVELS,
+    "verdict": VERDICTS,
 }
 
 
 def look(family: str, value: str) -> Look:
-    """Return how ``value`` of a family (phase, operation, step, version, kind) is shown; others keep their name."""
+    """Return how ``value`` of a family such as phase, version or verdict is shown; others keep their name."""
     text = str(value)
     return _FAMILIES[family].get(text) or Look(text.replace("_", " ").capitalize(), _NO_SUCH.tone, _NO_SUCH.icon)
 

@@ -1,6 +1,7 @@
 """Every page's routes, in one place, because routes are a security surface."""
 
 from portal.pages import account, environment_requests, environments, home, marketplace, operations, publishers, uploads
+from portal.pages import account, environment_requests, environments, home, marketplace, operations, releases, uploads
 
 PAGES = (
     *home.ROUTES,
@@ -8,6 +9,7 @@ PAGES = (
     *uploads.ROUTES,
     *environment_requests.ROUTES,
     *environments.ROUTES,
+    *releases.ROUTES,
     *operations.ROUTES,
     *publishers.ROUTES,
     *account.ROUTES,

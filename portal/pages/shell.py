@@ -36,6 +36,7 @@ NOTICES: dict[str, Toast] = {
     "environment-extended": Toast("good", "The environment lives longer now."),
     "environment-destroying": Toast("good", "The environment is being destroyed."),
     "environment-rebuilding": Toast("good", "The environment is being built again."),
+    "release-created": Toast("good", "The release is recorded."),
     "token-revoked": Toast("good", "The token is revoked. It stops working at once."),
     "publisher-trusted": Toast("good", "The jobs of this repository may publish now."),
     "proof-claimed": Toast("good", "It is being looked at. Reload the page in a moment."),

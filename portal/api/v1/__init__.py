@@ -1,6 +1,8 @@
 """Version 1 of the API: every route in one place, because routes are a security surface."""
 
 from portal.api.v1 import assets, attestations, environments, events, operations, publishers, signing_keys, tokens
+from portal.api.v1 import assets, environments, events, operations, publishers, tokens
+from portal.api.v1 import assets, environments, events, operations, releases, tokens
 
 ROUTES = (
     assets.publish_asset,
@@ -44,6 +46,10 @@ ROUTES = (
     environments.get_environment_logs,
     environments.extend_environment,
     environments.destroy_environment,
+    releases.create_release,
+    releases.list_releases,
+    releases.get_release,
+    releases.list_services,
     operations.list_operations,
     operations.get_operation,
     operations.follow_operation,

@@ -17,6 +17,7 @@ SINGULAR = {
     "environments": "environment",
     "errors": "error",
     "operations": "operation",
+    "releases": "release",
     "sessions": "session",
     "shell": "shell",
     "tenants": "tenant",

@@ -1,0 +1,1 @@
+"""Releases: what a tenant ships, version by version, with the artifacts that each consists of."""

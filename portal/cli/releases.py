@@ -1,0 +1,140 @@
+"""``slipway release``: what a tenant ships, recorded version by version."""
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import click
+
+from portal.cli.client import connect
+from portal.cli.output import Output, json_option, moment
+
+_TYPES = {".whl": "wheel", ".tgz": "npm", ".jar": "jar", ".zip": "archive", ".gz": "archive", ".json": "document"}
+_CHUNK = 1024 * 1024
+
+
+@click.command("create")
+@click.argument("service")
+@click.argument("version")
+@click.option("--repo", "repository", help="The repository it is built from; needed for a service's first release.")
+@click.option("--commit", help="The commit that was built.")
+@click.option("--environment", metavar="ID", help="The preview environment that shows what is released.")
+@click.option("--pipeline", metavar="URL", help="The run of the pipeline that built it.")
+@click.option("--owner", help="Who answers for the service.")
+@click.option("--label", "labels", multiple=True, metavar="K=V", help="A label of the service; repeatable.")
+@click.option(
+    "--artifact",
+    "artifacts",
+    multiple=True,
+    metavar="TYPE=NAME@DIGEST",
+    help="What it consists of, such as oci-image=registry/web@sha256:...; repeatable.",
+)
+@click.option(
+    "--file", "files", multiple=True, type=click.Path(path_type=Path), help="A file that it consists of; repeatable."
+)
+@click.option("--notes", help="What is new, for people.")
+@json_option
+def create(
+    service: str,
+    version: str,
+    labels: tuple[str, ...],
+    artifacts: tuple[str, ...],
+    files: tuple[Path, ...],
+    as_json: bool,  # noqa: FBT001  # click passes options by name
+    **asked: Any,
+) -> None:
+    """Record a release. The same content again changes nothing; other content needs another version."""
+    output = Output(as_json=as_json)
+    body: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
+    body |= {"service": service, "version": version}
+    body["artifacts"] = [*(_named(each) for each in artifacts), *(_file(each) for each in files)]
+    if labels:
+        body["labels"] = dict(_pair(each) for each in labels)
+    with connect() as client:
+        made = client.post("/releases", body)
+    output.result(made, lambda each: _show(output, each))
+
+
+@click.command("list")
+@click.option("--service", help="Only those of one service.")
+@click.option("--limit", type=click.IntRange(1, 100), default=50, show_default=True, help="How many at most.")
+@click.option("--cursor", help="Where to go on, as the list before said.")
+@json_option
+def list_(service: str | None, limit: int, cursor: str | None, as_json: bool) -> None:  # noqa: FBT001  # click passes options by name
+    """List releases, newest first."""
+    output = Output(as_json=as_json)
+    given = {"service": service, "cursor": cursor}
+    with connect() as client:
+        found = client.get("/releases", {"limit": limit, **{key: text for key, text in given.items() if text}})
+    output.result(found, lambda each: _show_list(output, each))
+
+
+@click.command("show")
+@click.argument("release", metavar="ID")
+@json_option
+def show(release: str, as_json: bool) -> None:  # noqa: FBT001  # click passes options by name
+    """Show a release: what it consists of, where it came from, and what policies said of it."""
+    output = Output(as_json=as_json)
+    with connect() as client:
+        found = client.get(f"/releases/{release}")
+    output.result(found, lambda each: _show(output, each))
+
+
+def _show_list(output: Output, found: dict[str, Any]) -> None:
+    if not found["items"]:
+        output.line("There are no releases. Record one with `slipway release create`.")
+        return
+    rows = [
+        (each["id"], each["service"], each["version"], each["commit"][:12], moment(each["created_at"]))
+        for each in found["items"]
+    ]
+    output.table(("ID", "SERVICE", "VERSION", "COMMIT", "RELEASED"), rows)
+    output.more(found.get("next_cursor"))
+
+
+def _show(output: Output, release: dict[str, Any]) -> None:
+    output.line(f"{release['service']} {release['version']}", style="bold")
+    output.facts(
+        [
+            ("id", release["id"]),
+            ("repository", release["repository"]),
+            ("commit", release["commit"]),
+            ("environment", release["environment_id"]),
+            ("pipeline", release["pipeline"]),
+            ("released", f"{moment(release['created_at'])} by {release['created_by']}"),
+            ("policies", _verdict(release["verdict"])),
+        ]
+    )
+    if release["artifacts"]:
+        output.line()
+        rows = [(each["type"], each["name"], each["digest"]) for each in release["artifacts"]]
+        output.table(("TYPE", "ARTIFACT", "DIGEST"), rows)
+
+
+def _verdict(verdict: dict[str, Any]) -> str:
+    if not verdict.get("bundles"):
+        return "none are bound"
+    return f"allowed by {verdict['bundles']}, with {verdict['violations']} remarks" if verdict else ""
+
+
+def _named(text: str) -> dict[str, str]:
+    kind, _, rest = text.partition("=")
+    name, _, digest = rest.rpartition("@")
+    if not kind or not name or not digest:
+        raise click.BadParameter(f"{text!r} is not of the form TYPE=NAME@DIGEST.", param_hint="--artifact")
+    return {"type": kind, "name": name, "digest": digest}
+
+
+def _file(path: Path) -> dict[str, str]:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
+    return {"type": _TYPES.get(path.suffix, "file"), "name": path.name, "digest": f"sha256:{digest.hexdigest()}"}
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not name or not equals:
+        raise click.BadParameter(f"{text!r} is not of the form K=V.", param_hint="--label")
+    return name, value
