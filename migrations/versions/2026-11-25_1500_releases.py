@@ -7,7 +7,7 @@ from sqlalchemy.dialects import postgresql
 from catalog.row_security import isolate
 
 revision = "releases_services"
-down_revision = "assets_life"
+down_revision = "publishers_trusted"
 branch_labels = None
 depends_on = None
 
