@@ -1,7 +1,16 @@
 """Every page's routes, in one place, because routes are a security surface."""
 
-from portal.pages import account, environment_requests, environments, home, marketplace, operations, publishers, uploads
-from portal.pages import account, environment_requests, environments, home, marketplace, operations, releases, uploads
+from portal.pages import (
+    account,
+    environment_requests,
+    environments,
+    home,
+    marketplace,
+    operations,
+    publishers,
+    releases,
+    uploads,
+)
 
 PAGES = (
     *home.ROUTES,

@@ -3,6 +3,15 @@
 from portal.api.v1 import assets, attestations, environments, events, operations, publishers, signing_keys, tokens
 from portal.api.v1 import assets, environments, events, operations, publishers, tokens
 from portal.api.v1 import assets, environments, events, operations, releases, tokens
+from portal.api.v1 import (
+    assets,
+    environments,
+    events,
+    operations,
+    publishers,
+    releases,
+    tokens,
+)
 
 ROUTES = (
     assets.publish_asset,
