@@ -1,15 +1,14 @@
 """Version 1 of the API: every route in one place, because routes are a security surface."""
 
-from portal.api.v1 import assets, attestations, environments, events, operations, publishers, signing_keys, tokens
-from portal.api.v1 import assets, environments, events, operations, publishers, tokens
-from portal.api.v1 import assets, environments, events, operations, releases, tokens
 from portal.api.v1 import (
     assets,
+    attestations,
     environments,
     events,
     operations,
     publishers,
     releases,
+    signing_keys,
     tokens,
 )
 
