@@ -7,7 +7,7 @@ from sqlalchemy.dialects import postgresql
 from catalog.row_security import isolate
 
 revision = "releases_services"
-down_revision = "attestations_statements"
+down_revision = "publishers_proofs"
 branch_labels = None
 depends_on = None
 
