@@ -20,6 +20,7 @@ from portal.auth import sign_in
 from portal.auth.guards import declared_body
 from portal.auth.middleware import Authentication
 from portal.boundary import DEPENDENCIES
+from portal.doors import ROUTES as DOORS
 from portal.edge import Edge
 from portal.idempotency import API_BASE, Answer, Idempotency
 from portal.pages.render import Renderer, create_environment
@@ -55,6 +56,7 @@ def create_app(settings: Settings, static: Path = DEFAULT_DIRECTORY) -> Litestar
         route_handlers=[
             Router(API_BASE, route_handlers=ROUTES, response_class=Answer, guards=[declared_body]),
             Router("/", route_handlers=ROOT_ROUTES, response_class=Answer, guards=[declared_body]),
+            Router("/", route_handlers=DOORS, response_class=Answer),
             Router("/", route_handlers=[health.live, health.ready, metrics]),
             Router("/", route_handlers=[docs.show_docs, *sign_in.ROUTES, *PAGES], include_in_schema=False),
             create_static_files_router(STATIC_ROOT, [static], opt={"anonymous": True}, include_in_schema=False),

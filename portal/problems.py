@@ -33,8 +33,10 @@ from portal.pages.render import ErrorPage, Renderer
 
 LOG = logging.getLogger("slipway.portal")
 PROBLEM_JSON = "application/problem+json"
+DOORS = ("/t/", "/v2/")
+"""The standard doors, where other people's clients come in."""
 TYPE_PREFIX = "urn:slipway:problem:"
-API_PREFIXES = ("/api/", "/hooks/", "/health/", "/metrics")
+API_PREFIXES = ("/api/", "/hooks/", "/health/", "/metrics", *DOORS)
 PROMISED_PATHS = frozenset({"/environments/ephemeral", "/attestations"})
 """Paths at the root that answer as the API does."""
 
@@ -86,8 +88,8 @@ _HTTP = {
 
 def answer_error(request: WebRequest, error: Exception) -> Response[Any]:
     """Return the answer for any error: what it is to the caller, and nothing more."""
-    problem = _describe(request, error)
-    headers = _headers(error, problem.status)
+    problem = describe(request, error)
+    headers = _headers(request, error, problem.status)
     if not wants_page(request):
         return Response(content=problem, status_code=problem.status, media_type=PROBLEM_JSON, headers=headers)
     if problem.status == 401:
@@ -110,7 +112,8 @@ def safe_next(target: str | None) -> str:
     return target if target.isprintable() else "/"
 
 
-def _describe(request: WebRequest, error: Exception) -> ProblemDetails:
+def describe(request: WebRequest, error: Exception) -> ProblemDetails:
+    """Return what an error is to the caller; what is our own fault is logged."""
     correlation = str(request.scope["state"].get("correlation_id", ""))
     if isinstance(error, SlipwayError):
         fields = [FieldProblem(pointer=each.pointer, detail=each.detail) for each in error.errors]
@@ -196,10 +199,12 @@ def _http_detail(request: WebRequest, error: HTTPException) -> str:
     return error.detail
 
 
-def _headers(error: Exception, status: int) -> dict[str, str]:
+def _headers(request: WebRequest, error: Exception, status: int) -> dict[str, str]:
     headers = {key: str(value) for key, value in (getattr(error, "headers", None) or {}).items()}
     if status == 401:
-        headers["WWW-Authenticate"] = 'Bearer realm="slipway"'
+        # Clients of the standard doors send a password only where Basic is asked for.
+        scheme = "Basic" if request.scope["path"].startswith(DOORS) else "Bearer"
+        headers["WWW-Authenticate"] = f'{scheme} realm="slipway"'
     if status == 503:
         headers.setdefault("Retry-After", "2")
     return headers

@@ -14,6 +14,7 @@ from catalog.assets.package import Package
 from catalog.assets.service import AssetService
 from catalog.assets.versions import parse_version
 from catalog.clock import now
+from catalog.distributions.service import DistributionService
 from catalog.errors import NotFoundError
 from catalog.events import outbox
 from catalog.providers.blobs import BlobError, BlobStore
@@ -34,6 +35,7 @@ class UploadService:
         self._session = session
         self._blobs = blobs
         self._assets = AssetService(session)
+        self._distributions = DistributionService(session, blobs)
 
     def receive(self, principal: Principal, source: BinaryIO, visibility: Visibility | None = None) -> Publication:
         """Take an archive in and publish it as the version that its manifest names.
@@ -65,12 +67,14 @@ class UploadService:
         self._assets.claim_namespace(principal, metadata.namespace)
         published = self._assets.published(principal, package)
         if published is not None:
+            self._distributions.register(principal, published, package)  # one from before there was an index
             return self._publication(principal, published, None)
         self._keep(archive, package)
         upload = self._record(principal, checked, package, visibility)
         # Kinds whose checks run a publisher's content will wait here for a sandboxed worker, in state ``received``.
         upload.state = UploadState.CHECKED
         version = self._assets.publish(principal, package, checked.warnings, visibility)
+        self._distributions.register(principal, version, package)
         upload.state = UploadState.PUBLISHED
         upload.version_id = version.id
         upload.finished_at = now()

@@ -1,5 +1,6 @@
 """Authentication of each request, and the refusal of requests that another site made a browser send."""
 
+import base64
 from uuid import UUID
 
 from litestar.enums import ScopeType
@@ -15,6 +16,7 @@ from portal.auth.cookies import cookie_name
 from portal.auth.identity import Identity
 from portal.auth.origins import refuse_foreign
 from portal.boundary import WebRequest
+from portal.problems import DOORS
 from portal.threads import Threads
 
 
@@ -37,7 +39,7 @@ class Authentication(ASGIMiddleware):
         authorization = connection.headers.get("authorization")
         cookie = connection.cookies.get(cookie_name(self._settings))
         if authorization is not None:
-            secret = _bearer(authorization)
+            secret = _secret(authorization, scope["path"])
             scope["user"] = await self._threads.run(self._by_token, secret)
             scope["auth"] = Identity(secret)
         else:
@@ -58,8 +60,21 @@ class Authentication(ASGIMiddleware):
             return SignInService(session).by_browser_session(secret)
 
 
-def _bearer(authorization: str) -> str:
+def _secret(authorization: str, path: str) -> str:
+    """Return the token; at the standard doors it may be the password of any user, as their clients send it."""
     scheme, _, secret = authorization.partition(" ")
-    if scheme.lower() != "bearer" or not secret.strip():
+    secret = secret.strip()
+    if scheme.lower() == "basic" and path.startswith(DOORS):
+        secret = _password(secret)
+    elif scheme.lower() != "bearer":
+        secret = ""
+    if not secret:
         raise UnauthorizedError("Give the token as: Authorization: Bearer slw_...")
-    return secret.strip()
+    return secret
+
+
+def _password(encoded: str) -> str:
+    try:
+        return base64.b64decode(encoded, validate=True).decode().partition(":")[2].strip()
+    except ValueError:
+        return ""

@@ -68,7 +68,8 @@ def test_every_operation_says_what_it_is(schema: dict[str, Any]) -> None:
 def test_every_error_is_a_problem_document_with_an_example(schema: dict[str, Any]) -> None:
     for path, method, each in operations(schema):
         for status, response in each["responses"].items():
-            if int(status) >= 400:
+            # Clients of the upload door print the reason as text.
+            if int(status) >= 400 and (path, status) != ("/t/{tenant}/legacy", "400"):
                 assert list(response["content"]) == ["application/problem+json"], (method, path, status)
                 media = response["content"]["application/problem+json"]
                 assert media["schema"]["$ref"].endswith("/ProblemDetails"), (method, path, status)
@@ -89,7 +90,7 @@ def expected_errors(path: str, operation: dict[str, Any]) -> set[str]:
         wanted |= {"401"} if path.endswith("/tokens/self") else {"401", "403"}
     if "{" in path:
         wanted |= {"404"}
-    if "requestBody" in operation:
+    if "requestBody" in operation and not path.endswith("/legacy"):  # its clients know 400 alone
         wanted |= {"413", "415", "422"}
     return wanted
 

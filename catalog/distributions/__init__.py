@@ -1,0 +1,1 @@
+"""Distributions: the wheels inside component packages, as Python's own installers find them."""

@@ -1,0 +1,118 @@
+"""Reads of projects and files; the tenant comes first, and row-level security stands behind it."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, case, exists, or_
+from sqlalchemy.orm import defer
+from sqlmodel import Session, col, select
+
+from catalog.assets.models import Asset, AssetVersion, VersionState, Visibility
+from catalog.distributions.models import Distribution, FileRow, Project
+
+CURATED = "slipway"
+"""The namespace of the assets that come with the product; nobody else can have it."""
+
+
+def claim(session: Session, tenant_id: UUID, project: str) -> Project | None:
+    """Return which of the tenant's own assets stands for a project name."""
+    return session.exec(select(Project).where(Project.tenant_id == tenant_id, Project.project == project)).first()
+
+
+def own_file(session: Session, tenant_id: UUID, filename: str) -> Distribution | None:
+    """Return the tenant's own file of that name."""
+    statement = select(Distribution).where(Distribution.tenant_id == tenant_id, Distribution.filename == filename)
+    return session.exec(statement).first()
+
+
+def file_of_version(session: Session, tenant_id: UUID, version_id: UUID) -> Distribution | None:
+    """Return the file of one of the tenant's own versions."""
+    statement = select(Distribution).where(Distribution.tenant_id == tenant_id, Distribution.version_id == version_id)
+    return session.exec(statement).first()
+
+
+def standing_for(session: Session, tenant_id: UUID, project: str) -> tuple[UUID, str] | None:
+    """Return the one publisher, and the asset as ``namespace/name``, that a project name means to the tenant.
+
+    Its own asset first, then one shared with it, then one that comes with the product, then the public one that has
+    been public for longest. Never two of them.
+    """
+    statement = (
+        select(Project.tenant_id, Asset.namespace, Asset.name)
+        .join(Asset, col(Asset.id) == Project.asset_id)
+        .where(Project.project == project, or_(col(Project.tenant_id) == tenant_id, _has_files()))
+        .order_by(_nearness(tenant_id), col(Project.public_since), col(Project.claimed_at), col(Project.asset_id))
+    )
+    found = session.exec(statement.limit(1)).first()
+    return None if found is None else (found[0], f"{found[1]}/{found[2]}")
+
+
+def _nearness(tenant_id: UUID) -> ColumnElement[int]:
+    return case(
+        (col(Project.tenant_id) == tenant_id, 0),
+        (col(Asset.visibility) != Visibility.PUBLIC, 1),
+        (col(Asset.namespace) == CURATED, 2),
+        else_=3,
+    )
+
+
+def _has_files() -> ColumnElement[bool]:
+    # Of another publisher only what the tenant may see counts: a name that has drafts alone is not there.
+    return exists().where(
+        col(Distribution.tenant_id) == Project.tenant_id, col(Distribution.project) == Project.project
+    )
+
+
+def project_names(session: Session, tenant_id: UUID) -> Sequence[str]:
+    """Return the names of every project that the tenant may see, sorted."""
+    statement = select(Project.project).where(or_(col(Project.tenant_id) == tenant_id, _has_files()))
+    return session.exec(statement.distinct().order_by(col(Project.project))).all()
+
+
+_COLUMNS = (
+    Distribution.filename,
+    Distribution.version,
+    Distribution.requires_python,
+    Distribution.blob_digest,
+    Distribution.size,
+    Distribution.core_digest,
+    Distribution.uploaded_at,
+    AssetVersion.state,
+    AssetVersion.state_reason,
+)
+
+
+def files(session: Session, owner: UUID, project: str) -> list[FileRow]:
+    """Return every file of a publisher's project that the session may see, oldest version first."""
+    order = (
+        AssetVersion.major,
+        AssetVersion.minor,
+        AssetVersion.patch,
+        AssetVersion.stage,
+        AssetVersion.stage_number,
+    )
+    statement = (
+        select(*_COLUMNS)  # type: ignore[call-overload]  # nine columns are more than the overloads know
+        .join(AssetVersion, col(AssetVersion.id) == Distribution.version_id)
+        .where(Distribution.tenant_id == owner, Distribution.project == project)
+        .order_by(*(col(each) for each in order))
+    )
+    return [FileRow(*row) for row in session.exec(statement)]
+
+
+def file(session: Session, tenant_id: UUID, digest: str, filename: str) -> tuple[Distribution, VersionState] | None:
+    """Return a file that the tenant may see, with the state of its version; its own one where it has one."""
+    statement = (
+        select(Distribution, AssetVersion.state)
+        .join(AssetVersion, col(AssetVersion.id) == Distribution.version_id)
+        .where(Distribution.blob_digest == digest, Distribution.filename == filename)
+        .options(defer(col(Distribution.core)))  # type: ignore[arg-type]  # a column is what it takes
+        .order_by(case((col(Distribution.tenant_id) == tenant_id, 0), else_=1))
+    )
+    found = session.exec(statement.limit(1)).first()
+    return None if found is None else (found[0], VersionState(found[1]))
+
+
+def core(session: Session, distribution_id: UUID) -> bytes | None:
+    """Return the METADATA of a file that the session may see."""
+    return session.exec(select(Distribution.core).where(Distribution.id == distribution_id)).first()

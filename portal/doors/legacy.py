@@ -1,0 +1,97 @@
+"""The upload API that twine and uv publish speak: one wheel in a form, one line of text as the answer."""
+
+import logging
+from typing import Annotated, Any
+
+from litestar import Response, post
+from litestar.datastructures import UploadFile
+from litestar.exceptions import HTTPException
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.params import Body, FromPath
+
+from catalog.assets.archive import LIMITS
+from catalog.assets.errors import VersionExistsError
+from catalog.distributions.errors import WheelRefusedError
+from catalog.errors import SlipwayError
+from catalog.providers.blobs import open_blobs
+from catalog.uploads.errors import PackageRejectedError
+from catalog.uploads.wheels import SentWheel, WheelUploads
+from portal.api.documentation import problems
+from portal.auth.guards import declared_body, requires
+from portal.boundary import AppSettings, Caller, OpenSession, WebRequest
+from portal.doors.tenancy import check_tenant
+from portal.problems import answer_error, describe
+
+LOG = logging.getLogger("slipway.portal")
+BODY = LIMITS.packed + 2 * 1024 * 1024
+"""How much the door accepts, in bytes: a wheel, the description among the fields, and what surrounds them."""
+TEXT = "text/plain"
+
+
+def answer_refusal(request: WebRequest, error: Exception) -> Response[Any]:
+    """Return what went wrong as text, which is what these clients print; what they match on is in the first line."""
+    if isinstance(error, VersionExistsError):
+        return _text(400, f"File already exists. {error.detail.removeprefix('File already exists: ')}")
+    if isinstance(error, PackageRejectedError):
+        return _text(400, "\n".join([error.detail, *(each.detail for each in error.errors)]))
+    if isinstance(error, SlipwayError | HTTPException):
+        problem = describe(request, error)
+        status = 400 if problem.status in {409, 415, 422} else problem.status
+        answer = _text(status, problem.detail or problem.title)
+        answer.headers.update(answer_error(request, error).headers)
+        return answer
+    return answer_error(request, error)
+
+
+def _text(status: int, text: str) -> Response[Any]:
+    return Response(f"{text}\n", status_code=status, media_type=TEXT)
+
+
+@post(
+    "/t/{tenant:str}/legacy",
+    operation_id="upload_wheel",
+    summary="Upload a wheel, as twine and uv publish do",
+    tags=["standard doors"],
+    guards=[declared_body, requires("assets:write")],
+    opt={"media_type": "multipart/form-data"},
+    request_max_body_size=BODY,
+    media_type="text/plain",
+    status_code=200,
+    responses={
+        **problems(401, 403, 404, 413),
+        400: ResponseSpec(str, media_type="text/plain", description="Why it was refused", generate_examples=False),
+    },
+    exception_handlers={Exception: answer_refusal},
+    sync_to_thread=True,
+)
+def upload_wheel(
+    tenant: FromPath[str],
+    data: Annotated[dict[str, Any], Body(media_type="multipart/form-data")],
+    session: OpenSession,
+    settings: AppSettings,
+    principal: Caller,
+) -> Response[str]:
+    """Publish a wheel as a component package; the same file again is accepted, other bytes under its name are not."""
+    check_tenant(principal, tenant)
+    sent = _sent(data)
+    publication = WheelUploads(session, open_blobs(settings)).receive(principal, sent)
+    version = publication.version
+    verb = "Published" if publication.created else "There already"
+    lines = [f"{verb}: {version.namespace}/{version.name} {version.version}"]
+    lines += [f"Note: {each['message']} {each['fix']}" for each in publication.findings]
+    return Response("\n".join(lines) + "\n", status_code=200, media_type=TEXT)
+
+
+def _sent(form: dict[str, Any]) -> SentWheel:
+    fields = {name: value for name, value in form.items() if isinstance(value, str)}
+    if fields.get(":action") != "file_upload":
+        raise WheelRefusedError("Only file_upload is understood here.", "Use twine upload or uv publish.", "/:action")
+    content = form.get("content")
+    if not isinstance(content, UploadFile):
+        raise WheelRefusedError("The form has no file.", "Send one wheel as the field content.")
+    if fields.get("filetype", "bdist_wheel") != "bdist_wheel" or not content.filename.endswith(".whl"):
+        raise WheelRefusedError("Only wheels are taken here.", "Upload dist/*.whl and leave the source archive out.")
+    data = content.file.read(LIMITS.packed + 1)
+    if len(data) > LIMITS.packed:
+        raise WheelRefusedError(f"The wheel is larger than {LIMITS.packed} bytes.", "Leave out what is not needed.")
+    return SentWheel(content.filename, data, fields)

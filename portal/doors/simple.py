@@ -1,0 +1,129 @@
+"""The simple index of a tenant: what pip, uv and every other installer of Python packages reads."""
+
+from collections.abc import Callable
+from typing import Annotated, Any
+
+from litestar import Response, route
+from litestar.enums import HttpMethod
+from litestar.handlers import HTTPRouteHandler
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.params import FromPath, QueryParameter
+from packaging.utils import canonicalize_name, is_normalized_name
+
+from catalog.distributions.errors import NoSuchProjectError
+from catalog.distributions.service import DistributionService
+from catalog.providers.blobs import open_blobs
+from portal.api.documentation import CONDITIONAL, problems
+from portal.auth.guards import requires
+from portal.boundary import AppSettings, Caller, OpenSession, WebRequest
+from portal.doors import simple_pages
+from portal.doors.files import FOR_EVER, hand_out
+from portal.doors.negotiation import Form, choose_form
+from portal.doors.tenancy import check_tenant
+from portal.idempotency import Answer
+
+TAGS = ["standard doors"]
+READ = [requires("assets:read")]
+READS = [HttpMethod.GET, HttpMethod.HEAD]
+WHEEL = "application/zip"
+CORE_SUFFIX = ".metadata"
+Format = Annotated[str | None, QueryParameter(name="format", required=False, max_length=100)]
+Decorator = Callable[[Callable[..., Response[Any]]], HTTPRouteHandler]
+_VARY = "Accept, Authorization, Cookie"
+
+
+def _read(path: str, name: str, summary: str, media_type: str) -> Decorator:
+    return route(
+        f"/t/{{tenant:str}}{path}",
+        http_method=READS,
+        operation_id=lambda _handler, method, _path: name if method == "GET" else f"{name}_head",
+        summary=summary,
+        tags=TAGS,
+        guards=READ,
+        media_type=media_type,
+        responses={
+            200: ResponseSpec(bytes, media_type=media_type, description=summary, generate_examples=False),
+            **CONDITIONAL,
+            **problems(401, 403, 404),
+        },
+        sync_to_thread=True,
+    )
+
+
+@_read("/simple", "list_projects", "The projects of a simple index", Form.JSON)
+def list_projects(
+    request: WebRequest,
+    tenant: FromPath[str],
+    session: OpenSession,
+    settings: AppSettings,
+    principal: Caller,
+    form: Format = None,
+) -> Response[Any]:
+    """Return the names of the projects that the tenant may see: its own, those shared with it, and public ones."""
+    check_tenant(principal, tenant)
+    if not _ends_in_slash(request):
+        return _moved(request, f"/t/{tenant}/simple/")
+    chosen = choose_form(request.headers.get("accept"), form)
+    projects = DistributionService(session, open_blobs(settings)).projects(principal.tenant_id)
+    render = simple_pages.root_json if chosen is Form.JSON else simple_pages.root_html
+    return _page(render(projects), chosen)
+
+
+@_read("/simple/{project:str}", "show_project", "The files of a project", Form.JSON)
+def show_project(
+    request: WebRequest,
+    tenant: FromPath[str],
+    project: FromPath[str],
+    session: OpenSession,
+    settings: AppSettings,
+    principal: Caller,
+    form: Format = None,
+) -> Response[Any]:
+    """Return every file of a project that may still be chosen, all of one publisher, with what installers ask for."""
+    check_tenant(principal, tenant)
+    name = canonicalize_name(project)
+    if not is_normalized_name(name):
+        raise NoSuchProjectError("There is no project of that name.")
+    if name != project or not _ends_in_slash(request):
+        return _moved(request, f"/t/{tenant}/simple/{name}/")
+    chosen = choose_form(request.headers.get("accept"), form)
+    page = DistributionService(session, open_blobs(settings)).project(principal.tenant_id, name)
+    render = simple_pages.project_json if chosen is Form.JSON else simple_pages.project_html
+    return _page(render(page, {}), chosen)
+
+
+@_read("/files/{digest:str}/{filename:str}", "download_file", "A wheel, or the METADATA of one", WHEEL)
+def download_file(
+    request: WebRequest,
+    tenant: FromPath[str],
+    digest: FromPath[str],
+    filename: FromPath[str],
+    session: OpenSession,
+    settings: AppSettings,
+    principal: Caller,
+) -> Response[Any]:
+    """Return a wheel, whole or the range that is asked for; with ``.metadata`` behind its name its METADATA alone."""
+    check_tenant(principal, tenant)
+    service = DistributionService(session, open_blobs(settings))
+    wheel = filename.removesuffix(CORE_SUFFIX)
+    if wheel != filename:
+        core = service.core(principal.tenant_id, digest, wheel)
+        return hand_out(request, core, f"{digest}.metadata", "text/plain", {"Cache-Control": FOR_EVER})
+    data = service.content(principal.tenant_id, digest, filename)
+    headers = {"Cache-Control": FOR_EVER, "Content-Disposition": f'attachment; filename="{filename}"'}
+    return hand_out(request, data, digest, WHEEL, headers)
+
+
+def _page(content: bytes, form: Form) -> Response[Any]:
+    return Answer(content, media_type=form, headers={"Vary": _VARY})
+
+
+def _ends_in_slash(request: WebRequest) -> bool:
+    # The path itself has lost its slash on the way here; relative links of a page need it.
+    return request.scope["raw_path"].partition(b"?")[0].endswith(b"/")
+
+
+def _moved(request: WebRequest, path: str) -> Response[Any]:
+    query = request.scope["query_string"].decode("latin-1")
+    location = f"{path}?{query}" if query else path
+    return Response(b"", status_code=301, media_type="text/plain", headers={"Location": location})
