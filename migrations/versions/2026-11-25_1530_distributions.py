@@ -6,7 +6,7 @@ from alembic import op
 from catalog.row_security import OWN_ROWS, isolate
 
 revision = "distributions"
-down_revision = "attestations_statements"
+down_revision = "releases_services"
 branch_labels = None
 depends_on = None
 
