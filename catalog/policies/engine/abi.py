@@ -13,9 +13,6 @@ import wasmtime
 from catalog.policies.engine.contract import ABSENT, Budget, CompiledBundle, DenialCode, Moment
 from catalog.policies.engine.host import HostCalls, Stopped
 
-_I32 = wasmtime.ValType.i32()
-_ABORT = wasmtime.FuncType([_I32], [])
-_BUILTINS = [wasmtime.FuncType([_I32] * (count + 2), [_I32]) for count in range(5)]
 _EXPORTS = (
     "builtins",
     "entrypoints",
@@ -165,12 +162,16 @@ class Instance:
         return made
 
     def _import(self, name: str) -> Any:
+        # Types are made anew: one that an engine has seen belongs to it, and another engine would abort the process.
+        i32 = wasmtime.ValType.i32()
         if name == "memory":
             return self._memory
         if name in ("opa_abort", "opa_println"):
-            return wasmtime.Func(self._store, _ABORT, self._abort if name == "opa_abort" else _ignore)
+            function = self._abort if name == "opa_abort" else _ignore
+            return wasmtime.Func(self._store, wasmtime.FuncType([i32], []), function)
         if name.startswith("opa_builtin") and name[-1] in "01234":
-            return wasmtime.Func(self._store, _BUILTINS[int(name[-1])], self._host.call)
+            taken = [i32] * (int(name[-1]) + 2)
+            return wasmtime.Func(self._store, wasmtime.FuncType(taken, [i32]), self._host.call)
         raise ModuleRefusedError(f"The module imports env.{name}, which is not there.")
 
     def _abort(self, address: int) -> None:

@@ -17,7 +17,7 @@ from typing import Any
 MOST_DEPTH = 400
 _MOST_DIGITS = 4000
 _MOST_EXPONENT = 1000
-_NUMBER = re.compile(r"-?(?:0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?")
+_NUMBER = re.compile(r"-?(?:(?:0|[1-9]\d*)(\.\d+)?|(\.\d+))([eE][+-]?\d+)?")
 _ATOMS = {"n": ("null", None), "t": ("true", True), "f": ("false", False)}
 
 
@@ -129,7 +129,10 @@ def parse(text: str) -> Any:
     except RecursionError:
         raise ValueRefusedError("the value is nested too deeply") from None
     except ValueError:
-        value, end = _Reader(text).value(0, 0)
+        try:
+            value, end = _Reader(text).value(0, 0)
+        except json.JSONDecodeError as error:
+            raise ValueRefusedError(f"a string is not valid: {error.msg}") from None
         if end != len(text):
             raise ValueRefusedError("there is text after the value") from None
         return value
@@ -160,10 +163,10 @@ def to_json(value: Any) -> Any:
     return value
 
 
-def as_json_text(value: Any, *, indent: str = "", prefix: str = "") -> str:
-    """Return the value as compact JSON with sorted keys and exact numbers, as OPA marshals it."""
+def as_json_text(value: Any, *, indent: str = "", prefix: str = "", lines: bool = False) -> str:
+    """Return the value as JSON with sorted keys and exact numbers, compact or on lines, as Go marshals it."""
     parts: list[str] = []
-    _marshal(value, parts, indent, prefix, 0)
+    _marshal(value, parts, (prefix, indent) if lines else None, 0)
     return "".join(parts)
 
 
@@ -233,12 +236,13 @@ def _join(start: str, items: Iterable[Any], end: str, parts: list[str], depth: i
     parts.append(end)
 
 
-def _marshal(value: Any, parts: list[str], indent: str, prefix: str, depth: int) -> None:
+def _marshal(value: Any, parts: list[str], lines: tuple[str, str] | None, depth: int) -> None:
     if depth > MOST_DEPTH:
         raise ValueRefusedError("the value is nested too deeply")
-    pretty = bool(indent or prefix)
+    prefix, indent = lines or ("", "")
+    pretty = lines is not None
     if isinstance(value, dict):
-        members = sorted((_json_key(key), item) for key, item in value.items())  # no two keys are equal
+        members = sorted(((_json_key(key), item) for key, item in value.items()), key=lambda row: row[0])
         rows: list[tuple[str, Any]] = [(go_quoted(key) + (": " if pretty else ":"), item) for key, item in members]
         brackets = "{}"
     elif isinstance(value, list | tuple | RegoSet):
@@ -257,7 +261,7 @@ def _marshal(value: Any, parts: list[str], indent: str, prefix: str, depth: int)
         parts.append("," if index else "")
         parts.append(f"\n{prefix}{indent * (depth + 1)}" if pretty else "")
         parts.append(label)
-        _marshal(item, parts, indent, prefix, depth + 1)
+        _marshal(item, parts, lines, depth + 1)
     parts.append(f"\n{prefix}{indent * depth}" if pretty and rows else "")
     parts.append(brackets[1])
 
@@ -298,7 +302,7 @@ class _Reader:
         match = _NUMBER.match(self.text, at)
         if match is None:
             raise ValueRefusedError(f"there is no value at character {at}")
-        return (_decimal(match[0]) if match[1] or match[2] else _integer(match[0])), match.end()
+        return (_decimal(match[0]) if match[1] or match[2] or match[3] else _integer(match[0])), match.end()
 
     def _members(self, at: int, end: str, depth: int, found: list[Any]) -> tuple[list[Any], int]:
         at = self._space(at)

@@ -10,7 +10,7 @@ from typing import Any
 from catalog.policies.engine.builtins.calls import BuiltinError
 from catalog.policies.engine.builtins.go_numbers import format_float
 from catalog.policies.engine.builtins.go_text import go_quote, go_quote_rune, rego_text
-from catalog.policies.engine.values import is_number
+from catalog.policies.engine.values import is_number, number_text
 
 MOST_TEXT = 1024 * 1024
 _MOST_WIDTH = 1_000_000
@@ -52,7 +52,8 @@ def _argument(value: Any) -> int | float | str:
         return value if isinstance(value, str) else rego_text(value)
     if isinstance(value, Decimal):
         number = float(value)
-        return str(value) if number in (float("inf"), float("-inf")) else number
+        too_large = number in (float("inf"), float("-inf"))
+        return number_text(value).replace("e+", "e") if too_large else number
     return value  # type: ignore[no-any-return]
 
 

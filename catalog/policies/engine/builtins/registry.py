@@ -5,10 +5,23 @@ Every name that ``opa capabilities --current`` lists stands in exactly one of th
 
 from typing import Final
 
-from catalog.policies.engine.builtins import hashes, text, versions
+from catalog.policies.engine.builtins import (
+    documents,
+    hashes,
+    identifiers,
+    networks,
+    regexes,
+    text,
+    times,
+    tokens,
+    units,
+    versions,
+)
 from catalog.policies.engine.builtins.calls import HostFunction, Table
 
-HOST: Final[Table] = {**text.FUNCTIONS, **versions.FUNCTIONS, **hashes.FUNCTIONS}
+_MODULES = (documents, hashes, identifiers, networks, regexes, text, times, tokens, units, versions)
+
+HOST: Final[Table] = {name: function for module in _MODULES for name, function in module.FUNCTIONS.items()}
 """Functions of the host, by name."""
 
 _NATIVE = """
@@ -32,6 +45,9 @@ COMPILED_AWAY: Final = frozenset(
 
 _OLD = "it is deprecated; Rego v1 has other ways"
 _NETWORK = "a policy reads its input and nothing else, so that a decision can be repeated"
+_KEYS = "a policy holds no private keys and signs nothing"
+_CERTIFICATES = "certificates are verified with the attestations that they belong to, before a policy sees those"
+_GRAPHQL = "no input of a release is GraphQL"
 
 REFUSED: Final = {
     "bits.lsh": "a shift makes a number as large as the policy wishes",
@@ -41,11 +57,30 @@ REFUSED: Final = {
     "cast_object": _OLD,
     "cast_set": _OLD,
     "cast_string": _OLD,
+    "crypto.parse_private_keys": _KEYS,
+    "crypto.x509.parse_and_verify_certificates": _CERTIFICATES,
+    "crypto.x509.parse_and_verify_certificates_with_options": _CERTIFICATES,
+    "crypto.x509.parse_certificate_request": _CERTIFICATES,
+    "crypto.x509.parse_certificates": _CERTIFICATES,
+    "crypto.x509.parse_keypair": _KEYS,
+    "crypto.x509.parse_rsa_private_key": _KEYS,
+    "graphql.is_valid": _GRAPHQL,
+    "graphql.parse": _GRAPHQL,
+    "graphql.parse_and_verify": _GRAPHQL,
+    "graphql.parse_query": _GRAPHQL,
+    "graphql.parse_schema": _GRAPHQL,
+    "graphql.schema_is_valid": _GRAPHQL,
     "http.send": _NETWORK,
     "internal.test_case": "it belongs to tests",
+    "io.jwt.encode_sign": _KEYS,
+    "io.jwt.encode_sign_raw": _KEYS,
+    "json.match_schema": "inputs have a schema of their own, which is checked before a policy sees them",
+    "json.verify_schema": "inputs have a schema of their own, which is checked before a policy sees them",
     "net.lookup_ip_addr": _NETWORK,
     "opa.runtime": "it reads the environment of the process",
+    "providers.aws.sign_req": _KEYS,
     "rego.parse_module": "a policy does not read other policies",
+    "strings.render_template": "Go's templates are a language of their own; sprintf and concat do the same",
     "trace": "it speaks to the log of the process",
 }
 """Functions that no policy may call, and why."""

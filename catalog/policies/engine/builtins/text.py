@@ -49,16 +49,10 @@ def count(search: Any, part: Any) -> int:
 
 @into(FUNCTIONS, "strings.split_n")
 def split_n(whole: Any, delimiter: Any, most: Any) -> list[str]:
-    """Split into at most so many parts, the last one with the rest; a negative number means all."""
+    """Split, and return the first parts, or the last ones where the number is negative."""
     value, separator, parts = string(whole), string(delimiter, 2), integer(most, 3)
-    if parts == 0:
-        return []
-    if not separator:
-        characters = list(value)
-        cut = len(characters) if parts < 0 else min(parts - 1, len(characters))
-        rest = "".join(characters[cut:])
-        return characters[:cut] + ([rest] if rest else [])
-    return value.split(separator, -1 if parts < 0 else parts - 1)
+    found = value.split(separator) if separator else list(value)
+    return found[:parts] if parts >= 0 else found[parts:]
 
 
 @into(FUNCTIONS, "indexof_n")
