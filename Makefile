@@ -70,7 +70,7 @@ interop: test-setup ## Run the tests against real clients that take long to buil
 golden: $(DONE)/project portal/static/manifest.json ## Record new events and additions to the API, copy what curated assets share
 	$(CLEAN) $(BIN)/python tests/contracts/events/test_golden.py
 	$(CLEAN) $(BIN)/python -m pytest -q tests/contracts/openapi --accept-api
-	$(CLEAN) $(BIN)/python tests/blueprints/shared_files.py
+	$(CLEAN) $(BIN)/python -m tests.blueprints.golden
 
 .PHONY: bench
 bench: test-setup ## Measure: ratios to bare tools, start-up time, memory

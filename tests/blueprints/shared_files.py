@@ -21,8 +21,24 @@ _REGO = {
 }
 
 
+_DELIVERY = ("github/slipway-deliver.yml", "azure/slipway/deliver.yml", "azure/slipway/attest.py")
+_PREVIEW = ("github/slipway-preview.yml", "azure/slipway/preview.yml")
+_TESTS = ("github/slipway-test.yml.j2", "azure/slipway/test.yml.j2")
+_PIPELINES = {
+    "gateway": _DELIVERY + _PREVIEW,
+    "library": _DELIVERY + _TESTS,
+    "microservice": _DELIVERY + _PREVIEW + _TESTS,
+    "ui": _DELIVERY + _PREVIEW,
+    "worker": _DELIVERY + _PREVIEW + _TESTS,
+}
+
+
 def copies() -> Iterator[tuple[Path, str]]:
     """Yield each file that is a copy, and the text that it must have."""
+    for pipeline, names in _PIPELINES.items():
+        for name in names:
+            text = (SHARED / "pipelines" / name).read_text("utf-8")
+            yield BLUEPRINTS / "pipelines" / pipeline / "content" / name, text
     for bundle, topics in _REGO.items():
         folder = BLUEPRINTS / "policies" / bundle
         for topic in topics:
@@ -37,7 +53,8 @@ def _rego(name: str, root: str) -> str:
     return re.sub(r"^(package |import data\.)evidence", rf"\1{root}.evidence", text, flags=re.MULTILINE)
 
 
-if __name__ == "__main__":
+def write() -> None:
+    """Copy everything again."""
     for path, text in copies():
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, "utf-8")

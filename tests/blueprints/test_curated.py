@@ -6,8 +6,6 @@ import shutil
 from pathlib import Path
 
 import pytest
-import yaml
-from jinja2.sandbox import SandboxedEnvironment
 
 from catalog.assets.blueprint_spec import parse_spec
 from catalog.assets.check import check_directory
@@ -62,21 +60,6 @@ def test_the_preview_blueprint_needs_no_inputs() -> None:
     assert spec.environment.components["web"].procfile == "web"
     schema = json.loads((directory / "inputs.schema.json").read_text())
     assert complete_inputs(schema, {}) == {"greeting": "Hello from a preview environment", "health_path": "/"}
-
-
-@pytest.mark.parametrize("name", ["github/library.yml.j2", "azure/azure-pipelines.yml.j2"])
-def test_the_library_pipeline_renders_to_yaml_that_tests_every_version(name: str) -> None:
-    directory = BLUEPRINTS / "pipelines" / "library"
-    marks = {"block_start_string": "[%", "block_end_string": "%]", "comment_start_string": "[#"}
-    environment = SandboxedEnvironment(
-        variable_start_string="[[", variable_end_string="]]", comment_end_string="#]", autoescape=False, **marks
-    )
-    schema = json.loads((directory / "inputs.schema.json").read_text())
-    inputs = complete_inputs(schema, json.loads((directory / "examples" / "default" / "inputs.json").read_text()))
-    text = environment.from_string((directory / "content" / name).read_text()).render(inputs=inputs)
-    assert 'pip install ".[dev]"' in text
-    assert isinstance(yaml.safe_load(text), dict)
-    assert all(f'"{version}"' in text for version in inputs["python_versions"])
 
 
 def test_what_assets_share_is_the_same_in_each() -> None:

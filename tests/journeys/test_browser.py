@@ -149,7 +149,7 @@ def test_the_whole_way(
     repository = new_repository(name, delay="1").path
     with visitor(java_script_enabled=scripts) as page:
         sign_in(page, slipway.link if scripts else slipway.new_link())
-        for curated in ("slipway/preview-web", "slipway/python-library", "slipway/baseline"):
+        for curated in ("slipway/preview-web", "slipway/library-pipeline", "slipway/baseline"):
             expect(page.locator(f".result-path:text-is('{curated}')")).to_be_visible()
 
         upload(page, broken_archive())

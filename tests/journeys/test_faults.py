@@ -91,7 +91,7 @@ def test_two_requests_at_once_make_one_environment(slipway: Installation, new_re
         ({"head_sha": "0" * 40}, "/head_sha"),
         ({"blueprint": "demo/nothing"}, "/blueprint"),
         ({"blueprint": "demo/journey>=7"}, "/blueprint"),
-        ({"blueprint": "slipway/python-library"}, "/blueprint"),
+        ({"blueprint": "slipway/library-pipeline"}, "/blueprint"),
         ({"branch": "no-such-branch", "pull_request": 4711}, "/branch"),
         ({"inputs": {"greeting": 1}}, "/inputs/greeting"),
         ({"inputs": {"unknown": "x"}}, "/inputs/unknown"),

@@ -10,24 +10,16 @@ from catalog.assets.archive.names import check_name
 from catalog.assets.findings import Finding
 from catalog.assets.located import Bounds, DocumentRefusedError, check_yaml_syntax
 from catalog.assets.package import Package
+from catalog.assets.pipeline_files import MARKS, TEMPLATE_SUFFIX
 from catalog.assets.shapes import Shape, suggestion
 from catalog.assets.skeletons import skeleton
 
-TEMPLATE_SUFFIX = ".j2"
 MOST_TEXT = 512 * 1024
 """How many bytes of templates and YAML one package may have, because each is parsed when it is checked."""
 
 _YAML_BOUNDS = Bounds(size=128 * 1024, depth=64, aliases=1000, nodes=50_000)
 # Only ever asked to parse: rendering belongs to a sandboxed worker.
-_SYNTAX = Environment(
-    autoescape=False,  # noqa: S701  (the output is YAML, not HTML, and nothing is rendered here)
-    block_start_string="[%",
-    block_end_string="%]",
-    variable_start_string="[[",
-    variable_end_string="]]",
-    comment_start_string="[#",
-    comment_end_string="#]",
-)
+_SYNTAX = Environment(autoescape=False, **MARKS)  # noqa: S701  (the output is YAML, not HTML)
 
 Folder = Annotated[str, StringConstraints(max_length=240, pattern=r"^content(?:/[^/\r\n]+)*$")]
 Destination = Annotated[str, StringConstraints(min_length=1, max_length=240, pattern=r"^[^/\r\n][^\r\n]*$")]
