@@ -69,6 +69,11 @@ def redeem_link(session: Session, token_hash: str) -> tuple[UUID, UUID] | None:
     return None if row is None else (row.tenant_id, row.member_id)
 
 
+def tenant(session: Session, tenant_id: UUID) -> Tenant | None:
+    """Return a tenant, where the session may see it."""
+    return session.exec(select(Tenant).where(Tenant.id == tenant_id)).first()
+
+
 def tenant_by_name(session: Session, name: str) -> Tenant | None:
     """Return the tenant of that name, as far as the session's role may see it."""
     return session.exec(select(Tenant).where(Tenant.name == name)).first()

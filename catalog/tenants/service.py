@@ -45,6 +45,13 @@ class TenantService:
             self._session.flush()
         return found
 
+    def get(self, tenant_id: UUID) -> Tenant:
+        """Return the tenant of this session; raise ``NotFoundError`` for any other."""
+        found = queries.tenant(self._session, tenant_id)
+        if found is None:
+            raise NotFoundError(f"There is no tenant {tenant_id}.")
+        return found
+
     def add_member(self, tenant_id: UUID, name: str, email: str, role: Role, actor: str = "system") -> Member:
         """Add a member, or return the one with that address."""
         found = queries.member_by_email(self._session, tenant_id, email)

@@ -5,6 +5,7 @@ changing; whoever remembers a hash notices.
 """
 
 import base64
+from datetime import datetime
 from hashlib import sha256
 from typing import Any
 from uuid import UUID
@@ -13,11 +14,13 @@ import rfc8785
 
 from catalog.assets.models import AssetVersion
 from catalog.attestations import queries
+from catalog.attestations.errors import SigningUnavailableError
 from catalog.attestations.models import RegistryRecord
 from catalog.attestations.service.base import Base
 from catalog.attestations.shapes import AssetLog, LogEntry
 from catalog.attestations.signatures import is_valid, key_id, load_public_der, load_public_key, pem
 from catalog.errors import NotFoundError
+from catalog.providers.signers import SignerError
 from catalog.providers.signers.installation import InstallationKey
 
 GENESIS = "0" * 64
@@ -27,8 +30,12 @@ GENESIS = "0" * 64
 class RegistryLog(Base):
     """Appends to and proves the logs of assets."""
 
-    def countersign(self, tenant_id: UUID, event_id: UUID, time: str, version: AssetVersion) -> None:
-        """Append what an event said of a version; an event that is in the log already changes nothing."""
+    def countersign(self, version: AssetVersion, state: str, event_id: UUID, time: datetime) -> None:
+        """Append the state that an event gave a version; an event that is in the log already changes nothing.
+
+        Raises ``SigningUnavailableError`` where the registry's key cannot be used now.
+        """
+        tenant_id = version.tenant_id
         queries.lock(self._session, tenant_id, f"log/{version.asset_id}")
         if queries.has_record(self._session, tenant_id, event_id):
             return
@@ -38,13 +45,16 @@ class RegistryLog(Base):
             "version": version.version,
             "blob": f"sha256:{version.blob_digest}",
             "tree": f"sha256:{version.tree_digest}",
-            "state": str(version.state),
-            "time": time,
+            "state": state,
+            "time": time.isoformat(),
             "sequence": 1 if last is None else last.sequence + 1,
             "previous": GENESIS if last is None else last.hash,
         }
         digest = record_hash(record)
-        signature = InstallationKey(self._settings).sign(digest.encode())
+        try:
+            signature = InstallationKey(self._settings).sign(digest.encode())
+        except SignerError as error:
+            raise SigningUnavailableError(f"The registry cannot sign its log: {error}.") from None
         self._session.add(
             RegistryRecord(
                 tenant_id=tenant_id,
@@ -63,7 +73,10 @@ class RegistryLog(Base):
         found = queries.asset_named(self._session, namespace, asset)
         if found is None:
             raise NotFoundError(f"There is no asset {namespace}/{asset}, or you may not see it.")
-        public = pem(load_public_der(InstallationKey(self._settings).public_key()))
+        try:
+            public = pem(load_public_der(InstallationKey(self._settings).public_key()))
+        except SignerError as error:
+            raise SigningUnavailableError(f"The registry's key cannot be read: {error}.") from None
         entries = [LogEntry.model_validate(each) for each in queries.records(self._session, found.id)]
         fault = find_fault(entries, public)
         return AssetLog(

@@ -1,0 +1,139 @@
+"""What is signed and verified in the background: publications, environments, logs, and history after revocations."""
+
+from datetime import timedelta
+from hashlib import sha256
+from typing import Any
+from uuid import UUID
+
+import rfc8785
+from sqlmodel import Session
+
+from catalog.assets.events import AssetVersionPublished
+from catalog.assets.service import AssetService
+from catalog.attestations.events import SigningKeyRevoked
+from catalog.attestations.service import SupplyChainAttestationService
+from catalog.environments.events import EnvironmentDestroyed, EnvironmentReady
+from catalog.environments.models import Environment, Phase
+from catalog.environments.service import EphemeralEnvironmentService
+from catalog.errors import NotFoundError
+from catalog.stacks.models import StackResource
+from catalog.tenancy import Principal, system_principal
+from catalog.tenants.service import TenantService
+from workers.asset_life import STATES
+from workers.runtime.worker import Interrupted, JobContext, Worker
+
+WORKER = Worker("attestation", queue="attestations", concurrency=2)
+
+_STATES = {AssetVersionPublished: "published", **STATES}
+
+
+@WORKER.on(AssetVersionPublished)
+@WORKER.job("attestations.sign_published", time_limit=timedelta(seconds=60), max_attempts=8)
+def sign_published(context: JobContext) -> None:
+    """Say, signed with the publisher's key, that the registry took a version in."""
+    published = context.event(AssetVersionPublished)
+    with context.session() as session:
+        principal = _principal(session, context)
+        version = AssetService(session).version_by_id(principal.tenant_id, published.version_id)
+        _service(session, context).sign_published(principal, version.model_dump())
+        context.complete(session)
+
+
+@WORKER.on(*_STATES)
+@WORKER.job("attestations.countersign", time_limit=timedelta(seconds=60), max_attempts=8)
+def countersign(context: JobContext) -> None:
+    """Write what happened to a version into its asset's log."""
+    envelope = context.envelope
+    if envelope is None:
+        return
+    happened: Any = envelope.event()
+    with context.session() as session:
+        version = AssetService(session).version_by_id(envelope.tenantid, happened.version_id)
+        _service(session, context).countersign(version, _STATES[type(happened)], envelope.id, envelope.time)
+        context.complete(session)
+
+
+@WORKER.on(EnvironmentReady)
+@WORKER.job("attestations.sign_environment", time_limit=timedelta(seconds=60), max_attempts=8)
+def sign_environment(context: JobContext) -> None:
+    """Say from what an environment came up: blueprint, lock, inputs, commit, and what was made."""
+    ready = context.event(EnvironmentReady)
+    with context.session() as session:
+        principal = _principal(session, context)
+        environments = EphemeralEnvironmentService(session, context.settings)
+        environment = environments.get(principal.tenant_id, ready.environment_id)
+        is_that = environment.generation == ready.generation and environment.incarnation == ready.incarnation
+        if environment.phase is Phase.READY and is_that:  # else what was ready has changed, and says so itself
+            content = _environment_content(environment, environments.resources(environment), ready.url)
+            _service(session, context).sign_environment(principal, environment.id, content)
+        context.complete(session)
+
+
+@WORKER.on(EnvironmentDestroyed)
+@WORKER.job("attestations.forget_environment", time_limit=timedelta(seconds=60))
+def forget_environment(context: JobContext) -> None:
+    """Remember no longer what an environment relied on; what was signed about it stays."""
+    destroyed = context.event(EnvironmentDestroyed)
+    with context.session() as session:
+        principal = _principal(session, context)
+        environments = EphemeralEnvironmentService(session, context.settings)
+        if environments.get(principal.tenant_id, destroyed.environment_id).phase is Phase.DESTROYED:
+            _service(session, context).forget(principal.tenant_id, "environment", destroyed.environment_id)
+
+
+@WORKER.on(SigningKeyRevoked)
+@WORKER.job("attestations.verify_history", time_limit=timedelta(minutes=20), max_attempts=8)
+def verify_history(context: JobContext) -> None:
+    """Verify everything that a revoked key signed again, some at a time; then tell what relied on it."""
+    revoked = context.event(SigningKeyRevoked)
+    after: UUID | None = None
+    while True:
+        if context.should_stop():
+            raise Interrupted
+        with context.session() as session:
+            principal = _principal(session, context)
+            after = _service(session, context).verify_history(principal, revoked.signing_key_id, after)
+        if after is None:
+            break
+    with context.session() as session:
+        principal = _principal(session, context)
+        _service(session, context).conclude_history(principal, revoked.signing_key_id)
+        context.complete(session)
+
+
+def _service(session: Session, context: JobContext) -> SupplyChainAttestationService:
+    return SupplyChainAttestationService(session, context.settings)
+
+
+def _principal(session: Session, context: JobContext) -> Principal:
+    if context.tenant_id is None:
+        raise NotFoundError(f"{context.job} needs a tenant.")
+    tenant = TenantService(session).get(context.tenant_id)
+    return system_principal(tenant.id, tenant.name)
+
+
+def _environment_content(environment: Environment, resources: list[StackResource], url: str) -> dict[str, Any]:
+    lock = [{**each, "digest": f"sha256:{each['digest']}"} for each in environment.lock]
+    made = sorted((each.type, each.name) for each in resources)
+    ready = environment.last_deploy_at
+    return {
+        "environment": str(environment.id),
+        "name": environment.name,
+        "generation": environment.generation,
+        "incarnation": environment.incarnation,
+        "blueprint": next(each for each in lock if each["asset"] == environment.blueprint),
+        "lock": lock,
+        "inputs": _digest(environment.inputs),
+        "source": {
+            "repository": environment.repository,
+            "commit": environment.deployed_sha or environment.head_sha,
+            "pullRequest": environment.pull_request,
+        },
+        "plan": _digest([list(each) for each in made]),
+        "url": url,
+        **({"readyAt": ready.isoformat()} if ready is not None else {}),
+    }
+
+
+def _digest(value: Any) -> str:
+    return f"sha256:{sha256(rfc8785.dumps(value)).hexdigest()}"
