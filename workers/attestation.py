@@ -16,6 +16,7 @@ from catalog.environments.events import EnvironmentDestroyed, EnvironmentReady
 from catalog.environments.models import Environment, Phase
 from catalog.environments.service import EphemeralEnvironmentService
 from catalog.errors import NotFoundError
+from catalog.events.registry import EventData
 from catalog.stacks.models import StackResource
 from catalog.tenancy import Principal, system_principal
 from catalog.tenants.service import TenantService
@@ -24,7 +25,7 @@ from workers.runtime.worker import Interrupted, JobContext, Worker
 
 WORKER = Worker("attestation", queue="attestations", concurrency=2)
 
-_STATES = {AssetVersionPublished: "published", **STATES}
+_STATES: dict[type[EventData], str] = {AssetVersionPublished: "published", **STATES}
 
 
 @WORKER.on(AssetVersionPublished)

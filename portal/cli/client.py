@@ -52,6 +52,11 @@ class Client:
         """Post a JSON document (none where ``body`` is None) and return the answer."""
         return self._json(self._post(path, json=body))
 
+    def post_bytes(self, path: str, content: bytes, params: Mapping[str, str] | None = None) -> Any:
+        """Post a JSON document exactly as it stands and return the answer."""
+        headers = {"Content-Type": "application/json", "Idempotency-Key": uuid4().hex}
+        return self._json(self._send("POST", path, content=content, headers=headers, params=params))
+
     def post_file(self, path: str, field: str, name: str, content: bytes, form: Mapping[str, str]) -> Any:
         """Post a form with one file and return the answer."""
         return self._json(self._post(path, files={field: (name, content, "application/gzip")}, data=dict(form)))

@@ -79,6 +79,8 @@ COMMANDS = LazyGroup(
         "revoke": Entry("portal.cli.marketplace:revoke", "Forbid a version."),
         "quarantine": Entry("portal.cli.marketplace:quarantine", "Take a version out of reach until it is restored."),
         "restore": Entry("portal.cli.marketplace:restore", "Take a version's change of state back."),
+        "attest": Entry("portal.cli.attestations:attest", "Send a signed statement, or sign one."),
+        "verify": Entry("portal.cli.attestations:verify", "Prove an asset, an environment, a release or a file."),
         "env": Entry("portal.cli.commands:ENVIRONMENT", "Preview environments of pull requests."),
         "release": Entry("portal.cli.commands:RELEASE", "What a tenant ships."),
         "dead-letters": Entry("portal.cli.commands:DEAD_LETTERS", "Jobs that failed for good."),

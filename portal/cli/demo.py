@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -14,6 +15,8 @@ from catalog.assets.check import check_directory
 from catalog.assets.errors import VersionExistsError
 from catalog.assets.package import Package
 from catalog.assets.service import AssetService
+from catalog.attestations.predicates import PROVENANCE
+from catalog.attestations.statements import Subject
 from catalog.db import Database
 from catalog.providers.scm.local_git import demo_repositories
 from catalog.settings import Settings, inherited_environment
@@ -27,6 +30,7 @@ from portal.cli.errors import CommandError, ProblemError
 from portal.cli.installation import data_option, local_settings
 from portal.cli.local_database import local_database
 from portal.cli.output import Output
+from portal.cli.provenance import provenance_of
 from portal.cli.publish import send
 from portal.cli.sample_repository import PULL_REQUEST, ensure_sample_repository
 
@@ -39,6 +43,7 @@ class _Curated:
 
     package: Package
     data: bytes
+    provenance: tuple[Subject, dict[str, Any]]
 
     @property
     def reference(self) -> str:
@@ -85,7 +90,7 @@ def _curated(folder: Path) -> Iterator[_Curated]:
         if checked.package is None or checked.errors:
             details = tuple(str(finding) for finding in checked.errors)
             raise CommandError(f"The curated asset in {manifest.parent} cannot be published.", details=details)
-        yield _Curated(checked.package, data)
+        yield _Curated(checked.package, data, provenance_of(checked, manifest.parent, epoch=0))
 
 
 def _unpublished(
@@ -109,7 +114,7 @@ def _unpublished(
 @contextmanager
 def _token(database: Database, curator: Principal) -> Iterator[str]:
     """Make a token that may publish, for as long as the block runs."""
-    request = CreateToken(name="curated assets", scopes=["assets:write"], expires_in_days=1)
+    request = CreateToken(name="curated assets", scopes=["assets:write", "attestations:admin"], expires_in_days=1)
     with database.tenant_session(curator.tenant_id) as session:
         made = TenantService(session).create_token(curator, request)
     try:
@@ -125,12 +130,20 @@ def _publish(connection: Connection, missing: Sequence[_Curated], output: Output
         for each in missing:
             try:
                 send(client, each.file_name, each.data, "public")
+                _sign(client, *each.provenance)
                 output.line(f"Published {each.reference}.")
             except ProblemError as error:
                 refusals.append(f"{each.reference}: {error.message}")
                 refusals += error.details
     if refusals:
         raise CommandError("Not every curated asset could be published.", details=tuple(refusals))
+
+
+def _sign(client: Client, subject: Subject, provenance: dict[str, Any]) -> None:
+    """Let Slipway sign how a curated asset was built, with the key of the tenant that publishes it."""
+    named = {"name": subject.name, "algorithm": subject.algorithm, "digest": subject.digest}
+    asked = {"subjects": [named], "predicate_type": PROVENANCE, "predicate": provenance}
+    client.post("/attestations/sign", asked)
 
 
 def _address(settings: Settings) -> str:

@@ -15,6 +15,7 @@ from catalog.assets.references import is_name
 from portal.cli.client import connect
 from portal.cli.errors import CommandError
 from portal.cli.output import Output, json_option
+from portal.cli.provenance import BUNDLE_SUFFIX, signed_provenance
 from portal.cli.text import plain
 
 _folder = click.argument("directory", type=click.Path(file_okay=False, path_type=Path))
@@ -84,9 +85,31 @@ def check(directory: Path, as_json: bool) -> None:  # noqa: FBT001  # click pass
     help="The file to write, or the folder to write it to [default: the current folder].",
 )
 @epoch_option
+@click.option(
+    "--sign",
+    "key",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Write signed provenance beside the archive, with this private key (PEM).",
+)
+@click.option(
+    "--password-file",
+    "password",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="With --sign: what unlocks the private key.",
+)
 @json_option
-def build(directory: Path, target: Path | None, epoch: int, as_json: bool) -> None:  # noqa: FBT001  # click passes options by name
-    """Build the archive of the asset in DIRECTORY; the same files give the same bytes."""
+def build(
+    directory: Path,
+    target: Path | None,
+    epoch: int,
+    key: Path | None,
+    password: Path | None,
+    as_json: bool,  # noqa: FBT001  # click passes options by name
+) -> None:
+    """Build the archive of the asset in DIRECTORY; the same files give the same bytes.
+
+    With --sign, a Sigstore bundle with SLSA provenance is written beside it; `slipway attest` sends it.
+    """
     output = Output(as_json=as_json)
     checked, data = require_sound(output, directory, epoch)
     if checked.package is None:
@@ -97,7 +120,17 @@ def build(directory: Path, target: Path | None, epoch: int, as_json: bool) -> No
         path = path / archive_name(metadata.namespace, metadata.name, metadata.version)
     path.write_bytes(data)
     document = {**report(checked), "path": str(path), "digest": f"sha256:{checked.archive.blob}"}
-    output.result(document, lambda each: output.line(f"{path} ({len(data):,} bytes, {each['digest']})"))
+    if key is not None:
+        bundle = path.with_name(f"{path.name}{BUNDLE_SUFFIX}")
+        bundle.write_bytes(signed_provenance(checked, directory, epoch, key, password))
+        document["bundle"] = str(bundle)
+    output.result(document, lambda each: _show_built(output, each, len(data)))
+
+
+def _show_built(output: Output, built: dict[str, Any], size: int) -> None:
+    output.line(f"{built['path']} ({size:,} bytes, {built['digest']})")
+    if "bundle" in built:
+        output.line(f"{built['bundle']} (signed provenance; slipway attest sends it)")
 
 
 def require_sound(output: Output, directory: Path, epoch: int) -> tuple[Checked, bytes]:

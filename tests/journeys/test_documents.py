@@ -16,6 +16,8 @@ from typing import Any
 import click
 import pytest
 import yaml
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from catalog.assets.check import check_directory
 from catalog.assets.skeletons import skeleton
@@ -87,6 +89,10 @@ def alternatives(words: list[str]) -> list[list[str]]:
     return [list(reading) for reading in product(*(word.split("|") for word in words))]
 
 
+SIGNING = ("service.tar", "sbom.json", "builder.pem", "builder.pub", "service.sigstore.json", "trust-policy.json")
+"""The files that the documents sign, sign with, and judge by."""
+
+
 # The documents against what there is
 
 
@@ -102,6 +108,8 @@ def test_every_command_in_a_block_is_one(
         # Folders that a command reads have to be there for it to be taken.
         monkeypatch.chdir(tmp_path)
         Path("my-preview").mkdir()
+        for name in SIGNING:
+            Path(name).touch()
         with command.make_context(command.name, left, resilient_parsing=False):
             pass
     elif line.startswith("make"):
@@ -281,6 +289,7 @@ def test_the_reference_of_commands_in_order(
     terminal.words = {**terminal.words, "hello-slipway-pr-42": "hello-slipway-shop-pr-42"}
     (tmp_path / "token-file").write_text(slipway.token)
     (tmp_path / "dist").mkdir()
+    _write_what_is_signed(tmp_path)
     ran = 0
     for block in blocks(ROOT / "docs" / "cli.md"):
         for line in block.commands():
@@ -305,6 +314,16 @@ def _run_as_shown(terminal: Terminal, block: Block, line: str) -> None:
     promised = [each for each in block.text.splitlines() if each.startswith(("✓", "slipway: ", "  /", "asset.yaml:"))]
     without_lines = re.sub(r"yaml:\d+", "yaml", answered)
     assert [each for each in promised if re.sub(r"yaml:\d+", "yaml", each) not in without_lines] == [], answered
+
+
+def _write_what_is_signed(folder: Path) -> None:
+    key = ec.generate_private_key(ec.SECP256R1())
+    (folder / "builder.pem").write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    public = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    (folder / "builder.pub").write_bytes(public)
+    (folder / "service.tar").write_bytes(b"a service")
+    sbom = {"bomFormat": "CycloneDX", "specVersion": "1.6", "components": []}
+    (folder / "sbom.json").write_text(json.dumps(sbom))
 
 
 def _publish_what_the_reference_names(slipway: Installation) -> None:
