@@ -61,6 +61,7 @@ class Settings(BaseSettings):
     signer: str = "local"
     signing_key_file: Path | None = None
     sigstore_trusted_root: Path | None = None
+    upload_wait_seconds: float = Field(default=30.0, ge=0, le=60)
 
     environment_maximum_ttl_seconds: int = Field(default=14 * 24 * 3600, ge=60)
     environment_quota: int = Field(default=50, ge=1)

@@ -145,6 +145,28 @@ class AssetVersion(SQLModel, table=True):
     published_from: dict[str, Any] | None = Field(default=None, sa_type=Json)
 
 
+class VersionArtifact(SQLModel, table=True):
+    """A file that the checks derived from a version; its bytes are in the blob store, ``size`` is theirs."""
+
+    __tablename__ = "version_artifacts"
+    __table_args__ = (
+        UniqueConstraint("tenant_id", "version_id", "name"),
+        ForeignKeyConstraint(
+            ["tenant_id", "version_id"], ["asset_versions.tenant_id", "asset_versions.id"], ondelete="CASCADE"
+        ),
+        Index("ix_version_artifacts_version_id", "version_id"),
+        Index("ix_version_artifacts_blob_digest", "blob_digest"),
+    )
+
+    id: UUID = Field(default_factory=uuid4, primary_key=True)
+    tenant_id: UUID = Field(foreign_key="tenants.id")
+    version_id: UUID
+    name: str = Field(max_length=100)
+    media_type: str = Field(max_length=100)
+    blob_digest: str = Field(max_length=64)
+    size: int
+
+
 class _Read(BaseModel):
     model_config = ConfigDict(from_attributes=True, frozen=True)
 
@@ -247,6 +269,15 @@ class AssetVersionRead(_Read):
     published_from: dict[str, Any] | None = None
     owned: bool
     affected: Affected | None = None
+
+
+class ArtifactRead(_Read):
+    """A derived file as others read it: ``size`` in bytes, ``blob_digest`` the SHA-256 of its bytes."""
+
+    name: str
+    media_type: str
+    blob_digest: str
+    size: int
 
 
 Text = Annotated[str, AfterValidator(storable)]

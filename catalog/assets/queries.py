@@ -5,13 +5,22 @@ from dataclasses import dataclass
 from decimal import Decimal
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Numeric, and_, case, cast, false, func, literal, or_, text, tuple_
+from sqlalchemy import ColumnElement, Numeric, and_, case, cast, false, func, literal, or_, text, tuple_, union_all
 from sqlalchemy.orm import defer
 from sqlmodel import Session, col, select
 
 from catalog.assets.life import UNSEEN
-from catalog.assets.models import Asset, AssetVersion, Namespace, SearchQuery, Visibility
+from catalog.assets.models import (
+    Asset,
+    AssetVersion,
+    Namespace,
+    SearchQuery,
+    VersionArtifact,
+    VersionState,
+    Visibility,
+)
 from catalog.assets.search import Position, position, words_query
+from catalog.assets.versions import FINAL_STAGE
 
 _HEAVY = ("readme", "changelog", "files", "manifest", "input_schema", "input_hints", "output_schema", "warnings")
 
@@ -64,20 +73,67 @@ def version_by_id(session: Session, tenant_id: UUID, version_id: UUID) -> AssetV
 
 def versions(session: Session, tenant_id: UUID, asset_id: UUID) -> Sequence[AssetVersion]:
     """Return an asset's versions, newest first, with their light columns loaded only."""
-    order = (
+    statement = (
+        select(AssetVersion)
+        .where(_visible_version(tenant_id), AssetVersion.asset_id == asset_id)
+        .options(*(defer(getattr(AssetVersion, name)) for name in _HEAVY))
+        .order_by(*_newest_first())
+    )
+    return session.exec(statement).all()
+
+
+def artifacts(session: Session, version_id: UUID) -> Sequence[VersionArtifact]:
+    """Return the derived files of a version that the tenant may see, by name."""
+    statement = select(VersionArtifact).where(VersionArtifact.version_id == version_id)
+    return session.exec(statement.order_by(col(VersionArtifact.name))).all()
+
+
+def blob_in_use(session: Session, digest: str) -> bool:
+    """Tell whether a version or a derived file of any tenant needs a blob; for the system's session."""
+    rows = union_all(
+        select(AssetVersion.blob_digest).where(AssetVersion.blob_digest == digest),
+        select(VersionArtifact.blob_digest).where(VersionArtifact.blob_digest == digest),
+    )
+    return session.connection().execute(rows.limit(1)).first() is not None
+
+
+def lock_blob(session: Session, digest: str) -> None:
+    """Hold a blob for the rest of the transaction, so that nobody takes it into use or away meanwhile."""
+    session.connection().execute(
+        text("SELECT pg_advisory_xact_lock(hashtextextended('blob:' || :digest, 0))"), {"digest": digest}
+    )
+
+
+def standing_version(session: Session, tenant_id: UUID, asset_id: UUID) -> AssetVersion | None:
+    """Return the tenant's own version that stands for an asset: the choice of ``rules.latest``, made by an index.
+
+    The newest final one that is published, else the newest published pre-release, else deprecated ones likewise.
+    """
+    for state in (VersionState.PUBLISHED, VersionState.DEPRECATED):
+        for kind_of_stage in (col(AssetVersion.stage) == FINAL_STAGE, col(AssetVersion.stage) != FINAL_STAGE):
+            statement = (
+                select(AssetVersion)
+                .where(AssetVersion.tenant_id == tenant_id, AssetVersion.asset_id == asset_id, kind_of_stage)
+                .where(AssetVersion.state == state)
+                .options(*(defer(getattr(AssetVersion, name)) for name in _HEAVY))
+                .order_by(*_newest_first())
+                .limit(1)
+            )
+            found = session.exec(statement).first()
+            if found is not None:
+                return found
+    return None
+
+
+def _newest_first() -> list[ColumnElement[int]]:
+    numbers = (
         AssetVersion.major,
         AssetVersion.minor,
         AssetVersion.patch,
         AssetVersion.stage,
         AssetVersion.stage_number,
     )
-    statement = (
-        select(AssetVersion)
-        .where(_visible_version(tenant_id), AssetVersion.asset_id == asset_id)
-        .options(*(defer(getattr(AssetVersion, name)) for name in _HEAVY))
-        .order_by(*(col(each).desc() for each in order))
-    )
-    return session.exec(statement).all()
+    return [col(each).desc() for each in numbers]
 
 
 def search(session: Session, tenant_id: UUID, query: SearchQuery) -> list[tuple[Asset, Position]]:

@@ -15,7 +15,7 @@ _RELEASE = rf"({_NUMBER})\.({_NUMBER})\.({_NUMBER})"
 _ACCEPTED = re.compile(rf"{_RELEASE}(?:(?:-(alpha|beta|rc)\.|(a|b|rc))({_NUMBER}))?")
 _STAGES = {"alpha": 0, "a": 0, "beta": 1, "b": 1, "rc": 2}
 _LONGEST = 64
-_FINAL = 3
+FINAL_STAGE = 3
 _PEP440_STAGES = ("a", "b", "rc")
 _SEMVER_STAGES = ("alpha", "beta", "rc")
 
@@ -32,25 +32,25 @@ class VersionNumber:
     major: int
     minor: int
     patch: int
-    stage: int = _FINAL
+    stage: int = FINAL_STAGE
     stage_number: int = 0
 
     @property
     def canonical(self) -> str:
         """The text under which the version is stored and unique: PEP 440, as in ``1.4.0rc1``."""
-        suffix = "" if self.stage == _FINAL else f"{_PEP440_STAGES[self.stage]}{self.stage_number}"
+        suffix = "" if self.stage == FINAL_STAGE else f"{_PEP440_STAGES[self.stage]}{self.stage_number}"
         return f"{self.major}.{self.minor}.{self.patch}{suffix}"
 
     @property
     def semver(self) -> str:
         """The SemVer spelling, as in ``1.4.0-rc.1``."""
-        suffix = "" if self.stage == _FINAL else f"-{_SEMVER_STAGES[self.stage]}.{self.stage_number}"
+        suffix = "" if self.stage == FINAL_STAGE else f"-{_SEMVER_STAGES[self.stage]}.{self.stage_number}"
         return f"{self.major}.{self.minor}.{self.patch}{suffix}"
 
     @property
     def is_prerelease(self) -> bool:
         """Whether this is an alpha, a beta or a release candidate."""
-        return self.stage != _FINAL
+        return self.stage != FINAL_STAGE
 
     @property
     def sort_key(self) -> tuple[int, int, int, int, int]:

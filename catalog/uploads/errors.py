@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from catalog.assets.findings import Finding
-from catalog.errors import FieldError, InvalidInputError, UnavailableError
+from catalog.errors import ConflictError, FieldError, InvalidInputError, UnavailableError
 
 
 class PackageRejectedError(InvalidInputError):
@@ -24,3 +24,10 @@ class UploadNotKeptError(UnavailableError):
 
     code = "upload_not_kept"
     title = "The archive could not be stored"
+
+
+class VersionBeingCheckedError(ConflictError):
+    """Another archive of the same version is being checked at this moment."""
+
+    code = "version_being_checked"
+    title = "The version is being checked"

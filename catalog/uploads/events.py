@@ -15,3 +15,16 @@ class UploadReceived(EventData):
     version: str
     kind: str
     blob_digest: str
+
+
+@event("upload.rejected", version=1)
+class UploadRejected(EventData):
+    """The sandboxed checks of an upload found errors; nothing was published, and its archive is not kept."""
+
+    upload_id: UUID
+    namespace: str
+    name: str
+    version: str
+    kind: str
+    blob_digest: str
+    problems: int

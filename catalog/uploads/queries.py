@@ -5,7 +5,9 @@ from uuid import UUID
 
 from sqlmodel import Session, col, select
 
-from catalog.uploads.models import Upload
+from catalog.uploads.models import Upload, UploadState
+
+_UNFINISHED = (UploadState.RECEIVED, UploadState.CHECKED)
 
 
 def recent(session: Session, tenant_id: UUID, limit: int) -> Sequence[Upload]:
@@ -14,6 +16,25 @@ def recent(session: Session, tenant_id: UUID, limit: int) -> Sequence[Upload]:
     return session.exec(statement.order_by(col(Upload.created_at).desc()).limit(limit)).all()
 
 
-def by_id(session: Session, tenant_id: UUID, upload_id: UUID) -> Upload | None:
-    """Return one upload of the tenant."""
-    return session.exec(select(Upload).where(Upload.tenant_id == tenant_id, Upload.id == upload_id)).first()
+def by_id(session: Session, tenant_id: UUID, upload_id: UUID, *, lock: bool = False) -> Upload | None:
+    """Return one upload of the tenant, locked for the rest of the transaction where asked."""
+    statement = select(Upload).where(Upload.tenant_id == tenant_id, Upload.id == upload_id)
+    return session.exec(statement.with_for_update() if lock else statement).first()
+
+
+def unfinished(session: Session, tenant_id: UUID, namespace: str, name: str, version: str) -> Upload | None:
+    """Return the tenant's upload of a version that is neither published nor rejected yet."""
+    statement = select(Upload).where(
+        Upload.tenant_id == tenant_id,
+        Upload.namespace == namespace,
+        Upload.name == name,
+        Upload.version == version,
+        col(Upload.state).in_(_UNFINISHED),
+    )
+    return session.exec(statement).first()
+
+
+def needs_blob(session: Session, digest: str) -> bool:
+    """Tell whether an unfinished upload of any tenant needs a blob; for the system's session."""
+    statement = select(Upload.blob_digest).where(Upload.blob_digest == digest, col(Upload.state).in_(_UNFINISHED))
+    return session.exec(statement.limit(1)).first() is not None

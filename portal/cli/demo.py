@@ -26,12 +26,12 @@ from catalog.tenants.models import CreateToken
 from catalog.tenants.service import TenantService
 from portal.cli.client import Client
 from portal.cli.connection import Connection
-from portal.cli.errors import CommandError, ProblemError
+from portal.cli.errors import CommandError
 from portal.cli.installation import data_option, local_settings
 from portal.cli.local_database import local_database
 from portal.cli.output import Output
 from portal.cli.provenance import provenance_of
-from portal.cli.publish import send
+from portal.cli.publish import await_checks, send
 from portal.cli.sample_repository import PULL_REQUEST, ensure_sample_repository
 
 _EVERYWHERE = {"0.0.0.0", "::", ""}  # noqa: S104  # compared with, not bound to
@@ -114,7 +114,8 @@ def _unpublished(
 @contextmanager
 def _token(database: Database, curator: Principal) -> Iterator[str]:
     """Make a token that may publish, for as long as the block runs."""
-    request = CreateToken(name="curated assets", scopes=["assets:write", "attestations:admin"], expires_in_days=1)
+    scopes = ["assets:write", "attestations:admin", "operations:read"]
+    request = CreateToken(name="curated assets", scopes=scopes, expires_in_days=1)
     with database.tenant_session(curator.tenant_id) as session:
         made = TenantService(session).create_token(curator, request)
     try:
@@ -129,10 +130,12 @@ def _publish(connection: Connection, missing: Sequence[_Curated], output: Output
     with Client(connection) as client:
         for each in missing:
             try:
-                send(client, each.file_name, each.data, "public")
+                answer = send(client, each.file_name, each.data, "public")
+                if "operation" in answer:
+                    await_checks(client, answer, output)
                 _sign(client, *each.provenance)
                 output.line(f"Published {each.reference}.")
-            except ProblemError as error:
+            except CommandError as error:
                 refusals.append(f"{each.reference}: {error.message}")
                 refusals += error.details
     if refusals:

@@ -7,10 +7,13 @@ import click
 
 from catalog.assets.archive import ARCHIVE_SUFFIX
 from catalog.assets.check import check_archive
-from portal.cli.client import Client, connect
+from catalog.assets.findings import Finding
+from portal.cli.client import Client, connect, segment
+from portal.cli.errors import CommandError
 from portal.cli.job_identity import as_job
 from portal.cli.output import Output, json_option
 from portal.cli.packages import epoch_option, require_sound
+from portal.cli.progress import check_outcome, follow
 
 
 @click.command("publish")
@@ -34,16 +37,41 @@ def publish(path: Path, visibility: str | None, epoch: int, as_json: bool) -> No
     metadata = package.manifest.metadata if package else None
     job = as_job(f"{metadata.namespace}/{metadata.name}") if metadata else None
     name = path.name if path.is_file() else f"asset{ARCHIVE_SUFFIX}"
-    with Client(job) if job else connect() as client, output.busy("Publishing ..."):
-        answer = send(client, name, data, visibility)
+    with Client(job) if job else connect() as client:
+        with output.busy("Publishing ..."):
+            answer = send(client, name, data, visibility)
+        if "operation" in answer:
+            answer = await_checks(client, answer, output)
     output.result(answer, lambda each: _show(output, each, client.connection.url))
 
 
 def send(client: Client, name: str, data: bytes, visibility: str | None) -> dict[str, Any]:
-    """Publish an archive and return the API's answer."""
+    """Publish an archive and return the API's answer; it names an ``operation`` where the checks go on."""
     form = {"visibility": visibility} if visibility else {}
     answer: dict[str, Any] = client.post_file("/assets", "archive", name, data, form)
     return answer
+
+
+def await_checks(client: Client, accepted: dict[str, Any], output: Output) -> dict[str, Any]:
+    """Follow the checks of an upload to their end, and return what was published.
+
+    Raises ``CommandError`` with every finding where it was rejected.
+    """
+    ended = follow(client, accepted["operation"], output)
+    upload = client.get(f"/uploads/{accepted['upload']}")
+    if upload["state"] == "rejected":
+        errors = [str(Finding(**each)) for each in upload["findings"] if each["level"] == "error"]
+        raise CommandError(f"The package has {_count(errors)}; nothing was published.", details=tuple(errors))
+    check_outcome(ended)
+    reference = f"/assets/{segment(upload['namespace'])}/{segment(upload['name'])}"
+    version = client.get(f"{reference}/versions/{segment(upload['version'])}")
+    published = {key: version[key] for key in ("namespace", "name", "version", "semver", "kind")}
+    digest = f"sha256:{upload['blob_digest']}"
+    return {"created": True, **published, "digest": digest, "findings": upload["findings"]}
+
+
+def _count(errors: list[str]) -> str:
+    return "one problem" if len(errors) == 1 else f"{len(errors)} problems"
 
 
 def _show(output: Output, answer: dict[str, Any], url: str) -> None:

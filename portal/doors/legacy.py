@@ -1,6 +1,7 @@
 """The upload API that twine and uv publish speak: one wheel in a form, one line of text as the answer."""
 
 import logging
+from functools import partial
 from typing import Annotated, Any
 
 from litestar import Response, post
@@ -17,10 +18,12 @@ from catalog.providers.blobs import open_blobs
 from catalog.uploads.errors import PackageRejectedError
 from catalog.uploads.wheels import SentWheel, WheelUploads
 from portal.api.documentation import problems
+from portal.api.v1.uploads import upload_accepted
 from portal.auth.guards import declared_body, requires
-from portal.boundary import AppSettings, Caller, OpenSession, WebRequest
+from portal.boundary import AppSettings, AppThreads, Caller, OpenSession, WebRequest
 from portal.doors.tenancy import check_tenant
 from portal.problems import answer_error, describe
+from portal.publishing import Publishing
 
 LOG = logging.getLogger("slipway.portal")
 BODY = LIMITS.packed + 2 * 1024 * 1024
@@ -59,23 +62,33 @@ def _text(status: int, text: str) -> Response[Any]:
     status_code=200,
     responses={
         **problems(401, 403, 404, 413),
+        202: ResponseSpec(str, media_type="text/plain", description="Its checks go on", generate_examples=False),
         400: ResponseSpec(str, media_type="text/plain", description="Why it was refused", generate_examples=False),
     },
     exception_handlers={Exception: answer_refusal},
-    sync_to_thread=True,
 )
-def upload_wheel(
+async def upload_wheel(  # each is a part of the request
+    request: WebRequest,
     tenant: FromPath[str],
     data: Annotated[dict[str, Any], Body(media_type="multipart/form-data")],
     session: OpenSession,
     settings: AppSettings,
+    threads: AppThreads,
     principal: Caller,
 ) -> Response[str]:
-    """Publish a wheel as a component package; the same file again is accepted, other bytes under its name are not."""
+    """Publish a wheel as a component package; the same file again is accepted, other bytes under its name are not.
+
+    The answer waits for the sandboxed checks; where they take longer than 30 seconds they go on, and 202 says where.
+    """
     check_tenant(principal, tenant)
-    sent = _sent(data)
-    publication = WheelUploads(session, open_blobs(settings)).receive(principal, sent)
+    sent = await threads.run(_sent, data)
+    receive = partial(WheelUploads(session, open_blobs(settings)).receive, principal, sent)
+    publication = await Publishing(session, settings, threads, request.app.state.streams).settle(principal, receive)
     version = publication.version
+    if version is None:
+        accepted = upload_accepted(publication)
+        text = f"{accepted.namespace}/{accepted.name} {accepted.version} is being checked: {accepted.url}\n"
+        return Response(text, status_code=202, media_type=TEXT)
     verb = "Published" if publication.created else "There already"
     lines = [f"{verb}: {version.namespace}/{version.name} {version.version}"]
     lines += [f"Note: {each['message']} {each['fix']}" for each in publication.findings]

@@ -67,6 +67,12 @@ PROOF_STATES: dict[str, Look] = {
     "verified": Look("Verified", "good", "shield-check", "It was found, and is looked at daily."),
     "lapsed": Look("Lapsed", "bad", "circle-slash", "It was gone for a week and is looked for no longer."),
 }
+UPLOAD_STATES: dict[str, Look] = {
+    "received": Look("Being checked", "busy", "loader-circle", "A sandboxed worker checks it.", is_moving=True),
+    "checked": Look("Checked", "good", "circle-check", "Nothing is left to check."),
+    "published": Look("Published", "good", "circle-check"),
+    "rejected": Look("Not accepted", "bad", "circle-x", "Nothing was published."),
+}
 KINDS: dict[str, Look] = {
     "deployment-blueprint": Look("Deployment blueprint", "accent", "rocket", "What an environment is made of"),
     "pipeline-template": Look("Pipeline template", "accent", "workflow", "Build, test and release in CI"),
@@ -91,6 +97,7 @@ _FAMILIES = {
     "step": STEP_STATES,
     "version": VERSION_STATES,
     "proof": PROOF_STATES,
+    "upload": UPLOAD_STATES,
     "kind": KINDS,
     "level": LEVELS,
     "verdict": VERDICTS,

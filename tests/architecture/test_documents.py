@@ -39,6 +39,7 @@ def test_every_entry_point_loads() -> None:
         "workers",
         "events",
         "asset_kinds",
+        "upload_checks",
         "providers.scm",
         "providers.blobs",
         "providers.routers",

@@ -20,9 +20,14 @@ from catalog.tenants.service import TenantService
 from portal.__main__ import Server
 from portal.app import create_app
 from portal.auth.cookies import cookie_name
+from workers import upload_checking
+from workers.main import App
+from workers.runtime.drain import drain
+from workers.runtime.registry import registry
 
 BASE_URL = "http://127.0.0.1:8000"
 NewToken = Callable[..., str]
+Working = Callable[[], AbstractContextManager[None]]
 NewClient = Callable[..., TestClient[Litestar]]
 
 
@@ -82,6 +87,32 @@ def browser(
     client.cookies.set(cookie_name(settings), secret)
     client.headers.update({"Accept": "text/html", "Sec-Fetch-Site": "same-origin"})
     return client
+
+
+@pytest.fixture
+def working(settings: Settings) -> Working:
+    """Return what runs a worker while a block runs."""
+
+    @contextmanager
+    def run() -> Iterator[None]:
+        app = App(settings, registry([upload_checking.WORKER]))
+        end = threading.Event()
+
+        def work() -> None:
+            while not end.is_set():
+                drain(app)
+                end.wait(0.05)
+
+        thread = threading.Thread(target=work)
+        thread.start()
+        try:
+            yield
+        finally:
+            end.set()
+            thread.join()
+            app.close()
+
+    return run
 
 
 @pytest.fixture

@@ -25,7 +25,20 @@ def _doctor(data: Path, **environment: str) -> tuple[int, dict[str, dict[str, An
 def test_every_part_of_the_machine_is_reported(tmp_path: Path) -> None:
     _, findings = _doctor(tmp_path)
     assert set(findings) == {
-        *("python", "git", "pulumi", "opa", "haproxy", "isolation", "database", "redis", "front-end", "disk", "ports"),
+        *(
+            "python",
+            "git",
+            "pulumi",
+            "opa",
+            "haproxy",
+            "isolation",
+            "sandbox",
+            "database",
+            "redis",
+            "front-end",
+            "disk",
+            "ports",
+        ),
         "chromium",
     }
     assert findings["database"]["verdict"] == "found"

@@ -25,6 +25,7 @@ from workers.embedded.ports import require_free
 from workers.embedded.programs import postgres_programs, redis_program
 from workers.engine import pulumi_cli
 from workers.process_host.isolation import REASONS, Isolation, choose
+from workers.sandbox import walls
 
 GIBIBYTE = 1024**3
 _NEEDED_BYTES = 2 * GIBIBYTE
@@ -83,6 +84,14 @@ def isolation(settings: Settings) -> Sequence[Finding]:
     if kind is Isolation.NONE:
         return [Finding("isolation", Verdict.LIMITED, REASONS[kind], f"{_APT} bubblewrap")]
     return [Finding("isolation", Verdict.FOUND, REASONS[kind])]
+
+
+def sandbox(_: Settings) -> Sequence[Finding]:
+    """Find out whether publishers' content can be checked before it is published."""
+    wall = walls.choose()
+    if wall is walls.Wall.BUBBLEWRAP:
+        return [Finding("sandbox", Verdict.FOUND, walls.REASONS[wall])]
+    return [Finding("sandbox", Verdict.LIMITED, walls.REASONS[wall], f"{_APT} bubblewrap")]
 
 
 def database(settings: Settings) -> Sequence[Finding]:
@@ -162,7 +171,7 @@ def browser(_: Settings) -> Sequence[Finding]:
 
 
 CHECKS: tuple[Check, ...] = (
-    *(python, git, pulumi, opa, haproxy, isolation, database, queue),
+    *(python, git, pulumi, opa, haproxy, isolation, sandbox, database, queue),
     *(front_end, disk, ports, browser),
 )
 

@@ -1,7 +1,8 @@
-"""Run as a script by the process host: give up privileges, set limits, then become the application.
+"""Run as a script by process host and sandbox: give up privileges, set limits, then become the application.
 
 Usage: `python -I -S launch.py CONFIGURATION COMMAND...`, where CONFIGURATION is JSON: `uid` (null: keep), `umask`,
-`directory`, `limits` (bytes and counts by the name of the resource limit) and `parent` (the host's process id).
+`directory`, `limits` (bytes and counts by the name of the resource limit), `parent` (the host's process id), and
+`unshare` (flags of the namespaces to leave first; optional).
 Only the standard library is used, and little of it, because every application waits for this.
 """
 
@@ -18,6 +19,9 @@ PR_SET_NO_NEW_PRIVS = 38
 
 
 def _restrict(configuration: dict[str, Any]) -> None:
+    library = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
+    if configuration.get("unshare") and (library is None or library.unshare(configuration["unshare"])):
+        raise OSError(ctypes.get_errno(), "the network cannot be taken away")
     for name, value in configuration["limits"].items():
         number = getattr(resource, name, None)
         if number is not None:
@@ -29,9 +33,8 @@ def _restrict(configuration: dict[str, Any]) -> None:
         os.setgroups([])
         os.setgid(configuration["uid"])
         os.setuid(configuration["uid"])
-    if sys.platform == "linux":
+    if library is not None:
         # After the change of user, which clears the signal that is sent when the parent dies.
-        library = ctypes.CDLL(None, use_errno=True)
         library.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
         library.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     if os.getppid() != configuration["parent"]:

@@ -21,11 +21,16 @@ def first_uid(data: Path) -> int:
     spreads them. A container with few user ids gets a narrower spread.
     """
     spread = int.from_bytes(hashlib.sha256(str(data).encode()).digest()[:4])
-    lines = UID_MAP.read_text("ascii").splitlines() if UID_MAP.exists() else []
-    highest = max((int(start) + int(count) for start, _outside, count in map(str.split, lines)), default=WIDE_UIDS)
+    highest = highest_uid()
     if highest >= WIDE_UIDS:
         return 200_000_000 + spread % 16_384 * ENVIRONMENTS_PER_HOST
     return highest // 6 + spread % 50 * (highest // 75)
+
+
+def highest_uid() -> int:
+    """Return the first user id beyond those that exist here; a container may have few."""
+    lines = UID_MAP.read_text("ascii").splitlines() if UID_MAP.exists() else []
+    return max((int(start) + int(count) for start, _outside, count in map(str.split, lines)), default=WIDE_UIDS)
 
 
 class Table:

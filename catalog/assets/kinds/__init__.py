@@ -40,6 +40,15 @@ class AssetKind(Protocol):
         """The shape of the manifest's ``spec``."""
         ...
 
+    @property
+    def sandboxed_steps(self) -> Mapping[str, str]:
+        """The steps of the checks that a sandboxed worker makes before publishing, as titles by name.
+
+        Empty where nothing of the publisher's has to be run, rendered or unpacked: such a kind is published at once,
+        and without any worker.
+        """
+        ...
+
     def check(self, package: Package) -> Iterable[Finding]:
         """Yield what is wrong with a package whose manifest and spec have the right shape."""
         ...

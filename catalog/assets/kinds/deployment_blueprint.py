@@ -36,6 +36,7 @@ class DeploymentBlueprint:
     title = "Deployment blueprint"
     description = "What a preview environment is made of: components, wiring, outputs and how long it lives."
     spec: type[Shape] = BlueprintSpec
+    sandboxed_steps: Mapping[str, str] = {}
 
     def check(self, package: Package) -> Iterator[Finding]:
         """Yield what is wrong with components, wiring, outputs and times."""

@@ -46,6 +46,7 @@ class PipelineTemplate:
     title = "Pipeline template"
     description = "Workflows for a CI system, rendered from inputs and proposed to a repository as a pull request."
     spec: type[Shape] = PipelineSpec
+    sandboxed_steps: Mapping[str, str] = {}
 
     def check(self, package: Package) -> Iterator[Finding]:
         """Yield targets without files or with bad destinations, and files whose syntax or references are wrong."""

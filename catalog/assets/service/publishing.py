@@ -1,15 +1,19 @@
 """Namespaces, and turning a checked package into a version."""
 
+import hashlib
+import io
 from collections.abc import Sequence
 from uuid import UUID
 
 from sqlalchemy.dialects.postgresql import insert
+from sqlmodel import Session
 
-from catalog.assets import queries, rules
+from catalog.assets import queries
+from catalog.assets.artifacts import NOTHING_DERIVED, Artifact, Derived
 from catalog.assets.errors import NamespaceTakenError, VersionExistsError
 from catalog.assets.events import AssetVersionPublished
 from catalog.assets.findings import Finding
-from catalog.assets.models import Asset, AssetVersion, Namespace, VersionState, Visibility
+from catalog.assets.models import Asset, AssetVersion, Namespace, VersionArtifact, VersionState, Visibility
 from catalog.assets.package import Package
 from catalog.assets.service.reading import Reading, label
 from catalog.assets.service.usage import dependencies_of
@@ -18,6 +22,7 @@ from catalog.clock import now
 from catalog.errors import ConflictError
 from catalog.events import outbox
 from catalog.events.registry import EventData
+from catalog.providers.blobs import BlobStore
 from catalog.tenancy import Principal
 
 RESERVED_NAMESPACES = {"slipway": "slipway"}
@@ -93,14 +98,18 @@ class Publishing(Reading):
         package: Package,
         warnings: Sequence[Finding] = (),
         visibility: Visibility | None = None,
+        derived: Derived = NOTHING_DERIVED,
     ) -> AssetVersion:
         """Publish a checked package as a version of its asset; its bytes must be in the blob store.
 
-        ``visibility`` left out keeps what the asset has (private for a new one). The namespace must be the tenant's.
+        ``visibility`` left out keeps what the asset has (private for a new one). Schemas that were ``derived`` stand
+        where the package brings none. The namespace must be the tenant's.
         """
         asset = self._asset_for(principal, package)
         asset.visibility = visibility or asset.visibility
         version = _new_version(principal, asset, package, warnings)
+        version.input_schema = version.input_schema or dict(derived.input_schema or {})
+        version.output_schema = version.output_schema or dict(derived.output_schema or {})
         self._session.add(version)
         self._session.flush()
         self._session.add_all(dependencies_of(version))
@@ -108,7 +117,8 @@ class Publishing(Reading):
         self._emit(principal, version, AssetVersionPublished.model_validate(event_data(version)))
         return version
 
-    def _asset_for(self, principal: Principal, package: Package) -> Asset:
+    def require_kind(self, principal: Principal, package: Package) -> Asset | None:
+        """Return the package's asset, None where it would be a new one; raise ``ConflictError`` for another kind."""
         metadata = package.manifest.metadata
         asset = queries.own_asset(self._session, principal.tenant_id, metadata.namespace, metadata.name, lock=True)
         if asset is not None and asset.kind != package.manifest.kind:
@@ -116,6 +126,41 @@ class Publishing(Reading):
                 f"{asset.namespace}/{asset.name} is a {asset.kind}, and an asset keeps its kind. "
                 "Publish under another name."
             )
+        return asset
+
+    def keep_artifact(self, version: AssetVersion, artifact: Artifact, blobs: BlobStore) -> VersionArtifact:
+        """Keep a file that was derived from a version; raise ``BlobError`` where it cannot be stored."""
+        self.hold_blob(hashlib.sha256(artifact.data).hexdigest())
+        stored = blobs.write(io.BytesIO(artifact.data))
+        row = VersionArtifact(
+            tenant_id=version.tenant_id,
+            version_id=version.id,
+            name=artifact.name,
+            media_type=artifact.media_type,
+            blob_digest=stored.digest,
+            size=stored.size,
+        )
+        self._session.add(row)
+        self._session.flush()
+        return row
+
+    def hold_blob(self, digest: str) -> None:
+        """Hold a blob for the rest of the transaction, so that nobody takes it away while it is taken into use."""
+        queries.lock_blob(self._session, digest)
+
+    @staticmethod
+    def hold_blob_in(system: Session, digest: str) -> None:
+        """Hold a blob as `hold_blob` does, in a session of the system."""
+        queries.lock_blob(system, digest)
+
+    @staticmethod
+    def blob_in_use(system: Session, digest: str) -> bool:
+        """Tell whether a version or a derived file of any tenant needs a blob, in a session of the system."""
+        return queries.blob_in_use(system, digest)
+
+    def _asset_for(self, principal: Principal, package: Package) -> Asset:
+        metadata = package.manifest.metadata
+        asset = self.require_kind(principal, package)
         if asset is None:
             asset = Asset(
                 tenant_id=principal.tenant_id,
@@ -131,13 +176,11 @@ class Publishing(Reading):
         return asset
 
     def _refresh(self, asset: Asset, changed: AssetVersion) -> None:
-        """Let the asset's row show the version that now stands for it."""
-        rows = queries.versions(self._session, asset.tenant_id, asset.id)
-        best = rules.latest(rules.Candidate(rules.number_of(row), row.state) for row in rows)
-        asset.latest_version = best.canonical if best else None
+        """Let the asset's row show the version that now stands for it, at a cost that does not grow with versions."""
+        shown = queries.standing_version(self._session, asset.tenant_id, asset.id)
+        asset.latest_version = shown.version if shown else None
         asset.updated_at = now()
-        if best is not None:
-            shown = next(row for row in rows if row.version == best.canonical)
+        if shown is not None:
             manifest = changed.manifest if shown.id == changed.id else shown.manifest
             metadata = manifest["metadata"]
             asset.display_name = metadata["displayName"]

@@ -16,6 +16,7 @@ from catalog.assets.errors import (
 from catalog.assets.findings import printable
 from catalog.assets.life import MEANINGS
 from catalog.assets.models import (
+    ArtifactRead,
     Asset,
     AssetRead,
     AssetVersion,
@@ -112,6 +113,29 @@ class Reading:
             return blobs.read(found.blob_digest)
         except BlobError as error:
             raise ArchiveUnavailableError(f"The archive of {label(found)} cannot be served: {error}") from None
+
+    def artifacts(self, tenant_id: UUID, namespace: str, name: str, version: str = LATEST) -> list[ArtifactRead]:
+        """Return the files that the checks derived from a version, by name."""
+        found = self._version(tenant_id, namespace, name, version)
+        return [ArtifactRead.model_validate(row) for row in queries.artifacts(self._session, found.id)]
+
+    def artifact(
+        self, tenant_id: UUID, wanted: tuple[str, str, str], artifact: str, blobs: BlobStore
+    ) -> tuple[ArtifactRead, bytes]:
+        """Return one derived file of the version ``wanted`` (namespace, name, version), compared with its digest.
+
+        Raises ``AssetNotFoundError``, ``VersionStateError`` for a quarantined version, or ``ArchiveUnavailableError``.
+        """
+        found = self._version(tenant_id, *wanted)
+        if not MEANINGS[found.state].download:
+            raise VersionStateError(f"{label(found)} is in quarantine: {found.state_reason}")
+        row = next((each for each in queries.artifacts(self._session, found.id) if each.name == artifact), None)
+        if row is None:
+            raise AssetNotFoundError(f"Nothing called {printable(artifact[:100])} was derived from {label(found)}.")
+        try:
+            return ArtifactRead.model_validate(row), blobs.read(row.blob_digest)
+        except BlobError as error:
+            raise ArchiveUnavailableError(f"{row.name} of {label(found)} cannot be served: {error}") from None
 
     def _asset(self, tenant_id: UUID, namespace: str, name: str) -> Asset:
         could_exist = is_name(namespace) and is_name(name)

@@ -10,6 +10,7 @@ from portal.api.v1 import (
     releases,
     signing_keys,
     tokens,
+    uploads,
 )
 
 ROUTES = (
@@ -20,6 +21,8 @@ ROUTES = (
     assets.get_asset_version,
     assets.get_asset_archive,
     assets.get_asset_used_by,
+    assets.list_asset_artifacts,
+    assets.get_asset_artifact,
     assets.deprecate,
     assets.retire,
     assets.yank,
@@ -73,6 +76,8 @@ ROUTES = (
     tokens.list_tokens,
     tokens.get_myself,
     tokens.revoke_token,
+    uploads.list_uploads,
+    uploads.get_upload,
     events.list_events,
     events.list_dead_letters,
     events.replay_dead_letter,

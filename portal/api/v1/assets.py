@@ -13,6 +13,7 @@ from catalog.assets.archive import LIMITS
 from catalog.assets.check import asset_schema
 from catalog.assets.models import (
     Affected,
+    ArtifactRead,
     AssetRead,
     AssetVersionRead,
     ChangeVersionState,
@@ -24,12 +25,13 @@ from catalog.assets.models import (
 from catalog.assets.service import AssetService
 from catalog.providers.blobs import open_blobs
 from catalog.uploads.models import Publication
-from catalog.uploads.service import UploadService
 from portal.api.documentation import CONDITIONAL, REPLAYED, problems
 from portal.api.listing import page
+from portal.api.v1.uploads import UploadAccepted, upload_accepted
 from portal.auth.guards import PUBLISHING, requires
-from portal.boundary import AppSettings, Caller, OpenSession, WebRequest
+from portal.boundary import AppSettings, AppThreads, Caller, OpenSession, WebRequest
 from portal.idempotency import Answer
+from portal.publishing import Publishing
 
 TAGS = ["assets"]
 READ = [requires("assets:read")]
@@ -65,6 +67,12 @@ class PublishedRead(BaseModel):
     findings: list[dict[str, Any]]
 
 
+class ArtifactList(BaseModel):
+    """What was derived from a version, by name."""
+
+    items: list[ArtifactRead]
+
+
 class VersionList(BaseModel):
     """An asset's versions, newest first."""
 
@@ -83,22 +91,33 @@ class VersionList(BaseModel):
     status_code=201,
     responses={
         200: ResponseSpec(PublishedRead, description="Just these bytes were published before", generate_examples=False),
+        202: ResponseSpec(
+            UploadAccepted, description="Its checks go on; follow the operation", generate_examples=False
+        ),
         **problems(401, 403, 409, 413, 415, 422),
     },
     response_headers=REPLAYED,
-    sync_to_thread=True,
 )
-def publish_asset(
+async def publish_asset(
+    request: WebRequest,
     data: Annotated[UploadForm, Body(media_type="multipart/form-data")],
     session: OpenSession,
     settings: AppSettings,
+    threads: AppThreads,
     principal: Caller,
-) -> Answer[PublishedRead]:
-    """Publish the version that the archive's manifest names. A refusal names everything that was found, at once."""
-    service = UploadService(session, open_blobs(settings))
+) -> Response[PublishedRead]:
+    """Publish the version that the archive's manifest names. A refusal names everything that was found, at once.
+
+    Where a publisher's content has to be run, rendered or unpacked, a sandboxed worker does that: the answer waits up
+    to 30 seconds for it, and then names the operation that goes on.
+    """
+    publishing = Publishing(session, settings, threads, request.app.state.streams)
     archive = cast("BinaryIO", data.archive.file)  # it is one in all but name until Python 3.11's type stubs
-    publication = service.receive(principal, archive, data.visibility)
-    content = _published(publication)
+    publication = await publishing.publish(principal, archive, data.visibility)
+    if publication.version is None:
+        accepted: Any = upload_accepted(publication)
+        return Answer(accepted, status_code=202, headers={"Location": accepted.operation_url})
+    content = _published(publication, publication.version)
     return Answer(content, status_code=201 if publication.created else 200, headers={"Location": content.url})
 
 
@@ -230,6 +249,58 @@ def get_asset_used_by(
 
 
 @get(
+    "/assets/{namespace:str}/{name:str}/versions/{version:str}/artifacts",
+    operation_id="list_asset_artifacts",
+    summary="List what was derived from a version",
+    tags=TAGS,
+    guards=READ,
+    responses={**CONDITIONAL, **problems(401, 403, 404)},
+    sync_to_thread=True,
+)
+def list_asset_artifacts(
+    namespace: FromPath[str], name: FromPath[str], version: FromPath[str], session: OpenSession, principal: Caller
+) -> ArtifactList:
+    """Return the files that the checks derived from a version, such as the schema of its components."""
+    return ArtifactList(items=AssetService(session).artifacts(principal.tenant_id, namespace, name, version))
+
+
+@get(
+    "/assets/{namespace:str}/{name:str}/versions/{version:str}/artifacts/{artifact:str}",
+    operation_id="get_asset_artifact",
+    summary="Download what was derived from a version",
+    tags=TAGS,
+    guards=READ,
+    media_type="application/octet-stream",
+    responses={
+        200: ResponseSpec(
+            bytes, media_type="application/octet-stream", description="The file", generate_examples=False
+        ),
+        **CONDITIONAL,
+        **problems(401, 403, 404, 409),
+    },
+    sync_to_thread=True,
+)
+def get_asset_artifact(
+    namespace: FromPath[str],
+    name: FromPath[str],
+    version: FromPath[str],
+    artifact: FromPath[str],
+    session: OpenSession,
+    settings: AppSettings,
+    principal: Caller,
+) -> Response[bytes]:
+    """Return one derived file in its own media type; its digest was compared while reading and is the ETag."""
+    wanted = (namespace, name, version)
+    found, data = AssetService(session).artifact(principal.tenant_id, wanted, artifact, open_blobs(settings))
+    headers = {
+        "ETag": f'"sha256:{found.blob_digest}"',
+        "Content-Disposition": f'attachment; filename="{found.name}"',
+        "X-Content-Type-Options": "nosniff",
+    }
+    return Answer(data, media_type=found.media_type, headers=headers)
+
+
+@get(
     "/schemas/asset",
     operation_id="get_asset_schema",
     summary="Get the schema of manifests",
@@ -282,8 +353,7 @@ quarantine = _moves("quarantine", "Quarantine a version", "Neither choose nor ha
 restore = _moves("restore", "Restore a version", "Take a deprecation, yank, archiving or quarantine back.")
 
 
-def _published(publication: Publication) -> PublishedRead:
-    version = publication.version
+def _published(publication: Publication, version: AssetVersionRead) -> PublishedRead:
     return PublishedRead(
         created=publication.created,
         namespace=version.namespace,

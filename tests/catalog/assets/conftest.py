@@ -47,7 +47,7 @@ def publish(database: Database, blobs: LocalBlobs) -> Publish:
         archive = build_archive({path: PackageFile(data) for path, data in files.items()}).data
         with database.tenant_session(principal.tenant_id) as session:
             service = UploadService(session, blobs)
-            return service.receive(principal, io.BytesIO(archive), visibility).version
+            return service.receive(principal, io.BytesIO(archive), visibility).published
 
     return published
 

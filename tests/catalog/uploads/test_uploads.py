@@ -30,7 +30,7 @@ def test_a_sound_archive_becomes_a_published_version(
 ) -> None:
     archive = pack("acme", "shop-preview")
     publication = publish(acme, archive)
-    version = publication.version
+    version = publication.published
     assert publication.created
     assert publication.upload is not None
     assert publication.upload.state is UploadState.PUBLISHED
@@ -166,7 +166,7 @@ def test_two_first_publications_at_once_end_as_one_version(acme: Principal, pack
     with ThreadPoolExecutor(4) as pool:
         outcomes = [future.result() for future in [pool.submit(go) for _ in range(4)]]
     assert [outcome.created for outcome in outcomes].count(True) == 1
-    assert len({outcome.version.id for outcome in outcomes}) == 1
+    assert len({outcome.published.id for outcome in outcomes}) == 1
 
 
 def test_two_tenants_racing_for_a_namespace_end_as_one_owner(

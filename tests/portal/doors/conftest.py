@@ -4,7 +4,8 @@ import base64
 import hashlib
 import io
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from typing import Any
 
 import httpx
@@ -59,6 +60,13 @@ def send_wheel(client: Client, filename: str, data: bytes, tenant: str = "acme",
     return client.post(
         f"/t/{tenant}/legacy/", data=form, files={"content": (filename, data, "application/octet-stream")}
     )
+
+
+@pytest.fixture(autouse=True)
+def worker(working: Callable[[], AbstractContextManager[None]]) -> Iterator[None]:
+    """Run the worker that looks into wheels before they are published."""
+    with working():
+        yield
 
 
 @pytest.fixture(scope="session")

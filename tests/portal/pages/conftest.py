@@ -29,6 +29,7 @@ from catalog.operations.models import OperationRead, OperationState, Problem, St
 from catalog.stacks.models import StackResource
 from catalog.tenancy import ALL_SCOPES, Principal
 from catalog.tenants.models import NewToken, TokenRead
+from catalog.uploads.models import UploadRead, UploadState
 from portal.pages.account import TokensPage
 from portal.pages.environment_requests import RequestEnvironmentPage
 from portal.pages.environments import DestroyEnvironmentPage, EnvironmentListPage, EnvironmentPage
@@ -39,7 +40,7 @@ from portal.pages.schema_form import FormSource, build_form
 from portal.pages.session import LinkUsedPage, SignInPage
 from portal.pages.shell import Shell, Toast
 from portal.pages.static_files import StaticFiles
-from portal.pages.uploads import PublishedPage, UploadPage
+from portal.pages.uploads import PublishedPage, UploadPage, UploadStatusPage
 
 NOW = datetime(2026, 11, 23, 12, 20, 11, tzinfo=UTC)
 ID = UUID("6f1c7a52-3c6e-4a0c-9a4e-6b1a5d1f2c3d")
@@ -401,9 +402,38 @@ def _upload_pages() -> dict[str, Page]:
         ),
         "upload-conflict": UploadPage("acme", may_publish=True, problem="acme/x 1.0.0 exists with other bytes."),
         "upload-forbidden": UploadPage("acme", may_publish=False),
+        "upload-recent": UploadPage("acme", may_publish=True, recent=[_upload(state) for state in UploadState]),
+        **{f"upload-{state}": _upload_status(state, findings) for state in UploadState},
         "published": PublishedPage(version, warnings=warnings),
         "published-again": PublishedPage(version, was_there=True),
     }
+
+
+def _upload(state: UploadState) -> UploadRead:
+    return UploadRead(
+        id=ID,
+        state=state,
+        namespace="acme",
+        name="network",
+        version="1.4.0",
+        kind="component-package",
+        blob_digest="ab" * 32,
+        size=123_456,
+        findings=[],
+        operation_id=ID,
+        publisher="Ada Lovelace",
+        created_at=NOW - timedelta(seconds=9),
+        finished_at=None if state is UploadState.RECEIVED else NOW,
+    )
+
+
+def _upload_status(state: UploadState, findings: list[Finding]) -> UploadStatusPage:
+    states = {
+        UploadState.RECEIVED: OperationState.RUNNING,
+        UploadState.REJECTED: OperationState.FAILED,
+    }
+    found = {UploadState.PUBLISHED: findings[3:], UploadState.REJECTED: findings}.get(state, [])
+    return UploadStatusPage(_upload(state), operation(states.get(state, OperationState.SUCCEEDED)), found)
 
 
 def _other_pages() -> dict[str, Page]:

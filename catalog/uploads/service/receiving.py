@@ -1,4 +1,4 @@
-"""UploadService: takes an archive in, checks it, and publishes it."""
+"""The door: what needs no execution is checked at once, and what needs some is handed to a sandboxed worker."""
 
 import tempfile
 from collections.abc import Sequence
@@ -8,7 +8,10 @@ from uuid import UUID
 from sqlmodel import Session
 
 from catalog.assets.archive import LIMITS
+from catalog.assets.artifacts import NOTHING_DERIVED, Derived
 from catalog.assets.check import Checked, check_archive
+from catalog.assets.findings import Finding
+from catalog.assets.kinds import kinds
 from catalog.assets.models import AssetVersion, Visibility
 from catalog.assets.package import Package
 from catalog.assets.service import AssetService
@@ -17,19 +20,22 @@ from catalog.clock import now
 from catalog.distributions.service import DistributionService
 from catalog.errors import NotFoundError
 from catalog.events import outbox
+from catalog.operations.models import Step
+from catalog.operations.service import OperationService
 from catalog.providers.blobs import BlobError, BlobStore
 from catalog.tenancy import Principal
 from catalog.uploads import queries
-from catalog.uploads.errors import PackageRejectedError, UploadNotKeptError
+from catalog.uploads.errors import PackageRejectedError, UploadNotKeptError, VersionBeingCheckedError
 from catalog.uploads.events import UploadReceived
 from catalog.uploads.models import Publication, Upload, UploadRead, UploadState
 
+PUBLISH_STEP = "publish"
 _IN_MEMORY = 2 * 1024 * 1024
 _CHUNK = 256 * 1024
 
 
-class UploadService:
-    """One unit of work on uploads; everything but the stored bytes happens in the session's transaction."""
+class Receiving:
+    """What a publisher does with archives."""
 
     def __init__(self, session: Session, blobs: BlobStore) -> None:
         self._session = session
@@ -42,8 +48,10 @@ class UploadService:
 
         ``source`` is read once, up to the limit of an archive; ``visibility`` left out keeps what the asset has
         (private for a new one). The first publisher of a free namespace gets it. The same bytes again give the same
-        version. Raises ``PackageRejectedError`` with every finding, ``NamespaceTakenError``, ``VersionExistsError``,
-        ``ConflictError`` for another kind than the asset's, or ``UploadNotKeptError``.
+        version, or the same upload while that is being checked. A kind that has ``sandboxed_steps`` is left in state
+        ``received`` with an operation: a worker checks it once the transaction is committed, and publishes or rejects
+        it. Raises ``PackageRejectedError`` with every finding, ``NamespaceTakenError``, ``VersionExistsError``,
+        ``VersionBeingCheckedError``, ``ConflictError`` for another kind than the asset's, or ``UploadNotKeptError``.
         """
         principal.require("assets:write")
         with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY) as spooled:
@@ -68,21 +76,51 @@ class UploadService:
         published = self._assets.published(principal, package)
         if published is not None:
             self._distributions.register(principal, published, package)  # one from before there was an index
-            return self._publication(principal, published, None)
+            return self._publication(principal.tenant_id, published, None)
+        number = parse_version(metadata.version).canonical
+        under_way = queries.unfinished(self._session, principal.tenant_id, metadata.namespace, metadata.name, number)
+        if under_way is not None:
+            return _same_upload(under_way, package)
+        self._assets.require_kind(principal, package)
         self._keep(archive, package)
         upload = self._record(principal, checked, package, visibility)
-        # Kinds whose checks run a publisher's content will wait here for a sandboxed worker, in state ``received``.
-        upload.state = UploadState.CHECKED
-        version = self._assets.publish(principal, package, checked.warnings, visibility)
+        steps = kinds()[upload.kind].sandboxed_steps
+        if steps:
+            announced = [Step(name=name, title=title) for name, title in steps.items()]
+            announced.append(Step(name=PUBLISH_STEP, title="Publish the version"))
+            operation = OperationService(self._session).start(
+                upload.tenant_id, "upload.check", f"uploads/{upload.id}", announced, principal.name
+            )
+            upload.operation_id = operation.id
+            self._session.add(upload)
+            self._session.flush()
+            return Publication(created=True, version=None, findings=[], upload=UploadRead.model_validate(upload))
+        version = self._publish(principal, upload, package, checked.warnings, NOTHING_DERIVED)
+        return self._publication(principal.tenant_id, version, upload)
+
+    def _publish(
+        self,
+        principal: Principal,
+        upload: Upload,
+        package: Package,
+        warnings: Sequence[Finding],
+        derived: Derived,
+    ) -> AssetVersion:
+        """Turn an upload whose checks found no error into a version: the one place where that happens."""
+        version = self._assets.publish(principal, package, warnings, upload.visibility, derived)
         self._distributions.register(principal, version, package)
+        for artifact in derived.artifacts:
+            self._assets.keep_artifact(version, artifact, self._blobs)
         upload.state = UploadState.PUBLISHED
         upload.version_id = version.id
         upload.finished_at = now()
+        upload.findings = [finding.as_json() for finding in warnings]
         self._session.add(upload)
         self._session.flush()
-        return self._publication(principal, version, upload)
+        return version
 
     def _keep(self, archive: BinaryIO, package: Package) -> None:
+        self._assets.hold_blob(package.archive.blob)
         archive.seek(0)
         try:
             stored = self._blobs.write(archive)
@@ -107,6 +145,7 @@ class UploadService:
             findings=[finding.as_json() for finding in checked.findings],
             publisher=principal.name,
             origin=dict(principal.origin) or None,
+            actor=principal.actor,
         )
         self._session.add(upload)
         self._session.flush()
@@ -122,8 +161,8 @@ class UploadService:
         outbox.append(self._session, data, tenant_id=upload.tenant_id, subject=subject, actor=principal.actor)
         return upload
 
-    def _publication(self, principal: Principal, version: AssetVersion, upload: Upload | None) -> Publication:
-        read = self._assets.get_version(principal.tenant_id, version.namespace, version.name, version.version)
+    def _publication(self, tenant_id: UUID, version: AssetVersion, upload: Upload | None) -> Publication:
+        read = self._assets.get_version(tenant_id, version.namespace, version.name, version.version)
         return Publication(
             created=upload is not None,
             version=read,
@@ -137,10 +176,34 @@ class UploadService:
 
     def get(self, tenant_id: UUID, upload_id: UUID) -> UploadRead:
         """Return one upload; raise ``NotFoundError`` where the tenant has none of that id."""
-        found = queries.by_id(self._session, tenant_id, upload_id)
+        return UploadRead.model_validate(self._upload(tenant_id, upload_id))
+
+    def outcome(self, tenant_id: UUID, upload_id: UUID) -> Publication:
+        """Return what has come of an upload so far; ``version`` is None while its checks wait or run.
+
+        Raises ``PackageRejectedError`` where the checks found errors, ``NotFoundError`` where there is no such upload.
+        """
+        upload = self._upload(tenant_id, upload_id)
+        if upload.state is UploadState.REJECTED:
+            raise PackageRejectedError([Finding(**finding) for finding in upload.findings])
+        if upload.version_id is None:
+            return Publication(created=True, version=None, findings=[], upload=UploadRead.model_validate(upload))
+        return self._publication(tenant_id, self._assets.version_by_id(tenant_id, upload.version_id), upload)
+
+    def _upload(self, tenant_id: UUID, upload_id: UUID, *, lock: bool = False) -> Upload:
+        found = queries.by_id(self._session, tenant_id, upload_id, lock=lock)
         if found is None:
             raise NotFoundError(f"There is no upload {upload_id}.")
-        return UploadRead.model_validate(found)
+        return found
+
+
+def _same_upload(upload: Upload, package: Package) -> Publication:
+    if upload.blob_digest != package.archive.blob:
+        raise VersionBeingCheckedError(
+            f"{upload.namespace}/{upload.name} {upload.version} is being checked with other content. Wait for its "
+            "outcome, or raise the version."
+        )
+    return Publication(created=True, version=None, findings=[], upload=UploadRead.model_validate(upload))
 
 
 def _gather(source: BinaryIO, into: BinaryIO) -> None:

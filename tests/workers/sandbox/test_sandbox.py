@@ -1,0 +1,265 @@
+"""What a publisher's content can do in the sandbox: its work, and nothing else."""
+
+import os
+import socket
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from workers.sandbox import MIB, Outcome, SandboxError, SandboxLimits, Stopped, Task
+from workers.sandbox.run import Sandbox
+from workers.sandbox.walls import Wall, choose, enclose
+
+SMALL = SandboxLimits(
+    wall_seconds=20,
+    cpu_seconds=10,
+    memory_bytes=256 * MIB,
+    output_bytes=MIB,
+    disk_bytes=16 * MIB,
+    file_bytes=4 * MIB,
+    files=500,
+    processes=16,
+)
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Sandbox:
+    """Return the sandbox as checks have it."""
+    return Sandbox()
+
+
+def python(sandbox: Sandbox, source: str, limits: SandboxLimits = SMALL, **task: object) -> Outcome:
+    given = Task(["python", "-I", "-c", source], limits=limits, **task)  # type: ignore[arg-type]  # fields by name
+    return sandbox.run(given)
+
+
+def test_the_machine_of_the_tests_has_bubblewrap(sandbox: Sandbox) -> None:
+    """The properties below are those of the best wall; where it is missing, `slipway doctor` says so."""
+    assert sandbox.wall is Wall.BUBBLEWRAP
+    assert choose() is Wall.BUBBLEWRAP
+
+
+def test_files_go_in_and_results_come_out(sandbox: Sandbox) -> None:
+    source = "open('out/b', 'wb').write(open('in/a', 'rb').read() * 2); print('done')"
+    files = {"in/a": b"ab", "out/keep": b""}
+    outcome = python(sandbox, source, files=files, collect=["out/b", "out/missing"])
+    assert outcome.succeeded, outcome
+    assert outcome.output == b"done\n"
+    assert outcome.files == {"out/b": b"abab"}
+
+
+def test_it_is_told_nothing(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SLIPWAY_MASTER_KEY", "secret")
+    outcome = python(sandbox, "import os; print(dict(os.environ))", environment={"GIVEN": "yes"})
+    assert b"GIVEN" in outcome.output
+    assert b"secret" not in outcome.output
+    assert b"SLIPWAY" not in outcome.output
+
+
+@pytest.fixture
+def secret(tmp_path: Path) -> Path:
+    """Keep a secret where Slipway's data may lie, open to every user."""
+    tmp_path.chmod(0o755)
+    path = tmp_path / "master.key"
+    path.write_text("secret")
+    path.chmod(0o644)
+    return path
+
+
+def test_it_reads_neither_secrets_nor_our_data(sandbox: Sandbox, secret: Path) -> None:
+    hidden = ["/etc/shadow", "/etc/passwd", "/root/.bashrc", str(secret), str(Path(__file__)), "/proc/1/environ"]
+    source = f"""
+for path in {hidden!r}:
+    try:
+        open(path).read()
+        print("READ", path)
+    except OSError as error:
+        print(error.errno)
+"""
+    outcome = python(sandbox, source)
+    assert outcome.succeeded, outcome
+    assert b"READ" not in outcome.output
+
+
+def test_it_writes_nowhere_but_in_its_folder(sandbox: Sandbox) -> None:
+    places = ["/x", "/usr/x", "/usr/bin/python3", "/dev/x", "/etc/x", "/root/x", f"{sys.prefix}/x", "/proc/sys/x"]
+    source = f"""
+for path in {places!r}:
+    try:
+        open(path, "w").write("x")
+        print("WROTE", path)
+    except OSError as error:
+        print(error.errno)
+"""
+    outcome = python(sandbox, source)
+    assert outcome.succeeded, outcome
+    assert b"WROTE" not in outcome.output
+
+
+def test_it_is_another_user_without_privileges(sandbox: Sandbox) -> None:
+    source = """
+import os
+print(os.getuid() != 0 and not os.getgroups())
+for line in open("/proc/self/status"):
+    if line.startswith(("CapEff", "CapPrm", "CapBnd", "NoNewPrivs")): print(line.split()[1].lstrip("0") or "0")
+try: os.setuid(0); print("ROOT")
+except OSError: pass
+"""
+    outcome = python(sandbox, source)
+    lines = outcome.output.decode().split()
+    assert "ROOT" not in lines
+    if os.geteuid() == 0:
+        assert lines[0] == "True"
+    assert set(lines[1:3]) == {"0"}, outcome  # the capabilities that it has, and those that it could take
+    assert "1" in lines[3:]  # no new privileges
+
+
+@pytest.fixture
+def listener() -> Iterator[int]:
+    """Listen on this machine, as the database does."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield int(server.getsockname()[1])
+
+
+def test_there_is_no_network(sandbox: Sandbox, listener: int) -> None:
+    source = f"""
+import socket
+for address in (("127.0.0.1", {listener}), ("10.255.255.1", 80), ("8.8.8.8", 53)):
+    try:
+        socket.create_connection(address, timeout=3)
+        print("CONNECTED", address)
+    except OSError as error:
+        print(error.errno)
+"""
+    outcome = python(sandbox, source)
+    assert outcome.succeeded, outcome
+    assert b"CONNECTED" not in outcome.output
+
+
+def test_it_sees_no_other_process(sandbox: Sandbox) -> None:
+    outcome = python(sandbox, "import os; print(sorted(int(p) for p in os.listdir('/proc') if p.isdigit()))")
+    assert len(eval(outcome.output)) <= 3  # noqa: S307  # a list of numbers
+
+
+def test_an_endless_loop_ends(sandbox: Sandbox) -> None:
+    outcome = python(sandbox, "while True: pass", SandboxLimits(wall_seconds=1.5))
+    assert outcome.stopped is Stopped.TIME
+    assert outcome.seconds < 10
+    assert outcome.reason(SandboxLimits(wall_seconds=1.5)) == "it took longer than 1.5 s"
+
+
+def test_processor_time_is_limited_too(sandbox: Sandbox) -> None:
+    outcome = python(sandbox, "while True: pass", SandboxLimits(wall_seconds=30, cpu_seconds=1))
+    assert not outcome.succeeded
+    assert outcome.stopped is None
+    assert outcome.seconds < 20
+
+
+@pytest.mark.parametrize(
+    "source",
+    ["x = bytearray(2**30)", "import os\nfor _ in range(8): os.fork()\nx = b'x' * 2**27\nimport time; time.sleep(20)"],
+    ids=["one process", "many processes"],
+)
+def test_memory_is_limited(sandbox: Sandbox, source: str) -> None:
+    outcome = python(sandbox, source)
+    assert not outcome.succeeded
+    assert outcome.seconds < 18
+
+
+def test_a_fork_bomb_is_contained(sandbox: Sandbox) -> None:
+    mark = f"bomb-{os.getpid()}-{time.monotonic_ns()}"
+    source = f"import os\nmark = {mark!r}\nwhile True:\n    try: os.fork()\n    except OSError: pass"
+    outcome = python(sandbox, source, SandboxLimits(wall_seconds=2, processes=16))
+    assert outcome.stopped is not None
+    assert [each for each in psutil.process_iter(["cmdline"]) if mark in " ".join(each.info["cmdline"] or [])] == []
+
+
+def test_what_it_leaves_in_the_background_is_ended(sandbox: Sandbox) -> None:
+    mark = f"stray-{os.getpid()}-{time.monotonic_ns()}"
+    source = f"""
+import subprocess, sys
+command = [sys.executable, "-c", "import time; time.sleep(60)", {mark!r}]
+subprocess.Popen(command, start_new_session=True, stdin=subprocess.DEVNULL)
+print("gone")
+"""
+    outcome = python(sandbox, source)
+    assert outcome.output == b"gone\n"
+    assert outcome.seconds < 15
+    assert [each for each in psutil.process_iter(["cmdline"]) if mark in " ".join(each.info["cmdline"] or [])] == []
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "n = 0\nwhile True:\n    open(f'f{n}', 'wb').write(b'x' * 2**20); n += 1",
+        "n = 0\nwhile True:\n    open(f'f{n}', 'wb'); n += 1",
+    ],
+    ids=["large files", "many files"],
+)
+def test_the_disk_is_not_filled(sandbox: Sandbox, source: str) -> None:
+    outcome = python(sandbox, source)
+    assert outcome.stopped is Stopped.DISK
+
+
+@pytest.mark.parametrize("place", ["/tmp", "/dev/shm"])
+def test_scratch_space_is_small(sandbox: Sandbox, place: str) -> None:
+    source = f"n = 0\nwhile n < 300:\n    open(f'{place}/f{{n}}', 'wb').write(b'x' * 2**20); n += 1"
+    outcome = python(sandbox, source)
+    assert outcome.status == 1
+    assert b"OSError" in outcome.errors or b"PermissionError" in outcome.errors
+
+
+def test_one_file_is_limited(sandbox: Sandbox) -> None:
+    outcome = python(sandbox, "open('f', 'wb').write(b'x' * 2**23)")
+    assert not outcome.succeeded
+
+
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+def test_endless_output_is_cut(sandbox: Sandbox, stream: str) -> None:
+    outcome = python(sandbox, f"import sys\nwhile True: sys.{stream}.write('x' * 65536)")
+    assert outcome.stopped is Stopped.OUTPUT
+    assert max(len(outcome.output), len(outcome.errors)) <= MIB
+
+
+def test_links_are_not_followed_when_results_are_taken_out(sandbox: Sandbox, secret: Path) -> None:
+    source = f"""
+import os
+os.symlink({str(secret)!r}, "result")
+os.symlink({str(secret.parent)!r}, "folder")
+os.mkfifo("pipe")
+"""
+    outcome = python(sandbox, source, collect=["result", f"folder/{secret.name}", "pipe"])
+    assert outcome.succeeded, outcome
+    assert outcome.files == {}
+
+
+def test_nothing_is_written_outside_the_folder_when_it_is_filled(sandbox: Sandbox) -> None:
+    with pytest.raises(SandboxError):
+        python(sandbox, "", files={"../x": b""})
+
+
+def test_a_folder_that_was_closed_is_removed_all_the_same(sandbox: Sandbox, tmp_path: Path) -> None:
+    source = "import os; os.makedirs('a/b'); open('a/b/c', 'w').close(); os.chmod('a/b', 0); os.chmod('a', 0)"
+    before = set(Path("/tmp").glob("slipway-sandbox-*"))
+    assert python(sandbox, source).succeeded
+    assert set(Path("/tmp").glob("slipway-sandbox-*")) <= before
+    assert tmp_path.exists()
+
+
+def test_a_run_can_be_stopped(sandbox: Sandbox) -> None:
+    stop = threading.Event()
+    threading.Timer(0.5, stop.set).start()
+    outcome = sandbox.run(Task(["python", "-I", "-c", "import time; time.sleep(30)"]), stop.is_set)
+    assert outcome.stopped is Stopped.CANCELLED
+
+
+def test_without_a_wall_nothing_runs(tmp_path: Path) -> None:
+    with pytest.raises(SandboxError, match="install bubblewrap"):
+        enclose(Wall.REFUSED, ["true"], tmp_path, (), SMALL)
+    with pytest.raises(SandboxError):
+        Sandbox(Wall.REFUSED).run(Task(["true"]))

@@ -1,0 +1,71 @@
+"""The sandboxed checks of uploads: one module per asset kind with a ``CHECK``, found by entry point."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+from catalog.assets.artifacts import NOTHING_DERIVED, Derived
+from catalog.assets.findings import Finding
+from catalog.assets.package import Package
+from catalog.discovery import discover
+from catalog.settings import Settings
+from workers.sandbox import Outcome, Task
+
+GROUP = "slipway.upload_checks"
+
+
+class CheckNotPossibleError(Exception):
+    """A check could not be carried out for a reason that is not the package's; one line for its publisher."""
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What a check works with.
+
+    ``run`` runs a task in the sandbox (raises ``SandboxError``), ``step`` tells the upload's readers which of the
+    kind's ``sandboxed_steps`` has begun (with a few words where that helps), ``log`` writes a line that they see.
+    """
+
+    settings: Settings
+    run: Callable[[Task], Outcome]
+    step: Callable[..., None]
+    log: Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a check found, and what it derived where there are no errors."""
+
+    findings: Sequence[Finding] = ()
+    derived: Derived = field(default=NOTHING_DERIVED)
+
+
+@runtime_checkable
+class SandboxedCheck(Protocol):
+    """The check of one kind that runs, renders or unpacks a publisher's content, always through ``bench.run``.
+
+    ``name`` is the kind's. A check may be repeated, so it keeps nothing; it raises ``CheckNotPossibleError`` where
+    something of the machine is missing, and never for what a package contains.
+    """
+
+    @property
+    def name(self) -> str:
+        """The name of the asset kind."""
+        ...
+
+    def check(self, package: Package, bench: Bench) -> Result:
+        """Check a package whose manifest, schemas and paths are sound already."""
+        ...
+
+
+@cache
+def checks() -> Mapping[str, SandboxedCheck]:
+    """Return every installed check by the kind's name; raise ``DiscoveryError`` where one is broken."""
+    return discover(GROUP, "CHECK", SandboxedCheck)
+
+
+def program(name: str) -> Path:
+    """Return the path of one of the programs that checks run inside the sandbox."""
+    return Path(__file__).parent / "programs" / f"{name}.py"
