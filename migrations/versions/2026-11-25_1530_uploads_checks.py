@@ -11,12 +11,11 @@ branch_labels = None
 depends_on = None
 
 # Whether anybody needs a blob is asked across tenants before it is taken away; nothing but that can be read.
-USES = {"asset_versions": "blob_digest", "version_artifacts": "blob_digest", "uploads": "blob_digest, state"}
+USES = {"version_artifacts": "blob_digest", "uploads": "blob_digest, state"}
 OF_VISIBLE_VERSION = "EXISTS (SELECT 1 FROM asset_versions AS v WHERE v.id = version_id)"
 
 
 def upgrade() -> None:
-    op.create_unique_constraint("uq_asset_versions_tenant_id_id", "asset_versions", ["tenant_id", "id"])
     op.create_table(
         "version_artifacts",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -54,15 +53,15 @@ def upgrade() -> None:
     for table, columns in USES.items():
         for statement in open_to_system(table, f"SELECT ({columns})"):
             op.execute(statement)
+    op.execute("GRANT SELECT (blob_digest) ON asset_versions TO slipway_system")
 
 
 def downgrade() -> None:
     op.drop_table("version_artifacts")
-    for table in ("asset_versions", "uploads"):
-        op.execute(f"REVOKE SELECT ({USES[table]}) ON {table} FROM slipway_system")  # noqa: S608  # constants only
-        op.execute(f"DROP POLICY {table}_system ON {table}")
+    op.execute("REVOKE SELECT (blob_digest) ON asset_versions FROM slipway_system")
+    op.execute("REVOKE SELECT (blob_digest, state) ON uploads FROM slipway_system")
+    op.execute("DROP POLICY uploads_system ON uploads")
     op.drop_index("ix_uploads_blob_digest", "uploads")
     op.drop_index("ix_uploads_unfinished", "uploads")
     op.drop_column("uploads", "actor")
     op.drop_column("uploads", "operation_id")
-    op.drop_constraint("uq_asset_versions_tenant_id_id", "asset_versions")
