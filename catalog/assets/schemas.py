@@ -95,7 +95,7 @@ def _check_defaults(schema: dict[str, Any], path: str) -> list[Finding]:
     for pointer, part in _subschemas(schema, ""):
         if "default" not in part:
             continue
-        alone = {**part, "$defs": schema.get("$defs", {})} if "$ref" in part else part
+        alone = {**part, "$defs": schema.get("$defs", {})}
         for error in field_errors(alone, part["default"]):
             message = f"The default at {pointer}{error.pointer} does not fit its own schema: {error.detail}"
             findings.append(Finding("schema-default", path, None, message, "Correct the default."))
@@ -167,7 +167,8 @@ def _matcher(pattern: str) -> TypeAdapter[str] | None:
         return None
 
 
-def _matches(pattern: str, text: str) -> bool:
+def matches(pattern: str, text: str) -> bool:
+    """Tell whether a publisher's pattern is found in a text, in linear time; one that cannot be used never is."""
     matcher = _matcher(pattern)
     if matcher is None:
         return False
@@ -179,7 +180,7 @@ def _matches(pattern: str, text: str) -> bool:
 
 
 def _check_pattern(_validator: Any, pattern: str, instance: Any, _schema: Any) -> Iterator[ValidationError]:
-    if isinstance(instance, str) and not _matches(pattern, instance):
+    if isinstance(instance, str) and not matches(pattern, instance):
         yield ValidationError(f"does not match {pattern}")
 
 
@@ -190,7 +191,7 @@ def _check_pattern_properties(
         return
     for pattern, subschema in patterns.items():
         for name, value in instance.items():
-            if _matches(pattern, name):
+            if matches(pattern, name):
                 yield from validator.descend(value, subschema, path=name, schema_path=pattern)
 
 
@@ -221,7 +222,9 @@ def _counted(
 _CHECKS = {**Draft202012Validator.VALIDATORS, "pattern": _check_pattern, "patternProperties": _check_pattern_properties}
 # jsonschema leaves extend untyped.
 _VALIDATOR = extend(Draft202012Validator, {name: _counted(name, check) for name, check in _CHECKS.items()})  # type: ignore[no-untyped-call]
-_FORMATS = FormatChecker(("date", "time", "date-time", "email", "ipv4", "ipv6", "uuid", "uri", "duration", "hostname"))
+FORMAT_NAMES = ("date", "time", "date-time", "email", "ipv4", "ipv6", "uuid", "uri", "duration", "hostname")
+"""The formats that are asserted; any other is a remark."""
+_FORMATS = FormatChecker(FORMAT_NAMES)
 
 
 def field_errors(schema: Mapping[str, Any], value: Any) -> list[FieldError]:
@@ -248,9 +251,7 @@ def _field_errors(error: ValidationError) -> Iterator[FieldError]:
     elif error.validator == "additionalProperties" and schema["additionalProperties"] is False:
         known = schema.get("properties", {})
         for name in value:
-            if name not in known and not any(
-                _matches(pattern, name) for pattern in schema.get("patternProperties", {})
-            ):
+            if name not in known and not any(matches(pattern, name) for pattern in schema.get("patternProperties", {})):
                 yield FieldError(f"{pointer}/{escape(name)}", _unknown(name, list(known)))
     else:
         yield FieldError(pointer, _sentence(error))

@@ -19,6 +19,24 @@ class PackageRejectedError(InvalidInputError):
         self.findings = tuple(findings)
 
 
+class IncompatibleVersionError(PackageRejectedError):
+    """The version's number says that nothing breaks, and something does; ``honest`` is the number that says so.
+
+    Each of ``errors`` points to the input or output at fault: ``/inputs/region``.
+    """
+
+    code = "incompatible_version"
+    title = "The version breaks what its number promises"
+
+    def __init__(self, findings: Sequence[Finding], pointers: Sequence[str], honest: str) -> None:
+        super().__init__(findings)
+        self.detail = f"It breaks what uses the version before. Publish it as {honest}, or take the changes back."
+        self.errors = tuple(
+            FieldError(pointer, finding.message) for pointer, finding in zip(pointers, findings, strict=True)
+        )
+        self.honest = honest
+
+
 class UploadNotKeptError(UnavailableError):
     """The archive could not be stored."""
 

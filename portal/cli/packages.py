@@ -13,6 +13,7 @@ from catalog.assets.findings import Finding
 from catalog.assets.kinds import kinds
 from catalog.assets.references import is_name
 from portal.cli.client import connect
+from portal.cli.compare import Comparison, compare_with
 from portal.cli.errors import CommandError
 from portal.cli.output import Output, json_option
 from portal.cli.provenance import BUNDLE_SUFFIX, signed_provenance
@@ -66,14 +67,35 @@ def init(kind: str, directory: Path, namespace: str | None, name: str | None, as
 
 @click.command("check")
 @_folder
+@click.option(
+    "--against",
+    metavar="NS/NAME[@VERSION]",
+    help="Compare with this published version as well; without @VERSION with the one before.",
+)
 @json_option
-def check(directory: Path, as_json: bool) -> None:  # noqa: FBT001  # click passes options by name
-    """Check the asset in DIRECTORY and print every finding; exit 1 where one would keep it from being published."""
+def check(directory: Path, against: str | None, as_json: bool) -> None:  # noqa: FBT001  # click passes options by name
+    """Check the asset in DIRECTORY and print every finding; exit 1 where one would keep it from being published.
+
+    --against says what changed, which of it breaks, and the lowest version number that would be honest.
+    """
     output = Output(as_json=as_json)
     checked, _ = check_directory(directory)
-    output.result(report(checked), lambda _: show_findings(output, checked))
+    compared = None if against is None or checked.errors else compare_with(checked, against)
+    document = report(checked) | ({} if compared is None else {"comparison": compared.as_json()})
+    output.result(document, lambda _: _show_check(output, checked, compared))
     if checked.errors:
         raise CommandError(_count(checked))
+    if compared is not None and compared.is_refused:
+        raise CommandError(
+            f"It breaks what uses {compared.before}, and its number does not say so.",
+            f"Publish it as {compared.honest}, or take the changes back.",
+        )
+
+
+def _show_check(output: Output, checked: Checked, compared: Comparison | None) -> None:
+    show_findings(output, checked)
+    if compared is not None:
+        compared.show(output)
 
 
 @click.command("build")

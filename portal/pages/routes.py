@@ -2,6 +2,7 @@
 
 from portal.pages import (
     account,
+    comparison,
     environment_requests,
     environments,
     home,
@@ -15,6 +16,7 @@ from portal.pages import (
 PAGES = (
     *home.ROUTES,
     *marketplace.ROUTES,
+    *comparison.ROUTES,
     *uploads.ROUTES,
     *environment_requests.ROUTES,
     *environments.ROUTES,

@@ -15,6 +15,7 @@ from sqlmodel import Session
 from catalog.assets.archive import LIMITS
 from catalog.assets.findings import Finding, in_order
 from catalog.assets.models import AssetVersionRead, Visibility
+from catalog.assets.service import AssetService
 from catalog.errors import ConflictError
 from catalog.operations.models import OperationRead
 from catalog.operations.service import OperationService, read
@@ -101,6 +102,7 @@ class PublishedPage(Page):
     version: AssetVersionRead
     warnings: Sequence[Mapping[str, Any]] = ()
     was_there: bool = False
+    before: str | None = None
 
     @property
     def display_name(self) -> str:
@@ -154,7 +156,9 @@ def upload(
         return Redirect(path=f"/uploads/{publication.upload.id}", status_code=303)
     if publication.version is None:
         raise ValueError("an upload without a version is being checked")
-    published = PublishedPage(publication.version, publication.findings, was_there=not publication.created)
+    version = publication.version
+    before = AssetService(session).version_before(principal.tenant_id, version.namespace, version.name, version.version)
+    published = PublishedPage(version, publication.findings, was_there=not publication.created, before=before)
     return renderer_of(request).respond(request, published, status_code=201 if publication.created else 200)
 
 

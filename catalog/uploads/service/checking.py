@@ -17,6 +17,7 @@ from catalog.operations.service import OperationService
 from catalog.providers.blobs import BlobStore
 from catalog.tenancy import Principal
 from catalog.uploads import queries
+from catalog.uploads.errors import PackageRejectedError
 from catalog.uploads.events import UploadRejected
 from catalog.uploads.models import CheckPlan, Upload, UploadState
 from catalog.uploads.service.receiving import PUBLISH_STEP, Receiving
@@ -60,7 +61,8 @@ class Checking(Receiving):
                 self._publish(publisher, upload, package, warnings_of(findings), derived)
         except (ConflictError, InvalidInputError) as error:
             self._session.refresh(upload)
-            return self._reject(upload, [*findings, Finding(error.code, "", None, error.detail, "")])
+            reasons = error.findings if isinstance(error, PackageRejectedError) else ()
+            return self._reject(upload, [*findings, *(reasons or [Finding(error.code, "", None, error.detail, "")])])
         if upload.operation_id is not None:
             operations.finish(tenant_id, upload.operation_id, OperationState.SUCCEEDED)
         return upload.state

@@ -27,6 +27,7 @@ from catalog.tenancy import Principal
 from catalog.uploads import queries
 from catalog.uploads.errors import PackageRejectedError, UploadNotKeptError, VersionBeingCheckedError
 from catalog.uploads.events import UploadReceived
+from catalog.uploads.gate import check_promise
 from catalog.uploads.models import Publication, Upload, UploadRead, UploadState
 
 PUBLISH_STEP = "publish"
@@ -50,7 +51,8 @@ class Receiving:
         (private for a new one). The first publisher of a free namespace gets it. The same bytes again give the same
         version, or the same upload while that is being checked. A kind that has ``sandboxed_steps`` is left in state
         ``received`` with an operation: a worker checks it once the transaction is committed, and publishes or rejects
-        it. Raises ``PackageRejectedError`` with every finding, ``NamespaceTakenError``, ``VersionExistsError``,
+        it. Raises ``PackageRejectedError`` with every finding, ``IncompatibleVersionError`` where the number
+        promises more than the version keeps, ``NamespaceTakenError``, ``VersionExistsError``,
         ``VersionBeingCheckedError``, ``ConflictError`` for another kind than the asset's, or ``UploadNotKeptError``.
         """
         principal.require("assets:write")
@@ -107,6 +109,7 @@ class Receiving:
         derived: Derived,
     ) -> AssetVersion:
         """Turn an upload whose checks found no error into a version: the one place where that happens."""
+        warnings = [*warnings, *check_promise(self._assets.verdict(principal.tenant_id, package, derived))]
         version = self._assets.publish(principal, package, warnings, upload.visibility, derived)
         self._distributions.register(principal, version, package)
         for artifact in derived.artifacts:

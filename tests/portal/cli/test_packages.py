@@ -116,3 +116,22 @@ def test_a_folder_that_is_not_there_is_named(slipway: Slipway, tmp_path: Path) -
     done = slipway("asset", "check", tmp_path / "nowhere")
     assert done.returncode == 1
     assert "nowhere" in done.stderr
+
+
+def test_a_check_compares_with_what_was_published(slipway: Slipway, signed_in: dict[str, str], blueprint: Path) -> None:
+    schema = json.loads((blueprint / "inputs.schema.json").read_text())
+    schema["required"] = ["greeting"]
+    del schema["properties"]["greeting"]["default"]
+    (blueprint / "inputs.schema.json").write_text(json.dumps(schema))
+    manifest = blueprint / "asset.yaml"
+    manifest.write_text(manifest.read_text().replace("version: 0.1.0", "version: 0.1.1"))
+    done = slipway("asset", "check", blueprint, "--against", "acme/my-preview", env=signed_in)
+    assert done.returncode == 1
+    assert "inputs/greeting: It has to be given now, because its default is gone." in done.stdout
+    assert "Publish it as 0.2.0" in done.stderr
+    report = slipway("asset", "check", blueprint, "--against", "acme/my-preview@0.1.0", "--json", env=signed_in)
+    comparison = json.loads(report.stdout)["comparison"]
+    assert (comparison["needed"], comparison["honest"], comparison["refused"]) == ("major", "0.2.0", True)
+    manifest.write_text(manifest.read_text().replace("version: 0.1.1", "version: 0.2.0"))
+    assert slipway("asset", "check", blueprint, "--against", "acme/my-preview", env=signed_in).returncode == 0
+    assert slipway("publish", blueprint, env=signed_in).returncode == 0
