@@ -29,11 +29,12 @@ from catalog.errors import (
 )
 from catalog.gating import PolicyRefusedError, Violation
 from portal.boundary import WebRequest
+from portal.oci_errors import OCI_DOOR, answer_oci, oci_challenge
 from portal.pages.render import ErrorPage, Renderer
 
 LOG = logging.getLogger("slipway.portal")
 PROBLEM_JSON = "application/problem+json"
-DOORS = ("/t/", "/v2/")
+DOORS = ("/t/", "/v2")
 """The standard doors, where other people's clients come in."""
 TYPE_PREFIX = "urn:slipway:problem:"
 API_PREFIXES = ("/api/", "/hooks/", "/health/", "/metrics", *DOORS)
@@ -65,6 +66,9 @@ class ProblemDetails(BaseModel):
         default_factory=list, description="What policies found, where they refused; else empty."
     )
     evaluation: UUID | None = Field(default=None, description="The record of the evaluation that refused.")
+    causes: list[dict[str, Any]] = Field(
+        default_factory=list, description="Which requirements contradict each other where resolving fails; else empty."
+    )
     correlation_id: str = Field(default="", examples=["6f1c7a52-3c6e-4a0c-9a4e-6b1a5d1f2c3d"])
 
 
@@ -90,6 +94,8 @@ def answer_error(request: WebRequest, error: Exception) -> Response[Any]:
     """Return the answer for any error: what it is to the caller, and nothing more."""
     problem = describe(request, error)
     headers = _headers(request, error, problem.status)
+    if request.scope["path"].startswith(OCI_DOOR):
+        return answer_oci(request, problem, headers)
     if not wants_page(request):
         return Response(content=problem, status_code=problem.status, media_type=PROBLEM_JSON, headers=headers)
     if problem.status == 401:
@@ -153,6 +159,7 @@ def describe(request: WebRequest, error: Exception) -> ProblemDetails:
         findings=findings,
         violations=list(verdict.violations) if verdict else [],
         evaluation=verdict.evaluation if verdict else None,
+        causes=[each.model_dump(mode="json") for each in getattr(error, "causes", ())],
         correlation_id=correlation,
     )
 
@@ -205,6 +212,8 @@ def _headers(request: WebRequest, error: Exception, status: int) -> dict[str, st
         # Clients of the standard doors send a password only where Basic is asked for.
         scheme = "Basic" if request.scope["path"].startswith(DOORS) else "Bearer"
         headers["WWW-Authenticate"] = f'{scheme} realm="slipway"'
+        if request.scope["path"].startswith(OCI_DOOR):
+            headers["WWW-Authenticate"] = oci_challenge(request)
     if status == 503:
         headers.setdefault("Retry-After", "2")
     return headers

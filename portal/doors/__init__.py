@@ -1,10 +1,11 @@
 """The standard doors: what other people's clients speak, below ``/t/{tenant}``; every route in one place."""
 
-from portal.doors import legacy, simple
+from portal.doors import legacy, oci, simple
 
 ROUTES = (
     simple.list_projects,
     simple.show_project,
     simple.download_file,
     legacy.upload_wheel,
+    *oci.ROUTES,
 )

@@ -1,0 +1,1 @@
+"""Assets as OCI artifacts: pulled from the registry's door, or carried to another Slipway as an image layout."""
