@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
 from pydantic import AfterValidator, Field, StringConstraints
 
+from catalog.assets.constraints import suggested
 from catalog.assets.errors import InvalidConstraintError, InvalidVersionError
 from catalog.assets.references import NAME_PATTERN, is_name
 from catalog.assets.shapes import Shape
@@ -28,7 +29,9 @@ def _constraint(text: str) -> str:
     try:
         return canonical_constraint(parse_constraint(text))
     except InvalidConstraintError as error:
-        raise ValueError(f"{error.reason} {error.fix}") from None
+        meant = suggested(text)
+        fix = error.fix if meant is None else f"Write {meant}, which means the same."
+        raise ValueError(f"{error.reason} {fix}") from None
 
 
 def _license(text: str) -> str:

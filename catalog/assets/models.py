@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 from pydantic import AfterValidator, BaseModel, ConfigDict
 from pydantic import Field as Shape
 from sqlalchemy import Column, Computed, ForeignKeyConstraint, Index, UniqueConstraint, text
-from sqlalchemy.dialects.postgresql import TSVECTOR
+from sqlalchemy.dialects.postgresql import JSONB, TSVECTOR
 from sqlmodel import Field, SQLModel
 
 from catalog.assets.findings import storable
@@ -20,6 +20,9 @@ SEARCH_VECTOR = (
     "setweight(to_tsvector('simple', namespace), 'B') || setweight(to_tsvector('simple', keywords), 'C') || "
     "setweight(to_tsvector('simple', summary), 'D')"
 )
+
+
+DEPENDENCIES = "coalesce(manifest -> 'dependencies', '[]'::jsonb)"
 
 
 class Visibility(StrEnum):
@@ -96,7 +99,8 @@ class AssetVersion(SQLModel, table=True):
     """One published version; ``version`` is canonical (PEP 440), the five numbers order it.
 
     Digests are SHA-256 in hexadecimal, ``packed_size`` is in bytes, ``files`` is ``META/files.json``, and
-    ``warnings`` are what the check found without refusing.
+    ``warnings`` are what the check found without refusing. ``dependencies`` repeats those of the manifest, so that
+    resolving reads no manifest.
     """
 
     __tablename__ = "asset_versions"
@@ -107,6 +111,7 @@ class AssetVersion(SQLModel, table=True):
         Index("ix_asset_versions_order", "asset_id", "major", "minor", "patch", "stage", "stage_number"),
         Index("ix_asset_versions_blob_digest", "blob_digest"),
         Index("ix_asset_versions_end_of_life", "end_of_life", postgresql_where=text("state = 'deprecated'")),
+        Index("ix_asset_versions_namespace_name", "namespace", "name"),
     )
 
     id: UUID = Field(default_factory=uuid4, primary_key=True)
@@ -129,6 +134,9 @@ class AssetVersion(SQLModel, table=True):
     state_link: str | None = None
     state_changed_at: datetime = Field(default_factory=now, sa_type=Timestamp)
     manifest: dict[str, Any] = Field(sa_type=Json)
+    dependencies: list[dict[str, Any]] | None = Field(
+        default=None, sa_column=Column(JSONB(none_as_null=True), Computed(DEPENDENCIES, persisted=True))
+    )
     input_schema: dict[str, Any] = Field(default_factory=dict, sa_type=Json)
     input_hints: dict[str, Any] = Field(default_factory=dict, sa_type=Json)
     output_schema: dict[str, Any] = Field(default_factory=dict, sa_type=Json)

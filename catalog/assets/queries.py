@@ -3,13 +3,33 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Numeric, and_, case, cast, false, func, literal, or_, text, tuple_, union_all
+from sqlalchemy import (
+    ColumnElement,
+    FromClause,
+    Numeric,
+    String,
+    and_,
+    case,
+    cast,
+    column,
+    false,
+    func,
+    literal,
+    or_,
+    text,
+    true,
+    tuple_,
+    union_all,
+    values,
+)
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import defer
 from sqlmodel import Session, col, select
 
-from catalog.assets.life import UNSEEN
+from catalog.assets.life import SELECTABLE, UNSEEN
 from catalog.assets.models import (
     Asset,
     AssetVersion,
@@ -22,7 +42,28 @@ from catalog.assets.models import (
 from catalog.assets.search import Position, position, words_query
 from catalog.assets.versions import FINAL_STAGE
 
-_HEAVY = ("readme", "changelog", "files", "manifest", "input_schema", "input_hints", "output_schema", "warnings")
+_HEAVY = (
+    *("readme", "changelog", "files", "manifest", "dependencies"),
+    *("input_schema", "input_hints", "output_schema", "warnings"),
+)
+
+
+class ReachedRow(NamedTuple):
+    """What resolving needs to know of one version; the names are those of the columns."""
+
+    namespace: str
+    name: str
+    kind: str
+    major: int
+    minor: int
+    patch: int
+    stage: int
+    stage_number: int
+    state: VersionState
+    state_reason: str | None
+    replacement: str | None
+    blob_digest: str
+    dependencies: list[dict[str, Any]]
 
 
 def lock_own_namespace(session: Session, tenant_id: UUID, name: str) -> Namespace | None:
@@ -63,6 +104,24 @@ def version(session: Session, tenant_id: UUID, asset_id: UUID, canonical: str) -
         _visible_version(tenant_id), AssetVersion.asset_id == asset_id, AssetVersion.version == canonical
     )
     return session.exec(statement).first()
+
+
+def version_with(session: Session, tenant_id: UUID, asset_id: UUID, digest: str) -> AssetVersion | None:
+    """Return a version of an asset whose archive or manifest has a digest."""
+    statement = select(AssetVersion).where(
+        _visible_version(tenant_id),
+        AssetVersion.asset_id == asset_id,
+        or_(col(AssetVersion.blob_digest) == digest, col(AssetVersion.manifest_digest) == digest),
+    )
+    return session.exec(statement.limit(1)).first()
+
+
+def versions_named(session: Session, tenant_id: UUID, asset_id: UUID, names: Sequence[str]) -> Sequence[AssetVersion]:
+    """Return those versions of an asset that are named by their canonical text, as a whole."""
+    statement = select(AssetVersion).where(
+        _visible_version(tenant_id), AssetVersion.asset_id == asset_id, col(AssetVersion.version).in_(names)
+    )
+    return session.exec(statement).all()
 
 
 def version_by_id(session: Session, tenant_id: UUID, version_id: UUID) -> AssetVersion | None:
@@ -136,6 +195,32 @@ def _newest_first() -> list[ColumnElement[int]]:
     return [col(each).desc() for each in numbers]
 
 
+def within_reach(session: Session, tenant_id: UUID, names: Sequence[tuple[str, str]]) -> Sequence[ReachedRow]:
+    """Return every version of the named assets and of all that any of them needs, however far, in one statement.
+
+    ``names`` are pairs of namespace and name. What the tenant may not see is left out, and so is what only that needs.
+    """
+    asked = values(column("namespace", String), column("name", String), name="asked").data(list(names))
+    reach = select(asked.c.namespace, asked.c.name).cte("reach", recursive=True)
+    needed = func.jsonb_array_elements(AssetVersion.dependencies).table_valued(column("value", JSONB), name="needed")
+    asset_name = needed.c.value["asset"].astext
+    further = (
+        select(func.split_part(asset_name, "/", 1), func.split_part(asset_name, "/", 2))
+        .select_from(reach)
+        .join(AssetVersion, and_(_is(AssetVersion, reach), _visible_version(tenant_id)))
+        .join(needed, true())
+        .where(col(AssetVersion.state).in_(SELECTABLE))
+    )
+    reach = reach.union(further)
+    chosen = [getattr(AssetVersion, name) for name in ReachedRow._fields]
+    statement = select(*chosen).join(reach, _is(AssetVersion, reach)).where(_visible_version(tenant_id))
+    return [ReachedRow(*row) for row in session.connection().execute(statement)]
+
+
+def _is(version: type[AssetVersion], place: FromClause) -> ColumnElement[bool]:
+    return and_(col(version.namespace) == place.c.namespace, col(version.name) == place.c.name)
+
+
 def search(session: Session, tenant_id: UUID, query: SearchQuery) -> list[tuple[Asset, Position]]:
     """Return one page of the assets that fit, best first, and one more where there is a next page."""
     words = words_query(query.q)
@@ -144,9 +229,9 @@ def search(session: Session, tenant_id: UUID, query: SearchQuery) -> list[tuple[
     exact = case((or_(col(Asset.name) == asked, full_name == asked), 1), else_=0) if asked else literal(0)
     rank = literal(Decimal(0)) if words is None else _rank(words)
     statement = select(Asset, exact.label("exact"), rank.label("rank")).where(_listed(tenant_id), *_matching(query))
-    for column, value in ((Asset.kind, query.kind), (Asset.namespace, query.namespace)):
+    for filtered, value in ((Asset.kind, query.kind), (Asset.namespace, query.namespace)):
         if value:
-            statement = statement.where(col(column) == value)
+            statement = statement.where(col(filtered) == value)
     if query.archetype:
         statement = statement.where(col(Asset.archetypes).contains([query.archetype]))
     if query.cursor:

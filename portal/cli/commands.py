@@ -73,6 +73,7 @@ COMMANDS = LazyGroup(
         "publish": Entry("portal.cli.publish:publish", "Publish an asset."),
         "search": Entry("portal.cli.marketplace:search", "Search the marketplace."),
         "show": Entry("portal.cli.marketplace:show", "Show an asset, or one version of it."),
+        "resolve": Entry("portal.cli.resolve:resolve", "Choose versions that go together."),
         "deprecate": Entry("portal.cli.marketplace:deprecate", "Advise against a version."),
         "retire": Entry("portal.cli.marketplace:retire", "Archive a version that is no longer maintained."),
         "yank": Entry("portal.cli.marketplace:yank", "Keep a version from being chosen anew."),

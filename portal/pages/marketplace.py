@@ -1,7 +1,7 @@
 """The pages of the marketplace: search with facets, and one asset in one of its versions."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 from urllib.parse import urlencode
 
@@ -14,6 +14,7 @@ from catalog.assets.service import LATEST, AssetService
 from catalog.errors import NotFoundError
 from portal.auth.guards import requires
 from portal.boundary import Caller, OpenSession, WebRequest
+from portal.pages.dependency_tree import DependencyTree, dependency_tree
 from portal.pages.forms import Text, renderer_of
 from portal.pages.markdown import render_markdown
 from portal.pages.presentation import look
@@ -125,6 +126,7 @@ class AssetPage(Page):
     versions: Sequence[VersionSummary]
     tab: str
     may_request: bool
+    tree: DependencyTree = field(default_factory=DependencyTree)
 
     @property
     def path(self) -> str:
@@ -322,7 +324,9 @@ def show_asset(
     versions = service.versions(principal.tenant_id, namespace, name)
     newest = LATEST if asset.latest_version or not versions else versions[0].version
     shown = service.get_version(principal.tenant_id, namespace, name, version or newest)
-    page = AssetPage(asset, shown, versions, tab or "overview", may_request=principal.may("environments:write"))
+    may_request = principal.may("environments:write")
+    tree = dependency_tree(service, principal.tenant_id, shown) if tab == "dependencies" else DependencyTree()
+    page = AssetPage(asset, shown, versions, tab or "overview", may_request, tree)
     return renderer_of(request).respond(request, page)
 
 

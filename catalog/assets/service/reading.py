@@ -101,6 +101,22 @@ class Reading:
             raise VersionNotSelectableError(f"{reference.namespace}/{reference.name}: {error.detail}") from None
         return self._version(tenant_id, asset.namespace, asset.name, number.canonical)
 
+    def version(self, tenant_id: UUID, namespace: str, name: str, version: str) -> AssetVersion:
+        """Return the row of a version, in either spelling; raise ``AssetNotFoundError`` where there is none."""
+        return self._version(tenant_id, namespace, name, version)
+
+    def get_id(self, tenant_id: UUID, namespace: str, name: str) -> UUID:
+        """Return an asset's id; raise ``AssetNotFoundError`` where there is none that the tenant may see."""
+        return self._asset(tenant_id, namespace, name).id
+
+    def version_with(self, tenant_id: UUID, asset_id: UUID, digest: str) -> AssetVersion | None:
+        """Return the version whose archive or manifest has a digest (hexadecimal), None where the asset has none."""
+        return queries.version_with(self._session, tenant_id, asset_id, digest)
+
+    def versions_named(self, tenant_id: UUID, asset_id: UUID, names: Sequence[str]) -> Sequence[AssetVersion]:
+        """Return the rows of several versions of an asset, by their canonical texts."""
+        return queries.versions_named(self._session, tenant_id, asset_id, names)
+
     def archive(self, tenant_id: UUID, namespace: str, name: str, version: str, blobs: BlobStore) -> bytes:
         """Return the archive's bytes, whose digest was compared while reading.
 

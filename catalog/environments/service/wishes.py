@@ -1,5 +1,6 @@
 """Wishes: what a request asks for, looked up and checked, before anything is written."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -13,7 +14,8 @@ from catalog.assets.inputs import complete_inputs, secret_pointers, without_secr
 from catalog.assets.models import AssetVersion
 from catalog.assets.references import parse_reference
 from catalog.assets.service import AssetService
-from catalog.environments.models import Desired, Environment, RequestEnvironment
+from catalog.environments import queries
+from catalog.environments.models import Desired, Environment, Phase, RequestEnvironment
 from catalog.errors import FieldError, InvalidInputError, SlipwayError
 from catalog.providers.scm import (
     CommitNotFoundError,
@@ -38,6 +40,7 @@ class Wish:
     branch: str | None
     head_sha: str
     version: AssetVersion
+    lock: list[dict[str, Any]]
     inputs: dict[str, Any]
     ttl: timedelta
     maximum: timedelta
@@ -46,17 +49,19 @@ class Wish:
     def resolve(cls, session: Session, settings: Settings, tenant_id: UUID, asked: RequestEnvironment) -> "Wish":
         """Look up and check everything a request names; raise ``InvalidInputError`` with the field at fault."""
         repository, pull_request, head_sha = _source(settings, asked)
-        version = _blueprint(session, tenant_id, asked.blueprint)
+        present = queries.by_pull_request(session, tenant_id, repository, pull_request.number)
+        in_use = present.lock if present is not None and present.phase is not Phase.DESTROYED else []
+        version, lock = _blueprint(session, tenant_id, asked.blueprint, in_use)
         inputs = complete_inputs(version.input_schema or {}, asked.inputs)
         ttl, maximum = _ttl(settings, asked.ttl, parse_spec(version.manifest))
-        return cls(repository, pull_request, asked.branch, head_sha, version, inputs, ttl, maximum)
+        return cls(repository, pull_request, asked.branch, head_sha, version, lock, inputs, ttl, maximum)
 
     def is_that_of(self, environment: Environment, settings: Settings) -> bool:
         """Tell whether this is what is wanted of the environment already."""
         return (
             environment.desired is Desired.PRESENT
             and environment.head_sha == self.head_sha
-            and [each["digest"] for each in environment.lock] == [self.version.blob_digest]
+            and _digests(environment.lock) == _digests(self.lock)
             and open_inputs(environment, settings) == self.inputs
         )
 
@@ -69,9 +74,7 @@ class Wish:
         environment.absences = 0
         environment.blueprint = f"{self.version.namespace}/{self.version.name}"
         environment.blueprint_version = self.version.version
-        environment.lock = [
-            {"asset": environment.blueprint, "version": self.version.version, "digest": self.version.blob_digest}
-        ]
+        environment.lock = self.lock
         environment.spec = dict(self.version.manifest["spec"])
         environment.inputs = without_secrets(schema, self.inputs)
         environment.sealed_inputs = None
@@ -117,16 +120,29 @@ def _source(settings: Settings, asked: RequestEnvironment) -> tuple[str, PullReq
     return repository, found, sha
 
 
-def _blueprint(session: Session, tenant_id: UUID, reference: str) -> AssetVersion:
+def _digests(lock: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    return {str(each["asset"]): str(each["digest"]).removeprefix("sha256:") for each in lock}
+
+
+def _blueprint(
+    session: Session, tenant_id: UUID, reference: str, in_use: Sequence[Mapping[str, Any]]
+) -> tuple[AssetVersion, list[dict[str, Any]]]:
+    """Return the blueprint's version and the lock of it with all it needs; nothing in use goes down by itself."""
     wanted = parse_reference(reference, "/blueprint")
+    name = f"{wanted.namespace}/{wanted.name}"
+    assets = AssetService(session)
     try:
-        version = AssetService(session).resolve(tenant_id, wanted)
+        resolution = assets.resolve_reference(
+            tenant_id, wanted, in_use if any(each["asset"] == name for each in in_use) else (), "/blueprint"
+        )
     except SlipwayError as error:
         raise InvalidInputError(error.detail, [FieldError("/blueprint", error.detail)]) from None
+    chosen = next(each.version for each in resolution.lock if each.asset == name)
+    version = assets.version(tenant_id, wanted.namespace, wanted.name, chosen)
     if version.kind != BLUEPRINT_KIND:
         detail = f"{wanted} is a {version.kind}; an environment is made from a {BLUEPRINT_KIND}."
         raise InvalidInputError(detail, [FieldError("/blueprint", detail)])
-    return version
+    return version, [each.as_json() for each in resolution.lock]
 
 
 def _ttl(settings: Settings, text: str | None, spec: BlueprintSpec) -> tuple[timedelta, timedelta]:

@@ -2,7 +2,7 @@
 
 import io
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -16,6 +16,7 @@ from catalog.tenancy import ALL_SCOPES, Principal
 from catalog.tenants import bootstrap
 from catalog.uploads.service import UploadService
 
+NAME = re.compile(r"[a-z0-9/-]+")
 Publish = Callable[..., AssetVersionRead]
 
 
@@ -27,7 +28,10 @@ def blobs(tmp_path: Path) -> LocalBlobs:
 
 @pytest.fixture
 def publish(database: Database, blobs: LocalBlobs) -> Publish:
-    """Return what publishes ``namespace/name`` for a tenant; ``fields`` replaces lines of the manifest's metadata."""
+    """Return what publishes ``namespace/name`` for a tenant; ``fields`` replaces lines of the manifest.
+
+    ``needs`` are blueprints such as ``acme/b>=1`` that the new version depends on.
+    """
 
     def published(
         principal: Principal,
@@ -35,6 +39,7 @@ def publish(database: Database, blobs: LocalBlobs) -> Publish:
         version: str = "1.0.0",
         kind: str = "deployment-blueprint",
         visibility: Visibility | None = None,
+        needs: Sequence[str] = (),
         **fields: str,
     ) -> AssetVersionRead:
         files = dict(kinds()[kind].skeleton(principal.tenant_name, name))
@@ -43,7 +48,7 @@ def publish(database: Database, blobs: LocalBlobs) -> Publish:
             manifest += f"dependencies: {fields.pop('dependencies')}\n"
         for field, text in {"version": version, **fields}.items():
             manifest = re.sub(rf"^  {field}: .*$", f"  {field}: {text}", manifest, flags=re.MULTILINE)
-        files["asset.yaml"] = manifest.encode()
+        files["asset.yaml"] = (manifest + dependencies(needs)).encode()
         archive = build_archive({path: PackageFile(data) for path, data in files.items()}).data
         with database.tenant_session(principal.tenant_id) as session:
             service = UploadService(session, blobs)
@@ -61,3 +66,14 @@ def new_tenants(database: Database) -> Callable[[int], list[Principal]]:
         return [Principal(each.id, each.name, f"test:{each.name}", each.name, ALL_SCOPES) for each in tenants]
 
     return made
+
+
+def dependencies(needs: Sequence[str]) -> str:
+    """Return the part of a manifest that names blueprints as dependencies."""
+    lines = ["\ndependencies:"] if needs else []
+    for each in needs:
+        name = NAME.match(each)
+        assert name is not None
+        constraint = each[name.end() :] or ">=0"
+        lines.append(f'  - {{asset: {name[0]}, kind: deployment-blueprint, version: "{constraint}"}}')
+    return "\n".join([*lines, ""])

@@ -59,9 +59,10 @@ def publish(database: Database, settings: Settings) -> Publish:
         files = skeleton("deployment-blueprint", principal.tenant_name, "web")
         archive = build_archive({path: PackageFile(data) for path, data in files.items()}).data
         with database.tenant_session(principal.tenant_id) as session:
-            return (
-                UploadService(session, open_blobs(settings)).receive(principal, io.BytesIO(archive), visibility).version
-            )
+            service = UploadService(session, open_blobs(settings))
+            version = service.receive(principal, io.BytesIO(archive), visibility).version
+            assert version is not None
+            return version
 
     return published
 

@@ -1,0 +1,116 @@
+"""What a resolution knows: every version that the tenant can see of everything within reach, read at one moment."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from packaging.specifiers import SpecifierSet
+
+from catalog.assets.life import MEANINGS, Choice
+from catalog.assets.models import VersionState
+from catalog.assets.resolver.ranges import Line
+from catalog.assets.versions import VersionNumber, canonical_constraint, names_prerelease, pinned_version
+
+_TURNS = {Choice.FIRST: 0, Choice.LAST: 1}
+CHOSEN_FREELY = {state: _TURNS[each.choice] for state, each in MEANINGS.items() if each.choice in _TURNS}
+"""The states from which a version is chosen without being named, with the turn in which they are tried."""
+PINNED_ONLY = frozenset(state for state, each in MEANINGS.items() if each.choice is Choice.PINNED)
+"""The states from which a version is chosen where it is pinned exactly, or in use already."""
+
+
+@dataclass(frozen=True)
+class Need:
+    """What a version, or a request, needs of another asset; ``kind`` is "" where any is right."""
+
+    asset: str
+    kind: str
+    constraint: SpecifierSet
+    alias: str | None = None
+    optional: bool = False
+
+    @cached_property
+    def text(self) -> str:
+        """Return the constraint in its one spelling."""
+        return canonical_constraint(self.constraint)
+
+
+@dataclass(frozen=True)
+class Ask:
+    """One requirement of a request, with the field it came from."""
+
+    need: Need
+    given: str = ""
+    pointer: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Release:
+    """One version of an asset; ``digest`` is SHA-256 in hexadecimal. Two of them are the same only if they are one."""
+
+    asset: str
+    kind: str
+    number: VersionNumber
+    state: VersionState
+    digest: str
+    needs: tuple[Need, ...] = ()
+    reason: str | None = None
+    replacement: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.asset} {self.number}"
+
+
+@dataclass(frozen=True)
+class Listing:
+    """All versions of one asset that can be seen, oldest first, with masks over them as `Line` has them."""
+
+    asset: str
+    kind: str
+    releases: tuple[Release, ...]
+    line: Line = field(compare=False)
+
+    @cached_property
+    def selectable(self) -> int:
+        """Return what a constraint chooses without naming it: no pre-releases and no withdrawn versions."""
+        return self._where(lambda each: each.state in CHOSEN_FREELY and not each.number.is_prerelease)
+
+    @cached_property
+    def prereleases(self) -> int:
+        """Return the pre-releases that may be chosen where they are named."""
+        return self._where(lambda each: each.state in CHOSEN_FREELY and each.number.is_prerelease)
+
+    @cached_property
+    def pinnable(self) -> int:
+        """Return the versions that only an exact pin chooses."""
+        return self._where(lambda each: each.state in PINNED_ONLY)
+
+    def _where(self, test: Callable[[Release], bool]) -> int:
+        return sum(1 << index for index, each in enumerate(self.releases) if test(each))
+
+    def named_by(self, constraint: SpecifierSet) -> int:
+        """Return what a constraint admits beyond `selectable`: named pre-releases, and one by its pin."""
+        pin = pinned_version(constraint)
+        named = self.prereleases if names_prerelease(constraint) else 0
+        return named | (self.pinnable & self.line.mask(constraint) if pin is not None else 0)
+
+    def bit(self, number: VersionNumber) -> int:
+        """Return the mask of one version, 0 where there is none of that number."""
+        return next((1 << index for index, each in enumerate(self.releases) if each.number == number), 0)
+
+
+class Universe:
+    """Everything within reach by ``namespace/name``; what is missing here does not exist for this tenant."""
+
+    def __init__(self, releases: Iterable[Release]) -> None:
+        grouped: dict[str, list[Release]] = {}
+        for each in releases:
+            grouped.setdefault(each.asset, []).append(each)
+        self.listings: Mapping[str, Listing] = {asset: _listing(asset, found) for asset, found in grouped.items()}
+
+    def __getitem__(self, asset: str) -> Listing | None:
+        return self.listings.get(asset)
+
+
+def _listing(asset: str, found: Sequence[Release]) -> Listing:
+    ordered = tuple(sorted(found, key=lambda each: each.number.sort_key))
+    return Listing(asset, ordered[-1].kind, ordered, Line([each.number for each in ordered]))
