@@ -67,6 +67,8 @@ class Settings(BaseSettings):
     environment_quota: int = Field(default=50, ge=1)
     pull_request_poll_seconds: float = Field(default=2.0, gt=0)
 
+    opa_url: str = ""
+
     @model_validator(mode="before")
     @classmethod
     def _fill_derived(cls, values: dict[str, object]) -> dict[str, object]:

@@ -51,7 +51,7 @@ class PolicyBundle:
     title = "Policy bundle"
     description = "Rules in Rego that releases and environments are held to, with their tests."
     spec: type[Shape] = PolicySpec
-    sandboxed_steps: Mapping[str, str] = {}
+    sandboxed_steps: Mapping[str, str] = {"compile": "Compile the rules and run their tests"}
 
     def check(self, package: Package) -> Iterator[Finding]:
         """Yield what is wrong with the bundle's manifest, packages, entry points, controls and tests."""

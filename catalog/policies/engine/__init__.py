@@ -1,5 +1,6 @@
 """Engines that evaluate compiled policy bundles; the rest of Slipway knows the protocol ``PolicyEngine`` alone."""
 
+from catalog.policies.engine.artifacts import read_bundle
 from catalog.policies.engine.contract import (
     ABSENT,
     Budget,
@@ -12,7 +13,9 @@ from catalog.policies.engine.contract import (
     PolicyEngine,
     Question,
 )
+from catalog.policies.engine.opa_server import OpaServerEngine
 from catalog.policies.engine.wasm import WasmEngine
+from catalog.settings import Settings
 
 __all__ = [
     "ABSENT",
@@ -22,8 +25,16 @@ __all__ = [
     "DenialCode",
     "Denied",
     "Moment",
+    "OpaServerEngine",
     "Outcome",
     "PolicyEngine",
     "Question",
     "WasmEngine",
+    "open_engine",
+    "read_bundle",
 ]
+
+
+def open_engine(settings: Settings) -> PolicyEngine:
+    """Return the engine of this installation: an OPA server where one is set, else this process itself."""
+    return OpaServerEngine(settings.opa_url) if settings.opa_url else WasmEngine()

@@ -70,8 +70,8 @@ class CompiledBundle:
     """A bundle as it was compiled at publish.
 
     ``digest`` names these contents (``sha256:...``) and is the key of every cache. ``entrypoints`` are paths such as
-    ``baseline/deny``; ``data`` is the bundle's own ``data.json``. ``modules`` are the sources by file, needed by
-    engines that do not run WebAssembly.
+    ``baseline/deny``; ``data`` is the bundle's own ``data.json``. ``modules`` are the sources by file with every
+    package below ``prefix``, for an engine that many bundles share.
     """
 
     digest: str
@@ -80,6 +80,7 @@ class CompiledBundle:
     builtins: tuple[str, ...] = ()
     data: Mapping[str, Any] = field(default_factory=dict, repr=False)
     modules: Mapping[str, str] = field(default_factory=dict, repr=False)
+    prefix: str = ""
 
 
 @dataclass(frozen=True, slots=True)

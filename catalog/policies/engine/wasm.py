@@ -99,6 +99,10 @@ class WasmEngine:
         outcome = _guarded(look)
         return outcome if isinstance(outcome, Denied) else None
 
+    def builtins(self, bundle: CompiledBundle) -> tuple[str, ...]:
+        """Return the functions of the host that a bundle calls; only for one that ``check`` passes."""
+        return tuple(sorted(self._instance(Question(bundle, "")).builtins))
+
     def _instances(self) -> OrderedDict[str, Instance]:
         found: OrderedDict[str, Instance] | None = getattr(self._local, "instances", None)
         if found is None:
