@@ -45,6 +45,14 @@ RELEASE = LazyGroup(
     },
     summary="What a tenant ships.",
 )
+POLICY = LazyGroup(
+    "policy",
+    {
+        "test": Entry("portal.cli.processes:policy_test", "Check a policy bundle and run its tests, with coverage."),
+        "compile": Entry("portal.cli.processes:policy_compile", "Compile a policy bundle as publishing does."),
+    },
+    summary="What policies say.",
+)
 DEAD_LETTERS = LazyGroup(
     "dead-letters",
     {
@@ -82,6 +90,7 @@ COMMANDS = LazyGroup(
         "restore": Entry("portal.cli.marketplace:restore", "Take a version's change of state back."),
         "attest": Entry("portal.cli.attestations:attest", "Send a signed statement, or sign one."),
         "verify": Entry("portal.cli.attestations:verify", "Prove an asset, an environment, a release or a file."),
+        "policy": Entry("portal.cli.commands:POLICY", "What policies say."),
         "env": Entry("portal.cli.commands:ENVIRONMENT", "Preview environments of pull requests."),
         "release": Entry("portal.cli.commands:RELEASE", "What a tenant ships."),
         "dead-letters": Entry("portal.cli.commands:DEAD_LETTERS", "Jobs that failed for good."),

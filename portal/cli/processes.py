@@ -57,6 +57,24 @@ def doctor(data: Path | None, as_json: bool) -> None:  # noqa: FBT001  # click p
     _become("workers.doctor", *(["--json"] if as_json else []), settings=settings)
 
 
+@click.command("test")
+@click.argument("directory", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print tests, coverage and findings as JSON.")
+def policy_test(directory: Path, as_json: bool) -> None:  # noqa: FBT001  # click passes options by name
+    """Check the policy bundle in DIRECTORY and run its tests, with coverage; exit 1 where it would be refused."""
+    _become("workers.policy_compiler", "test", str(directory), *(["--json"] if as_json else []))
+
+
+@click.command("compile")
+@click.argument("directory", type=click.Path(path_type=Path))
+@click.option("--output", type=click.Path(path_type=Path), help="The folder to write policy.wasm and policy.json to.")
+@click.option("--json", "as_json", is_flag=True, help="Print what came of it as JSON.")
+def policy_compile(directory: Path, output: Path | None, as_json: bool) -> None:  # noqa: FBT001  # click passes options by name
+    """Compile the policy bundle in DIRECTORY as publishing does; the same files give the same bytes."""
+    where = ["--output", str(output)] if output else []
+    _become("workers.policy_compiler", "compile", str(directory), *where, *(["--json"] if as_json else []))
+
+
 def _become(module: str, *arguments: str, settings: Mapping[str, str] | None = None) -> NoReturn:
     """Replace this process by one of our own modules, run by the same Python."""
     sys.stdout.flush()

@@ -11,7 +11,7 @@ from typing import Any
 from catalog.assets.artifacts import Artifact
 from catalog.assets.findings import Finding, in_order
 from catalog.policies.engine import CompiledBundle, WasmEngine
-from catalog.policies.engine.artifacts import DATA, FACTS, MEDIA_TYPES, MODULES, WASM, digest_of
+from catalog.policies.engine.artifacts import FACTS, MEDIA_TYPES, WASM, digest_of
 from catalog.policies.engine.builtins.capabilities import release_capabilities
 from workers.policy_compiler import Compiled, PolicySources
 from workers.policy_compiler.findings import bundle_findings, rule_table
@@ -76,7 +76,7 @@ def compile_sources(sources: PolicySources, opa: Path, run: Run) -> Compiled:
 def _made(
     files: Mapping[str, bytes], sources: PolicySources, facts: dict[str, Any], findings: list[Finding], prefix: str
 ) -> Compiled:
-    wasm, data, modules = files.get(_WASM, b""), files.get(_DATA, b"{}"), files.get(_MODULES, b"{}")
+    wasm, data, modules = files.get(_WASM, b""), _object(files.get(_DATA)), _object(files.get(_MODULES))
     entrypoints = tuple(sources.entrypoints)
     bundle = CompiledBundle(digest_of(wasm, data, entrypoints), wasm, entrypoints)
     engine = WasmEngine()
@@ -85,10 +85,23 @@ def _made(
         message = problem.reason if problem else f"The compiled policy has more than {LARGEST_WASM // MIB} MiB."
         refused = Finding("rego-module", "content", None, message, "Make the bundle smaller, or ask for less.")
         return Compiled(in_order([*findings, refused]), report=facts)
-    facts |= {"digest": bundle.digest, "builtins": list(engine.builtins(bundle)), "prefix": prefix}
-    made = {WASM: wasm, FACTS: json.dumps(facts, sort_keys=True, indent=1).encode(), DATA: data, MODULES: modules}
+    facts |= {
+        "digest": bundle.digest,
+        "builtins": list(engine.builtins(bundle)),
+        "roots": _object(sources.files.get("content/.manifest")).get("roots", [""]),
+        "level": sources.spec.get("level", "mandatory"),
+        "data": data,
+        "modules": modules,
+        "prefix": prefix,
+    }
+    made = {WASM: wasm, FACTS: json.dumps(facts, sort_keys=True, indent=1).encode()}
     artifacts = tuple(Artifact(name, MEDIA_TYPES[name], content) for name, content in made.items())
     return Compiled(in_order(findings), artifacts, facts)
+
+
+def _object(data: bytes | None) -> dict[str, Any]:
+    found = json.loads(data or b"{}")
+    return found if isinstance(found, dict) else {}
 
 
 def try_sources(files: Mapping[str, bytes], query: str, given: Any, opa: Path, run: Run) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,10 @@ from litestar import Litestar
 from catalog import running
 from catalog.settings import Settings, inherited_environment
 from catalog.tenancy import Principal
+from workers import upload_checking
+from workers.main import App
+from workers.runtime.drain import drain
+from workers.runtime.registry import registry
 
 Slipway = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -45,10 +50,28 @@ def slipway(command_environment: Mapping[str, str], tmp_path: Path) -> Slipway:
             input=stdin,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=240,
         )
 
     return run  # type: ignore[return-value]  # typed as the callers need it
+
+
+@pytest.fixture
+def checking(settings: Settings) -> Iterator[None]:
+    """A worker that checks what is uploaded, for as long as the test runs."""
+    ended = threading.Event()
+
+    def work() -> None:
+        app = App(settings, registry([upload_checking.WORKER]))
+        while not ended.is_set():
+            drain(app, patience=timedelta(seconds=0.2))
+        app.close()
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    yield
+    ended.set()
+    thread.join()
 
 
 @pytest.fixture

@@ -155,6 +155,7 @@ def test_a_token_without_the_scope_is_refused(
     assert "assets:write" in done.stderr
 
 
+@pytest.mark.usefixtures("checking")
 def test_the_demo_publishes_what_is_missing_and_nothing_twice(
     slipway: Slipway, installation: dict[str, str], portal_url: str, settings: Settings, signed_in: dict[str, str]
 ) -> None:

@@ -99,7 +99,8 @@ def published(opa: Path, files: Mapping[str, str], entrypoints: list[str]) -> Co
     contents = {path: text.encode() for path, text in files.items()}
     compiled = compile_sources(PolicySources(contents, {"entrypoints": entrypoints}), opa, run_here)
     assert compiled.succeeded, compiled.findings
-    return read_bundle({each.name: each.data for each in compiled.artifacts})
+    made = {each.name: each.data for each in compiled.artifacts}
+    return read_bundle(made["policy.wasm"], made["policy.json"])
 
 
 @pytest.fixture(scope="module")
@@ -218,8 +219,7 @@ def test_without_a_setting_this_process_evaluates() -> None:
 
 
 def test_files_of_a_bundle_that_do_not_belong_together(bundle: CompiledBundle) -> None:
-    facts = b'{"digest": "sha256:x", "entrypoints": ["gate/deny"], "builtins": []}'
-    with pytest.raises(ValueError, match="not the one"):
-        read_bundle({"policy.wasm": bundle.wasm, "policy.json": facts, "policy.data.json": b"{}"})
-    with pytest.raises(ValueError, match="incomplete"):
-        read_bundle({"policy.json": facts})
+    whole = b'{"digest": "sha256:x", "entrypoints": [], "builtins": [], "data": {}, "modules": {}, "prefix": ""}'
+    for facts, says in ((whole, "not the one"), (b"{}", "incomplete"), (b"[" * 100_000, "incomplete")):
+        with pytest.raises(ValueError, match=says):
+            read_bundle(bundle.wasm, facts)
