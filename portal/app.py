@@ -21,6 +21,7 @@ from portal.auth.guards import declared_body
 from portal.auth.middleware import Authentication
 from portal.boundary import DEPENDENCIES
 from portal.doors import ROUTES as DOORS
+from portal.doors.bundles import RecentBundles
 from portal.edge import Edge
 from portal.idempotency import API_BASE, Answer, Idempotency
 from portal.pages.render import Renderer, create_environment
@@ -50,6 +51,7 @@ def create_app(settings: Settings, static: Path = DEFAULT_DIRECTORY) -> Litestar
         "threads": threads,
         "streams": OperationStreams(settings, database, threads),
         "metrics": figures,
+        "recent_bundles": RecentBundles(),
         "renderer": Renderer(create_environment(StaticFiles.load(static)), _warnings(settings)),
     }
     app = Litestar(

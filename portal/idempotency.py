@@ -80,7 +80,7 @@ class Answer(Response[T]):
             return response
         tag = response.headers.get("etag") or f'"{hashlib.sha256(response.body).hexdigest()[:32]}"'
         response.headers["ETag"] = tag
-        if _matches(request.headers.get("if-none-match"), tag):
+        if has_already(request.headers.get("if-none-match"), tag):
             return ASGIResponse(status_code=304, headers={"ETag": tag})
         return response
 
@@ -232,7 +232,8 @@ async def _replay(content: dict[str, Any], send: Send) -> None:
     await send({"type": "http.response.body", "body": base64.b64decode(content["body"]), "more_body": False})
 
 
-def _matches(header: str | None, tag: str) -> bool:
+def has_already(header: str | None, tag: str) -> bool:
+    """Tell whether a caller has what ``tag`` names, by its header ``If-None-Match``."""
     if header is None:
         return False
     given = {each.strip().removeprefix("W/") for each in header.split(",")}

@@ -15,6 +15,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as NoConnectionError
 
 from catalog.db import Database
+from catalog.events.outbox import CHANNEL as EVENTS
 from catalog.operations.models import OperationEventRead, OperationState
 from catalog.operations.service import CHANNEL, FINAL, OperationService
 from catalog.settings import Settings
@@ -23,6 +24,7 @@ from portal.threads import Threads
 LOG = logging.getLogger("slipway.portal.streams")
 HEARTBEAT_SECONDS = 10.0
 POLL_SECONDS = 1.0
+PAUSE_SECONDS = 0.2
 LONGEST_SECONDS = 30 * 60.0
 """A stream ends after this and the reader comes back, so that a revoked token does not read on for ever."""
 _BATCH = 200
@@ -55,6 +57,7 @@ class OperationStreams:
         self._database = database
         self._threads = threads
         self._followers: defaultdict[UUID, set[asyncio.Event]] = defaultdict(set)
+        self._waiting: set[asyncio.Event] = set()
         self._is_listening = False
         self._is_closing = False
 
@@ -77,11 +80,15 @@ class OperationStreams:
         connection = await psycopg.AsyncConnection.connect(self._conninfo, autocommit=True, connect_timeout=5)
         async with connection:
             await connection.execute(f"LISTEN {CHANNEL}")
+            await connection.execute(f"LISTEN {EVENTS}")
             self._is_listening = True
             self._wake_all()  # what was notified while nobody listened
             while True:
                 async for notification in connection.notifies(timeout=_PROBE_SECONDS):
-                    self._wake(notification.payload)
+                    if notification.channel == EVENTS:
+                        self._wake_waiting()
+                    else:
+                        self._wake(notification.payload)
                 await connection.execute("SELECT 1")  # finds a connection that died without a word
 
     def close(self) -> None:
@@ -133,6 +140,24 @@ class OperationStreams:
             self._forget(operation_id, woken)
         return not self._is_closing
 
+    async def wait_for_events(self, seconds: float) -> bool:
+        """Wait until any event was recorded, at most ``seconds``; False once waiting has to end.
+
+        Whoever waits looks again at least every ``HEARTBEAT_SECONDS``, and not more often than every ``PAUSE_SECONDS``.
+        """
+        woken = asyncio.Event()
+        self._waiting.add(woken)
+        started = monotonic()
+        try:
+            limit = HEARTBEAT_SECONDS if self._is_listening else POLL_SECONDS
+            await asyncio.wait_for(woken.wait(), min(limit, seconds))
+            await asyncio.sleep(min(PAUSE_SECONDS, max(0.0, seconds - (monotonic() - started))))
+        except TimeoutError:
+            return not self._is_closing
+        finally:
+            self._waiting.discard(woken)
+        return not self._is_closing
+
     async def _read(
         self, tenant_id: UUID, operation_id: UUID, after: int
     ) -> tuple[OperationState | None, list[OperationEventRead]]:
@@ -166,7 +191,12 @@ class OperationStreams:
         for each in self._followers.get(operation_id, ()):
             each.set()
 
+    def _wake_waiting(self) -> None:
+        for each in self._waiting:
+            each.set()
+
     def _wake_all(self) -> None:
+        self._wake_waiting()
         for followers in self._followers.values():
             for each in followers:
                 each.set()

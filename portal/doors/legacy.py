@@ -19,8 +19,9 @@ from catalog.uploads.errors import PackageRejectedError
 from catalog.uploads.wheels import SentWheel, WheelUploads
 from portal.api.documentation import problems
 from portal.api.v1.uploads import upload_accepted
-from portal.auth.guards import declared_body, requires
+from portal.auth.guards import PUBLISHING, declared_body, requires
 from portal.boundary import AppSettings, AppThreads, Caller, OpenSession, WebRequest
+from portal.doors.reading import TAG
 from portal.doors.tenancy import check_tenant
 from portal.problems import answer_error, describe
 from portal.publishing import Publishing
@@ -54,9 +55,9 @@ def _text(status: int, text: str) -> Response[Any]:
     "/t/{tenant:str}/legacy",
     operation_id="upload_wheel",
     summary="Upload a wheel, as twine and uv publish do",
-    tags=["standard doors"],
+    tags=[TAG],
     guards=[declared_body, requires("assets:write")],
-    opt={"media_type": "multipart/form-data"},
+    opt={"media_type": "multipart/form-data", PUBLISHING: True},
     request_max_body_size=BODY,
     media_type="text/plain",
     status_code=200,

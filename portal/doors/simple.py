@@ -1,56 +1,29 @@
 """The simple index of a tenant: what pip, uv and every other installer of Python packages reads."""
 
-from collections.abc import Callable
 from typing import Annotated, Any
 
-from litestar import Response, route
-from litestar.enums import HttpMethod
-from litestar.handlers import HTTPRouteHandler
-from litestar.openapi.datastructures import ResponseSpec
+from litestar import Response
 from litestar.params import FromPath, QueryParameter
 from packaging.utils import canonicalize_name, is_normalized_name
 
 from catalog.distributions.errors import NoSuchProjectError
 from catalog.distributions.service import DistributionService
 from catalog.providers.blobs import open_blobs
-from portal.api.documentation import CONDITIONAL, problems
-from portal.auth.guards import requires
 from portal.boundary import AppSettings, Caller, OpenSession, WebRequest
 from portal.doors import simple_pages
 from portal.doors.files import FOR_EVER, hand_out
 from portal.doors.negotiation import Form, choose_form
+from portal.doors.reading import read_route
 from portal.doors.tenancy import check_tenant
 from portal.idempotency import Answer
 
-TAGS = ["standard doors"]
-READ = [requires("assets:read")]
-READS = [HttpMethod.GET, HttpMethod.HEAD]
 WHEEL = "application/zip"
 CORE_SUFFIX = ".metadata"
 Format = Annotated[str | None, QueryParameter(name="format", required=False, max_length=100)]
-Decorator = Callable[[Callable[..., Response[Any]]], HTTPRouteHandler]
 _VARY = "Accept, Authorization, Cookie"
 
 
-def _read(path: str, name: str, summary: str, media_type: str) -> Decorator:
-    return route(
-        f"/t/{{tenant:str}}{path}",
-        http_method=READS,
-        operation_id=lambda _handler, method, _path: name if method == "GET" else f"{name}_head",
-        summary=summary,
-        tags=TAGS,
-        guards=READ,
-        media_type=media_type,
-        responses={
-            200: ResponseSpec(bytes, media_type=media_type, description=summary, generate_examples=False),
-            **CONDITIONAL,
-            **problems(401, 403, 404),
-        },
-        sync_to_thread=True,
-    )
-
-
-@_read("/simple", "list_projects", "The projects of a simple index", Form.JSON)
+@read_route("/simple", "list_projects", "The projects of a simple index", Form.JSON)
 def list_projects(
     request: WebRequest,
     tenant: FromPath[str],
@@ -69,7 +42,7 @@ def list_projects(
     return _page(render(projects), chosen)
 
 
-@_read("/simple/{project:str}", "show_project", "The files of a project", Form.JSON)
+@read_route("/simple/{project:str}", "show_project", "The files of a project", Form.JSON)
 def show_project(
     request: WebRequest,
     tenant: FromPath[str],
@@ -92,7 +65,7 @@ def show_project(
     return _page(render(page, {}), chosen)
 
 
-@_read("/files/{digest:str}/{filename:str}", "download_file", "A wheel, or the METADATA of one", WHEEL)
+@read_route("/files/{digest:str}/{filename:str}", "download_file", "A wheel, or the METADATA of one", WHEEL)
 def download_file(
     request: WebRequest,
     tenant: FromPath[str],

@@ -42,6 +42,10 @@ class Keys(Base):
         queries.lock(self._session, principal.tenant_id, "keys")
         return read_key(self._create(principal, asked))
 
+    def signing_key(self, tenant_id: UUID) -> SigningKey | None:
+        """Return the key that Slipway signs with for the tenant, None where none was made yet."""
+        return queries.signing_key(self._session, tenant_id)
+
     def ensure_signing_key(self, principal: Principal) -> SigningKey:
         """Return the key that Slipway signs with for the tenant, made now where there is none."""
         found = queries.signing_key(self._session, principal.tenant_id)
