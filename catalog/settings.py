@@ -37,6 +37,7 @@ class Settings(BaseSettings):
     preview_domain: str = "preview.localhost"
     base_url: str = ""
     allowed_hosts: str = ""
+    door_repeat_seconds: float = Field(default=2.0, ge=0, le=60)
     request_threads: int = Field(default=16, ge=2, le=200)
 
     identity_issuers: tuple[dict[str, str], ...] = (

@@ -22,6 +22,7 @@ from portal.auth.middleware import Authentication
 from portal.boundary import DEPENDENCIES
 from portal.doors import ROUTES as DOORS
 from portal.doors.bundles import RecentBundles
+from portal.doors.recent import RecentAnswers
 from portal.edge import Edge
 from portal.idempotency import API_BASE, Answer, Idempotency
 from portal.pages.render import Renderer, create_environment
@@ -72,7 +73,8 @@ def create_app(settings: Settings, static: Path = DEFAULT_DIRECTORY) -> Litestar
         state=State(state),
         logging_config=None,
     )
-    app.asgi_handler = Edge(app.asgi_handler, settings, figures.observe)
+    recent = RecentAnswers(app.asgi_handler, app.state.streams.generation, settings.door_repeat_seconds)
+    app.asgi_handler = Edge(recent, settings, figures.observe)
     return app
 
 

@@ -58,6 +58,7 @@ class OperationStreams:
         self._threads = threads
         self._followers: defaultdict[UUID, set[asyncio.Event]] = defaultdict(set)
         self._waiting: set[asyncio.Event] = set()
+        self._heard = 0
         self._is_listening = False
         self._is_closing = False
 
@@ -81,8 +82,8 @@ class OperationStreams:
         async with connection:
             await connection.execute(f"LISTEN {CHANNEL}")
             await connection.execute(f"LISTEN {EVENTS}")
-            self._is_listening = True
             self._wake_all()  # what was notified while nobody listened
+            self._is_listening = True
             while True:
                 async for notification in connection.notifies(timeout=_PROBE_SECONDS):
                     if notification.channel == EVENTS:
@@ -191,7 +192,12 @@ class OperationStreams:
         for each in self._followers.get(operation_id, ()):
             each.set()
 
+    def generation(self) -> int | None:
+        """Return a number that changes with every event that anybody records, None while events are not heard of."""
+        return self._heard if self._is_listening else None
+
     def _wake_waiting(self) -> None:
+        self._heard += 1
         for each in self._waiting:
             each.set()
 

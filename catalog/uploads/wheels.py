@@ -2,7 +2,7 @@
 
 import hashlib
 import io
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from packaging.utils import canonicalize_name
@@ -23,8 +23,11 @@ from catalog.uploads.models import Publication
 from catalog.uploads.service import UploadService
 from catalog.uploads.wrapping import wrap
 
-DIGESTS = ("md5_digest", "sha256_digest", "blake2_256_digest")
-"""The fields in which clients say what the file's digest is."""
+_DIGESTS: Mapping[str, Callable[[bytes], str]] = {
+    "md5_digest": lambda data: hashlib.md5(data, usedforsecurity=False).hexdigest(),
+    "sha256_digest": lambda data: hashlib.sha256(data).hexdigest(),
+    "blake2_256_digest": lambda data: hashlib.blake2b(data, digest_size=32).hexdigest(),
+}
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,7 @@ class WheelUploads:
         if found is not None:
             return self._again(principal, sent, found)
         files = wrap(wheel, sent.data, principal.tenant_name)
-        archive = build_archive(files).data
+        archive = build_archive(files, effort=0).data  # a wheel is compressed already
         return self._uploads.receive(principal, io.BytesIO(archive))
 
     def _again(self, principal: Principal, sent: SentWheel, found: Distribution) -> Publication:
@@ -73,14 +76,9 @@ class WheelUploads:
 
 
 def _compare_digests(sent: SentWheel) -> None:
-    actual = {
-        "md5_digest": hashlib.md5(sent.data, usedforsecurity=False).hexdigest(),
-        "sha256_digest": hashlib.sha256(sent.data).hexdigest(),
-        "blake2_256_digest": hashlib.blake2b(sent.data, digest_size=32).hexdigest(),
-    }
-    for field in DIGESTS:
+    for field, digest in _DIGESTS.items():
         stated = sent.fields.get(field, "").strip().lower()
-        if stated and stated != actual[field]:
+        if stated and stated != digest(sent.data):
             name = field.removesuffix("_digest").replace("_", "-").upper()
             raise WheelRefusedError(
                 f"The {name} digest that was sent is not that of the file: it was damaged on its way.",

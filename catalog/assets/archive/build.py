@@ -95,11 +95,11 @@ def _too_much(limits: Limits) -> Finding:
     )
 
 
-def build_archive(files: Mapping[str, PackageFile], *, mtime: int = 0) -> BuiltArchive:
+def build_archive(files: Mapping[str, PackageFile], *, mtime: int = 0, effort: int = 9) -> BuiltArchive:
     """Pack ``files`` (by path inside the package) into an archive; the bytes depend on the arguments alone.
 
-    ``mtime`` in seconds since 1970 is written to every entry: SOURCE_DATE_EPOCH where the caller has one. Names are
-    not checked here; `read_tree` and the check of the finished archive do.
+    ``mtime`` in seconds since 1970 is written to every entry: SOURCE_DATE_EPOCH where the caller has one. ``effort``
+    (0 to 9) is how hard to compress. Names are not checked here; `read_tree` and the check of the finished archive do.
     """
     packed = {path: file for path, file in files.items() if path != FILES_LIST}
     entries = [
@@ -109,7 +109,7 @@ def build_archive(files: Mapping[str, PackageFile], *, mtime: int = 0) -> BuiltA
     packed[FILES_LIST] = PackageFile(files_list(entries))
     buffer = io.BytesIO()
     with (
-        gzip.GzipFile(filename="", mode="wb", compresslevel=9, fileobj=buffer, mtime=mtime) as zipped,
+        gzip.GzipFile(filename="", mode="wb", compresslevel=effort, fileobj=buffer, mtime=mtime) as zipped,
         tarfile.open(fileobj=zipped, mode="w", format=tarfile.PAX_FORMAT) as tar,
     ):
         for path in sorted(packed):

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import httpx
+import pytest
 from litestar import Litestar
 from litestar.testing import TestClient
 from sqlalchemy import text
@@ -20,6 +21,14 @@ Client = TestClient[Litestar]
 NewClient = Callable[..., Client]
 NewWheel = Callable[..., tuple[str, bytes]]
 Send = Callable[..., httpx.Response]
+
+
+@pytest.fixture
+def settings(settings: Settings) -> Settings:
+    """Settings of a portal that notices changes which record no event."""
+    return settings.model_copy(update={"door_repeat_seconds": 0})
+
+
 RICH = (
     "Summary: A network of one's own\n"
     "License-Expression: apache-2.0\n"

@@ -1,0 +1,153 @@
+"""Answers of the standard doors that were given a moment ago, given again as long as nothing has happened since.
+
+A build farm asks for the same pages and files over and over. Every change of state records an event, and PostgreSQL
+tells every portal process of it when it commits; so an answer may be repeated to the very same request as long as no
+event was recorded after it was made. Without that connection nothing is repeated, and never anything older than a
+setting says, so that a token which expires, or a connection that dies without a word, does not matter for longer.
+"""
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from time import monotonic
+from typing import Any
+
+from litestar.enums import ScopeType
+from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
+
+from portal.idempotency import has_already
+
+READS = frozenset({"GET", "HEAD"})
+REPEATED = ("/simple", "/files/")
+LARGEST = 4 * 1024 * 1024
+"""The largest answer that is kept, in bytes."""
+TOGETHER = 64 * 1024 * 1024
+"""How much all of them may take, in bytes."""
+_KEYED = (b"authorization", b"accept", b"range", b"if-range")
+
+Generation = Callable[[], int | None]
+"""Tells a number that changes with every event, None while events are not heard of."""
+
+
+@dataclass
+class Kept:
+    """One answer, with the moment and the generation in which its making began."""
+
+    since: float
+    generation: int
+    template: str
+    status: int
+    headers: list[tuple[bytes, bytes]]
+    body: bytes = b""
+
+    def header(self, name: bytes) -> str | None:
+        """Return a header's value."""
+        return next((value.decode("latin-1") for key, value in self.headers if key == name), None)
+
+
+class RecentAnswers:
+    """Stands before the application; the key of an answer is all of the request that it depends on, token included."""
+
+    def __init__(self, app: ASGIApp, generation: Generation, seconds: float) -> None:
+        self._app = app
+        self._generation = generation
+        self._seconds = seconds
+        self._changes = 0
+        self._kept: OrderedDict[bytes, Kept] = OrderedDict()
+        self._size = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Repeat an answer, or pass the request on and keep what comes back."""
+        if scope["type"] != ScopeType.HTTP or not self._seconds:
+            await self._app(scope, receive, send)
+        elif scope["method"] not in READS:
+            await self._app(scope, receive, self._counting(send))
+        elif (key := _key(scope)) is None or (generation := self._now()) is None:
+            await self._app(scope, receive, send)
+        elif (kept := self._find(key, generation)) is not None:
+            await _repeat(kept, scope, send)
+        else:
+            await self._app(scope, receive, self._keeping(scope, send, key, generation))
+
+    def _now(self) -> int | None:
+        heard = self._generation()
+        return None if heard is None else heard + self._changes
+
+    def _find(self, key: bytes, generation: int) -> Kept | None:
+        found = self._kept.get(key)
+        if found is None or found.generation != generation or monotonic() - found.since > self._seconds:
+            return None
+        self._kept.move_to_end(key)
+        return found
+
+    def _counting(self, send: Send) -> Send:
+        async def send_and_count(message: Message) -> None:
+            # What this process itself has changed is seen by the next request, however late the news of it comes.
+            if message["type"] == "http.response.start":
+                self._changes += 1
+            await send(message)
+
+        return send_and_count
+
+    def _keeping(self, scope: HTTPScope, send: Send, key: bytes, generation: int) -> Send:
+        made: list[Kept] = []
+        since = monotonic()
+
+        async def send_and_keep(message: Message) -> None:
+            if message["type"] == "http.response.start" and message["status"] in {200, 206}:
+                template = str(scope.get("path_template") or "")
+                headers = [(bytes(name).lower(), bytes(value)) for name, value in message["headers"]]
+                made.append(Kept(since, generation, template, message["status"], headers))
+            elif message["type"] == "http.response.body" and made:
+                made[0].body += message.get("body", b"")
+                if not message.get("more_body", False):
+                    self._keep(key, made[0])
+            await send(message)
+
+        return send_and_keep
+
+    def _keep(self, key: bytes, answer: Kept) -> None:
+        if len(answer.body) > LARGEST:
+            return
+        before = self._kept.pop(key, None)
+        self._size += len(answer.body) - (len(before.body) if before else 0)
+        self._kept[key] = answer
+        while self._size > TOGETHER:
+            _, oldest = self._kept.popitem(last=False)
+            self._size -= len(oldest.body)
+
+
+def _key(scope: HTTPScope) -> bytes | None:
+    """Return what stands for a request, None where its answer is not one to be kept."""
+    path = scope["path"]
+    if not path.startswith("/t/"):
+        return None
+    _, slash, rest = path[3:].partition("/")
+    if not slash or not f"/{rest}".startswith(REPEATED):
+        return None
+    digest = hashlib.sha256()
+    has_token = False
+    for name, value in scope["headers"]:
+        if name == b"cookie":
+            return None
+        if name in _KEYED:
+            has_token |= name == b"authorization"
+            digest.update(b"%b:%d:%b" % (name, len(value), value))
+    if not has_token:
+        return None
+    raw_path: Any = scope.get("raw_path") or path.encode()
+    digest.update(b"%b %d:%b?%b" % (scope["method"].encode(), len(raw_path), raw_path, scope["query_string"]))
+    return digest.digest()
+
+
+async def _repeat(kept: Kept, scope: HTTPScope, send: Send) -> None:
+    scope["path_template"] = kept.template  # for the figures: what would have answered
+    wanted = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"if-none-match"), None)
+    tag = kept.header(b"etag")
+    if kept.status == 200 and tag is not None and has_already(wanted, tag):
+        await send({"type": "http.response.start", "status": 304, "headers": [(b"etag", tag.encode("latin-1"))]})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+        return
+    await send({"type": "http.response.start", "status": kept.status, "headers": list(kept.headers)})
+    await send({"type": "http.response.body", "body": kept.body, "more_body": False})

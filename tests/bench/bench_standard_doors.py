@@ -1,0 +1,303 @@
+"""Our index beside devpi-server and pypiserver in one run: ``python tests/bench/bench_standard_doors.py``.
+
+Uploads of 1 MiB until the file is listed, the pages of a project with 500 versions and of the root, and downloads of
+1 MiB, each by one client and by eight at once. The same wheels, the same client, the same disk; the peers are
+installed into a virtual environment of their own that is thrown away. Ours checks a token on every request and is
+backed by a PostgreSQL with fsync; the peers are asked without credentials, except for uploads to devpi-server.
+"""
+
+import argparse
+import base64
+import hashlib
+import io
+import os
+import random
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import zipfile
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+import httpx
+
+from catalog import migrate
+from catalog.db import Database
+from catalog.settings import Settings
+from catalog.tenancy import ALL_SCOPES, Principal
+from catalog.tenants import bootstrap
+from catalog.tenants.models import CreateToken
+from catalog.tenants.service import TenantService
+from workers.embedded.postgres import EmbeddedPostgres
+
+PIP = "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html; q=0.1, text/html; q=0.01"
+PEERS = {"devpi-server": "devpi-server==6.20.0", "pypiserver": "pypiserver==2.4.1"}
+MANY = "bench-many"
+
+
+@dataclass
+class Index:
+    """One server under test: where its pages and its upload door are, and how to speak to it."""
+
+    name: str
+    root: str
+    upload: str
+    headers: dict[str, str] = field(default_factory=dict)
+    figures: dict[str, float] = field(default_factory=dict)
+
+    def client(self) -> httpx.Client:
+        """Return a client that keeps its connection, as installers do."""
+        return httpx.Client(headers={"Accept": PIP, **self.headers}, timeout=60, follow_redirects=True)
+
+    def page(self, project: str) -> str:
+        """Return the address of a project."""
+        return f"{self.root}{project}/"
+
+
+def wheel(project: str, version: str, size: int = 0) -> tuple[str, bytes]:
+    """Return a wheel with one component and ``size`` bytes that do not compress."""
+    module = project.replace("-", "_")
+    info = f"{module}-{version}.dist-info"
+    noise = random.Random(f"{project} {version}").randbytes(size)  # noqa: S311  # filling, not a secret
+    content = {
+        f"{module}/__init__.py": b"",
+        f"{module}/PulumiPlugin.yaml": b"runtime: python\n",
+        f"{module}/noise.bin": noise,
+        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {project}\nVersion: {version}\n\n".encode(),
+        f"{info}/WHEEL": b"Wheel-Version: 1.0\nGenerator: bench\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        f"{info}/RECORD": b"",
+    }
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as packed:
+        for path, data in content.items():
+            packed.writestr(zipfile.ZipInfo(path, (2020, 1, 1, 0, 0, 0)), data)
+    return f"{module}-{version}-py3-none-any.whl", buffer.getvalue()
+
+
+def send(client: httpx.Client, index: Index, project: str, version: str, file: tuple[str, bytes]) -> None:
+    """Upload a wheel as twine does."""
+    name, data = file
+    form = {
+        ":action": "file_upload",
+        "protocol_version": "1",
+        "metadata_version": "2.1",
+        "name": project,
+        "version": version,
+        "filetype": "bdist_wheel",
+        "pyversion": "py3",
+        "sha256_digest": hashlib.sha256(data).hexdigest(),
+    }
+    answer = client.post(index.upload, data=form, files={"content": (name, data, "application/octet-stream")})
+    assert answer.status_code == 200, (index.name, answer.status_code, answer.text[:300])
+
+
+def median_ms(action: Callable[[int], None], count: int) -> float:
+    """Return the median time of one run of ``action``, in milliseconds."""
+    times = []
+    for number in range(count):
+        started = time.perf_counter()
+        action(number)
+        times.append(time.perf_counter() - started)
+    return statistics.median(times) * 1000
+
+
+def per_second(index: Index, url: str, seconds: float) -> float:
+    """Return how many reads of ``url`` eight clients get through, a second."""
+    until = time.perf_counter() + seconds
+
+    def read(_number: int) -> int:
+        done = 0
+        with index.client() as client:
+            while time.perf_counter() < until:
+                assert client.get(url).status_code == 200
+                done += 1
+        return done
+
+    with ThreadPoolExecutor(8) as threads:
+        return sum(threads.map(read, range(8))) / seconds
+
+
+def measure(index: Index, count: int, seconds: float) -> None:
+    """Take every figure of one server."""
+    with index.client() as client:
+
+        def upload(number: int) -> None:
+            project, version = f"bench-upload-{number}", "1.0.0"
+            file = wheel(project, version, 1024 * 1024)
+            send(client, index, project, version, file)
+            while file[0] not in client.get(index.page(project)).text:
+                time.sleep(0.005)
+
+        index.figures["upload of 1 MiB to listed, ms"] = median_ms(upload, count)
+        name, data = wheel("bench-upload-0", "1.0.0", 1024 * 1024)
+        page = client.get(index.page("bench-upload-0"))
+        file = str(page.url.join(address_in(page, name)))
+        assert client.get(file).content == data
+        reads = {"500 versions": index.page(MANY), "root": index.root, "download of 1 MiB": file}
+        assert client.get(reads["500 versions"]).text.count(".whl") >= 500
+        for what, url in reads.items():
+            client.get(url)
+            index.figures[f"{what}, ms"] = median_ms(partial(read, client, url), count * 5)
+    for what, url in reads.items():
+        index.figures[f"{what}, by eight, /s"] = per_second(index, url, seconds)
+
+
+def read(client: httpx.Client, url: str, _number: int) -> None:
+    """Read an address once."""
+    assert client.get(url).status_code == 200
+
+
+def address_in(page: httpx.Response, filename: str) -> str:
+    """Return the address of a file in a page of either form."""
+    if page.headers["content-type"].startswith("application/vnd.pypi.simple.v1+json"):
+        return next(str(each["url"]) for each in page.json()["files"] if each["filename"] == filename)
+    before, _, _ = page.text.partition(f">{filename}<")
+    return before.rpartition('href="')[2].partition('"')[0].partition("#")[0]
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on at the moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def running(command: list[str], url: str, environment: dict[str, str] | None = None) -> Iterator[None]:
+    """Run a server while the block runs."""
+    with tempfile.TemporaryFile() as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
+        try:
+            deadline = time.monotonic() + 60
+            while time.monotonic() < deadline and process.poll() is None:
+                try:
+                    httpx.get(url)
+                    break
+                except httpx.TransportError:
+                    time.sleep(0.1)
+            else:
+                log.seek(0)
+                raise RuntimeError(log.read().decode(errors="replace")[-2000:])
+            yield
+        finally:
+            process.terminate()
+            process.wait(20)
+
+
+@contextmanager
+def slipway(folder: Path) -> Iterator[Index]:
+    """Serve our portal on a database of its own."""
+    postgres = EmbeddedPostgres(folder / "postgres", folder / "run")
+    postgres.start()
+    postgres.wait_ready()
+    try:
+        urls = postgres.urls()
+        migrate.upgrade(urls.owner)
+        port = free_port()
+        settings = Settings(
+            data_dir=folder / "data",
+            database_url=urls.app,
+            database_owner_url=urls.owner,
+            database_system_url=urls.system,
+            port=port,
+        )
+        database = Database(settings)
+        tenant = bootstrap.ensure_tenant(database, "bench")
+        who = Principal(tenant.id, tenant.name, actor="bench", name="bench", scopes=ALL_SCOPES)
+        with database.tenant_session(tenant.id) as session:
+            token = TenantService(session).create_token(who, CreateToken(name="bench", scopes=["assets:write"])).token
+        database.close()
+        url = f"http://127.0.0.1:{port}"
+        environment = {**os.environ, **settings.as_environment()}
+        basic = base64.b64encode(f"__token__:{token}".encode()).decode()
+        with running([sys.executable, "-m", "portal"], f"{url}/health/live", environment):
+            door = f"{url}/t/bench"
+            yield Index("slipway", f"{door}/simple/", f"{door}/legacy/", {"Authorization": f"Basic {basic}"})
+    finally:
+        postgres.stop()
+
+
+@contextmanager
+def devpi(folder: Path, tools: Path) -> Iterator[Index]:
+    """Serve devpi-server with one index that has no base."""
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    data = str(folder / "devpi")
+    subprocess.run(
+        [tools / "devpi-init", "--serverdir", data, "--root-passwd", "bench", "--no-root-pypi"],
+        check=True,
+        capture_output=True,
+    )
+    with running([str(tools / "devpi-server"), "--serverdir", data, "--port", str(port)], url):
+        login = httpx.post(f"{url}/+login", json={"user": "root", "password": "bench"}).json()["result"]["password"]
+        header = base64.b64encode(f"root:{login}".encode()).decode()
+        made = httpx.put(f"{url}/root/bench", json={"bases": []}, headers={"X-Devpi-Auth": header})
+        assert made.status_code == 200, made.text
+        yield Index("devpi-server", f"{url}/root/bench/+simple/", f"{url}/root/bench/", {"X-Devpi-Auth": header})
+
+
+@contextmanager
+def pypiserver(folder: Path, tools: Path) -> Iterator[Index]:
+    """Serve pypiserver on a folder, open to everyone."""
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    packages = folder / "pypiserver"
+    packages.mkdir()
+    command = [str(tools / "pypi-server"), "run", "-p", str(port), "-i", "127.0.0.1", "-P", ".", "-a", "."]
+    with running([*command, "--disable-fallback", str(packages)], url):
+        yield Index("pypiserver", f"{url}/simple/", f"{url}/")
+
+
+def install(folder: Path) -> Path:
+    """Install the peers into an environment of their own; return where their commands are."""
+    uv = str(Path(sys.executable).parent / "uv")
+    subprocess.run([uv, "venv", "--quiet", str(folder)], check=True)
+    python = str(folder / "bin" / "python")
+    subprocess.run([uv, "pip", "install", "--quiet", "--python", python, *PEERS.values(), "waitress"], check=True)
+    return folder / "bin"
+
+
+def main() -> None:
+    """Measure, and print each figure with its ratio to the peers'."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--count", type=int, default=20, help="uploads; reads are five times as many")
+    parser.add_argument("--seconds", type=float, default=5.0, help="how long eight clients read")
+    parser.add_argument("--versions", type=int, default=500)
+    arguments = parser.parse_args()
+    folder = Path(tempfile.mkdtemp(prefix="slw-bench-"))
+    try:
+        tools = install(folder / "peers")
+        with ExitStack() as stack:
+            indexes = [
+                stack.enter_context(each) for each in (slipway(folder), devpi(folder, tools), pypiserver(folder, tools))
+            ]
+            for index in indexes:
+                with index.client() as client:
+                    for number in range(arguments.versions):
+                        version = f"1.{number}.0"
+                        send(client, index, MANY, version, wheel(MANY, version))
+            for index in indexes:
+                measure(index, arguments.count, arguments.seconds)
+        ours = indexes[0]
+        print(f"{'':34}" + "".join(f"{each.name:>14}" for each in indexes) + "   ratio (above 1: ours is ahead)")
+        for what, figure in ours.figures.items():
+            ratios = [
+                figure / each.figures[what] if what.endswith("/s") else each.figures[what] / figure
+                for each in indexes[1:]
+            ]
+            shown = "".join(f"{each.figures[what]:14.1f}" for each in indexes)
+            print(f"{what:34}{shown}   " + "  ".join(f"{each:.1f}" for each in ratios))
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main()

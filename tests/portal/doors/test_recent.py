@@ -1,0 +1,186 @@
+"""Answers that are repeated: to the same request alone, and never past a change."""
+
+import asyncio
+import hashlib
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from litestar import Litestar
+from litestar.testing import TestClient
+from sqlalchemy import text
+
+from catalog.db import Database
+from catalog.settings import Settings
+from catalog.tenancy import Principal
+from portal.doors import recent
+from portal.doors.recent import RecentAnswers
+
+Client = TestClient[Litestar]
+INDEX = "/t/acme/simple/"
+FORM = {"format": "application/vnd.pypi.simple.v1+json"}
+
+
+class Application:
+    """An application that counts how often it answers; a fake, because what is tried is what stands before it."""
+
+    def __init__(self, body: bytes = b"x") -> None:
+        self.answers = 0
+        self.body = body
+
+    async def __call__(self, scope: Any, _receive: Any, send: Any) -> None:
+        self.answers += 1
+        headers = [(b"etag", b'"1"')]
+        await send({"type": "http.response.start", "status": scope.get("answer", 200), "headers": headers})
+        await send({"type": "http.response.body", "body": self.body, "more_body": False})
+
+
+def ask(door: RecentAnswers, **changes: Any) -> tuple[int, bytes]:
+    headers = changes.pop("headers", {"authorization": "Bearer a"})
+    scope = {
+        "type": "http",
+        "method": "GET",
+        "path": INDEX,
+        "raw_path": INDEX.encode(),
+        "query_string": b"",
+        "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
+        **changes,
+    }
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    asyncio.run(door(scope, None, send))  # type: ignore[arg-type]  # nothing is received
+    return sent[0]["status"], sent[1]["body"]
+
+
+def test_the_same_request_gets_the_same_answer() -> None:
+    application = Application()
+    door = RecentAnswers(application, lambda: 1, 60)
+    assert ask(door) == ask(door) == (200, b"x")
+    assert application.answers == 1
+    assert ask(door, headers={"authorization": "Bearer a", "if-none-match": '"1"'}) == (304, b"")
+    assert application.answers == 1
+    others: list[dict[str, Any]] = [
+        {"headers": {"authorization": "Bearer b"}},
+        {"headers": {"authorization": "Bearer a", "accept": "text/html"}},
+        {"headers": {"authorization": "Bearer a", "range": "bytes=0-0"}},
+        {"headers": {"authorization": "Bearer aa"}},
+        {"method": "HEAD"},
+        {"query_string": b"a"},
+        {"path": INDEX + "a/", "raw_path": INDEX.encode() + b"a/"},
+        {"raw_path": INDEX.encode() + b"%61/"},
+    ]
+    for number, changes in enumerate(others, 2):
+        ask(door, **changes)
+        assert application.answers == number, changes
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"headers": {}},
+        {"headers": {"authorization": "Bearer a", "cookie": "a=b"}},
+        {"path": "/t/acme/bundles/acme/x"},
+        {"path": "/api/v1/assets"},
+        {"path": "/t/"},
+        {"answer": 404},
+        {"answer": 401},
+        {"method": "POST"},
+    ],
+)
+def test_others_are_never_repeated(changes: dict[str, Any]) -> None:
+    application = Application()
+    door = RecentAnswers(application, lambda: 1, 60)
+    for _ in range(2):
+        ask(door, **changes)
+    assert application.answers == 2
+
+
+def test_nothing_is_repeated_past_an_event_a_change_or_its_time() -> None:
+    application = Application()
+    heard: list[int | None] = [1]
+    door = RecentAnswers(application, lambda: heard[0], 0.2)
+    ask(door)
+    heard[0] = 2
+    ask(door)
+    assert application.answers == 2
+    ask(door, method="POST")
+    ask(door)
+    assert application.answers == 4
+    time.sleep(0.25)
+    ask(door)
+    assert application.answers == 5
+    heard[0] = None
+    ask(door)
+    assert application.answers == 6, "nobody would tell of changes"
+
+
+def test_what_is_kept_stays_within_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recent, "LARGEST", 10)
+    monkeypatch.setattr(recent, "TOGETHER", 20)
+    application = Application(b"0" * 8)
+    door = RecentAnswers(application, lambda: 1, 60)
+    for name in (b"a", b"b", b"c"):
+        ask(door, query_string=name)
+    ask(door, query_string=b"c")
+    assert application.answers == 3
+    ask(door, query_string=b"a")
+    assert application.answers == 4, "the oldest made room"
+    application.body = b"0" * 11
+    ask(door, query_string=b"d")
+    ask(door, query_string=b"d")
+    assert application.answers == 6
+
+
+def test_a_revoked_token_and_a_new_version_are_seen_at_once(
+    api: Client, publish_wheel: Callable[..., tuple[str, bytes]]
+) -> None:
+    made = api.post("/api/v1/tokens", json={"name": "x", "scopes": ["assets:read"]}).json()
+    headers = {"Authorization": f"Bearer {made['token']}"}
+    for version in ("1.0.0", "1.1.0"):
+        filename, data = publish_wheel(version=version)
+        for _ in range(3):
+            page = api.get(f"{INDEX}acme-network/", params=FORM, headers=headers)
+            assert page.json()["files"][-1]["filename"] == filename
+        file = f"/t/acme/files/{hashlib.sha256(data).hexdigest()}/{filename}"
+        assert api.get(file, headers=headers).content == data
+    assert api.delete(f"/api/v1/tokens/{made['id']}").status_code == 200
+    assert api.get(f"{INDEX}acme-network/", params=FORM, headers=headers).status_code == 401
+    assert api.get(file, headers=headers).status_code == 401
+
+
+def test_what_another_process_changes_is_heard_of(api: Client, database: Database, acme: Principal) -> None:
+    def names() -> list[str]:
+        return [each["name"] for each in api.get(INDEX, params=FORM).json()["projects"]]
+
+    assert names() == []
+    with database.tenant_session(acme.tenant_id) as session:
+        statement = "INSERT INTO distribution_projects (project, tenant_id, asset_id, claimed_at) VALUES "
+        asset = "INSERT INTO namespaces (name, tenant_id, created_at) VALUES ('acme', :tenant, now())"
+        session.execute(text(asset), {"tenant": acme.tenant_id})
+        session.execute(
+            text(
+                "INSERT INTO assets (id, tenant_id, namespace, name, kind, visibility, display_name, summary, license,"
+                " keywords, archetypes, created_at, updated_at) VALUES (:tenant, :tenant, 'acme', 'x', 'k', 'private',"
+                " 'x', 'x', 'x', '[]', '[]', now(), now())"
+            ),
+            {"tenant": acme.tenant_id},
+        )
+        session.execute(text(f"{statement} ('x', :tenant, :tenant, now())"), {"tenant": acme.tenant_id})
+        session.execute(text("NOTIFY slipway_events"))
+    deadline = time.monotonic() + 1
+    while names() != ["x"] and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert names() == ["x"]
+
+
+def test_the_setting_turns_it_off(settings: Settings) -> None:
+    assert settings.door_repeat_seconds > 0
+    application = Application()
+    door = RecentAnswers(application, lambda: 1, 0)
+    for _ in range(2):
+        ask(door)
+    assert application.answers == 2
