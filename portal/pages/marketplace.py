@@ -13,13 +13,14 @@ from catalog.assets.models import AssetRead, AssetVersionRead, SearchQuery, Sear
 from catalog.assets.service import LATEST, AssetService
 from catalog.errors import NotFoundError
 from portal.auth.guards import requires
-from portal.boundary import Caller, OpenSession, WebRequest
+from portal.boundary import Caller, OpenSession, WebRequest, provide_settings
 from portal.pages.dependency_tree import DependencyTree, dependency_tree
 from portal.pages.forms import Text, renderer_of
 from portal.pages.markdown import render_markdown
 from portal.pages.presentation import look
 from portal.pages.render import Page
 from portal.pages.schema_shape import Shape, scalar_text, shape_of
+from portal.pages.using import Use, uses
 
 FACETS = {"kind": "Kind", "archetype": "Made for", "namespace": "Publisher"}
 TABS = {
@@ -127,6 +128,7 @@ class AssetPage(Page):
     tab: str
     may_request: bool
     tree: DependencyTree = field(default_factory=DependencyTree)
+    uses: Sequence[Use] = ()
 
     @property
     def path(self) -> str:
@@ -324,9 +326,18 @@ def show_asset(
     versions = service.versions(principal.tenant_id, namespace, name)
     newest = LATEST if asset.latest_version or not versions else versions[0].version
     shown = service.get_version(principal.tenant_id, namespace, name, version or newest)
-    may_request = principal.may("environments:write")
     tree = dependency_tree(service, principal.tenant_id, shown) if tab == "dependencies" else DependencyTree()
-    page = AssetPage(asset, shown, versions, tab or "overview", may_request, tree)
+    base_url = provide_settings(request).base_url
+    is_latest = shown.version == asset.latest_version
+    page = AssetPage(
+        asset,
+        shown,
+        versions,
+        tab or "overview",
+        may_request=principal.may("environments:write"),
+        tree=tree,
+        uses=uses(shown, base_url, principal.tenant_name, is_latest=is_latest),
+    )
     return renderer_of(request).respond(request, page)
 
 

@@ -3,6 +3,7 @@
 from portal.pages import (
     account,
     comparison,
+    clients,
     environment_requests,
     environments,
     home,
@@ -23,5 +24,6 @@ PAGES = (
     *releases.ROUTES,
     *operations.ROUTES,
     *publishers.ROUTES,
+    *clients.ROUTES,
     *account.ROUTES,
 )

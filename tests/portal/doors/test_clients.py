@@ -1,103 +1,11 @@
 """The standard doors with the clients themselves: twine, uv publish, pip and uv pip, over real HTTP."""
 
-import hashlib
-import os
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable
+from typing import Any
 
-import httpx
-import pytest
-
-from catalog.settings import Settings
-from catalog.tenancy import Principal
-
-Serve = Callable[[Settings], AbstractContextManager[Settings]]
+# The class of the fixture ``portal_`` lives in conftest.py, which test files do not import.
+Portal = Any
 NewWheel = Callable[..., tuple[str, bytes]]
-TOOLS = Path(sys.executable).parent
-TWINE, UV = str(TOOLS / "twine"), str(TOOLS / "uv")
-
-
-@dataclass(frozen=True)
-class Portal:
-    """A portal that serves, with a token for its tenant ``acme``."""
-
-    url: str
-    token: str
-    folder: Path
-
-    @property
-    def index(self) -> str:
-        return f"{self.with_token}/t/acme/simple/"
-
-    @property
-    def with_token(self) -> str:
-        return self.url.replace("http://", f"http://__token__:{self.token}@")
-
-    def run(self, *command: str, **variables: str) -> subprocess.CompletedProcess[str]:
-        """Run a client that knows nothing of this machine's own configuration."""
-        kept = {name: value for name, value in os.environ.items() if name in {"PATH", "LANG", "TMPDIR"}}
-        environment = {
-            **kept,
-            "HOME": str(self.folder),
-            "UV_CACHE_DIR": str(self.folder / "uv-cache"),
-            "UV_NO_CONFIG": "1",
-            "NO_COLOR": "1",
-            "COLUMNS": "200",
-            **variables,
-        }
-        return subprocess.run(
-            list(command), capture_output=True, text=True, timeout=120, env=environment, cwd=self.folder
-        )
-
-    def twine(self, *arguments: str, password: str = "") -> subprocess.CompletedProcess[str]:
-        return self.run(
-            *(TWINE, "upload", "--disable-progress-bar", "--non-interactive"),
-            *("--repository-url", f"{self.url}/t/acme/legacy/", *arguments),
-            TWINE_USERNAME="__token__",
-            TWINE_PASSWORD=password or self.token,
-        )
-
-    def uv_publish(self, *arguments: str, password: str = "") -> subprocess.CompletedProcess[str]:
-        return self.run(
-            *(UV, "publish", "--trusted-publishing", "never"),
-            *("--publish-url", f"{self.url}/t/acme/legacy/", *arguments),
-            UV_PUBLISH_TOKEN=password or self.token,
-        )
-
-    def pip(self, *arguments: str, index: str = "") -> subprocess.CompletedProcess[str]:
-        return self.run(
-            *(sys.executable, "-m", "pip", "--isolated", "--disable-pip-version-check", "install", "--no-deps"),
-            *("--no-cache-dir", "--index-url", index or self.index, *arguments),
-        )
-
-    def uv_pip(self, *arguments: str, index: str = "") -> subprocess.CompletedProcess[str]:
-        return self.run(UV, "pip", "install", "--no-deps", "--index-url", index or self.index, *arguments)
-
-    def keep(self, wheel: tuple[str, bytes]) -> str:
-        """Write a wheel into a folder of its own, and return its path."""
-        folder = self.folder / hashlib.sha256(wheel[1]).hexdigest()[:12]
-        folder.mkdir(exist_ok=True)
-        path = folder / wheel[0]
-        path.write_bytes(wheel[1])
-        return str(path)
-
-    def call(self, path: str, reason: str) -> None:
-        headers = {"Authorization": f"Bearer {self.token}"}
-        answer = httpx.post(f"{self.url}/api/v1{path}", headers=headers, json={"reason": reason})
-        assert answer.status_code == 200, answer.text
-
-
-@pytest.fixture
-def portal_(
-    settings: Settings, serve: Serve, acme: Principal, new_token: Callable[..., str], tmp_path: Path
-) -> Iterator[Portal]:
-    """Serve a portal."""
-    with serve(settings) as own:
-        yield Portal(own.base_url, new_token(acme, ["assets:write"]), tmp_path)
 
 
 def test_twine_publishes_and_pip_installs(portal_: Portal, new_wheel: NewWheel) -> None:
