@@ -55,7 +55,7 @@ def _asset(kind: str, path: str) -> AssetPage:
         output_schema={},
         readme="# Network\n\nUse it.",
         changelog="",
-        files=[{"path": path, "size": 20_480}],
+        files=[{"path": path, "size": 20_480, "sha256": "9" * 64, "mode": "0644"}],
         warnings=[],
         blob_digest="9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
         tree_digest="9" * 64,
