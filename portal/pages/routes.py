@@ -2,8 +2,8 @@
 
 from portal.pages import (
     account,
-    comparison,
     clients,
+    comparison,
     environment_requests,
     environments,
     home,
