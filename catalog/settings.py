@@ -64,6 +64,10 @@ class Settings(BaseSettings):
     sigstore_trusted_root: Path | None = None
     upload_wait_seconds: float = Field(default=30.0, ge=0, le=60)
 
+    policy_masks: tuple[str, ...] = ()
+    policy_retention_days: int = Field(default=90, ge=1, le=3650)
+    decision_log_url: str = ""
+
     environment_maximum_ttl_seconds: int = Field(default=14 * 24 * 3600, ge=60)
     environment_quota: int = Field(default=50, ge=1)
     pull_request_poll_seconds: float = Field(default=2.0, gt=0)

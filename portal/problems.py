@@ -38,7 +38,7 @@ DOORS = ("/t/", "/v2")
 """The standard doors, where other people's clients come in."""
 TYPE_PREFIX = "urn:slipway:problem:"
 API_PREFIXES = ("/api/", "/hooks/", "/health/", "/metrics", *DOORS)
-PROMISED_PATHS = frozenset({"/environments/ephemeral", "/attestations"})
+PROMISED_PATHS = frozenset({"/policies/evaluate", "/environments/ephemeral", "/attestations"})
 """Paths at the root that answer as the API does."""
 
 

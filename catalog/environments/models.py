@@ -12,6 +12,7 @@ from sqlmodel import Field, SQLModel
 
 from catalog.clock import now
 from catalog.columns import Json, Timestamp, one_of
+from catalog.gating import VerdictSummary
 from catalog.operations.models import Problem
 from catalog.stacks.models import StackResource
 
@@ -88,6 +89,7 @@ class Environment(SQLModel, table=True):
     outputs: dict[str, Any] = Field(default_factory=dict, sa_type=Json)
     failure: dict[str, Any] | None = Field(default=None, sa_type=Json)
     conditions: list[dict[str, Any]] = Field(default_factory=list, sa_type=Json)
+    verdict: dict[str, Any] = Field(default_factory=dict, sa_type=Json)
     attempt: int = 0
 
     requested_by: str
@@ -167,6 +169,7 @@ class EnvironmentRead(BaseModel):
     resources: list[StackResource]
     outputs: dict[str, Any]
     failure: Problem | None
+    verdict: VerdictSummary = Shape(default_factory=VerdictSummary)
     operation_id: UUID | None
     requested_by: str
     created_at: datetime

@@ -104,6 +104,16 @@ class ReleaseService:
         """Return what the tenant ships, by name."""
         return queries.services(self._session, tenant_id)
 
+    def named(self, tenant_id: UUID, name: str) -> Service | None:
+        """Return what the tenant ships under a name, None where there is nothing."""
+        return next((each for each in queries.services(self._session, tenant_id) if each.name == name), None)
+
+    def built_from(self, tenant_id: UUID, repository: str) -> Service | None:
+        """Return what the tenant ships from a repository; of several the first by name, None where nothing is."""
+        return next(
+            (each for each in queries.services(self._session, tenant_id) if each.repository == repository), None
+        )
+
     def page(
         self,
         tenant_id: UUID,

@@ -1,7 +1,7 @@
 """The page that asks for an environment: the choice of a blueprint, then a form made from its input schema."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Annotated, Any, ClassVar
 from urllib.parse import urlencode
@@ -19,6 +19,7 @@ from catalog.assets.service import LATEST, AssetService
 from catalog.environments.models import Environment, RequestEnvironment
 from catalog.environments.service import EphemeralEnvironmentService
 from catalog.errors import ConflictError, FieldError, InvalidInputError, NotFoundError, QuotaExceededError, SlipwayError
+from catalog.gating import PolicyRefusedError, Verdict, keep_refusal
 from catalog.settings import Settings
 from catalog.tenancy import Principal
 from portal.auth.guards import requires
@@ -64,6 +65,7 @@ class RequestEnvironmentPage(Page):
     versions: Sequence[tuple[str, str]] = (("", "Newest"),)
     lifetimes: Sequence[tuple[str, str]] = LIFETIMES
     problem: str = ""
+    verdict: Verdict | None = None
     carried: Mapping[str, str] = field(default_factory=dict)
 
     def choose_href(self, blueprint: AssetRead) -> str:
@@ -237,16 +239,20 @@ def request_environment(
     asked, wrong = _asked(values, inputs)
     errors: Sequence[FieldError] = (*wrong, *unread)
     status = 422
+    verdict = None
     if asked is not None and not errors:
         try:
             environment = EphemeralEnvironmentService(session, settings).request(principal, asked)
         except (InvalidInputError, ConflictError, QuotaExceededError) as error:
             session.rollback()
             errors, status = _placed(error), error.status
+        except PolicyRefusedError as refusal:
+            keep_refusal(session, refusal)
+            verdict, status = refusal.verdict, refusal.status
         else:
             notice = "environment-requested" if environment.generation == 1 else "environment-moved"
             return redirect(f"/environments/{environment.id}", notice)
-    page = form.filled(asset, version, _Filled(values, fields=fields, errors=errors))
+    page = replace(form.filled(asset, version, _Filled(values, fields=fields, errors=errors)), verdict=verdict)
     return renderer_of(request).respond(request, page, status_code=status)
 
 

@@ -85,6 +85,11 @@ LEVELS: dict[str, Look] = {
     "mandatory-with-override": Look("Needs an override", "bad", "lock", "Stops until a person overrides it on record."),
     "mandatory": Look("Mandatory", "bad", "ban", "Stops until it is mended or waived."),
 }
+MODES: dict[str, Look] = {
+    "shadow": Look("Watched", "quiet", "search", "It is asked, and its answer does not count."),
+    "advisory": Look("Advises", "warn", "info", "It is told, but it stops nothing yet."),
+    "enforced": Look("Enforced", "good", "circle-check", "It counts with its level."),
+}
 VERDICTS: dict[str, Look] = {
     "allowed": Look("Allowed", "good", "circle-check", "Every rule is kept."),
     "remarks": Look("Allowed with remarks", "warn", "triangle-alert", "Advisory rules are broken."),
@@ -100,6 +105,7 @@ _FAMILIES = {
     "upload": UPLOAD_STATES,
     "kind": KINDS,
     "level": LEVELS,
+    "mode": MODES,
     "verdict": VERDICTS,
 }
 

@@ -17,6 +17,7 @@ from catalog.assets.findings import Finding, in_order
 from catalog.assets.models import AssetVersionRead, Visibility
 from catalog.assets.service import AssetService
 from catalog.errors import ConflictError
+from catalog.gating import PolicyRefusedError, Verdict, keep_refusal
 from catalog.operations.models import OperationRead
 from catalog.operations.service import OperationService, read
 from catalog.providers.blobs import open_blobs
@@ -68,6 +69,7 @@ class UploadPage(_Findings, Page):
     findings: Sequence[Finding] = ()
     problem: str = ""
     visibility: str = "keep"
+    verdict: Verdict | None = None
     recent: Sequence[UploadRead] = ()
 
 
@@ -152,6 +154,10 @@ def upload(
         session.rollback()
         page = replace(form, problem=error.detail)
         return renderer_of(request).respond(request, page, status_code=error.status)
+    except PolicyRefusedError as refusal:
+        keep_refusal(session, refusal)
+        page = replace(form, verdict=refusal.verdict)
+        return renderer_of(request).respond(request, page, status_code=refusal.status)
     if publication.version is None and publication.upload is not None:
         return Redirect(path=f"/uploads/{publication.upload.id}", status_code=303)
     if publication.version is None:

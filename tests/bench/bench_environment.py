@@ -25,7 +25,7 @@ import httpx
 import psutil
 
 from catalog import running
-from catalog.db import Database
+from catalog.gates import open_database
 from catalog.settings import Settings
 from catalog.tenants import bootstrap
 from workers.engine import pulumi_cli
@@ -101,7 +101,7 @@ def slipway(data: Path, port: int) -> Iterator[Slipway]:
             settings = running.find(data)
             if settings is None:
                 raise SystemExit(f"nothing runs on {data}")
-            database = Database(settings)
+            database = open_database(settings)
             scopes = ["environments:write", "operations:read", "assets:read"]
             token = bootstrap.create_token(database, bootstrap.DEFAULT_TENANT, "bench", scopes, days=1)
             database.close()

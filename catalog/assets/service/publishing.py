@@ -22,6 +22,7 @@ from catalog.clock import now
 from catalog.errors import ConflictError
 from catalog.events import outbox
 from catalog.events.registry import EventData
+from catalog.gating import GatePoint, pass_gate
 from catalog.providers.blobs import BlobStore
 from catalog.tenancy import Principal
 
@@ -103,7 +104,8 @@ class Publishing(Reading):
         """Publish a checked package as a version of its asset; its bytes must be in the blob store.
 
         ``visibility`` left out keeps what the asset has (private for a new one). Schemas that were ``derived`` stand
-        where the package brings none. The namespace must be the tenant's.
+        where the package brings none. The namespace must be the tenant's. Raises ``PolicyRefusedError`` where policies
+        do not let it through.
         """
         asset = self._asset_for(principal, package)
         asset.visibility = visibility or asset.visibility
@@ -112,6 +114,7 @@ class Publishing(Reading):
         version.output_schema = version.output_schema or dict(derived.output_schema or {})
         self._session.add(version)
         self._session.flush()
+        pass_gate(self._session, version.tenant_id, GatePoint.PUBLISH, f"asset-versions/{version.id}", principal.actor)
         self._session.add_all(dependencies_of(version))
         self._refresh(asset, version)
         self._emit(principal, version, AssetVersionPublished.model_validate(event_data(version)))

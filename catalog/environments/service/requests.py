@@ -18,6 +18,7 @@ from catalog.environments.service.rows import (
     DESTROY_STEPS,
     clear_condition,
     find,
+    set_condition,
     settle,
     situation,
     stamp,
@@ -25,6 +26,7 @@ from catalog.environments.service.rows import (
 )
 from catalog.environments.service.wishes import Wish, duration
 from catalog.errors import ConflictError, NotFoundError, QuotaExceededError
+from catalog.gating import GatePoint, PolicyRefusedError, pass_gate, verdict_summary
 from catalog.operations.service import OperationService
 from catalog.providers.scm import PullRequestNotFoundError, RepositoryNotFoundError, provider_for
 from catalog.providers.targets import LogTail, target
@@ -33,6 +35,9 @@ from catalog.stacks.models import StackResource
 from catalog.stacks.service import MultiCloudProvisioningService
 from catalog.tenancy import Principal
 from catalog.tenants.service import TenantService
+
+REFUSED = "Allowed"
+"""The condition that is false while policies do not let an environment follow its pull request."""
 
 
 class EphemeralEnvironmentService:
@@ -46,7 +51,8 @@ class EphemeralEnvironmentService:
         """Ask for the environment of a pull request, or for another state of the one it has.
 
         Raises ``InvalidInputError`` naming the fields at fault: repository, pull request, commit, blueprint, inputs
-        or ttl; ``QuotaExceededError`` where the tenant has as many environments as it may.
+        or ttl; ``QuotaExceededError`` where the tenant has as many environments as it may; ``PolicyRefusedError``
+        where policies do not allow it.
         """
         principal.require("environments:write")
         wish = Wish.resolve(self._session, self._settings, principal.tenant_id, asked)
@@ -62,6 +68,8 @@ class EphemeralEnvironmentService:
             return environment
         wish.write(environment, self._settings)
         self._prolong(environment, wish.ttl)
+        is_new = situation(environment).phase in {Phase.REQUESTED, Phase.DESTROYED}
+        self._pass_gate(environment, principal.actor, is_new=is_new)
         self._demand(environment, principal.actor, "requested")
         subject = f"environments/{environment.id}"
         AssetService(self._session).use(principal.tenant_id, subject, environment.name, [wish.version])
@@ -153,8 +161,7 @@ class EphemeralEnvironmentService:
         if AssetService(self._session).is_held(environment.tenant_id, subject):
             return  # its blueprint is in quarantine: what runs goes on, and nothing new is started from it
         if found.head_sha != environment.seen_sha and rules.follows(situation(environment)):
-            environment.seen_sha = environment.head_sha = found.head_sha
-            self._demand(environment, actor, "new commit")
+            self._move(environment, found.head_sha, actor)
 
     def dismiss(self, environment: Environment, actor: str, reason: str) -> None:
         """Write that the environment shall be gone; a worker brings it about."""
@@ -220,6 +227,29 @@ class EphemeralEnvironmentService:
     def all_by_phase(session: Session) -> dict[Phase, int]:
         """Return how many environments of all tenants are in each phase; needs a session of the system role."""
         return queries.all_by_phase(session)
+
+    def _move(self, environment: Environment, head_sha: str, actor: str) -> None:
+        """Move the environment to another commit, or say on its page why policies do not let it."""
+        try:
+            with self._session.begin_nested():
+                environment.seen_sha = environment.head_sha = head_sha
+                self._pass_gate(environment, actor, is_new=False)
+                self._demand(environment, actor, "new commit")
+        except PolicyRefusedError as refusal:
+            refusal.keep(self._session)
+            # Seen, so that the same commit is not asked about every few seconds.
+            environment.seen_sha = head_sha
+            message = f"Commit {head_sha[:8]} is not deployed. {refusal.detail}"
+            set_condition(environment, REFUSED, "PolicyRefused", message, status=False)
+            self._session.add(environment)
+
+    def _pass_gate(self, environment: Environment, actor: str, *, is_new: bool) -> None:
+        point = GatePoint.ENVIRONMENT_REQUEST if is_new else GatePoint.ENVIRONMENT_UPDATE
+        self._session.add(environment)
+        self._session.flush()
+        verdict = pass_gate(self._session, environment.tenant_id, point, f"environments/{environment.id}", actor)
+        environment.verdict = verdict_summary(verdict)
+        clear_condition(environment, REFUSED)
 
     def _check_quota(self, tenant_id: UUID) -> None:
         quota = self._settings.environment_quota

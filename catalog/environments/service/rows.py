@@ -13,6 +13,7 @@ from catalog.environments.rules import Situation
 from catalog.errors import NotFoundError
 from catalog.events import outbox
 from catalog.events.registry import EventData
+from catalog.gating import VerdictSummary
 from catalog.operations.models import Problem, Step
 from catalog.stacks.models import StackResource
 
@@ -99,6 +100,7 @@ def read(environment: Environment, resources: Sequence[StackResource] = ()) -> E
         conditions=[Condition.model_validate(each) for each in environment.conditions],
         resources=list(resources),
         failure=Problem.model_validate(environment.failure) if environment.failure else None,
+        verdict=VerdictSummary.model_validate(environment.verdict),
     )
 
 
@@ -107,4 +109,4 @@ def is_wanted(environment: Environment) -> bool:
     return environment.desired is Desired.PRESENT or environment.wanted_again
 
 
-_DERIVED = {"conditions", "resources", "failure"}
+_DERIVED = {"conditions", "resources", "failure", "verdict"}

@@ -12,6 +12,7 @@ from catalog.assets.service import AssetService
 from catalog.clock import now
 from catalog.errors import ConflictError, InvalidInputError
 from catalog.events import outbox
+from catalog.gating import Level, PolicyRefusedError
 from catalog.operations.models import OperationState, Problem, StepState
 from catalog.operations.service import OperationService
 from catalog.providers.blobs import BlobStore
@@ -63,6 +64,10 @@ class Checking(Receiving):
             self._session.refresh(upload)
             reasons = error.findings if isinstance(error, PackageRejectedError) else ()
             return self._reject(upload, [*findings, *(reasons or [Finding(error.code, "", None, error.detail, "")])])
+        except PolicyRefusedError as refusal:
+            refusal.keep(self._session)
+            self._session.refresh(upload)
+            return self._reject(upload, [*findings, *_refused(refusal)])
         if upload.operation_id is not None:
             operations.finish(tenant_id, upload.operation_id, OperationState.SUCCEEDED)
         return upload.state
@@ -117,3 +122,18 @@ class Checking(Receiving):
             return False
         blobs.delete(digest)
         return True
+
+
+def _refused(refusal: PolicyRefusedError) -> list[Finding]:
+    """Return what policies found as findings; the record of the evaluation has the rest."""
+    return [
+        Finding(
+            "policy",
+            "",
+            None,
+            f"{each.rule}: {each.message}",
+            each.remediation,
+            "warning" if each.level is Level.ADVISORY else "error",
+        )
+        for each in refusal.verdict.violations
+    ]

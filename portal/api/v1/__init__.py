@@ -7,6 +7,8 @@ from portal.api.v1 import (
     environments,
     events,
     operations,
+    policies,
+    policy_decisions,
     publishers,
     releases,
     resolutions,
@@ -66,6 +68,8 @@ ROUTES = (
     releases.list_releases,
     releases.get_release,
     releases.list_services,
+    *policies.ROUTES,
+    *policy_decisions.ROUTES,
     operations.list_operations,
     operations.get_operation,
     operations.follow_operation,
@@ -91,6 +95,8 @@ ROUTES = (
 
 ROOT_ROUTES = (
     environments.request_environment_at_root,
+    policies.evaluate_at_root,
+    policy_decisions.receive_log,
     attestations.receive_attestation_at_root,
     environments.receive_git_hook,
     publishers.get_audience_at_root,

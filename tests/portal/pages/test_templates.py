@@ -17,6 +17,7 @@ SINGULAR = {
     "environments": "environment",
     "errors": "error",
     "operations": "operation",
+    "policies": "policy",
     "releases": "release",
     "sessions": "session",
     "shell": "shell",

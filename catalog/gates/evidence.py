@@ -1,0 +1,53 @@
+"""Evidence for the input document: what attestations say of the artifacts in question."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+from uuid import UUID
+
+from sqlmodel import Session
+
+from catalog.attestations.errors import AttestationBytesError
+from catalog.attestations.service import SupplyChainAttestationService
+from catalog.attestations.shapes import Checked
+from catalog.settings import Settings
+
+MOST_ARTIFACTS = 50
+MOST_ATTESTATIONS = 200
+LARGEST_PREDICATE = 256 * 1024
+"""Larger statements, such as whole bills of materials, are named without their predicate, in bytes."""
+
+
+def attestations_about(
+    session: Session, settings: Settings, tenant_id: UUID, digests: Iterable[str]
+) -> list[dict[str, Any]]:
+    """Return what is attested of artifacts by their digests (``sha256:...``), as policies see it.
+
+    ``verified`` says that the signature holds and that the tenant trusts the signer; statements without a valid
+    signature are no evidence and are left out. So an attestation that is taken away can only be missed.
+    """
+    service = SupplyChainAttestationService(session, settings)
+    found: dict[UUID, dict[str, Any]] = {}
+    for digest in list(dict.fromkeys(digests))[:MOST_ARTIFACTS]:
+        algorithm, _, text = digest.partition(":")
+        if algorithm != "sha256":
+            continue
+        for checked in service.assess_digest(tenant_id, text, "release").checked:
+            if checked.attestation.id not in found and len(found) < MOST_ATTESTATIONS:
+                found[checked.attestation.id] = dict(_said(service, checked))
+    return list(found.values())
+
+
+def _said(service: SupplyChainAttestationService, checked: Checked) -> Iterator[tuple[str, Any]]:
+    attestation = checked.attestation
+    yield "predicate_type", attestation.predicate_type
+    yield "verified", attestation.verified and checked.is_trusted_signer
+    yield "signer", attestation.signer
+    yield (
+        "subjects",
+        [{"name": each.name, "digest": f"{each.algorithm}:{each.digest}"} for each in attestation.subjects],
+    )
+    if attestation.size <= LARGEST_PREDICATE:
+        try:
+            yield "predicate", service.statement(attestation.id).predicate
+        except AttestationBytesError:
+            return

@@ -1,0 +1,207 @@
+"""The one input document: release, plan, environment, asset and evidence, joined for policies to look at.
+
+Its shape is ``policy_input.schema.json`` beside this module, served at ``/api/v1/schemas/policy-input``. A part that
+is not known is left out, never empty: whether silence is a fault is for policies to say. Secret inputs are left out by
+their area already; what else looks like a secret is masked before policies see it.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
+from typing import Any
+from uuid import UUID
+
+from sqlmodel import Session
+
+from catalog.assets.models import AssetVersion
+from catalog.assets.service import AssetService
+from catalog.environments.models import Environment
+from catalog.environments.service import EphemeralEnvironmentService
+from catalog.errors import NotFoundError
+from catalog.gates.evidence import attestations_about
+from catalog.gating import GatePoint
+from catalog.policies.rules import Subject
+from catalog.releases.models import Release, Service
+from catalog.releases.service import ReleaseService
+from catalog.settings import Settings
+
+VERSION = 1
+TARGET = "local"
+
+
+def input_schema() -> dict[str, Any]:
+    """Return the JSON Schema (2020-12) of the input document."""
+    text = files("catalog.gates").joinpath("policy_input.schema.json").read_text(encoding="utf-8")
+    schema: dict[str, Any] = json.loads(text)
+    return schema
+
+
+class InputService:
+    """Makes the input document of a subject, from rows as they are in the session."""
+
+    def __init__(self, session: Session, settings: Settings) -> None:
+        self._session = session
+        self._settings = settings
+        self._releases = ReleaseService(session)
+        self._environments = EphemeralEnvironmentService(session, settings)
+        self._assets = AssetService(session)
+
+    def gather(
+        self, tenant_id: UUID, point: GatePoint | None, subject: str, actor: str
+    ) -> tuple[Subject, dict[str, Any]]:
+        """Return the subject that ``subject`` (``releases/<id>``) names, and the document about it.
+
+        Raises ``NotFoundError`` where the tenant has nothing of that name.
+        """
+        area, _, identifier = subject.partition("/")
+        makers = {"releases": self._release, "environments": self._environment, "asset-versions": self._version}
+        if area not in makers:
+            raise NotFoundError(f"There are no policies about {area}.")
+        about, parts = makers[area](tenant_id, UUID(identifier), point)
+        head = {"version": VERSION, "subject": about.about, "actor": actor}
+        return about, {**head, **({} if point is None else {"point": str(point)}), **parts}
+
+    def named(self, tenant_id: UUID, service: str, asset: str, point: GatePoint | None) -> Subject:
+        """Return a service or an asset by name as a subject; what is not there is only a name without labels."""
+        if service:
+            known = self._releases.named(tenant_id, service)
+            labels = {} if known is None else known.labels
+            return Subject(about=f"services/{service}", point=point, service=service, labels=labels)
+        if asset:
+            namespace, _, name = asset.partition("/")
+            kind = self._assets.get(tenant_id, namespace, name).kind
+            return Subject(about=f"assets/{asset}", point=point, asset=asset, asset_kind=kind)
+        return Subject(about="tenant", point=point)
+
+    def _release(self, tenant_id: UUID, release_id: UUID, point: GatePoint | None) -> tuple[Subject, dict[str, Any]]:
+        release = self._releases.get(tenant_id, release_id)
+        service = self._releases.service_of(release)
+        environment = self._shown(tenant_id, release.environment_id)
+        subject = Subject(
+            about=f"releases/{release.service}@{release.version}",
+            point=point,
+            service=service.name,
+            labels=service.labels,
+            environments=() if environment is None else _names(environment),
+            target="" if environment is None else TARGET,
+        )
+        parts: dict[str, Any] = {"release": _release_part(release, service)}
+        digests = [each["digest"] for each in release.artifacts]
+        parts["attestations"] = attestations_about(self._session, self._settings, tenant_id, digests)
+        if environment is not None:
+            parts |= {"environment": _environment_part(environment), "plan": _plan(environment)}
+        return subject, parts
+
+    def _environment(
+        self, tenant_id: UUID, environment_id: UUID, point: GatePoint | None
+    ) -> tuple[Subject, dict[str, Any]]:
+        environment = self._environments.get(tenant_id, environment_id)
+        service = self._releases.built_from(tenant_id, environment.repository)
+        subject = Subject(
+            about=f"environments/{environment.repository}#{environment.pull_request}",
+            point=point,
+            service="" if service is None else service.name,
+            labels={} if service is None else service.labels,
+            environments=_names(environment),
+            target=TARGET,
+            asset=environment.blueprint,
+            asset_kind="deployment-blueprint",
+        )
+        parts: dict[str, Any] = {"environment": _environment_part(environment), "plan": _plan(environment)}
+        digests = [f"sha256:{each['digest']}" for each in environment.lock]
+        parts["attestations"] = attestations_about(self._session, self._settings, tenant_id, digests)
+        if service is not None:
+            parts["service"] = _service_part(service)
+        return subject, parts
+
+    def _version(self, tenant_id: UUID, version_id: UUID, point: GatePoint | None) -> tuple[Subject, dict[str, Any]]:
+        version = self._assets.version_by_id(tenant_id, version_id)
+        asset = f"{version.namespace}/{version.name}"
+        subject = Subject(about=f"assets/{asset}@{version.version}", point=point, asset=asset, asset_kind=version.kind)
+        return subject, {"asset": _asset_part(version)}
+
+    def _shown(self, tenant_id: UUID, environment_id: UUID | None) -> Environment | None:
+        if environment_id is None:
+            return None
+        try:
+            return self._environments.get(tenant_id, environment_id)
+        except NotFoundError:
+            return None
+
+
+def _release_part(release: Release, service: Service) -> dict[str, Any]:
+    source = {"repository": release.repository, "revision": release.commit}
+    return {
+        "service": release.service,
+        "version": release.version,
+        "author": release.created_by,
+        "owner": service.owner,
+        "labels": dict(service.labels),
+        "notes": release.notes,
+        "source": {**source, **({"pipeline": release.pipeline} if release.pipeline else {})},
+        "artifacts": [{name: value for name, value in each.items() if value} for each in release.artifacts],
+    }
+
+
+def _service_part(service: Service) -> dict[str, Any]:
+    return {"name": service.name, "owner": service.owner, "labels": dict(service.labels)}
+
+
+def _environment_part(environment: Environment) -> dict[str, Any]:
+    return {
+        "name": environment.name,
+        "target": TARGET,
+        "source": {"repository": environment.repository, "revision": environment.head_sha},
+        "pull_request": environment.pull_request,
+        "blueprint": environment.lock[0] if environment.lock else {"asset": environment.blueprint},
+        "inputs": dict(environment.inputs),
+        "ttl_seconds": environment.ttl_seconds,
+        "requested_by": environment.requested_by,
+    }
+
+
+def _asset_part(version: AssetVersion) -> dict[str, Any]:
+    return {
+        "namespace": version.namespace,
+        "name": version.name,
+        "version": version.version,
+        "kind": version.kind,
+        "digest": f"sha256:{version.blob_digest}",
+        "manifest": version.manifest,
+        "files": [{"path": each["path"], "size": each["size"]} for each in version.files],
+        "published_by": version.published_by,
+    }
+
+
+def _plan(environment: Environment) -> dict[str, Any]:
+    """Return the resources that the environment's blueprint asks for, as the engine will be told.
+
+    Wiring such as ``${inputs.size}`` stays as it is written: values are not known before the engine runs.
+    """
+    spec: Mapping[str, Any] = environment.spec.get("environment", {})
+    components: Mapping[str, Any] = spec.get("components", {})
+    source = {"repository": environment.repository, "commit": environment.head_sha}
+    processes = [
+        _resource("Process", name, {key: value for key, value in _inner(component).items() if key != "type"})
+        for name, component in components.items()
+    ]
+    resources = [
+        _resource("Checkout", "checkout", source),
+        *processes,
+        _resource("Route", "route", {"host": environment.hostname}),
+    ]
+    return {"resources": resources, "outputs": sorted(spec.get("outputs", {}))}
+
+
+def _resource(kind: str, name: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
+    return {"type": f"slipway:{TARGET}:{kind}", "name": name, "provider": "slipway", "inputs": dict(inputs)}
+
+
+def _inner(component: Any) -> Mapping[str, Any]:
+    return component if isinstance(component, Mapping) else {}
+
+
+def _names(environment: Environment) -> tuple[str, ...]:
+    repository = environment.repository
+    names: Sequence[str] = (environment.name, repository, f"{repository}#{environment.pull_request}")
+    return tuple(names)

@@ -1,0 +1,210 @@
+"""Evaluating: a finished input document in, a decision and the record of it out."""
+
+import hashlib
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+from sqlmodel import Session
+
+from catalog.clock import now
+from catalog.errors import NotFoundError
+from catalog.events import outbox
+from catalog.gating import Level, Verdict, Violation
+from catalog.policies import queries, rules
+from catalog.policies.bundles import Bundles, LoadedBundle
+from catalog.policies.engine import Moment, PolicyEngine
+from catalog.policies.events import PolicyEvaluated
+from catalog.policies.masking import mask
+from catalog.policies.models import Evaluation, Impact, Mode
+from catalog.policies.rules import Decision, Found, Subject
+from catalog.policies.service.binding import Standing
+from catalog.policies.service.history import ask, digest_of
+from catalog.policies.service.received import Received
+from catalog.policies.shapes import Scope
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Who asks what about whom: ``document`` is the finished input."""
+
+    tenant_id: UUID
+    actor: str
+    subject: Subject
+    document: Any
+    masks: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Assessment:
+    """What policies say, with the record of it that is not written yet, and the entry points without an answer."""
+
+    verdict: Verdict
+    record: Evaluation
+    unanswered: tuple[Mapping[str, Any], ...] = ()
+
+
+@dataclass
+class _Run:
+    """One evaluation while it is made."""
+
+    document: Any
+    moment: Moment
+    results: list[dict[str, Any]] = field(default_factory=list)
+    found: list[Found] = field(default_factory=list)
+    loaded: dict[tuple[str, str], LoadedBundle] = field(default_factory=dict)
+    answered: dict[tuple[str, str], list[Violation]] = field(default_factory=dict)
+
+
+class Evaluating(Received):
+    """What policies say of a subject."""
+
+    def __init__(self, session: Session, bundles: Bundles, engine: PolicyEngine) -> None:
+        super().__init__(session, bundles)
+        self._engine = engine
+
+    def assess(self, asked: Asked) -> Assessment:
+        """Ask everything that counts for the subject now; nothing is written, see ``keep``."""
+        at = now()
+        return self._assess(asked, self.standing(asked.tenant_id, asked.subject, at), at)
+
+    def assess_with(self, asked: Asked, loaded: LoadedBundle, level: Level, moment: Moment | None = None) -> Assessment:
+        """Ask one bundle, as if it were in force at ``level`` and nothing else were; ``moment`` is now by default."""
+        at = now()
+        began = time.perf_counter()
+        run = self._run(asked, at)
+        run.moment = moment or run.moment
+        self._ask(run, loaded)
+        findings = run.answered[loaded.asset, loaded.version]
+        run.found += [Found(each, level, Mode.ENFORCED) for each in findings]
+        return self._conclude(asked, run, at, began)
+
+    def is_meant(self, scope: Mapping[str, Any], points: Sequence[str], subject: Subject) -> bool:
+        """Tell whether a binding with this scope and these gates would mean the subject."""
+        return rules.covers(Scope.model_validate(scope), subject) and rules.stands_at(points, subject)
+
+    def add_impact(self, impact: Impact) -> None:
+        """Write an assessment of impact."""
+        self._session.add(impact)
+        self._session.flush()
+
+    def impact(self, tenant_id: UUID, impact_id: UUID, *, lock: bool = False) -> Impact:
+        """Return one assessment of impact; raise ``NotFoundError`` where the tenant has none of that id."""
+        found = queries.impact(self._session, tenant_id, impact_id, lock=lock)
+        if found is None:
+            raise NotFoundError(f"There is no assessment {impact_id}.")
+        return found
+
+    def impacts(self, tenant_id: UUID, limit: int = 50) -> Sequence[Impact]:
+        """Return the latest assessments of impact, newest first."""
+        return queries.impacts(self._session, tenant_id, limit)
+
+    def latest_of_each(self, tenant_id: UUID, points: Sequence[str], limit: int) -> Sequence[tuple[UUID, str]]:
+        """Return id and subject of the latest evaluation at a gate of each subject, newest first."""
+        return queries.latest_of_each(self._session, tenant_id, points, limit)
+
+    @staticmethod
+    def tenants_with_old(session: Session, before: datetime) -> Sequence[UUID]:
+        """Return the tenants that have evaluations from before a moment; needs a session of the system role."""
+        return queries.tenants_with_old(session, before)
+
+    def keep(self, assessment: Assessment) -> Evaluation:
+        """Write the record of an assessment, with its event where any bundle was asked."""
+        record = assessment.record
+        self._session.add(record)
+        self._session.flush()
+        if record.bundles:
+            data = PolicyEvaluated(
+                evaluation_id=record.id,
+                point=record.point,
+                about=record.about,
+                allowed=record.allowed,
+                level=record.level,
+                rules=sorted({each["rule"] for each in record.violations}),
+            )
+            subject = f"policies/evaluations/{record.id}"
+            outbox.append(self._session, data, tenant_id=record.tenant_id, subject=subject, actor=record.actor)
+        return record
+
+    def _run(self, asked: Asked, at: datetime) -> _Run:
+        document = mask(asked.document, asked.masks)
+        return _Run(document, Moment(int(at.timestamp()) * 1_000_000_000 + at.microsecond * 1000, uuid4().hex))
+
+    def _assess(self, asked: Asked, standing: Sequence[Standing], at: datetime) -> Assessment:
+        began = time.perf_counter()
+        run = self._run(asked, at)
+        for each in standing:
+            level = each.binding.level
+            if each.loaded is None:
+                missing = rules.not_evaluated("", each.binding.asset, each.problem or "there is no version to ask")
+                run.found.append(Found(missing, level, each.mode))
+                continue
+            key = (each.loaded.asset, each.loaded.version)
+            if key not in run.answered:
+                self._ask(run, each.loaded)
+            run.found += [Found(violation, level, each.mode) for violation in run.answered[key]]
+        return self._conclude(asked, run, at, began)
+
+    def _ask(self, run: _Run, loaded: LoadedBundle) -> None:
+        results = ask(self._engine, loaded.asset, loaded.version, [loaded.compiled], run.document, run.moment)
+        run.results += results
+        violations: list[Violation] = []
+        for each in results:
+            if "denied" in each:
+                reason = each["denied"]["reason"]
+                violations.append(rules.not_evaluated(each["entrypoint"], loaded.asset, reason))
+            else:
+                violations += rules.answers(each["value"], each["entrypoint"], loaded.asset, loaded.level)
+        run.loaded[loaded.asset, loaded.version] = loaded
+        run.answered[loaded.asset, loaded.version] = violations
+
+    def _conclude(self, asked: Asked, run: _Run, at: datetime, began: float) -> Assessment:
+        exemptions = self._exemptions(asked.tenant_id, asked.subject.about, at)
+        decision = rules.decide(run.found, exemptions, asked.subject, at)
+        record = self._record(asked, run, decision, at)
+        record.microseconds = int((time.perf_counter() - began) * 1_000_000)
+        verdict = Verdict(
+            allowed=decision.allowed,
+            level=decision.level,
+            violations=decision.violations,
+            bundles=tuple(each.used for each in run.loaded.values()),
+            evaluation=record.id,
+            waived=decision.waived,
+            overridden=decision.overridden,
+            shadow=decision.shadow,
+        )
+        unanswered = tuple(each for each in run.results if "denied" in each)
+        return Assessment(verdict, record, unanswered)
+
+    def _record(self, asked: Asked, run: _Run, decision: Decision, at: datetime) -> Evaluation:
+        text = json.dumps(run.document, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()
+        return Evaluation(
+            tenant_id=asked.tenant_id,
+            point=asked.subject.point,
+            about=asked.subject.about,
+            subject=asked.subject.as_json(),
+            actor=asked.actor,
+            allowed=decision.allowed,
+            level=decision.level,
+            violations=_listed(decision.violations),
+            waived=_listed(decision.waived),
+            overridden=_listed(decision.overridden),
+            shadow=_listed(decision.shadow),
+            bundles=[each.used.model_dump(mode="json") for each in run.loaded.values()],
+            results=run.results,
+            results_digest=digest_of(run.results),
+            input=text,
+            input_digest=hashlib.sha256(text).hexdigest(),
+            engine=self._engine.name,
+            now_ns=run.moment.now_ns,
+            seed=run.moment.seed,
+            created_at=at,
+        )
+
+
+def _listed(violations: Sequence[Violation]) -> list[dict[str, Any]]:
+    return [each.model_dump(mode="json") for each in violations]

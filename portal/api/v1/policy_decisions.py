@@ -1,0 +1,152 @@
+"""What bundles would have stopped, and the decision logs of OPA agents."""
+
+from typing import Annotated
+from uuid import UUID
+
+from litestar import get, post
+from litestar.params import FromPath, HeaderParameter, JSONBody
+from pydantic import BaseModel
+
+from catalog.errors import NotFoundError
+from catalog.gates import ImpactDesk, PolicyDesk
+from catalog.policies.decision_log import unpack
+from catalog.policies.shapes import AskImpact, DecisionRead, ImpactRead
+from portal.api.documentation import ACCEPTED, CONDITIONAL, REPLAYED, problems
+from portal.api.listing import Cursor, Limit, cut, moment_and_id, page
+from portal.auth.guards import requires
+from portal.boundary import AppDatabase, AppSettings, AppThreads, Caller, OpenSession, WebRequest
+from portal.idempotency import API_BASE, Answer
+
+TAGS = ["policies"]
+READ = [requires("policies:read")]
+WRITE = [requires("policies:write")]
+LOG_BODY = 8 * 1024 * 1024
+
+
+class ImpactList(BaseModel):
+    """The latest assessments of impact, newest first."""
+
+    items: list[ImpactRead]
+    next_cursor: str | None = None
+
+
+class DecisionList(BaseModel):
+    """One page of decisions that agents made, newest first."""
+
+    items: list[DecisionRead]
+    next_cursor: str | None
+
+
+class LogAccepted(BaseModel):
+    """How many decisions of a log were new."""
+
+    received: int
+
+
+@post(
+    "/policies/impact",
+    operation_id="assess_policy_impact",
+    summary="What a bundle would have stopped",
+    tags=TAGS,
+    guards=WRITE,
+    status_code=202,
+    responses=problems(401, 403, 413, 415, 422),
+    response_headers=ACCEPTED,
+    sync_to_thread=True,
+)
+def assess_impact(
+    data: JSONBody[AskImpact], session: OpenSession, settings: AppSettings, principal: Caller
+) -> Answer[ImpactRead]:
+    """Ask a bundle about past releases, environments and publications, before anybody activates it."""
+    impact = ImpactDesk(session, settings).request(principal, data)
+    headers = {"Location": f"{API_BASE}/operations/{impact.operation_id}"}
+    return Answer(ImpactRead.model_validate(impact), status_code=202, headers=headers)
+
+
+@get(
+    "/policies/impact",
+    operation_id="list_policy_impacts",
+    summary="List assessments of impact",
+    tags=TAGS,
+    guards=READ,
+    responses={**CONDITIONAL, **problems(401, 403)},
+    sync_to_thread=True,
+)
+def list_impacts(session: OpenSession, settings: AppSettings, principal: Caller) -> ImpactList:
+    """Return the latest assessments, newest first."""
+    return ImpactList(items=ImpactDesk(session, settings).impacts(principal.tenant_id))
+
+
+@get(
+    "/policies/impact/{impact_id:uuid}",
+    operation_id="get_policy_impact",
+    summary="Get one assessment of impact",
+    tags=TAGS,
+    guards=READ,
+    responses={**CONDITIONAL, **problems(401, 403, 404)},
+    sync_to_thread=True,
+)
+def get_impact(impact_id: FromPath[UUID], session: OpenSession, settings: AppSettings, principal: Caller) -> ImpactRead:
+    """Return how many subjects a bundle would have stopped, and which."""
+    return ImpactDesk(session, settings).impact(principal.tenant_id, impact_id)
+
+
+@get(
+    "/policies/decisions",
+    operation_id="list_policy_decisions",
+    summary="List decisions of agents",
+    tags=TAGS,
+    guards=READ,
+    responses={**CONDITIONAL, **problems(401, 403, 422)},
+    sync_to_thread=True,
+)
+def list_decisions(
+    request: WebRequest,
+    session: OpenSession,
+    settings: AppSettings,
+    principal: Caller,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> Answer[DecisionList]:
+    """Return what OPA agents of the tenant decided and logged here, newest first."""
+    service = PolicyDesk(session, settings).policies
+    rows = service.decisions(principal.tenant_id, moment_and_id(cursor), limit + 1)
+    found, following = cut(rows, limit, lambda each: (each.decided_at, each.id))
+    return page(request, DecisionList(items=list(found), next_cursor=following), following)
+
+
+@post(
+    "/t/{tenant:str}/logs",
+    operation_id="receive_decision_log",
+    summary="Receive a decision log",
+    tags=TAGS,
+    guards=WRITE,
+    status_code=200,
+    request_max_body_size=LOG_BODY,
+    responses=problems(401, 403, 404, 413, 422),
+    response_headers=REPLAYED,
+)
+async def receive_log(
+    request: WebRequest,
+    tenant: FromPath[str],
+    settings: AppSettings,
+    principal: Caller,
+    database: AppDatabase,
+    threads: AppThreads,
+    content_encoding: Annotated[str, HeaderParameter(name="Content-Encoding", max_length=20)] = "",
+) -> LogAccepted:
+    """Take a decision log as OPA's decision log plug-in sends it: a JSON list of events, packed with gzip."""
+    if tenant != principal.tenant_name:
+        raise NotFoundError(f"There is no tenant {tenant}, or the token is not one of it.")
+    body = await request.body()
+
+    def keep() -> int:
+        events = unpack(body, content_encoding)
+        with database.tenant_session(principal.tenant_id) as session:
+            policies = PolicyDesk(session, settings).policies
+            return policies.receive_decisions(principal, events, settings.policy_masks)
+
+    return LogAccepted(received=await threads.run(keep))
+
+
+ROUTES = (assess_impact, list_impacts, get_impact, list_decisions)

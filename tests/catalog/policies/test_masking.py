@@ -1,0 +1,33 @@
+"""Secrets never reach a policy, and what is no secret does."""
+
+from typing import Any
+
+import pytest
+
+from catalog.policies.masking import PULUMI_SECRET, PULUMI_SIGNATURE, mask
+
+SECRET = {PULUMI_SIGNATURE: PULUMI_SECRET, "value": "hunter2"}
+
+
+@pytest.mark.parametrize(
+    ("document", "masked"),
+    [
+        ({"password": "x"}, {"password": "[secret]"}),
+        ({"a": [{"api_key": "x", "name": "n"}]}, {"a": [{"api_key": "[secret]", "name": "n"}]}),
+        ({"plan": {"outputs": {"url": SECRET}}}, {"plan": {"outputs": {"url": "[secret]"}}}),
+        ({"header": "slw_abcdef"}, {"header": "[secret]"}),
+        ({"credentials": {"user": "u", "key": "k"}}, {"credentials": "[secret]"}),
+        ({"password": "", "token": None, "secret": False}, {"password": "", "token": None, "secret": False}),
+        ({"tokens": 3, "passwords": ["p"]}, {"tokens": 3, "passwords": ["p"]}),
+        ([1, "two", None], [1, "two", None]),
+    ],
+)
+def test_masks_that_always_hold(document: Any, masked: Any) -> None:
+    assert mask(document) == masked
+
+
+def test_masks_of_the_installation() -> None:
+    document = {"environment": {"inputs": {"pin": 1234, "size": "s"}}, "people": [{"email": "a"}, {"email": "b"}]}
+    masked = mask(document, ["/environment/inputs/pin", "/people/*/email", "/**/nothing"])
+    assert masked["environment"]["inputs"] == {"pin": "[secret]", "size": "s"}
+    assert masked["people"] == [{"email": "[secret]"}, {"email": "[secret]"}]
