@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import version
-from typing import Any, Self
+from typing import Any, BinaryIO, Self
 from urllib.parse import quote
 from uuid import uuid4
 
@@ -60,6 +60,17 @@ class Client:
     def post_file(self, path: str, field: str, name: str, content: bytes, form: Mapping[str, str]) -> Any:
         """Post a form with one file and return the answer."""
         return self._json(self._post(path, files={field: (name, content, "application/gzip")}, data=dict(form)))
+
+    def post_for_file(self, path: str, body: object, target: BinaryIO) -> None:
+        """Post a JSON document and write the answer's bytes into ``target``."""
+        try:
+            with self._http.stream("POST", path, json=body) as response:
+                if response.is_error:
+                    response.read()
+                    raise _problem(response)
+                target.writelines(response.iter_bytes())
+        except httpx.TransportError as error:
+            raise self._unreachable(error) from error
 
     def delete(self, path: str) -> Any:
         """Delete what is at ``path`` and return the answer, None where it is empty."""

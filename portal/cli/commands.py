@@ -83,6 +83,8 @@ COMMANDS = LazyGroup(
         "search": Entry("portal.cli.marketplace:search", "Search the marketplace."),
         "show": Entry("portal.cli.marketplace:show", "Show an asset, or one version of it."),
         "resolve": Entry("portal.cli.resolve:resolve", "Choose versions that go together."),
+        "export": Entry("portal.cli.transfers:export", "Write assets as a layout for a Slipway elsewhere."),
+        "import": Entry("portal.cli.transfers:import_", "Take such a layout in."),
         "deprecate": Entry("portal.cli.marketplace:deprecate", "Advise against a version."),
         "retire": Entry("portal.cli.marketplace:retire", "Archive a version that is no longer maintained."),
         "yank": Entry("portal.cli.marketplace:yank", "Keep a version from being chosen anew."),

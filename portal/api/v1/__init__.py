@@ -14,6 +14,7 @@ from portal.api.v1 import (
     resolutions,
     signing_keys,
     tokens,
+    transfers,
     uploads,
 )
 
@@ -56,6 +57,8 @@ ROUTES = (
     signing_keys.list_trust_policies,
     signing_keys.set_trust_policy,
     comparisons.compare_asset_versions,
+    transfers.export_assets,
+    transfers.import_assets,
     resolutions.resolve_assets,
     resolutions.translate_constraint,
     environments.request_environment,
