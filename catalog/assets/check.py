@@ -79,6 +79,17 @@ def check_files(files: Mapping[str, PackageFile], *, mtime: int = 0) -> tuple[Ch
     return check_archive(data), data
 
 
+def try_out(checked: Checked) -> Checked:
+    """Return the outcome with what rendering or running the package finds, on its author's own machine.
+
+    Never called on a server, where a publisher's content is a stranger's.
+    """
+    if checked.package is None or checked.errors:
+        return checked
+    found = kinds()[checked.package.manifest.kind].try_out(checked.package)
+    return replace(checked, findings=in_order([*checked.findings, *found]))
+
+
 def asset_schema() -> dict[str, Any]:
     """Return the JSON Schema 2020-12 of ``asset.yaml``, with the ``spec`` of every installed kind."""
     schema = Manifest.model_json_schema()
@@ -192,7 +203,9 @@ def _check_texts(archive: Archive) -> Iterator[Finding]:
 
 
 def _check_examples(package: Package) -> Iterator[Finding]:
-    examples = [path for path in package.archive.under("examples") if path.endswith("/inputs.json")]
+    # examples/NAME/inputs.json, and nothing of that name among what an example is expected to render to.
+    paths = package.archive.under("examples")
+    examples = [path for path in paths if path.endswith("/inputs.json") and path.count("/") == 2]
     for path in examples:
         try:
             values = load_json(package.content(path), path)

@@ -49,12 +49,13 @@ class VersionState(StrEnum):
 
 
 class Namespace(SQLModel, table=True):
-    """A publisher's name: unique everywhere, owned by one tenant."""
+    """A publisher's name: unique everywhere, owned by one tenant; ``skeleton`` is that of ``lookalikes.skeleton``."""
 
     __tablename__ = "namespaces"
-    __table_args__ = (UniqueConstraint("tenant_id", "name"),)
+    __table_args__ = (UniqueConstraint("tenant_id", "name"), UniqueConstraint("skeleton"))
 
     name: str = Field(max_length=63, primary_key=True)
+    skeleton: str = Field(max_length=64)
     tenant_id: UUID = Field(foreign_key="tenants.id")
     created_at: datetime = Field(default_factory=now, sa_type=Timestamp)
 

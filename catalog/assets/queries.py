@@ -78,6 +78,12 @@ def namespaces(session: Session, tenant_id: UUID) -> Sequence[str]:
     return session.exec(statement.order_by(col(Namespace.name))).all()
 
 
+def asset_names(session: Session, tenant_id: UUID, namespace: str) -> Sequence[str]:
+    """Return the names of the tenant's own assets in a namespace."""
+    statement = select(Asset.name).where(Asset.tenant_id == tenant_id, Asset.namespace == namespace)
+    return session.exec(statement).all()
+
+
 def own_asset(session: Session, tenant_id: UUID, namespace: str, name: str, *, lock: bool = False) -> Asset | None:
     """Return an asset of the tenant's own, locked for the rest of the transaction where asked."""
     statement = select(Asset).where(Asset.tenant_id == tenant_id, Asset.namespace == namespace, Asset.name == name)

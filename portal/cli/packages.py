@@ -8,7 +8,7 @@ import click
 from rich.text import Text
 
 from catalog.assets.archive import archive_name
-from catalog.assets.check import Checked, check_directory
+from catalog.assets.check import Checked, check_directory, try_out
 from catalog.assets.findings import Finding
 from catalog.assets.kinds import kinds
 from catalog.assets.references import is_name
@@ -79,7 +79,7 @@ def check(directory: Path, against: str | None, as_json: bool) -> None:  # noqa:
     --against says what changed, which of it breaks, and the lowest version number that would be honest.
     """
     output = Output(as_json=as_json)
-    checked, _ = check_directory(directory)
+    checked = try_out(check_directory(directory)[0])
     compared = None if against is None or checked.errors else compare_with(checked, against)
     document = report(checked) | ({} if compared is None else {"comparison": compared.as_json()})
     output.result(document, lambda _: _show_check(output, checked, compared))

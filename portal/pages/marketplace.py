@@ -9,6 +9,9 @@ from litestar import Response, get
 from litestar.params import FromPath
 from markupsafe import Markup
 
+from catalog.assets.component_schemas import Reference
+from catalog.assets.installation import Installation, installation
+from catalog.assets.kinds import kinds
 from catalog.assets.models import AssetRead, AssetVersionRead, SearchQuery, SearchResult, VersionState, VersionSummary
 from catalog.assets.service import LATEST, AssetService
 from catalog.errors import NotFoundError
@@ -18,6 +21,8 @@ from portal.pages.dependency_tree import DependencyTree, dependency_tree
 from portal.pages.forms import Text, renderer_of
 from portal.pages.markdown import render_markdown
 from portal.pages.presentation import look
+from portal.pages.reference import KIND as WITH_REFERENCE
+from portal.pages.reference import component_reference
 from portal.pages.render import Page
 from portal.pages.schema_shape import Shape, scalar_text, shape_of
 from portal.pages.using import Use, uses
@@ -26,6 +31,7 @@ FACETS = {"kind": "Kind", "archetype": "Made for", "namespace": "Publisher"}
 TABS = {
     "overview": "Overview",
     "inputs": "Inputs",
+    "reference": "Reference",
     "versions": "Versions",
     "changelog": "Changelog",
     "dependencies": "Dependencies",
@@ -128,6 +134,7 @@ class AssetPage(Page):
     tab: str
     may_request: bool
     tree: DependencyTree = field(default_factory=DependencyTree)
+    reference: Reference | None = None
     uses: Sequence[Use] = ()
 
     @property
@@ -170,6 +177,17 @@ class AssetPage(Page):
         return f"/environments/new?{urlencode(parts)}"
 
     @property
+    def installation(self) -> Installation:
+        """Return what installing this version does, and what it asks for."""
+        kind = kinds().get(self.version.kind)
+        effects = kind.install(self.version.manifest) if kind and "spec" in self.version.manifest else ()
+        return installation(effects, self.version.manifest)
+
+    def artifact_href(self, name: str) -> str:
+        """Return the address of a file that was derived from this version."""
+        return f"/api/v1/assets/{self.path}/versions/{self.version.version}/artifacts/{name}"
+
+    @property
     def tabs(self) -> list[tuple[str, str, str, int | None]]:
         """Return key, name, address and count of each tab that has something to show."""
         counts: dict[str, int | None] = {
@@ -181,7 +199,8 @@ class AssetPage(Page):
         return [
             (key, name, self.href(key), counts.get(key))
             for key, name in TABS.items()
-            if key != "changelog" or self.version.changelog or self.changes
+            if (key != "changelog" or self.version.changelog or self.changes)
+            and (key != "reference" or self.version.kind == WITH_REFERENCE)
         ]
 
     @property
@@ -334,6 +353,7 @@ def show_asset(
         shown,
         versions,
         tab or "overview",
+        reference=component_reference(request, service, principal, shown) if tab == "reference" else None,
         may_request=principal.may("environments:write"),
         tree=tree,
         uses=uses(shown, base_url, principal.tenant_name, is_latest=is_latest),

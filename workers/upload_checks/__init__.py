@@ -1,19 +1,21 @@
 """The sandboxed checks of uploads: one module per asset kind with a ``CHECK``, found by entry point."""
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from catalog.assets.artifacts import NOTHING_DERIVED, Derived
-from catalog.assets.findings import Finding
+from catalog.assets.findings import Finding, Level, printable
 from catalog.assets.package import Package
 from catalog.discovery import discover
 from catalog.settings import Settings
 from workers.sandbox import Outcome, Task
 
 GROUP = "slipway.upload_checks"
+_MOST_FINDINGS = 100
 
 
 class CheckNotPossibleError(Exception):
@@ -64,6 +66,42 @@ class SandboxedCheck(Protocol):
 def checks() -> Mapping[str, SandboxedCheck]:
     """Return every installed check by the kind's name; raise ``DiscoveryError`` where one is broken."""
     return discover(GROUP, "CHECK", SandboxedCheck)
+
+
+def answer(outcome: Outcome) -> Any:
+    """Return the JSON document that a program printed, None where it printed none."""
+    if not outcome.succeeded:
+        return None
+    try:
+        return json.loads(outcome.output)
+    except (ValueError, RecursionError):
+        return None
+
+
+def read_findings(document: Any, path: str | None = None) -> list[Finding]:
+    """Return the findings that a program printed, all of them about ``path`` where that is given.
+
+    What a publisher's content may have written itself is cut to what a report can show; anything else that is no
+    finding raises ``CheckNotPossibleError``.
+    """
+    try:
+        return [_finding(each, path) for each in document[:_MOST_FINDINGS]]
+    except (TypeError, KeyError, AttributeError):
+        raise CheckNotPossibleError("the check gave no readable answer") from None
+
+
+def _finding(each: Mapping[str, Any], path: str | None) -> Finding:
+    level: Level = "warning" if each["level"] == "warning" else "error"
+    where = path if path is not None else str(each["path"])
+    line = each.get("line")
+    return Finding(
+        rule=printable(str(each["rule"])[:60]),
+        path=printable(where[:300]),
+        line=line if isinstance(line, int) else None,
+        message=printable(str(each["message"])[:1000]),
+        fix=printable(str(each["fix"])[:500]),
+        level=level,
+    )
 
 
 def program(name: str) -> Path:

@@ -1,10 +1,11 @@
 """The open family of asset kinds: each is one module with a ``KIND``, found by entry point."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from catalog.assets.findings import Finding
+from catalog.assets.installation import InstallEffect
 from catalog.assets.package import Package
 from catalog.assets.shapes import Shape
 from catalog.discovery import discover
@@ -51,6 +52,14 @@ class AssetKind(Protocol):
 
     def check(self, package: Package) -> Iterable[Finding]:
         """Yield what is wrong with a package whose manifest and spec have the right shape."""
+        ...
+
+    def install(self, manifest: Mapping[str, Any]) -> Sequence[InstallEffect]:
+        """Return what an install of a version with this manifest makes, as data; nothing happens here."""
+        ...
+
+    def try_out(self, package: Package) -> Iterable[Finding]:
+        """Yield what rendering or running the package finds, on its author's own machine and never on a server."""
         ...
 
     def skeleton(self, namespace: str, name: str) -> Mapping[str, bytes]:

@@ -1,20 +1,22 @@
 """Component packages: Pulumi components in an ordinary Python wheel."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 from packaging.version import Version
 from pydantic import Field, StringConstraints
 
 from catalog.assets.findings import Finding
+from catalog.assets.installation import InstallEffect, listing
 from catalog.assets.package import Package
 from catalog.assets.shapes import Shape
 from catalog.assets.skeletons import skeleton
 from catalog.assets.versions import parse_version
 from catalog.assets.wheel import build_wheel
 
+_CLOUDS = {"azure": "Azure", "aws": "AWS", "gcp": "Google Cloud"}
 _SOURCE = "content/src/"
 _WHEEL: tuple[str, str] = ("spec", "wheel")
 
@@ -34,7 +36,10 @@ class ComponentPackage:
     title = "Component package"
     description = "Pulumi components in a Python wheel, used by blueprints and by programs of your own."
     spec: type[Shape] = ComponentSpec
-    sandboxed_steps: Mapping[str, str] = {"wheel": "Look into the wheel"}
+    sandboxed_steps: Mapping[str, str] = {
+        "wheel": "Look into the wheel",
+        "schema": "Read what the components take and give",
+    }
 
     def check(self, package: Package) -> Iterator[Finding]:
         """Yield what is wrong with the wheel by its name alone; a sandboxed worker looks into it."""
@@ -45,6 +50,20 @@ class ComponentPackage:
             yield package.finding("wheel-number", _WHEEL, message, "Build the wheel, and remove older ones.")
             return
         yield from _check_name(package, wheels[0])
+
+    def install(self, manifest: Mapping[str, Any]) -> Sequence[InstallEffect]:
+        """Return the stack that its components become part of."""
+        clouds = listing([_CLOUDS[each] for each in manifest["spec"].get("clouds", ())])
+        where = f" in {clouds}" if clouds else ""
+        text = (
+            f"Its components become resources of a stack{where}, previewed before anything is made. Programs of your "
+        )
+        text += "own take the wheel from your tenant's index with pip or uv."
+        return [InstallEffect("stack", "A stack", text)]
+
+    def try_out(self, package: Package) -> Iterable[Finding]:  # noqa: ARG002
+        """Find nothing: what is left to check needs the sandbox."""
+        return ()
 
     def skeleton(self, namespace: str, name: str) -> Mapping[str, bytes]:
         """Return a package with one small component, as source and as the wheel built from it."""

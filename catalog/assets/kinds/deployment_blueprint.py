@@ -1,6 +1,6 @@
 """Deployment blueprints: what an environment is made of, and how long it lives."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
@@ -18,6 +18,7 @@ from catalog.assets.blueprint_spec import (
 )
 from catalog.assets.durations import parse_duration
 from catalog.assets.findings import Finding
+from catalog.assets.installation import InstallEffect, listing
 from catalog.assets.located import Place
 from catalog.assets.package import Package
 from catalog.assets.shapes import Shape, dotted, suggestion
@@ -48,6 +49,30 @@ class DeploymentBlueprint:
         yield from checks.order()
         yield from checks.address()
         yield from checks.life()
+
+    def install(self, manifest: Mapping[str, Any]) -> Sequence[InstallEffect]:
+        """Return the environments, the rollout strategy, or both, that it brings."""
+        spec = manifest["spec"]
+        effects = []
+        if spec.get("environment"):
+            parts = listing(list(spec["environment"]["components"]))
+            life = (spec.get("ttl") or {}).get("default", "P3D")
+            text = (
+                f"Each request makes an environment of a pull request, with {parts}, at an address of its own. It is "
+            )
+            text += f"destroyed when the pull request is closed, or after {life} unless somebody extends it."
+            effects.append(InstallEffect("environment", "Environments", text))
+        if spec.get("strategy"):
+            text = (
+                f"Releases can be rolled out by it: {spec['strategy'].get('type', 'a strategy')}, with the gates that "
+            )
+            text += "it names. A rollout goes back by itself where they are not met."
+            effects.append(InstallEffect("strategy", "A rollout strategy", text))
+        return effects
+
+    def try_out(self, package: Package) -> Iterable[Finding]:  # noqa: ARG002
+        """Find nothing: what is left to check needs the sandbox."""
+        return ()
 
     def skeleton(self, namespace: str, name: str) -> Mapping[str, bytes]:
         """Return a blueprint that runs the ``web`` process of the repository's ``Procfile``."""

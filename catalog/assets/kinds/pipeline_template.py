@@ -1,6 +1,6 @@
 """Pipeline templates: files for a CI system, rendered from inputs and proposed as a pull request."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 from jinja2 import Environment, TemplateSyntaxError, nodes
@@ -8,8 +8,11 @@ from pydantic import Field, StringConstraints
 
 from catalog.assets.archive.names import check_name
 from catalog.assets.findings import Finding
+from catalog.assets.installation import InstallEffect, listing
 from catalog.assets.located import Bounds, DocumentRefusedError, check_yaml_syntax
 from catalog.assets.package import Package
+from catalog.assets.pipeline_checks import check_examples
+from catalog.assets.pipeline_examples import content_of, examples_of, targets_of
 from catalog.assets.pipeline_files import MARKS, TEMPLATE_SUFFIX
 from catalog.assets.shapes import Shape, suggestion
 from catalog.assets.skeletons import skeleton
@@ -17,6 +20,7 @@ from catalog.assets.skeletons import skeleton
 MOST_TEXT = 512 * 1024
 """How many bytes of templates and YAML one package may have, because each is parsed when it is checked."""
 
+_SYSTEMS = {"github-actions": "GitHub Actions", "azure-pipelines": "Azure Pipelines"}
 _YAML_BOUNDS = Bounds(size=128 * 1024, depth=64, aliases=1000, nodes=50_000)
 # Only ever asked to parse: rendering belongs to a sandboxed worker.
 _SYNTAX = Environment(autoescape=False, **MARKS)  # noqa: S701  (the output is YAML, not HTML)
@@ -46,7 +50,7 @@ class PipelineTemplate:
     title = "Pipeline template"
     description = "Workflows for a CI system, rendered from inputs and proposed to a repository as a pull request."
     spec: type[Shape] = PipelineSpec
-    sandboxed_steps: Mapping[str, str] = {}
+    sandboxed_steps: Mapping[str, str] = {"render": "Render the examples"}
 
     def check(self, package: Package) -> Iterator[Finding]:
         """Yield targets without files or with bad destinations, and files whose syntax or references are wrong."""
@@ -68,6 +72,26 @@ class PipelineTemplate:
                 yield Finding("text-size", path, None, message, "Split the asset, or make the files smaller.")
                 break
             yield from _check_template(package, path) if path.endswith(TEMPLATE_SUFFIX) else _check_yaml(package, path)
+
+    def install(self, manifest: Mapping[str, Any]) -> Sequence[InstallEffect]:
+        """Return the pull request that brings the rendered files."""
+        targets = manifest["spec"]["targets"]
+        systems = listing([_SYSTEMS.get(each["provider"], each["provider"]) for each in targets])
+        places = listing(["the top folder" if each["to"] == "." else each["to"] for each in targets])
+        text = (
+            f"It adds the pipelines for {systems} to the repository that you choose, in {places}. Nothing is merged by "
+        )
+        text += (
+            "itself. An upgrade is another pull request, which keeps what you have changed and shows every conflict."
+        )
+        return [InstallEffect("pull-request", "A pull request", text)]
+
+    def try_out(self, package: Package) -> Iterator[Finding]:
+        """Render the examples, as the sandbox does before publishing."""
+        examples, findings = examples_of(package)
+        yield from findings
+        metadata = package.document.value["metadata"]
+        yield from check_examples(content_of(package), targets_of(package), examples, metadata)
 
     def skeleton(self, namespace: str, name: str) -> Mapping[str, bytes]:
         """Return a template with one GitHub Actions workflow."""

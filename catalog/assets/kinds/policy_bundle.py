@@ -1,12 +1,13 @@
 """Policy bundles: rules in Rego v1 as an OPA bundle, with their tests."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints
 
 from catalog.assets.findings import Finding
+from catalog.assets.installation import InstallEffect
 from catalog.assets.located import DocumentRefusedError, load_json
 from catalog.assets.package import Package
 from catalog.assets.shapes import Shape
@@ -78,6 +79,20 @@ class PolicyBundle:
                     yield Finding("rego-root", path, 1, message, "Add its root, or move the package.")
         reported = {name for path in rules for name in _QUOTED.findall(package.text(path))}
         yield from _check_spec(package, packages, reported)
+
+    def install(self, manifest: Mapping[str, Any]) -> Sequence[InstallEffect]:
+        """Return the binding that holds releases and environments to its rules."""
+        spec = manifest["spec"]
+        count = len(spec["entrypoints"])
+        rules = "one entry point" if count == 1 else f"{count} entry points"
+        then = "stops what breaks a rule" if spec["level"] == "mandatory" else "warns of what breaks a rule"
+        text = f"Releases and environments of the scope that you choose are held to {rules}. Where a rule does not say "
+        text += f"otherwise, it {then}. Before it is bound you see what it would have said of the latest releases."
+        return [InstallEffect("policy-binding", "A policy binding", text)]
+
+    def try_out(self, package: Package) -> Iterable[Finding]:  # noqa: ARG002
+        """Find nothing: what is left to check needs the sandbox."""
+        return ()
 
     def skeleton(self, namespace: str, name: str) -> Mapping[str, bytes]:
         """Return a bundle with one rule and its tests."""

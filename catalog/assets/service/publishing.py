@@ -9,10 +9,12 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import Session
 
 from catalog.assets import queries
+from catalog.assets.archive.names import MANIFEST
 from catalog.assets.artifacts import NOTHING_DERIVED, Artifact, Derived
 from catalog.assets.errors import NamespaceTakenError, VersionExistsError
 from catalog.assets.events import AssetVersionPublished
 from catalog.assets.findings import Finding
+from catalog.assets.lookalikes import looking_like, skeleton
 from catalog.assets.models import Asset, AssetVersion, Namespace, VersionArtifact, VersionState, Visibility
 from catalog.assets.package import Package
 from catalog.assets.service.reading import Reading, label
@@ -37,15 +39,17 @@ class Publishing(Reading):
         """Return the tenant's own namespace of that name, claimed now where it is free.
 
         The row stays locked, so that a namespace has one publication at a time. Raises ``NamespaceTakenError`` where
-        another tenant has it, with or without assets in it.
+        another tenant has it, with or without assets in it, or where it looks like one that is taken.
         """
-        if name not in RESERVED_NAMESPACES or principal.tenant_name == RESERVED_NAMESPACES[name]:
+        reserved = [each for each in RESERVED_NAMESPACES if skeleton(each) == skeleton(name)]
+        if not reserved or (name in reserved and principal.tenant_name == RESERVED_NAMESPACES[name]):
             # A conflict is no error here, so that two first publishers at once end as one owner and one refusal.
-            row = Namespace(name=name, tenant_id=principal.tenant_id)
+            row = Namespace(name=name, skeleton=skeleton(name), tenant_id=principal.tenant_id)
             self._session.execute(insert(Namespace).values(**row.model_dump()).on_conflict_do_nothing())
         found = queries.lock_own_namespace(self._session, principal.tenant_id, name)
         if found is None:
-            raise _taken(principal, name)
+            alike = looking_like(name, self.namespaces(principal.tenant_id))
+            raise _alike(name, alike[0]) if alike else _taken(principal, name)
         return found
 
     def require_claimable(self, principal: Principal, name: str) -> None:
@@ -107,6 +111,7 @@ class Publishing(Reading):
         where the package brings none. The namespace must be the tenant's. Raises ``PolicyRefusedError`` where policies
         do not let it through.
         """
+        warnings = [*warnings, *self._look_alikes(principal, package)]
         asset = self._asset_for(principal, package)
         asset.visibility = visibility or asset.visibility
         version = _new_version(principal, asset, package, warnings)
@@ -161,6 +166,24 @@ class Publishing(Reading):
         """Tell whether a version or a derived file of any tenant needs a blob, in a session of the system."""
         return queries.blob_in_use(system, digest)
 
+    def _look_alikes(self, principal: Principal, package: Package) -> list[Finding]:
+        """Return a warning where a new asset is easily taken for another one of its namespace."""
+        metadata = package.manifest.metadata
+        names = queries.asset_names(self._session, principal.tenant_id, metadata.namespace)
+        if metadata.name in names:
+            return []
+        return [
+            Finding(
+                "look-alike",
+                MANIFEST,
+                package.document.line(("metadata", "name")),
+                f"{metadata.name} is easily taken for {metadata.namespace}/{other}.",
+                "Give it a name that differs in more than a dash or a letter that looks alike.",
+                "warning",
+            )
+            for other in looking_like(metadata.name, names)
+        ]
+
     def _asset_for(self, principal: Principal, package: Package) -> Asset:
         metadata = package.manifest.metadata
         asset = self.require_kind(principal, package)
@@ -197,6 +220,10 @@ class Publishing(Reading):
     def _emit(self, principal: Principal, version: AssetVersion, data: EventData) -> None:
         subject = f"assets/{version.asset_id}"
         outbox.append(self._session, data, tenant_id=version.tenant_id, subject=subject, actor=principal.actor)
+
+
+def _alike(name: str, own: str) -> NamespaceTakenError:
+    return NamespaceTakenError(f"{name} looks like your namespace {own}. Use that one, so that nobody mistakes them.")
 
 
 def _taken(principal: Principal, name: str) -> NamespaceTakenError:

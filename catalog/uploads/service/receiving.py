@@ -117,7 +117,7 @@ class Receiving:
         upload.state = UploadState.PUBLISHED
         upload.version_id = version.id
         upload.finished_at = now()
-        upload.findings = [finding.as_json() for finding in warnings]
+        upload.findings = version.warnings
         self._session.add(upload)
         self._session.flush()
         return version

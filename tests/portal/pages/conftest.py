@@ -10,6 +10,7 @@ from uuid import UUID
 import pytest
 from jinja2 import Environment
 
+from catalog.assets.component_schemas import Reference, reference
 from catalog.assets.findings import Finding
 from catalog.assets.models import (
     AssetRead,
@@ -378,9 +379,51 @@ def _asset_pages() -> dict[str, Page]:
         "asset-quarantined": shown("files", state=VersionState.QUARANTINED, state_reason="Under examination."),
         "asset-bare": shown("overview", readme="", changelog="", manifest=minimal, input_schema={}, files=[]),
         "asset-bare-inputs": shown("inputs", manifest=minimal, input_schema={}),
+        **_component_pages(),
         "asset-bare-dependencies": shown("dependencies", manifest=minimal, input_schema={}),
         "asset-warned": shown("security", warnings=[{"path": "inputs.ui.json", "message": "M", "fix": "F"}]),
     }  # fmt: skip
+
+
+def _component_pages() -> dict[str, Page]:
+    """Return a component package: its reference, and what installing it does."""
+    subnet = {"type": "array", "items": {"$ref": "#/types/net:index:Subnet"}, "description": "Its parts."}
+    schema = {
+        "name": "net",
+        "resources": {
+            "net:index:Network": {
+                "description": "A network of one's own.",
+                "inputProperties": {
+                    "cidr": {"type": "string", "description": "The range of addresses."},
+                    "subnets": subnet,
+                    "tags": {"type": "object", "additionalProperties": {"type": "string"}},
+                },
+                "requiredInputs": ["cidr"],
+                "properties": {"networkId": {"type": "string"}},
+            }
+        },
+        "types": {
+            "net:index:Subnet": {"properties": {"size": {"$ref": "#/types/net:index:Size"}}},
+            "net:index:Size": {"description": "How large.", "enum": [{"value": "s"}, {"value": "l"}]},
+        },
+        "dependencies": [{"name": "aws", "version": "7.1.0"}],
+    }
+    package = {"kind": "component-package", "display_name": "Network", "name": "network"}
+    manifest = {
+        "metadata": {"summary": "Networks", "license": "MIT"},
+        "requires": {"permissions": ["cloud:aws", "cloud:azure"], "capabilities": ["cloud:aws"]},
+        "spec": {"runtime": "python", "wheel": "content/dist/*.whl", "clouds": ["aws", "azure"]},
+    }
+    version = asset_version(kind="component-package", manifest=manifest)
+
+    def shown(tab: str, known: Reference | None = None) -> AssetPage:
+        return AssetPage(asset(**package), version, summaries(), tab, may_request=True, reference=known)
+
+    return {
+        "asset-components": shown("reference", reference(schema)),
+        "asset-components-unknown": shown("reference"),
+        "asset-components-overview": shown("overview"),
+    }
 
 
 def _upload_pages() -> dict[str, Page]:

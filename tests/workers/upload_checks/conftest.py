@@ -16,6 +16,8 @@ from workers import upload_checking
 from workers.main import App
 from workers.runtime.drain import drain
 from workers.runtime.registry import registry
+from workers.sandbox.run import Sandbox
+from workers.upload_checks import Bench
 
 Upload = Callable[..., UploadRead]
 Work = Callable[[], list[str]]
@@ -33,6 +35,13 @@ def app(settings: Settings) -> Iterator[App]:
 def work(app: App) -> Work:
     """Return what lets the worker do everything that is due, and names the jobs."""
     return lambda: drain(app)
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
+    """Return what a check works with: the real sandbox, and nobody who follows the steps."""
+    settings = Settings(data_dir=tmp_path_factory.mktemp("data"))
+    return Bench(settings, Sandbox().run, lambda *_: None, lambda _: None)
 
 
 @pytest.fixture
