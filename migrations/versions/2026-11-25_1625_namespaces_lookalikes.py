@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "assets_lookalikes"
-down_revision = "assets_dependencies"
+down_revision = "policies_decisions"
 branch_labels = None
 depends_on = None
 
