@@ -7,6 +7,7 @@ from typing import Any, BinaryIO
 
 from catalog.assets.archive import Archive, PackageFile, build_archive, read_archive, read_tree
 from catalog.assets.archive.names import MANIFEST
+from catalog.assets.component_wheel import with_wheel
 from catalog.assets.findings import Finding, errors_of, in_order, warnings_of
 from catalog.assets.hints import check_hints
 from catalog.assets.kinds import AssetKind, kinds
@@ -74,9 +75,14 @@ def check_directory(directory: Path, *, mtime: int = 0) -> tuple[Checked, bytes]
 
 
 def check_files(files: Mapping[str, PackageFile], *, mtime: int = 0) -> tuple[Checked, bytes]:
-    """Build a package from files in memory and check it; return the outcome and the archive's bytes."""
-    data = build_archive(files, mtime=mtime).data
-    return check_archive(data), data
+    """Build a package from files in memory and check it; return the outcome and the archive's bytes.
+
+    A component package that brings sources and no wheel gets the wheel built from them.
+    """
+    complete, problems = with_wheel(files)
+    data = build_archive(complete, mtime=mtime).data
+    checked = check_archive(data)
+    return replace(checked, findings=in_order([*problems, *checked.findings])), data
 
 
 def try_out(checked: Checked) -> Checked:

@@ -3,18 +3,29 @@
 import base64
 import hashlib
 import io
+import re
 import zipfile
 from collections.abc import Mapping
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time that a zip can carry
 
 
-def build_wheel(name: str, version: str, files: Mapping[str, bytes], requires: tuple[str, ...]) -> tuple[str, bytes]:
-    """Return the file name and the bytes of a wheel that installs ``files`` (by path) and needs ``requires``."""
-    module = name.replace("-", "_")
+def build_wheel(
+    name: str,
+    version: str,
+    files: Mapping[str, bytes],
+    requires: tuple[str, ...],
+    more: tuple[tuple[str, str], ...] = (),
+) -> tuple[str, bytes]:
+    """Return the file name and the bytes of a wheel that installs ``files`` (by path) and needs ``requires``.
+
+    ``more`` are further fields of its METADATA, in their order.
+    """
+    module = re.sub(r"[-_.]+", "_", name).lower()
     info = f"{module}-{version}.dist-info"
     metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
-    metadata += "".join(f"Requires-Dist: {each}\n" for each in requires)
+    fields = [*(("Requires-Dist", each) for each in requires), *more]
+    metadata += "".join(f"{field}: {value}\n" for field, value in fields)
     packed = {
         **files,
         f"{info}/METADATA": metadata.encode(),

@@ -39,6 +39,10 @@ def copies() -> Iterator[tuple[Path, str]]:
         for name in names:
             text = (SHARED / "pipelines" / name).read_text("utf-8")
             yield BLUEPRINTS / "pipelines" / pipeline / "content" / name, text
+    for component in ("data", "network", "observability"):
+        text = (SHARED / "components" / "labels.py").read_text("utf-8")
+        module = f"slipway_component_{component}"
+        yield BLUEPRINTS / "components" / component / "content" / "src" / module / "labels.py", text
     for bundle, topics in _REGO.items():
         folder = BLUEPRINTS / "policies" / bundle
         for topic in topics:

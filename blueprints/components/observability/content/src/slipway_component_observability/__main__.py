@@ -1,0 +1,10 @@
+"""Serves the components of this package to Pulumi programs in any language."""
+
+from pulumi.provider.experimental import component_provider_host
+
+from slipway_component_observability import AwsObservability, AzureObservability, GcpObservability
+
+if __name__ == "__main__":
+    component_provider_host(
+        name="slipway-observability", components=[AwsObservability, AzureObservability, GcpObservability]
+    )
