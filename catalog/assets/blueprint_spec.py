@@ -5,11 +5,12 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import Field, StringConstraints
 
-from catalog.assets.durations import parse_duration
+from catalog.assets.durations import DurationText, parse_duration
 from catalog.assets.shapes import Shape
-from catalog.assets.wiring import WiringError, parse_wiring
+from catalog.assets.strategy_spec import StrategySpec
+from catalog.assets.wiring import WiredText
 
 SOURCE_VALUES = ("revision", "repository", "pull_request")
 """What ``${source.x}`` may name: the full commit id, the repository as requested, the pull request's number."""
@@ -27,23 +28,6 @@ RESERVED_VARIABLES = ("PORT", "HOST", "HOME", "TMPDIR")
 LONGEST_HEALTH_TIMEOUT = timedelta(minutes=10)
 
 
-def _duration(text: str) -> str:
-    parse_duration(text)
-    return text
-
-
-def _wired(text: str) -> str:
-    try:
-        parse_wiring(text)
-    except WiringError as error:
-        raise ValueError(str(error)) from None
-    return text
-
-
-DurationText = Annotated[
-    str, StringConstraints(max_length=40), AfterValidator(_duration), Field(json_schema_extra={"format": "duration"})
-]
-WiredText = Annotated[str, StringConstraints(max_length=4000), AfterValidator(_wired)]
 ComponentName = Annotated[str, StringConstraints(pattern=r"^[a-z](?:[a-z0-9-]{0,29}[a-z0-9])?$")]
 OutputName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,62}$")]
 VariableName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,126}$")]
@@ -98,10 +82,11 @@ class TimeToLive(Shape):
 
 
 class BlueprintSpec(Shape):
-    """The ``spec`` of a deployment blueprint; a rollout's ``strategy`` will stand beside ``environment``."""
+    """The ``spec`` of a deployment blueprint from which environments are made; it may say how releases move as well."""
 
     targets: Annotated[tuple[Literal["local"], ...], Field(min_length=1, max_length=10)]
     environment: EnvironmentSpec
+    strategy: StrategySpec | None = None
     ttl: TimeToLive = TimeToLive()
 
     @property
@@ -113,6 +98,25 @@ class BlueprintSpec(Shape):
     def maximum_ttl(self) -> timedelta:
         """How long an environment may live, with all extensions."""
         return parse_duration(self.ttl.maximum)
+
+
+class DeploymentSpec(Shape):
+    """The ``spec`` of any deployment blueprint: ``environment``, ``strategy``, or both; ``ttl`` is an environment's."""
+
+    targets: Annotated[tuple[Literal["local"], ...], Field(min_length=1, max_length=10)]
+    environment: EnvironmentSpec | None = None
+    strategy: StrategySpec | None = None
+    ttl: TimeToLive | None = None
+
+
+def makes_environments(manifest: Mapping[str, Any]) -> bool:
+    """Tell whether a published blueprint says what an environment is made of, and not how releases move alone."""
+    return manifest.get("spec", {}).get("environment") is not None
+
+
+def parse_deployment(manifest: Mapping[str, Any]) -> DeploymentSpec:
+    """Return the spec of any blueprint's manifest; raise ``pydantic.ValidationError`` where it is none."""
+    return DeploymentSpec.model_validate_json(json.dumps(manifest["spec"]), strict=True)
 
 
 def parse_spec(manifest: Mapping[str, Any]) -> BlueprintSpec:

@@ -2,6 +2,9 @@
 
 import re
 from datetime import timedelta
+from typing import Annotated
+
+from pydantic import AfterValidator, Field, StringConstraints
 
 _DURATION = re.compile(
     r"P(?=.)(?:(?P<weeks>[0-9]{1,4})W)?(?:(?P<days>[0-9]{1,4})D)?"
@@ -30,3 +33,14 @@ def format_duration(duration: timedelta) -> str:
     minutes, rest = divmod(rest, 60)
     time = "".join(f"{number}{unit}" for number, unit in ((hours, "H"), (minutes, "M"), (rest, "S")) if number)
     return "P" + (f"{days}D" if days else "") + (f"T{time}" if time else "")
+
+
+def _checked(text: str) -> str:
+    parse_duration(text)
+    return text
+
+
+DurationText = Annotated[
+    str, StringConstraints(max_length=40), AfterValidator(_checked), Field(json_schema_extra={"format": "duration"})
+]
+"""A duration as manifests hold it."""

@@ -147,6 +147,14 @@ def versions(session: Session, tenant_id: UUID, asset_id: UUID) -> Sequence[Asse
     return session.exec(statement).all()
 
 
+def making_environments(session: Session, tenant_id: UUID, paths: Sequence[str]) -> Sequence[str]:
+    """Return those of the blueprints (``namespace/name``) of which a version says what an environment is made of."""
+    path = col(AssetVersion.namespace) + "/" + col(AssetVersion.name)
+    environment = col(AssetVersion.manifest).op("#>")(text("'{spec,environment}'"))
+    statement = select(path).where(_visible_version(tenant_id), path.in_(paths), environment.is_not(None))
+    return session.exec(statement.distinct()).all()
+
+
 def artifacts(session: Session, version_id: UUID) -> Sequence[VersionArtifact]:
     """Return the derived files of a version that the tenant may see, by name."""
     statement = select(VersionArtifact).where(VersionArtifact.version_id == version_id)

@@ -3,6 +3,9 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import AfterValidator, StringConstraints
 
 from catalog.assets.findings import printable
 
@@ -69,3 +72,15 @@ def references(text: str) -> tuple[Reference, ...]:
 def fill(text: str, value_of: Callable[[Reference], str]) -> str:
     """Return the text with each reference replaced by what ``value_of`` answers for it; raise `WiringError`."""
     return "".join(value_of(part) if isinstance(part, Reference) else part for part in parse_wiring(text))
+
+
+def _checked(text: str) -> str:
+    try:
+        parse_wiring(text)
+    except WiringError as error:
+        raise ValueError(str(error)) from None
+    return text
+
+
+WiredText = Annotated[str, StringConstraints(max_length=4000), AfterValidator(_checked)]
+"""A text with references as manifests hold it."""

@@ -127,8 +127,9 @@ class _Form:
     def choice(self, problem: str, carried: Mapping[str, str]) -> RequestEnvironmentPage:
         """Return the page that offers the blueprints there are."""
         found = self._assets.search(self._tenant_id, SearchQuery(kind=KIND, limit=MOST_BLUEPRINTS)).items
+        makers = self._assets.making_environments(self._tenant_id, found)
         empty = build_form({}, FormSource())
-        return RequestEnvironmentPage(None, found, empty, problem=problem, carried=carried)
+        return RequestEnvironmentPage(None, makers, empty, problem=problem, carried=carried)
 
     def version(self, blueprint: str, version: str) -> tuple[AssetRead, AssetVersionRead]:
         """Return the blueprint and the version to be used; raise ``NotFoundError`` where there is no such blueprint."""

@@ -155,8 +155,8 @@ class AssetPage(Page):
 
     @property
     def is_blueprint(self) -> bool:
-        """Tell whether an environment can be made from this kind of asset."""
-        return self.version.kind == "deployment-blueprint"
+        """Tell whether an environment can be made from this version."""
+        return self.version.kind == "deployment-blueprint" and "environment" in self.version.manifest.get("spec", {})
 
     @property
     def is_usable(self) -> bool:

@@ -6,8 +6,9 @@ import shutil
 from pathlib import Path
 
 import pytest
+import yaml
 
-from catalog.assets.blueprint_spec import parse_spec
+from catalog.assets.blueprint_spec import DeploymentSpec, parse_spec
 from catalog.assets.check import check_directory
 from catalog.assets.inputs import complete_inputs
 from catalog.assets.kinds import kinds
@@ -65,3 +66,19 @@ def test_the_preview_blueprint_needs_no_inputs() -> None:
 def test_what_assets_share_is_the_same_in_each() -> None:
     stale = [str(path) for path, text in copies() if not path.is_file() or path.read_text("utf-8") != text]
     assert stale == [], "Copy again with: make golden"
+
+
+def test_there_is_a_strategy_of_every_type_with_gates_that_do_not_take_silence_for_success() -> None:
+    specs = {path.name: _spec_of(path) for path in CURATED if path.parent.name == "strategies"}
+    strategies = {name: spec.strategy for name, spec in specs.items() if spec.strategy is not None}
+    assert {each.type for each in strategies.values()} == {"canary", "blue-green", "rolling"}
+    for name in ("canary", "blue_green"):
+        analysis = strategies[name].analysis
+        assert analysis is not None
+        assert analysis.on_failure == "abort"
+        assert {metric.on_nodata for metric in analysis.metrics} == {"inconclusive"}
+
+
+def _spec_of(directory: Path) -> DeploymentSpec:
+    manifest = yaml.safe_load((directory / "asset.yaml").read_text())
+    return DeploymentSpec.model_validate_json(json.dumps(manifest["spec"]), strict=True)

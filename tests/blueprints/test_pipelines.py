@@ -1,6 +1,5 @@
 """The curated pipeline templates: golden renders, the providers' schemas, pinned actions, evidence that verifies."""
 
-import base64
 import hashlib
 import json
 import re
@@ -15,10 +14,13 @@ from typing import Any
 import jsonschema
 import pytest
 import yaml
-from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from catalog.assets.inputs import complete_inputs
+from catalog.attestations.dsse import read_signed
+from catalog.attestations.signatures import is_valid, key_id
+from catalog.attestations.statements import read_statement
 from tests.blueprints import golden
 from tests.blueprints.shared_files import BLUEPRINTS, SHARED
 
@@ -136,16 +138,12 @@ def test_what_a_pipeline_signs_on_azure_verifies(tmp_path: Path) -> None:
     subprocess.run(command, cwd=tmp_path, env=variables, check=True)
     types = set()
     for path in (tmp_path / "out").iterdir():
-        envelope = json.loads(path.read_text())
-        payload = base64.b64decode(envelope["payload"])
-        statement = json.loads(payload)
-        (signature,) = envelope["signatures"]
-        encoded = f"DSSEv1 28 application/vnd.in-toto+json {len(payload)} ".encode() + payload
-        key.public_key().verify(base64.b64decode(signature["sig"]), encoded, ec.ECDSA(hashes.SHA256()))
-        assert statement["subject"] == [
-            {"name": "it.whl", "digest": {"sha256": hashlib.sha256(b"a wheel").hexdigest()}}
-        ]
-        types.add(statement["predicateType"])
+        envelope = read_signed(path.read_bytes()).envelope
+        statement = read_statement(envelope)
+        assert is_valid(key.public_key(), envelope.signature, envelope.signed)
+        assert envelope.keyid == key_id(key.public_key())
+        assert [each.digest for each in statement.subjects] == [hashlib.sha256(b"a wheel").hexdigest()]
+        types.add(statement.predicate_type)
     assert types == {
         "https://slsa.dev/provenance/v1",
         "https://cyclonedx.org/bom",

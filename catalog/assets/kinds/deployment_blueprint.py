@@ -13,7 +13,10 @@ from catalog.assets.blueprint_spec import (
     RESERVED_VARIABLES,
     SOURCE_VALUES,
     BlueprintSpec,
+    DeploymentSpec,
     ProcessComponent,
+    makes_environments,
+    parse_deployment,
     parse_spec,
 )
 from catalog.assets.durations import parse_duration
@@ -23,6 +26,8 @@ from catalog.assets.located import Place
 from catalog.assets.package import Package
 from catalog.assets.shapes import Shape, dotted, suggestion
 from catalog.assets.skeletons import skeleton
+from catalog.assets.strategy_checks import check_strategy
+from catalog.assets.strategy_spec import ROLLOUT_VALUES
 from catalog.assets.wiring import Reference, references
 
 _COMPONENTS: Place = ("spec", "environment", "components")
@@ -35,13 +40,27 @@ class DeploymentBlueprint:
 
     name = "deployment-blueprint"
     title = "Deployment blueprint"
-    description = "What a preview environment is made of: components, wiring, outputs and how long it lives."
-    spec: type[Shape] = BlueprintSpec
+    description = "What a preview environment is made of, or how a release takes the place of the one before."
+    spec: type[Shape] = DeploymentSpec
     sandboxed_steps: Mapping[str, str] = {}
 
     def check(self, package: Package) -> Iterator[Finding]:
-        """Yield what is wrong with components, wiring, outputs and times."""
-        spec = parse_spec(package.document.value)
+        """Yield what is wrong with components, wiring, outputs and times, and with a strategy."""
+        manifest = package.document.value
+        whole = parse_deployment(manifest)
+        if whole.strategy is not None:
+            yield from check_strategy(package, whole.strategy)
+            yield from _strategy_wiring(package, manifest["spec"]["strategy"])
+        if makes_environments(manifest):
+            yield from self._check_environment(package, parse_spec(manifest))
+        elif whole.strategy is None:
+            fix = "Add environment, strategy, or both."
+            yield package.finding("blueprint-empty", ("spec",), "The blueprint says nothing.", fix)
+        elif whole.ttl is not None:
+            message = "A time to live belongs to an environment, and there is none."
+            yield package.finding("ttl", ("spec", "ttl"), message, "Remove it.")
+
+    def _check_environment(self, package: Package, spec: BlueprintSpec) -> Iterator[Finding]:
         checks = _Checks(package, spec)
         yield from checks.names()
         yield from checks.processes()
@@ -77,6 +96,27 @@ class DeploymentBlueprint:
     def skeleton(self, namespace: str, name: str) -> Mapping[str, bytes]:
         """Return a blueprint that runs the ``web`` process of the repository's ``Procfile``."""
         return skeleton(self.name, namespace, name)
+
+
+def _strategy_wiring(package: Package, strategy: Mapping[str, Any]) -> Iterator[Finding]:
+    """Yield references in an analysis that lead nowhere; conditions hold those to inputs alone."""
+    for index, metric in enumerate((strategy.get("analysis") or {}).get("metrics", ())):
+        for field, text in metric.items():
+            place = ("spec", "strategy", "analysis", "metrics", index, field)
+            for reference in references(text) if isinstance(text, str) else ():
+                problem = _rollout_problem(reference, package.input_schema)
+                if problem is not None:
+                    yield package.finding("wiring", place, f"{dotted(place)}: {problem[0]}", problem[1])
+
+
+def _rollout_problem(reference: Reference, schema: Mapping[str, Any]) -> tuple[str, str] | None:
+    if reference.root == "inputs":
+        return _input_problem(reference, schema, shown=True)
+    if reference.root != "rollout":
+        return (f"{reference} is not known in a strategy.", suggestion(reference.root, ["inputs", "rollout"]))
+    if len(reference.path) > 2 or reference.path[1] not in ROLLOUT_VALUES:
+        return (f"{reference} does not exist.", suggestion(reference.path[1], list(ROLLOUT_VALUES)))
+    return None
 
 
 class _Checks:

@@ -80,6 +80,13 @@ class Reading:
         """Return one version, in either spelling or ``latest``; raise ``AssetNotFoundError`` where there is none."""
         return version_read(self._version(tenant_id, namespace, name, version), tenant_id)
 
+    def making_environments(self, tenant_id: UUID, found: Sequence[AssetRead]) -> Sequence[AssetRead]:
+        """Return those of the blueprints from which an environment can be made, and not releases moved alone."""
+        paths = queries.making_environments(
+            self._session, tenant_id, [f"{each.namespace}/{each.name}" for each in found]
+        )
+        return [each for each in found if f"{each.namespace}/{each.name}" in paths]
+
     def version_by_id(self, tenant_id: UUID, version_id: UUID) -> AssetVersion:
         """Return the row of a version; raise ``AssetNotFoundError`` where the tenant may see none of that id."""
         found = queries.version_by_id(self._session, tenant_id, version_id)

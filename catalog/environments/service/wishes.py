@@ -8,7 +8,7 @@ from uuid import UUID
 
 from sqlmodel import Session
 
-from catalog.assets.blueprint_spec import BlueprintSpec, parse_spec
+from catalog.assets.blueprint_spec import BlueprintSpec, makes_environments, parse_spec
 from catalog.assets.durations import parse_duration
 from catalog.assets.inputs import complete_inputs, secret_pointers, without_secrets
 from catalog.assets.models import AssetVersion
@@ -141,6 +141,9 @@ def _blueprint(
     version = assets.version(tenant_id, wanted.namespace, wanted.name, chosen)
     if version.kind != BLUEPRINT_KIND:
         detail = f"{wanted} is a {version.kind}; an environment is made from a {BLUEPRINT_KIND}."
+        raise InvalidInputError(detail, [FieldError("/blueprint", detail)])
+    if not makes_environments(version.manifest):
+        detail = f"{wanted} says how releases move, and not what an environment is made of."
         raise InvalidInputError(detail, [FieldError("/blueprint", detail)])
     return version, [each.as_json() for each in resolution.lock]
 

@@ -10,7 +10,6 @@ import httpx
 import pytest
 
 from catalog.db import Database
-from catalog.settings import Settings
 from catalog.tenancy import Principal
 
 Slipway = Callable[..., CompletedProcess[str]]
@@ -153,26 +152,3 @@ def test_a_token_without_the_scope_is_refused(
     done = slipway("publish", blueprint, env={**signed_in, "SLIPWAY_TOKEN": new_token(acme, ["assets:read"])})
     assert done.returncode == 1
     assert "assets:write" in done.stderr
-
-
-@pytest.mark.usefixtures("checking")
-def test_the_demo_publishes_what_is_missing_and_nothing_twice(
-    slipway: Slipway, installation: dict[str, str], portal_url: str, settings: Settings, signed_in: dict[str, str]
-) -> None:
-    port = portal_url.rpartition(":")[2]
-    env = {
-        **installation,
-        "PORT": port,
-        "SLIPWAY_DATABASE_URL": settings.database_url,
-        "SLIPWAY_DATABASE_SYSTEM_URL": settings.database_system_url,
-    }
-    first = slipway("demo", env=env)
-    assert first.returncode == 0, first.stderr
-    assert "Published slipway/" in first.stdout
-    again = slipway("demo", env=env)
-    assert again.returncode == 0, again.stderr
-    assert again.stdout == ""
-    # Another tenant sees them, because they are public.
-    assert "slipway/preview-web" in slipway("search", env=signed_in).stdout
-    repository = settings.data_dir / "demo" / "repositories" / "hello-slipway"
-    assert (repository / "Procfile").is_file()

@@ -98,7 +98,7 @@ def signed(payload: bytes, key: Path) -> dict:
     return {
         "payloadType": PAYLOAD_TYPE,
         "payload": base64.b64encode(payload).decode(),
-        "signatures": [{"keyid": hashlib.sha256(public).hexdigest(), "sig": base64.b64encode(signature).decode()}],
+        "signatures": [{"keyid": f"sha256:{hashlib.sha256(public).hexdigest()}", "sig": base64.b64encode(signature).decode()}],
     }
 
 
