@@ -16,7 +16,7 @@ attested(type, predicate) := {
 
 sound := {
 	"release": {
-		"name": "shop",
+		"service": "shop",
 		"version": "1.4.0",
 		"owner": "payments",
 		"author": "ada",
