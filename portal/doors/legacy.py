@@ -1,6 +1,8 @@
 """The upload API that twine and uv publish speak: one wheel in a form, one line of text as the answer."""
 
+import hashlib
 import logging
+from dataclasses import replace
 from functools import partial
 from typing import Annotated, Any
 
@@ -9,13 +11,19 @@ from litestar.datastructures import UploadFile
 from litestar.exceptions import HTTPException
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import Body, FromPath
+from sqlmodel import Session
 
 from catalog.assets.archive import LIMITS
 from catalog.assets.errors import VersionExistsError
+from catalog.attestations.pep740 import read_attestations
+from catalog.attestations.service import SupplyChainAttestationService
 from catalog.distributions.errors import WheelRefusedError
 from catalog.errors import SlipwayError
 from catalog.providers.blobs import open_blobs
+from catalog.settings import Settings
+from catalog.tenancy import Principal
 from catalog.uploads.errors import PackageRejectedError
+from catalog.uploads.models import Publication
 from catalog.uploads.wheels import SentWheel, WheelUploads
 from portal.api.documentation import problems
 from portal.api.v1.uploads import upload_accepted
@@ -83,7 +91,7 @@ async def upload_wheel(  # each is a part of the request
     """
     check_tenant(principal, tenant)
     sent = await threads.run(_sent, data)
-    receive = partial(WheelUploads(session, open_blobs(settings)).receive, principal, sent)
+    receive = partial(_receive, session, settings, principal, sent)
     publication = await Publishing(session, settings, threads, request.app.state.streams).settle(principal, receive)
     version = publication.version
     if version is None:
@@ -94,6 +102,17 @@ async def upload_wheel(  # each is a part of the request
     lines = [f"{verb}: {version.namespace}/{version.name} {version.version}"]
     lines += [f"Note: {each['message']} {each['fix']}" for each in publication.findings]
     return Response("\n".join(lines) + "\n", status_code=200, media_type=TEXT)
+
+
+def _receive(session: Session, settings: Settings, principal: Principal, sent: SentWheel) -> Publication:
+    """Verify the attestations that came with a wheel, which all have to prove something, and take the wheel in."""
+    if "attestations" in sent.fields:
+        # Who may publish a file may say where it comes from: what is said has to be proved in any case.
+        witness = replace(principal, scopes=principal.scopes | {"attestations:write"})
+        service = SupplyChainAttestationService(session, settings)
+        for bundle in read_attestations(sent.fields["attestations"]):
+            service.receive(witness, bundle, about=hashlib.sha256(sent.data).hexdigest())
+    return WheelUploads(session, open_blobs(settings)).receive(principal, sent)
 
 
 def _sent(form: dict[str, Any]) -> SentWheel:

@@ -1,13 +1,22 @@
 """The upload API: what a bare wheel becomes, and that what is refused leaves nothing."""
 
+import base64
+import hashlib
 import io
+import json
 import time
 import zipfile
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
 from litestar import Litestar
 from litestar.testing import TestClient
 from sqlalchemy import text
@@ -170,6 +179,51 @@ def test_hostile_files_are_refused(api: Client, send: Send, settings: Settings) 
         assert answer.status_code == 400, (said, answer.status_code, answer.text)
         assert said in answer.text, answer.text
         assert "<script>" not in answer.text or answer.headers["content-type"].startswith("text/plain")
+    assert not [path for path in (settings.data_dir / "blobs").rglob("*") if path.is_file()]
+
+
+def attestation_of(about: str) -> dict[str, Any]:
+    """Return an attestation as PEP 740 has it, with a certificate of nobody's."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "nobody")])
+    moment = datetime(2026, 11, 1, tzinfo=UTC)
+    builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+    dated = builder.serial_number(1).not_valid_before(moment).not_valid_after(moment + timedelta(days=60))
+    certificate = dated.sign(key, hashes.SHA256()).public_bytes(Encoding.DER)
+    statement = {
+        "_type": "https://in-toto.io/Statement/v1",
+        "subject": [{"name": "acme_network-1.0.0-py3-none-any.whl", "digest": {"sha256": about}}],
+        "predicateType": "https://docs.pypi.org/attestations/publish/v1",
+        "predicate": None,
+    }
+    return {
+        "version": 1,
+        "verification_material": {
+            "certificate": base64.b64encode(certificate).decode(),
+            "transparency_entries": [{"logIndex": "1"}],
+        },
+        "envelope": {
+            "statement": base64.b64encode(json.dumps(statement).encode()).decode(),
+            "signature": base64.b64encode(b"0" * 64).decode(),
+        },
+    }
+
+
+def test_attestations_that_prove_nothing_keep_the_wheel_out(
+    api: Client, new_wheel: NewWheel, send: Send, settings: Settings
+) -> None:
+    filename, data = new_wheel()
+    proofless = json.dumps([attestation_of(hashlib.sha256(data).hexdigest())])
+    for sent, said in (
+        ("[]", "not a list of one to 10 attestations"),
+        ("nonsense", "not in the form of PEP 740"),
+        ('[{"version": 2}]', "not in the form of PEP 740"),
+        ("[" * 100_000, "not in the form of PEP 740"),
+        (proofless, "no trusted root is configured"),
+    ):
+        answer = send(api, filename, data, attestations=sent)
+        assert (answer.status_code, said in answer.text) == (400, True), answer.text
+    assert api.get("/api/v1/assets").json()["total"] == 0
     assert not [path for path in (settings.data_dir / "blobs").rglob("*") if path.is_file()]
 
 
