@@ -24,7 +24,7 @@ from portal.threads import Threads
 LOG = logging.getLogger("slipway.portal.streams")
 HEARTBEAT_SECONDS = 10.0
 POLL_SECONDS = 1.0
-PAUSE_SECONDS = 0.2
+PAUSE_SECONDS = 1.0
 LONGEST_SECONDS = 30 * 60.0
 """A stream ends after this and the reader comes back, so that a revoked token does not read on for ever."""
 _BATCH = 200

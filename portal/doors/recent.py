@@ -24,6 +24,8 @@ LARGEST = 4 * 1024 * 1024
 """The largest answer that is kept, in bytes."""
 TOGETHER = 64 * 1024 * 1024
 """How much all of them may take, in bytes."""
+OVERHEAD = 4096
+"""What an answer takes beside its body, in bytes, rather too much than too little."""
 _KEYED = (b"authorization", b"accept", b"range", b"if-range")
 
 Generation = Callable[[], int | None]
@@ -40,6 +42,11 @@ class Kept:
     status: int
     headers: list[tuple[bytes, bytes]]
     body: bytes = b""
+
+    @property
+    def cost(self) -> int:
+        """What keeping it takes, in bytes: small answers take space too."""
+        return len(self.body) + OVERHEAD
 
     def header(self, name: bytes) -> str | None:
         """Return a header's value."""
@@ -111,11 +118,11 @@ class RecentAnswers:
         if len(answer.body) > LARGEST:
             return
         before = self._kept.pop(key, None)
-        self._size += len(answer.body) - (len(before.body) if before else 0)
+        self._size += answer.cost - (before.cost if before else 0)
         self._kept[key] = answer
         while self._size > TOGETHER:
             _, oldest = self._kept.popitem(last=False)
-            self._size -= len(oldest.body)
+            self._size -= oldest.cost
 
 
 def _key(scope: HTTPScope) -> bytes | None:

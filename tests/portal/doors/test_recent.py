@@ -121,6 +121,7 @@ def test_nothing_is_repeated_past_an_event_a_change_or_its_time() -> None:
 def test_what_is_kept_stays_within_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(recent, "LARGEST", 10)
     monkeypatch.setattr(recent, "TOGETHER", 20)
+    monkeypatch.setattr(recent, "OVERHEAD", 1)
     application = Application(b"0" * 8)
     door = RecentAnswers(application, lambda: 1, 60)
     for name in (b"a", b"b", b"c"):
