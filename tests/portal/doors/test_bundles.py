@@ -22,6 +22,8 @@ from litestar.testing import TestClient
 from pydantic import SecretStr
 
 from catalog.assets.archive import PackageFile, build_archive
+from catalog.assets.artifacts import NOTHING_DERIVED
+from catalog.assets.check import check_archive
 from catalog.assets.kinds import kinds
 from catalog.assets.models import Visibility
 from catalog.attestations.service import SupplyChainAttestationService
@@ -59,7 +61,11 @@ def publish(database: Database, settings: Settings, acme: Principal) -> Publish:
     def published(version: str, visibility: Visibility = Visibility.PRIVATE) -> None:
         with database.tenant_session(acme.tenant_id) as session:
             service = UploadService(session, open_blobs(settings))
-            service.receive(acme, io.BytesIO(archive_of(version)), visibility)
+            archive = archive_of(version)
+            received = service.receive(acme, io.BytesIO(archive), visibility)
+            # The sandbox has tests of its own; here its verdict is that there is nothing to find.
+            if received.version is None and received.upload is not None:
+                service.conclude(acme.tenant_id, received.upload.id, check_archive(archive), [], NOTHING_DERIVED)
 
     return published
 
