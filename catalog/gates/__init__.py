@@ -4,9 +4,10 @@ from catalog.db import Database
 from catalog.gates.gate import PolicyGate
 from catalog.gates.impact import ImpactDesk
 from catalog.gates.service import PolicyDesk
+from catalog.gates.trials import TrialDesk
 from catalog.settings import Settings
 
-__all__ = ["ImpactDesk", "PolicyDesk", "PolicyGate", "open_database"]
+__all__ = ["ImpactDesk", "PolicyDesk", "PolicyGate", "TrialDesk", "open_database"]
 
 
 def open_database(settings: Settings) -> Database:

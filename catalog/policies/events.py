@@ -66,6 +66,14 @@ class PolicyOverridden(EventData):
     expires_at: datetime
 
 
+@event("policy.trial_requested", version=1)
+class PolicyTrialRequested(EventData):
+    """Somebody tries a policy that is being written."""
+
+    trial_id: UUID
+    operation_id: UUID
+
+
 @event("policy.impact_requested", version=1)
 class PolicyImpactRequested(EventData):
     """Somebody wants to know what a bundle would have stopped."""

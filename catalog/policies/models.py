@@ -171,6 +171,24 @@ class Impact(SQLModel, table=True):
     finished_at: datetime | None = Field(default=None, sa_type=Timestamp)
 
 
+class Trial(SQLModel, table=True):
+    """A policy that somebody writes, tried on an input; ``outcome`` is what OPA said of it, None until it is known."""
+
+    __tablename__ = "policy_trials"
+    __table_args__ = (Index("ix_policy_trials_tenant_id_created_at", "tenant_id", "created_at"),)
+
+    id: UUID = Field(default_factory=uuid4, primary_key=True)
+    tenant_id: UUID = Field(foreign_key="tenants.id")
+    source: str
+    query: str = Field(max_length=200)
+    input: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    operation_id: UUID = Field(foreign_key="operations.id")
+    outcome: dict[str, Any] | None = Field(default=None, sa_type=Json, nullable=True)
+    created_by: str
+    created_at: datetime = Field(default_factory=now, sa_type=Timestamp)
+    finished_at: datetime | None = Field(default=None, sa_type=Timestamp)
+
+
 class ReceivedDecision(SQLModel, table=True):
     """One line of a decision log that an OPA agent sent, as it came but for what is masked."""
 

@@ -10,7 +10,7 @@ from sqlalchemy.orm import defer
 from sqlmodel import Session, col, select
 
 from catalog.gating import GatePoint
-from catalog.policies.models import Binding, Evaluation, Impact, Override, ReceivedDecision, Waiver
+from catalog.policies.models import Binding, Evaluation, Impact, Override, ReceivedDecision, Trial, Waiver
 from catalog.policies.shapes import EvaluationFilter
 
 
@@ -115,6 +115,12 @@ def impacts(session: Session, tenant_id: UUID, limit: int) -> Sequence[Impact]:
     """Return the latest assessments of impact, newest first."""
     statement = select(Impact).where(Impact.tenant_id == tenant_id)
     return session.exec(statement.order_by(col(Impact.created_at).desc()).limit(limit)).all()
+
+
+def trial(session: Session, tenant_id: UUID, trial_id: UUID, *, lock: bool = False) -> Trial | None:
+    """Return one trial."""
+    statement = select(Trial).where(Trial.tenant_id == tenant_id, Trial.id == trial_id)
+    return session.exec(statement.with_for_update() if lock else statement).first()
 
 
 def decisions(

@@ -229,6 +229,31 @@ class EvaluationRead(EvaluationSummary):
     seed: str
 
 
+class AskTrial(_Asked):
+    """A policy to be tried: Rego v1 with its package, the name of a rule in it, and the input as JSON text."""
+
+    source: Annotated[str, StringConstraints(min_length=1, max_length=100_000), AfterValidator(storable)]
+    rule: Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,99}$")] = "deny"
+    input: Annotated[str, StringConstraints(max_length=1_000_000)]
+
+
+class TrialRead(_Read):
+    """A trial as others read it; ``outcome`` is None until OPA has answered.
+
+    It holds ``errors`` (message, file, row), or ``defined``, ``result``, ``trace`` and ``coverage``.
+    """
+
+    id: UUID
+    source: str
+    query: str
+    input: bytes
+    operation_id: UUID
+    outcome: dict[str, Any] | None
+    created_by: str
+    created_at: datetime
+    finished_at: datetime | None
+
+
 class AskImpact(_Asked):
     """What a bundle would have stopped: ``bundle`` with an optional constraint, had it been in force at ``level``.
 

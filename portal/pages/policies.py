@@ -54,6 +54,8 @@ FIELDS = {
     "scope_name": "Name",
     "labels": "Labels",
     "rule": "Rule",
+    "source": "Policy",
+    "input": "Input",
     "reason": "Reason",
     "owner": "Owner",
     "expires_at": "Until",

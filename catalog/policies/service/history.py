@@ -13,7 +13,7 @@ from sqlmodel import col
 from catalog.errors import NotFoundError
 from catalog.policies import queries
 from catalog.policies.engine import Decided, Denied, Moment, PolicyEngine, Question
-from catalog.policies.models import Evaluation
+from catalog.policies.models import Evaluation, Trial
 from catalog.policies.service.exempting import Exempting
 from catalog.policies.shapes import EvaluationFilter, EvaluationRead, EvaluationSummary, ReplayedEvaluation
 
@@ -60,7 +60,9 @@ class History(Exempting):
         )
 
     def forget_before(self, tenant_id: UUID, moment: datetime) -> int:
-        """Remove the evaluations from before a moment, as the setting for retention asks; return how many."""
+        """Remove the evaluations (and trials) from before a moment, as the settings ask; return how many."""
+        tried = delete(Trial).where(col(Trial.tenant_id) == tenant_id, col(Trial.created_at) < moment)
+        self._session.connection().execute(tried)
         old = delete(Evaluation).where(col(Evaluation.tenant_id) == tenant_id, col(Evaluation.created_at) < moment)
         return int(self._session.connection().execute(old).rowcount)
 

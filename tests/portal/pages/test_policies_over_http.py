@@ -1,5 +1,6 @@
 """The pages of policies as a person walks them: bind, be refused, look why, override or waive, and end it again."""
 
+import io
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -7,6 +8,7 @@ import pytest
 from litestar import Litestar
 from litestar.testing import TestClient
 
+from catalog.assets.check import check_archive
 from catalog.clock import now
 from catalog.tenancy import Principal
 
@@ -93,3 +95,19 @@ def test_impact_is_asked_on_a_page(browser: Client) -> None:
     assert "Ask the bundle about each of them" in page
     assert "acme/guard 1.0.0" in browser.get("/policies/impact").text
     assert browser.post("/policies/impact", data={"bundle": "x"}).status_code == 422
+
+
+def test_a_policy_is_written_tried_and_taken_along(browser: Client) -> None:
+    assert "Write and try a policy" in browser.get("/policies/try").text
+    form = {"source": "package release\r\n\r\ndeny contains 1\r\n", "rule": "deny", "input": '{"a": 1}'}
+    wrong = browser.post("/policies/try", data={**form, "input": "{"})
+    assert wrong.status_code == 422
+    assert "This is not JSON" in wrong.text
+    asked = browser.post("/policies/try", data=form, follow_redirects=False)
+    assert asked.status_code == 303, asked.text
+    assert "package release" in browser.get(asked.headers["location"]).text
+    draft = browser.post("/policies/try", data={**form, "action": "download"})
+    assert draft.headers["content-type"] == "application/gzip"
+    package = check_archive(io.BytesIO(draft.content)).package
+    assert package is not None
+    assert b"deny contains 1" in package.content("content/draft/policy.rego")

@@ -21,11 +21,13 @@ from catalog.policies.shapes import (
     ReplayedEvaluation,
     Scope,
     Stage,
+    TrialRead,
     WaiverRead,
 )
 from portal.pages.policies import BindPage, ExemptionsPage, PoliciesPage
 from portal.pages.policy_evaluations import EvaluationListPage, EvaluationPage
 from portal.pages.policy_impact import ImpactListPage, ImpactPage
+from portal.pages.policy_trials import TryPage
 from portal.pages.render import Page
 
 NOW = datetime(2026, 11, 23, 12, 20, 11, tzinfo=UTC)
@@ -243,5 +245,48 @@ def _impacts() -> dict[str, Page]:
     }
 
 
+def _trials() -> dict[str, Page]:
+    source = 'package release\n\ndeny contains "no" if {\n\tinput.a\n\tinput.b\n}\n'
+    values = {"source": source, "rule": "deny", "input": "{}"}
+    inputs = [(f"/policies/try?evaluation={ID}", "releases/web@1.4.0"), ("/policies/try", LONG)]
+    outcome: dict[str, Any] = {
+        "errors": [],
+        "defined": True,
+        "result": ["no"],
+        "trace": ["query:1     Enter data.release.deny = _", "| Eval data.release.deny"],
+        "trace_cut": True,
+        "coverage": {"content/trial.rego": {"covered": [3, 4], "uncovered": [5]}},
+    }
+
+    def trial(said: dict[str, Any] | None) -> TrialRead:
+        return TrialRead(
+            id=ID,
+            source=source,
+            query="release/deny",
+            input=b"{}",
+            operation_id=ID,
+            outcome=said,
+            created_by="ann",
+            created_at=NOW,
+            finished_at=NOW if said else None,
+        )
+
+    done = operation(OperationState.SUCCEEDED, StepState.SUCCEEDED)
+    running = operation(OperationState.RUNNING, StepState.RUNNING)
+    failed = operation(OperationState.FAILED, StepState.FAILED, Problem(code="x", message="OPA is missing."))
+    wrong = {"errors": [{"message": "rego_parse_error: unexpected }", "code": "", "file": "", "row": 3}]}
+    errors = (FieldError("/source", "Begin with the package."), FieldError("/input", "This is not JSON."))
+    return {
+        "try": TryPage(inputs, may_try=True, values=values),
+        "try-viewer": TryPage([], may_try=False, values=values),
+        "try-errors": TryPage(inputs, may_try=True, values=values, errors=errors),
+        "try-running": TryPage(inputs, True, trial(None), running, values=values),
+        "try-done": TryPage(inputs, True, trial(outcome), done, values=values),
+        "try-undefined": TryPage(inputs, True, trial({**outcome, "defined": False}), done, values=values),
+        "try-wrong": TryPage(inputs, True, trial(wrong), done, values=values),
+        "try-failed": TryPage(inputs, True, trial(None), failed, values=values),
+    }
+
+
 def pages() -> dict[str, Page]:
-    return {**_bindings(), **_evaluations(), **_exemptions(), **_impacts()}
+    return {**_trials(), **_bindings(), **_evaluations(), **_exemptions(), **_impacts()}
