@@ -11,11 +11,13 @@ from litestar.params import FromPath
 from litestar.response import Redirect
 from pydantic import ValidationError
 
+from catalog.attestations.service import SupplyChainAttestationService
+from catalog.attestations.shapes import AttestationRead
 from catalog.environments.models import Environment, Phase
 from catalog.environments.service import EphemeralEnvironmentService
 from catalog.errors import ConflictError, FieldError, InvalidInputError
 from catalog.gating import PolicyRefusedError, Verdict, keep_refusal
-from catalog.releases.models import CreateRelease, ReleaseRead, ServiceRead
+from catalog.releases.models import CreateRelease, Release, ReleaseRead, ServiceRead
 from catalog.releases.service import ReleaseService, read
 from portal.api.listing import cut, moment_and_id
 from portal.auth.guards import requires
@@ -26,6 +28,7 @@ from portal.pages.render import Page, redirect
 READ = [requires("releases:read")]
 WRITE = [requires("releases:write")]
 PAGE_SIZE = 50
+MOST_ARTIFACTS = 20
 LABELS = {
     "service": "Service",
     "version": "Version",
@@ -77,6 +80,7 @@ class ReleasePage(Page):
 
     release: ReleaseRead
     service: ServiceRead
+    attestations: Sequence[AttestationRead] = ()
 
 
 @dataclass(frozen=True)
@@ -130,12 +134,13 @@ def list_releases(
 
 @get("/releases/{release_id:uuid}", guards=READ, sync_to_thread=True)
 def show_release(
-    request: WebRequest, release_id: FromPath[UUID], session: OpenSession, principal: Caller
+    request: WebRequest, release_id: FromPath[UUID], session: OpenSession, settings: AppSettings, principal: Caller
 ) -> Response[str]:
     """Show one release."""
     service = ReleaseService(session)
     release = service.get(principal.tenant_id, release_id)
-    page = ReleasePage(read(release), ServiceRead.model_validate(service.service_of(release)))
+    attested = _attested(SupplyChainAttestationService(session, settings), principal.tenant_id, release)
+    page = ReleasePage(read(release), ServiceRead.model_validate(service.service_of(release)), attested)
     return renderer_of(request).respond(request, page)
 
 
@@ -177,6 +182,17 @@ def create_release(
     choices = _choices(environments.page(principal.tenant_id))
     page = NewReleasePage(values, errors, choices, verdict)
     return renderer_of(request).respond(request, page, status_code=status)
+
+
+def _attested(service: SupplyChainAttestationService, tenant_id: UUID, release: Release) -> Sequence[AttestationRead]:
+    """Return what is verifiably said of the release's artifacts, each statement once."""
+    digests = [each["digest"].partition(":") for each in release.artifacts[:MOST_ARTIFACTS]]
+    found = [
+        each
+        for algorithm, _, digest in digests
+        for each in service.page(tenant_id, digest=(algorithm, digest), limit=20)
+    ]
+    return list({each.id: each for each in found}.values())
 
 
 def _choices(environments: Sequence[Environment]) -> list[tuple[str, str]]:

@@ -4,6 +4,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from catalog.attestations.models import Verdict as Verified
+from catalog.attestations.shapes import AttestationRead, SubjectRead
 from catalog.errors import FieldError
 from catalog.gating import Level, Verdict, VerdictSummary, Violation
 from catalog.releases.models import Artifact, ReleaseRead, ServiceRead
@@ -60,6 +62,35 @@ def service(**changes: Any) -> ServiceRead:
     return ServiceRead(**{**values, **changes})
 
 
+def attestation() -> AttestationRead:
+    return AttestationRead(
+        id=ID,
+        verified=True,
+        verdict=Verified.VERIFIED,
+        reason=None,
+        detail=None,
+        predicate_type="https://slsa.dev/provenance/v1",
+        evidence="provenance",
+        title="SLSA provenance",
+        facts={},
+        subjects=[SubjectRead(name=LONG, algorithm="sha256", digest="9f" * 32)],
+        signer=LONG,
+        key_id="",
+        key_state=None,
+        public_key="",
+        issuer="",
+        identity="",
+        signed_at=None,
+        received_at=NOW,
+        received_by="ci",
+        verified_at=NOW,
+        envelope_digest="9f" * 32,
+        media_type="application/json",
+        size=1200,
+        owned=True,
+    )
+
+
 def pages() -> dict[str, Page]:
     bare: dict[str, Any] = {
         "environment_id": None,
@@ -83,7 +114,7 @@ def pages() -> dict[str, Page]:
         "releases": ReleaseListPage(releases, services, "web", can_create=True, next_href="/releases?cursor=x"),
         "releases-empty": ReleaseListPage([], [], "", can_create=True),
         "releases-viewer": ReleaseListPage([], [], "", can_create=False),
-        "release": ReleasePage(release(), service()),
+        "release": ReleasePage(release(), service(), [attestation()]),
         "release-bare": ReleasePage(release(**bare), service(owner="", labels={})),
         "release-new": NewReleasePage(),
         "release-errors": NewReleasePage(values, errors),
