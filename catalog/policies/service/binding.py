@@ -121,13 +121,19 @@ class BindingPolicies:
     def standing(self, tenant_id: UUID, subject: Subject, moment: datetime) -> list[Standing]:
         """Return how every binding that means the subject stands at a moment; those that wait are left out."""
         found = []
+        known: dict[str, tuple[LoadedBundle | None, str | None]] = {}
         for binding in queries.bindings(self._session, tenant_id):
             if not rules.stands_at(binding.points, subject) or not rules.covers(_scope(binding), subject):
                 continue
             stages = [Stage.model_validate(each) for each in binding.stages]
             mode = rules.mode_at(stages, str(binding.id), subject, moment)
-            if mode is not Mode.PENDING:
-                found.append(self._loaded(tenant_id, binding, mode))
+            if mode is Mode.PENDING:
+                continue
+            reference = f"{binding.asset}{binding.constraint}"
+            if reference not in known:
+                one = self._loaded(tenant_id, binding, mode)
+                known[reference] = (one.loaded, one.problem)
+            found.append(Standing(binding, mode, *known[reference]))
         return found
 
     def _loaded(self, tenant_id: UUID, binding: Binding, mode: Mode) -> Standing:
