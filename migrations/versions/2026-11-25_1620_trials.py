@@ -7,7 +7,7 @@ from sqlalchemy.dialects import postgresql
 from catalog.row_security import isolate
 
 revision = "policies_trials"
-down_revision = "policies_decisions"
+down_revision = "assets_lookalikes"
 branch_labels = None
 depends_on = None
 
