@@ -36,6 +36,7 @@ from catalog.assets.artifacts import NOTHING_DERIVED
 from catalog.assets.check import check_archive
 from catalog.assets.skeletons import skeleton
 from catalog.db import Database
+from catalog.gates import open_database
 from catalog.providers.blobs import open_blobs
 from catalog.settings import Settings
 from catalog.tenancy import Principal, system_principal
@@ -216,7 +217,7 @@ def slipway(folder: Path) -> Iterator[Index]:
                 break
         settings = running_installation.find(data)
         assert settings is not None, (folder / "slipway.log").read_text()[-2000:]
-        database = Database(settings)
+        database = open_database(settings)
         tenant = bootstrap.ensure_tenant(database, bootstrap.DEFAULT_TENANT)
         token = bootstrap.create_token(database, tenant.name, "bench", ["assets:write"], days=1)
         door = f"{settings.base_url}/t/{tenant.name}"

@@ -11,6 +11,7 @@ from litestar import Litestar
 from litestar.testing import TestClient
 from sqlalchemy import text
 
+from catalog.assets.service import AssetService
 from catalog.db import Database
 from catalog.settings import Settings
 from catalog.tenancy import Principal
@@ -160,8 +161,7 @@ def test_what_another_process_changes_is_heard_of(api: Client, database: Databas
     assert names() == []
     with database.tenant_session(acme.tenant_id) as session:
         statement = "INSERT INTO distribution_projects (project, tenant_id, asset_id, claimed_at) VALUES "
-        asset = "INSERT INTO namespaces (name, tenant_id, created_at) VALUES ('acme', :tenant, now())"
-        session.execute(text(asset), {"tenant": acme.tenant_id})
+        AssetService(session).claim_namespace(acme, "acme")
         session.execute(
             text(
                 "INSERT INTO assets (id, tenant_id, namespace, name, kind, visibility, display_name, summary, license,"
