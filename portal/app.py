@@ -15,7 +15,7 @@ from catalog.settings import Settings
 from portal.api import docs, health
 from portal.api.documentation import openapi_config
 from portal.api.metrics import Metrics, metrics
-from portal.api.v1 import ROOT_ROUTES, ROUTES
+from portal.api.v1 import BESIDE_PAGES, ROOT_ROUTES, ROUTES
 from portal.auth import sign_in
 from portal.auth.guards import declared_body
 from portal.auth.middleware import Authentication
@@ -61,7 +61,9 @@ def create_app(settings: Settings, static: Path = DEFAULT_DIRECTORY) -> Litestar
             Router("/", route_handlers=ROOT_ROUTES, response_class=Answer, guards=[declared_body]),
             Router("/", route_handlers=DOORS, response_class=Answer),
             Router("/", route_handlers=[health.live, health.ready, metrics]),
-            Router("/", route_handlers=[docs.show_docs, *sign_in.ROUTES, *PAGES], include_in_schema=False),
+            Router(
+                "/", route_handlers=[docs.show_docs, *sign_in.ROUTES, *BESIDE_PAGES, *PAGES], include_in_schema=False
+            ),
             create_static_files_router(STATIC_ROOT, [static], opt={"anonymous": True}, include_in_schema=False),
         ],
         dependencies=DEPENDENCIES,

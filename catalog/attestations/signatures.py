@@ -7,6 +7,7 @@ raw ``r || s`` (the DSSE test vector and other tools write that); RSA from 2048 
 import base64
 import hashlib
 from contextlib import suppress
+from functools import lru_cache
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
@@ -40,6 +41,7 @@ class PublicKeyError(InvalidInputError):
         super().__init__(detail, [FieldError("/public_key", detail)])
 
 
+@lru_cache(maxsize=1024)
 def load_public_key(text: str) -> PublicKey:
     """Return the public key in a PEM text; raise ``PublicKeyError`` for a private one, a certificate or a weak one."""
     if len(text) > _LARGEST_PEM:

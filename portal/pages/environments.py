@@ -1,7 +1,7 @@
 """The pages of environments: list, one environment with its progress, and the question before it is destroyed."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, ClassVar
 from urllib.parse import urlencode
 from uuid import UUID
@@ -11,6 +11,7 @@ from litestar.params import FromPath, QueryParameter
 from litestar.response import Redirect, Stream
 from sqlmodel import Session
 
+from catalog.attestations.shapes import Assessment
 from catalog.environments.models import EnvironmentRead, Phase
 from catalog.environments.service import EphemeralEnvironmentService, read
 from catalog.errors import ConflictError, UnavailableError
@@ -22,6 +23,7 @@ from catalog.tenancy import Principal
 from portal.api.listing import cut, moment_and_id
 from portal.auth.guards import requires
 from portal.boundary import AppSettings, Caller, OpenSession, WebRequest
+from portal.pages.attestations import evidence_about
 from portal.pages.forms import SentForm, Text, last_values, renderer_of, sent_fields
 from portal.pages.live import EVENT_STREAM, Moment, follow_page
 from portal.pages.presentation import PHASES
@@ -91,6 +93,7 @@ class EnvironmentPage(Page):
     log: Sequence[str]
     can_change: bool
     log_problem: str = ""
+    evidence: Assessment | None = None
     extensions: Sequence[tuple[str, str]] = EXTENSIONS
 
     @property
@@ -180,7 +183,9 @@ def show_environment(
     principal: Caller,
 ) -> Response[str]:
     """Show one environment."""
-    return renderer_of(request).respond(request, _load(session, settings, principal, environment_id))
+    page = _load(session, settings, principal, environment_id)
+    evidence = evidence_about(session, settings, principal, f"environments/{environment_id}")
+    return renderer_of(request).respond(request, replace(page, evidence=evidence))
 
 
 @get("/environments/{environment_id:uuid}/stream", guards=READ, media_type=EVENT_STREAM)

@@ -14,9 +14,11 @@ from catalog.assets.installation import Installation, installation
 from catalog.assets.kinds import kinds
 from catalog.assets.models import AssetRead, AssetVersionRead, SearchQuery, SearchResult, VersionState, VersionSummary
 from catalog.assets.service import LATEST, AssetService
+from catalog.attestations.shapes import Assessment
 from catalog.errors import NotFoundError
 from portal.auth.guards import requires
-from portal.boundary import Caller, OpenSession, WebRequest, provide_settings
+from portal.boundary import AppSettings, Caller, OpenSession, WebRequest
+from portal.pages.attestations import evidence_about
 from portal.pages.dependency_tree import DependencyTree, dependency_tree
 from portal.pages.forms import Text, renderer_of
 from portal.pages.markdown import render_markdown
@@ -136,6 +138,7 @@ class AssetPage(Page):
     tree: DependencyTree = field(default_factory=DependencyTree)
     reference: Reference | None = None
     uses: Sequence[Use] = ()
+    evidence: Assessment | None = None
 
     @property
     def path(self) -> str:
@@ -328,11 +331,12 @@ def show_marketplace(  # noqa: PLR0913, PLR0917  # each is a query parameter of 
 
 
 @get("/assets/{namespace:str}/{name:str}", guards=READ, sync_to_thread=True)
-def show_asset(
+def show_asset(  # noqa: PLR0913, PLR0917  # most are query parameters or the unit of work
     request: WebRequest,
     namespace: FromPath[str],
     name: FromPath[str],
     session: OpenSession,
+    settings: AppSettings,
     principal: Caller,
     version: Text = None,
     tab: Text = None,
@@ -346,7 +350,7 @@ def show_asset(
     newest = LATEST if asset.latest_version or not versions else versions[0].version
     shown = service.get_version(principal.tenant_id, namespace, name, version or newest)
     tree = dependency_tree(service, principal.tenant_id, shown) if tab == "dependencies" else DependencyTree()
-    base_url = provide_settings(request).base_url
+    subject = f"{namespace}/{name}@{shown.version}"
     is_latest = shown.version == asset.latest_version
     page = AssetPage(
         asset,
@@ -356,7 +360,8 @@ def show_asset(
         reference=component_reference(request, service, principal, shown) if tab == "reference" else None,
         may_request=principal.may("environments:write"),
         tree=tree,
-        uses=uses(shown, base_url, principal.tenant_name, is_latest=is_latest),
+        uses=uses(shown, settings.base_url, principal.tenant_name, is_latest=is_latest),
+        evidence=evidence_about(session, settings, principal, subject) if tab == "security" else None,
     )
     return renderer_of(request).respond(request, page)
 

@@ -95,6 +95,17 @@ VERDICTS: dict[str, Look] = {
     "remarks": Look("Allowed with remarks", "warn", "triangle-alert", "Advisory rules are broken."),
     "denied": Look("Denied", "bad", "ban", "A mandatory rule is broken."),
 }
+EVIDENCE: dict[str, Look] = {
+    "verified": Look("Evidence", "good", "badge-check", "Its signature was verified and its signer is trusted."),
+    "invalidated": Look("No longer evidence", "warn", "history", "It was evidence; its signer is trusted no longer."),
+    "rejected": Look("Not accepted", "bad", "ban", "It proves nothing, and is kept apart from all evidence."),
+}
+KEY_STATES: dict[str, Look] = {
+    "active": Look("Active", "good", "circle-check", "What it signs is evidence."),
+    "retiring": Look("Retiring", "busy", "hourglass", "Another key signs; this one verifies until its overlap ends."),
+    "retired": Look("Retired", "quiet", "archive", "It verifies only what arrived while it was in use."),
+    "revoked": Look("Revoked", "bad", "ban", "It is not trusted any more."),
+}
 _NO_SUCH = Look("Unknown", "quiet", "circle-dashed")
 _FAMILIES = {
     "phase": PHASES,
@@ -104,6 +115,8 @@ _FAMILIES = {
     "proof": PROOF_STATES,
     "upload": UPLOAD_STATES,
     "kind": KINDS,
+    "evidence": EVIDENCE,
+    "key": KEY_STATES,
     "level": LEVELS,
     "mode": MODES,
     "verdict": VERDICTS,

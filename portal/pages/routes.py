@@ -3,6 +3,7 @@
 from portal.pages import (
     account,
     clients,
+    attestations,
     comparison,
     environment_requests,
     environments,
@@ -15,6 +16,8 @@ from portal.pages import (
     policy_trials,
     publishers,
     releases,
+    signing_keys,
+    trust_policy,
     uploads,
 )
 
@@ -33,5 +36,8 @@ PAGES = (
     *operations.ROUTES,
     *publishers.ROUTES,
     *clients.ROUTES,
+    *attestations.ROUTES,
+    *signing_keys.ROUTES,
+    *trust_policy.ROUTES,
     *account.ROUTES,
 )

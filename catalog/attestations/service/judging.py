@@ -39,9 +39,9 @@ _MOST_EVIDENCE = 500
 _FIXES = {
     "publish": "Slipway signs this when a version is published; where it is missing, look at the dead letters.",
     "environment": "Slipway signs this when an environment is ready; where it is missing, look at the dead letters.",
-    "provenance": "Let the build sign SLSA provenance, such as `slipway asset build --sign KEY`, and send it with "
-    "`slipway attest`.",
-    "sbom": "Attach a bill of materials: `slipway attest FILE --predicate sbom.json --type cyclonedx`.",
+    "provenance": "Let the build sign SLSA provenance, such as with slipway asset build --sign KEY, and send it with "
+    "slipway attest.",
+    "sbom": "Attach a bill of materials: slipway attest FILE --predicate sbom.json --type cyclonedx",
 }
 
 
@@ -187,7 +187,7 @@ def name(outcome: Outcome) -> str:
     return f"{wanted.evidence}{level}"
 
 
-_FIX = "Send it with `slipway attest`, signed by a signer that the trust policy names."
+_FIX = "Send it with slipway attest, signed by a signer that the trust policy names."
 
 
 def _evidence(row: Attestation) -> Evidence:

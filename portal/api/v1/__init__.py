@@ -106,3 +106,6 @@ ROOT_ROUTES = (
     publishers.mint_token_at_root,
 )
 """What answers at the root: the promised paths, as the current version, and hooks."""
+
+BESIDE_PAGES = (attestations.receive_attestation_at_root,)
+"""What answers at the root under the address of a page; one router has to hold both."""

@@ -124,7 +124,13 @@ _RECEIVE: dict[str, Any] = {
     "sync_to_thread": True,
 }
 receive_attestation = post("/attestations", operation_id="receive_attestation", **_RECEIVE)(_receive)
-receive_attestation_at_root = post("/attestations", operation_id="receive_attestation_at_root", **_RECEIVE)(_receive)
+receive_attestation_at_root = post(
+    "/attestations",
+    operation_id="receive_attestation_at_root",
+    response_class=Answer,
+    include_in_schema=True,  # the pages around it are not
+    **_RECEIVE,
+)(_receive)
 
 
 @get(
