@@ -163,7 +163,7 @@ class Sigstore:
     def _entry(self, certificate: x509.Certificate, envelope: dict[str, Any]) -> dict[str, Any]:
         verifier = b64(certificate.public_bytes(Encoding.PEM))
         payload = base64.b64decode(envelope["payload"])
-        spec = {
+        spec: dict[str, Any] = {
             "envelopeHash": {"algorithm": "sha256", "value": hashlib.sha256(json.dumps(envelope).encode()).hexdigest()},
             "payloadHash": {"algorithm": "sha256", "value": hashlib.sha256(payload).hexdigest()},
             "signatures": [{"signature": each["sig"], "verifier": verifier} for each in envelope["signatures"]],
@@ -173,7 +173,7 @@ class Sigstore:
         seconds = int(self.moment.timestamp())
         note = f"{ORIGIN}\n1\n{b64(root)}\n"
         mark = b64(log_id(self.transparency_log)[:4] + sign(self.transparency_log, note.encode()))
-        promised = {
+        promised: dict[str, Any] = {
             "body": b64(body),
             "integratedTime": seconds,
             "logID": log_id(self.transparency_log).hex(),
