@@ -2,8 +2,8 @@
 
 from portal.pages import (
     account,
-    clients,
     attestations,
+    clients,
     comparison,
     environment_requests,
     environments,
