@@ -17,6 +17,7 @@ from catalog.environments.models import Environment, Phase
 from catalog.environments.service import EphemeralEnvironmentService
 from catalog.errors import NotFoundError
 from catalog.events.registry import EventData
+from catalog.releases.events import ReleaseCreated
 from catalog.stacks.models import StackResource
 from catalog.tenancy import Principal, system_principal
 from catalog.tenants.service import TenantService
@@ -80,6 +81,19 @@ def forget_environment(context: JobContext) -> None:
         environments = EphemeralEnvironmentService(session, context.settings)
         if environments.get(principal.tenant_id, destroyed.environment_id).phase is Phase.DESTROYED:
             _service(session, context).forget(principal.tenant_id, "environment", destroyed.environment_id)
+
+
+@WORKER.on(ReleaseCreated)
+@WORKER.job("attestations.sign_release", time_limit=timedelta(seconds=60), max_attempts=8)
+def sign_release(context: JobContext) -> None:
+    """Say which artifacts a release consists of, and remember that it relies on what is proven about them."""
+    created = context.event(ReleaseCreated)
+    label = f"{created.service} {created.version}"
+    digests = [each.removeprefix("sha256:") for each in created.digests]
+    with context.session() as session:
+        principal = _principal(session, context)
+        _service(session, context).sign_release(principal, created.release_id, label, created.commit, digests)
+        context.complete(session)
 
 
 @WORKER.on(SigningKeyRevoked)

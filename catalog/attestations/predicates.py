@@ -19,6 +19,7 @@ from catalog.attestations.errors import AttestationRejectedError, Reason
 OWN = "https://slipway.dev/attestation/"
 PROVENANCE = "https://slsa.dev/provenance/v1"
 VSA = "https://slsa.dev/verification_summary/v1"
+RELEASE = "https://in-toto.io/attestation/release/v0.2"
 PUBLISH = f"{OWN}publish/v1"
 ENVIRONMENT = f"{OWN}environment/v1"
 ROLLOUT = f"{OWN}rollout/v1"
@@ -49,7 +50,7 @@ _KNOWN: dict[str, Predicate] = {
     "https://openvex.dev/ns": Predicate("vex", "Exploitability (OpenVEX)"),
     "https://in-toto.io/attestation/test-result/v0.1": Predicate("test-result", "Test result"),
     "https://in-toto.io/attestation/release/v0.1": Predicate("release", "Release"),
-    "https://in-toto.io/attestation/release/v0.2": Predicate("release", "Release"),
+    RELEASE: Predicate("release", "Release"),
     "https://in-toto.io/attestation/vulns/v0.1": Predicate("vulns", "Vulnerability scan"),
     "https://in-toto.io/attestation/vulns/v0.2": Predicate("vulns", "Vulnerability scan"),
     "https://cosign.sigstore.dev/attestation/vuln/v1": Predicate("vulns", "Vulnerability scan"),
@@ -66,7 +67,7 @@ ALIASES = {
     "cyclonedx": "https://cyclonedx.org/bom",
     "openvex": "https://openvex.dev/ns",
     "test-result": "https://in-toto.io/attestation/test-result/v0.1",
-    "release": "https://in-toto.io/attestation/release/v0.2",
+    "release": RELEASE,
     "vulns": "https://in-toto.io/attestation/vulns/v0.2",
 }
 """Short names on the command line; those that cosign has mean what cosign means."""

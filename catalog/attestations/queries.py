@@ -126,6 +126,13 @@ def key(session: Session, tenant_id: UUID, signing_key_id: UUID, *, for_update: 
     return session.exec(statement.with_for_update() if for_update else statement).first()
 
 
+def hold_key(session: Session, tenant_id: UUID, signing_key_id: UUID) -> SigningKey:
+    """Return a key as it is now, which nobody changes for the rest of the transaction."""
+    statement = select(SigningKey).where(SigningKey.tenant_id == tenant_id, SigningKey.id == signing_key_id)
+    held = statement.with_for_update(read=True).execution_options(populate_existing=True)
+    return session.exec(held).one()
+
+
 def key_by_key_id(session: Session, tenant_id: UUID, key_id: str) -> SigningKey | None:
     """Return the tenant's key of a key id."""
     statement = select(SigningKey).where(SigningKey.tenant_id == tenant_id, SigningKey.key_id == key_id)

@@ -12,7 +12,7 @@ from litestar.response import Redirect
 from pydantic import ValidationError
 
 from catalog.attestations.service import SupplyChainAttestationService
-from catalog.attestations.shapes import AttestationRead
+from catalog.attestations.shapes import Assessment, AttestationRead
 from catalog.environments.models import Environment, Phase
 from catalog.environments.service import EphemeralEnvironmentService
 from catalog.errors import ConflictError, FieldError, InvalidInputError
@@ -22,6 +22,7 @@ from catalog.releases.service import ReleaseService, read
 from portal.api.listing import cut, moment_and_id
 from portal.auth.guards import requires
 from portal.boundary import AppSettings, Caller, OpenSession, WebRequest
+from portal.pages.attestations import evidence_about
 from portal.pages.forms import SentForm, Text, last_values, renderer_of, sent_fields
 from portal.pages.render import Page, redirect
 
@@ -81,6 +82,7 @@ class ReleasePage(Page):
     release: ReleaseRead
     service: ServiceRead
     attestations: Sequence[AttestationRead] = ()
+    evidence: Assessment | None = None
 
 
 @dataclass(frozen=True)
@@ -140,7 +142,8 @@ def show_release(
     service = ReleaseService(session)
     release = service.get(principal.tenant_id, release_id)
     attested = _attested(SupplyChainAttestationService(session, settings), principal.tenant_id, release)
-    page = ReleasePage(read(release), ServiceRead.model_validate(service.service_of(release)), attested)
+    evidence = evidence_about(session, settings, principal, f"releases/{release_id}")
+    page = ReleasePage(read(release), ServiceRead.model_validate(service.service_of(release)), attested, evidence)
     return renderer_of(request).respond(request, page)
 
 

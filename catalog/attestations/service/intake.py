@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from catalog.attestations import queries
+from catalog.attestations import queries, rules
 from catalog.attestations.dsse import LARGEST
 from catalog.attestations.errors import AttestationBytesError, AttestationRejectedError, Reason
 from catalog.attestations.events import AttestationRejected, AttestationVerified
@@ -40,6 +40,7 @@ class Intake(Keys, Reading):
         queries.lock(self._session, principal.tenant_id, digest)
         known = queries.by_envelope(self._session, principal.tenant_id, digest)
         proof = prove(data, self.anchors(principal.tenant_id), now())
+        self._hold(proof)
         if about is not None and not proof.statement.is_about(about):
             raise AttestationRejectedError(
                 Reason.OTHER_SUBJECT, f"The statement is about other artifacts than sha256:{about}.", "/payload/subject"
@@ -109,6 +110,14 @@ class Intake(Keys, Reading):
             identities=queries.identities(self._session, tenant_id),
             trusted_root=self._settings.sigstore_trusted_root,
         )
+
+    def _hold(self, proof: Proof) -> None:
+        """Keep the signer's key from being revoked until this is committed, so that no revocation misses it."""
+        if proof.key is not None:
+            key = queries.hold_key(self._session, proof.key.tenant_id, proof.key.id)
+            obstacle = rules.objection(key, now())
+            if obstacle is not None:
+                raise AttestationRejectedError(*obstacle)
 
     def _fill(self, row: Attestation, proof: Proof) -> None:
         statement = proof.statement

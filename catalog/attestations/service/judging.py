@@ -117,9 +117,13 @@ class Judging(Signing):
         whose = {tenant_id, *([thing.publisher_id] if thing.publisher_id is not None else [])}
         rows = queries.page(self._session, whose, EVIDENCE, ("sha256", thing.digest), None, None, _MOST_EVIDENCE)
         evidence = [_evidence(row) for row in rows]
-        outcomes = assess(policy, thing.kind, evidence, view)
+        # What is asked of a release is asked of each of its artifacts.
+        is_whole = thing.kind == "release" and any(not part.is_itself for part in thing.parts)
+        outcomes = () if is_whole else assess(policy, thing.kind, evidence, view)
         uses = [
-            self._assess(tenant_id, self._part(part), policy, version) for part in thing.parts if not part.is_itself
+            self._assess(tenant_id, self._part(part, thing.kind), policy, version)
+            for part in thing.parts
+            if not part.is_itself
         ]
         return Assessment(
             subject=thing.label,
@@ -175,8 +179,10 @@ class Judging(Signing):
             raise NotFoundError(f"Nothing is recorded of {subject}.")
         return _Thing(f"{area}/{thing_id}", kind, own.digest, tenant_id, parts)
 
-    def _part(self, part: Reliance) -> _Thing:
+    def _part(self, part: Reliance, whole: SubjectKind) -> _Thing:
         publisher = queries.publisher_of(self._session, part.digest)
+        if whole == "release":
+            return _Thing(part.used_as, "release", part.digest, publisher)
         return _Thing(part.used_as, "asset" if publisher is not None else "file", part.digest, publisher)
 
 

@@ -11,7 +11,7 @@ import rfc8785
 from catalog.attestations import queries
 from catalog.attestations.dsse import STATEMENT_TYPE, Envelope, pae, write_bundle
 from catalog.attestations.models import Reliance
-from catalog.attestations.predicates import ENVIRONMENT, PUBLISH, VSA, predicate
+from catalog.attestations.predicates import ENVIRONMENT, PUBLISH, RELEASE, VSA, predicate
 from catalog.attestations.service.intake import Intake
 from catalog.attestations.shapes import AttestationRead, SignStatement
 from catalog.attestations.signatures import hint_of, load_public_key
@@ -86,6 +86,18 @@ class Signing(Intake):
         self.rely(principal.tenant_id, "environment", environment_id, label, itself=digest, uses=uses)
         subject = Subject(f"environments/{environment_id}", "sha256", digest)
         return self.sign(principal, [subject], ENVIRONMENT, content)
+
+    def sign_release(
+        self, principal: Principal, release_id: UUID, label: str, commit: str, digests: Sequence[str]
+    ) -> AttestationRead:
+        """Say that artifacts (by SHA-256 digest) are a release, and remember that it relies on them."""
+        content = {"releaseId": str(release_id), "name": label, "commit": commit, "artifacts": sorted(digests)}
+        itself = thing_digest(content)
+        uses = dict.fromkeys(digests, label)
+        self.rely(principal.tenant_id, "release", release_id, label, itself=itself, uses=uses)
+        subjects = [Subject(f"releases/{release_id}", "sha256", itself)]
+        subjects += [Subject(label, "sha256", each) for each in digests]
+        return self.sign(principal, subjects, RELEASE, content)
 
     def sign_decision(
         self, principal: Principal, subject: Subject, policy: Mapping[str, Any], *, passed: bool, at: datetime

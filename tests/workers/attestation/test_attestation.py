@@ -17,6 +17,7 @@ from catalog.assets.skeletons import skeleton
 from catalog.attestations.models import RegistryRecord, Verdict
 from catalog.attestations.service import SupplyChainAttestationService
 from catalog.attestations.shapes import NewSigningKey, RevokeKey, VerifySubject
+from catalog.attestations.trust import Requirement, TrustPolicy
 from catalog.clock import now
 from catalog.db import Database
 from catalog.environments.events import EnvironmentDestroyed, EnvironmentReady
@@ -24,6 +25,7 @@ from catalog.environments.models import Environment, Phase
 from catalog.events import outbox
 from catalog.events.models import EventRecord
 from catalog.providers.blobs import open_blobs
+from catalog.releases.events import ReleaseCreated
 from catalog.settings import Settings
 from catalog.tenancy import Principal
 from catalog.uploads.service import UploadService
@@ -217,6 +219,38 @@ def test_a_revocation_reaches_versions_and_environments(
         assert service.counts(acme.tenant_id) == {Verdict.INVALIDATED: 2}
         told = [row.data for row in session.exec(select(EventRecord)).all() if "history_verified" in row.type]
         assert [(each["invalidated"], each["affected"]) for each in told] == [(2, 3)]
+
+
+def test_a_release_is_signed_and_judged_by_its_artifacts(
+    acme: Principal, database: Database, settings: Settings, work: Work
+) -> None:
+    release = UUID(int=7)
+    with database.tenant_session(acme.tenant_id) as session:
+        data = ReleaseCreated(
+            release_id=release,
+            service_id=release,
+            service="web",
+            version="1.4.0",
+            commit="a" * 40,
+            environment_id=None,
+            digests=[f"sha256:{'b' * 64}", f"sha256:{'c' * 64}"],
+        )
+        outbox.append(session, data, tenant_id=acme.tenant_id, subject=f"releases/{release}", actor="system")
+    assert work() == ["attestations.sign_release"]
+    requirement = Requirement(evidence="release", applies_to=["release"])
+    with database.tenant_session(acme.tenant_id) as session:
+        service = Service(session, settings)
+        more = Requirement(evidence="sbom", applies_to=["release"])
+        for policy, trusted in (([requirement], True), ([requirement, more], False)):
+            asked = VerifySubject(subject=f"releases/{release}", policy=TrustPolicy(requirements=policy))
+            judged = service.verify(acme.tenant_id, asked)
+            assert (judged.trusted, [each.trusted for each in judged.uses]) == (trusted, [trusted, trusted])
+        (key,) = service.keys(acme.tenant_id)
+        service.revoke_key(acme, key.id, RevokeKey(reason="it leaked"))
+    work()
+    with database.tenant_session(acme.tenant_id) as session:
+        affected = Service(session, settings).revocation(acme.tenant_id, key.id).affected
+        assert {(each.kind, each.label) for each in affected} == {("release", "web 1.4.0")}
 
 
 def test_jobs_may_run_again_and_an_environment_that_is_gone_is_forgotten(
