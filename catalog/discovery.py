@@ -2,8 +2,9 @@
 
 import pkgutil
 from collections.abc import Iterator
+from functools import cache
 from importlib import import_module
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from types import ModuleType
 from typing import TypeVar
 
@@ -20,11 +21,17 @@ def modules(group: str, depth: int = 1) -> Iterator[ModuleType]:
     An entry point that names a package stands for its modules, down to ``depth`` levels below it; one that names
     a module stands for itself. Import errors are not caught: a broken plug-in must stop the process, by name.
     """
-    for entry_point in sorted(entry_points(group=group), key=lambda each: (each.name != "builtin", each.name)):
+    for entry_point in sorted(_entry_points(group), key=lambda each: (each.name != "builtin", each.name)):
         root = import_module(entry_point.module)
         yield root
         if hasattr(root, "__path__"):
             yield from _walk(root, depth)
+
+
+@cache
+def _entry_points(group: str) -> tuple[EntryPoint, ...]:
+    # What is installed stays so while a process runs, and finding it reads the metadata of every distribution.
+    return tuple(entry_points(group=group))
 
 
 def _walk(package: ModuleType, depth: int) -> Iterator[ModuleType]:
@@ -63,4 +70,4 @@ def discover(group: str, attribute: str, expected: type[T], key: str = "name") -
 
 def _named_directly(group: str, module: ModuleType) -> bool:
     is_package = hasattr(module, "__path__")
-    return not is_package and any(each.module == module.__name__ for each in entry_points(group=group))
+    return not is_package and any(each.module == module.__name__ for each in _entry_points(group))
