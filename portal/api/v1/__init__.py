@@ -100,7 +100,6 @@ ROOT_ROUTES = (
     environments.request_environment_at_root,
     policies.evaluate_at_root,
     policy_decisions.receive_log,
-    attestations.receive_attestation_at_root,
     environments.receive_git_hook,
     publishers.get_audience_at_root,
     publishers.mint_token_at_root,
