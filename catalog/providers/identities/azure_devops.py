@@ -10,9 +10,9 @@ class AzureDevOps:
 
     name = "azure-devops"
     label = "Azure Pipelines"
-    owner_label = "Project id (a GUID: `az devops project show --project NAME --query id`)"
-    repository_label = "Repository id (a GUID: `az repos show --repository NAME --query id`)"
-    workflow_label = "Pipeline definition id (a number: `az pipelines show --name NAME --query id`)"
+    owner_label = "Project id (a GUID: az devops project show --project NAME --query id)"
+    repository_label = "Repository id (a GUID: az repos show --repository NAME --query id)"
+    workflow_label = "Pipeline definition id (a number: az pipelines show --name NAME --query id)"
 
     def workload(self, claims: Claims, names: Mapping[str, str]) -> Workload:
         """Return the job; the project owns the repository, and the definition is the workflow."""

@@ -10,8 +10,8 @@ class GitHubActions:
 
     name = "github-actions"
     label = "GitHub Actions"
-    owner_label = "Owner id (a number: `gh api users/OWNER --jq .id`)"
-    repository_label = "Repository id (a number: `gh api repos/OWNER/NAME --jq .id`)"
+    owner_label = "Owner id (a number: gh api users/OWNER --jq .id)"
+    repository_label = "Repository id (a number: gh api repos/OWNER/NAME --jq .id)"
     workflow_label = (
         "Workflow file, such as release.yml, or OWNER/NAME/.github/workflows/release.yml of another repository"
     )
