@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from functools import partial
 from time import monotonic
-from typing import BinaryIO
+from typing import Any, BinaryIO
 from uuid import UUID
 
 from sqlmodel import Session
@@ -12,7 +12,7 @@ from catalog.assets.models import Visibility
 from catalog.providers.blobs import open_blobs
 from catalog.settings import Settings
 from catalog.tenancy import Principal
-from catalog.uploads.models import Publication
+from catalog.uploads.models import ImportTag, Publication
 from catalog.uploads.service import UploadService
 from portal.streams import OperationStreams
 from portal.threads import Threads
@@ -30,12 +30,18 @@ class Publishing:
         self._streams = streams
         self._service = UploadService(session, open_blobs(settings))
 
-    async def publish(self, principal: Principal, archive: BinaryIO, visibility: Visibility | None) -> Publication:
+    async def publish(
+        self, principal: Principal, archive: BinaryIO, visibility: Visibility | None, **terms: Any
+    ) -> Publication:
         """Return what came of an archive, after waiting for its checks; ``version`` is None where they go on.
 
-        Errors are those of ``UploadService.receive`` and ``UploadService.outcome``.
+        ``terms`` and errors are those of ``UploadService.receive`` and ``UploadService.outcome``.
         """
-        return await self.settle(principal, partial(self._service.receive, principal, archive, visibility))
+        return await self.settle(principal, partial(self._service.receive, principal, archive, visibility, **terms))
+
+    async def import_tag(self, principal: Principal, request: ImportTag) -> Publication:
+        """Return what came of a repository's tag, as `publish` does of an archive."""
+        return await self.settle(principal, partial(self._service.import_tag, principal, request, self._settings))
 
     async def settle(self, principal: Principal, receive: Callable[[], Publication]) -> Publication:
         """Let ``receive`` take an upload in, and wait for its checks as `publish` does.

@@ -1,7 +1,14 @@
 """What can be wrong with a request about assets."""
 
 from catalog.assets.findings import printable
-from catalog.errors import ConflictError, FieldError, InvalidInputError, NotFoundError, UnavailableError
+from catalog.errors import (
+    ConflictError,
+    FieldError,
+    ForbiddenError,
+    InvalidInputError,
+    NotFoundError,
+    UnavailableError,
+)
 
 
 class InvalidVersionError(InvalidInputError):
@@ -65,6 +72,13 @@ class NamespaceTakenError(ConflictError):
 
     code = "namespace_taken"
     title = "The namespace is taken"
+
+
+class SecondPersonNeededError(ForbiddenError):
+    """A version is published by somebody else than who uploaded or submitted it."""
+
+    code = "second_person_needed"
+    title = "A second person has to publish this"
 
 
 class VersionExistsError(ConflictError):

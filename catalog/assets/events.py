@@ -21,6 +21,31 @@ class AssetVersionPublished(_VersionEvent):
     """A version can be installed from now on."""
 
 
+@event("asset_version.drafted", version=1)
+class AssetVersionDrafted(_VersionEvent):
+    """A version is kept as a draft that only its publisher sees."""
+
+
+@event("asset_version.submitted", version=1)
+class AssetVersionSubmitted(_VersionEvent):
+    """A version waits for a second person to publish it."""
+
+    author: str
+    comment: str
+
+
+@event("asset_version.returned", version=1)
+class AssetVersionReturned(_VersionEvent):
+    """A version that waited for review is a draft again."""
+
+    comment: str
+
+
+@event("asset_version.discarded", version=1)
+class AssetVersionDiscarded(_VersionEvent):
+    """A draft was thrown away; its number is free again."""
+
+
 @event("asset_version.deprecated", version=1)
 class AssetVersionDeprecated(_VersionEvent):
     """A version should no longer be chosen."""

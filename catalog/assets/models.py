@@ -49,7 +49,10 @@ class VersionState(StrEnum):
 
 
 class Namespace(SQLModel, table=True):
-    """A publisher's name: unique everywhere, owned by one tenant; ``skeleton`` is that of ``lookalikes.skeleton``."""
+    """A publisher's name: unique everywhere, owned by one tenant; with ``review_required`` nobody publishes alone.
+
+    ``skeleton`` is that of ``lookalikes.skeleton``.
+    """
 
     __tablename__ = "namespaces"
     __table_args__ = (UniqueConstraint("tenant_id", "name"), UniqueConstraint("skeleton"))
@@ -57,6 +60,7 @@ class Namespace(SQLModel, table=True):
     name: str = Field(max_length=63, primary_key=True)
     skeleton: str = Field(max_length=64)
     tenant_id: UUID = Field(foreign_key="tenants.id")
+    review_required: bool = False
     created_at: datetime = Field(default_factory=now, sa_type=Timestamp)
 
 
@@ -98,6 +102,9 @@ class Asset(SQLModel, table=True):
 
 class AssetVersion(SQLModel, table=True):
     """One published version; ``version`` is canonical (PEP 440), the five numbers order it.
+
+    The author is who uploaded it, the submitter who asked for its review: neither may be the one to approve it.
+    ``wanted_visibility`` is what the asset gets when the version is published, None for what it has.
 
     Digests are SHA-256 in hexadecimal, ``packed_size`` is in bytes, ``files`` is ``META/files.json``, and
     ``warnings`` are what the check found without refusing. ``dependencies`` repeats those of the manifest, so that
@@ -152,6 +159,10 @@ class AssetVersion(SQLModel, table=True):
     published_at: datetime | None = Field(default=None, sa_type=Timestamp)
     published_by: str = ""
     published_from: dict[str, Any] | None = Field(default=None, sa_type=Json)
+    author_actor: str = ""
+    author_member_id: UUID | None = None
+    submitter_member_id: UUID | None = None
+    wanted_visibility: Visibility | None = Field(default=None, sa_type=one_of(Visibility))
 
 
 class VersionArtifact(SQLModel, table=True):

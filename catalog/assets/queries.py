@@ -84,6 +84,23 @@ def asset_names(session: Session, tenant_id: UUID, namespace: str) -> Sequence[s
     return session.exec(statement).all()
 
 
+def reviewed_namespaces(session: Session, tenant_id: UUID) -> Sequence[str]:
+    """Return the names of the tenant's own namespaces whose versions a second person publishes."""
+    statement = select(Namespace.name).where(Namespace.tenant_id == tenant_id, col(Namespace.review_required))
+    return session.exec(statement.order_by(col(Namespace.name))).all()
+
+
+def held_versions(session: Session, tenant_id: UUID, limit: int) -> Sequence[AssetVersion]:
+    """Return the tenant's own drafts and versions in review, latest change first, with their light columns only."""
+    statement = (
+        select(AssetVersion)
+        .where(AssetVersion.tenant_id == tenant_id, col(AssetVersion.state).in_(UNSEEN))
+        .options(*(defer(getattr(AssetVersion, name)) for name in _HEAVY))
+        .order_by(col(AssetVersion.state_changed_at).desc(), col(AssetVersion.id))
+    )
+    return session.exec(statement.limit(limit)).all()
+
+
 def own_asset(session: Session, tenant_id: UUID, namespace: str, name: str, *, lock: bool = False) -> Asset | None:
     """Return an asset of the tenant's own, locked for the rest of the transaction where asked."""
     statement = select(Asset).where(Asset.tenant_id == tenant_id, Asset.namespace == namespace, Asset.name == name)

@@ -49,3 +49,10 @@ class VersionBeingCheckedError(ConflictError):
 
     code = "version_being_checked"
     title = "The version is being checked"
+
+
+class SessionNotReadyError(ConflictError):
+    """Something in a publishing session keeps it from being published; ``errors`` names every one."""
+
+    code = "session_not_ready"
+    title = "The session cannot be published yet"

@@ -28,3 +28,21 @@ class UploadRejected(EventData):
     kind: str
     blob_digest: str
     problems: int
+
+
+@event("publishing_session.opened", version=1)
+class PublishingSessionOpened(EventData):
+    """Versions of several assets are being gathered, to come out together."""
+
+    session_id: UUID
+    title: str
+
+
+@event("publishing_session.ended", version=1)
+class PublishingSessionEnded(EventData):
+    """Everything in a session is out, or was thrown away: ``outcome`` is ``published`` or ``discarded``."""
+
+    session_id: UUID
+    title: str
+    outcome: str
+    versions: list[str]

@@ -1,11 +1,13 @@
 """Reads of uploads; the tenant comes first."""
 
 from collections.abc import Sequence
+from typing import Any
 from uuid import UUID
 
 from sqlmodel import Session, col, select
 
-from catalog.uploads.models import Upload, UploadState
+from catalog.assets.models import AssetVersion, VersionState
+from catalog.uploads.models import PublishingSession, Upload, UploadState
 
 _UNFINISHED = (UploadState.RECEIVED, UploadState.CHECKED)
 
@@ -32,6 +34,36 @@ def unfinished(session: Session, tenant_id: UUID, namespace: str, name: str, ver
         col(Upload.state).in_(_UNFINISHED),
     )
     return session.exec(statement).first()
+
+
+def publishing_session(
+    session: Session, tenant_id: UUID, session_id: UUID, *, lock: bool = False
+) -> PublishingSession | None:
+    """Return one publishing session of the tenant, locked for the rest of the transaction where asked."""
+    statement = select(PublishingSession).where(
+        PublishingSession.tenant_id == tenant_id, PublishingSession.id == session_id
+    )
+    return session.exec(statement.with_for_update() if lock else statement).first()
+
+
+def publishing_sessions(session: Session, tenant_id: UUID, limit: int) -> Sequence[PublishingSession]:
+    """Return the tenant's publishing sessions, newest first."""
+    statement = select(PublishingSession).where(PublishingSession.tenant_id == tenant_id)
+    return session.exec(statement.order_by(col(PublishingSession.created_at).desc()).limit(limit)).all()
+
+
+def session_members(
+    session: Session, tenant_id: UUID, session_id: UUID, limit: int
+) -> Sequence[tuple[Upload, VersionState | None]]:
+    """Return the uploads of a publishing session, oldest first, with the state of each one's version."""
+    statement = (
+        select(Upload, AssetVersion.state)
+        .join(AssetVersion, col(AssetVersion.id) == Upload.version_id, isouter=True)
+        .where(Upload.tenant_id == tenant_id, Upload.session_id == session_id)
+        .order_by(col(Upload.created_at), col(Upload.id))
+    )
+    rows: Sequence[Any] = session.exec(statement.limit(limit)).all()
+    return [(upload, state) for upload, state in rows]
 
 
 def needs_blob(session: Session, digest: str) -> bool:

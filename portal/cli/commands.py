@@ -36,6 +36,16 @@ ENVIRONMENT = LazyGroup(
     },
     summary="Preview environments of pull requests.",
 )
+DRAFT = LazyGroup(
+    "draft",
+    {
+        "submit": Entry("portal.cli.drafts:submit", "Ask for a second person to publish a draft."),
+        "withdraw": Entry("portal.cli.drafts:withdraw", "Make a version in review a draft again."),
+        "publish": Entry("portal.cli.drafts:publish", "Publish a draft, or approve a version in review."),
+        "discard": Entry("portal.cli.drafts:discard", "Throw a draft away."),
+    },
+    summary="Versions that are not out yet.",
+)
 RELEASE = LazyGroup(
     "release",
     {
@@ -80,6 +90,8 @@ COMMANDS = LazyGroup(
         "login": Entry("portal.cli.login:login", "Remember which Slipway to speak to, and with which token."),
         "asset": Entry("portal.cli.commands:ASSET", "Write, check and build assets."),
         "publish": Entry("portal.cli.publish:publish", "Publish an asset."),
+        "import-tag": Entry("portal.cli.drafts:import_tag", "Publish from a tag of a repository."),
+        "draft": Entry("portal.cli.commands:DRAFT", "Versions that are not out yet."),
         "search": Entry("portal.cli.marketplace:search", "Search the marketplace."),
         "show": Entry("portal.cli.marketplace:show", "Show an asset, or one version of it."),
         "resolve": Entry("portal.cli.resolve:resolve", "Choose versions that go together."),

@@ -23,9 +23,18 @@ from portal.cli.progress import check_outcome, follow
     type=click.Choice(["private", "public"]),
     help="Who may see the asset; left out, it stays as it is, and a new one is private.",
 )
+@click.option("--draft", is_flag=True, help="Keep it as a draft that only your tenant sees.")
+@click.option("--session", metavar="ID", help="Add it to a publishing session, whose versions come out together.")
 @epoch_option
 @json_option
-def publish(path: Path, visibility: str | None, epoch: int, as_json: bool) -> None:  # noqa: FBT001  # click passes options by name
+def publish(
+    path: Path,
+    visibility: str | None,
+    draft: bool,  # noqa: FBT001  # click passes options by name
+    session: str | None,
+    epoch: int,
+    as_json: bool,  # noqa: FBT001  # click passes options by name
+) -> None:
     """Publish the asset in a folder, or an archive that `slipway asset build` made.
 
     A folder is checked here first. The same bytes again change nothing. In a CI job that the asset trusts, SLIPWAY_URL
@@ -39,15 +48,18 @@ def publish(path: Path, visibility: str | None, epoch: int, as_json: bool) -> No
     name = path.name if path.is_file() else f"asset{ARCHIVE_SUFFIX}"
     with Client(job) if job else connect() as client:
         with output.busy("Publishing ..."):
-            answer = send(client, name, data, visibility)
+            answer = send(client, name, data, visibility, draft=draft, session=session)
         if "operation" in answer:
             answer = await_checks(client, answer, output)
     output.result(answer, lambda each: _show(output, each, client.connection.url))
 
 
-def send(client: Client, name: str, data: bytes, visibility: str | None) -> dict[str, Any]:
+def send(
+    client: Client, name: str, data: bytes, visibility: str | None, *, draft: bool = False, session: str | None = None
+) -> dict[str, Any]:
     """Publish an archive and return the API's answer; it names an ``operation`` where the checks go on."""
-    form = {"visibility": visibility} if visibility else {}
+    given = {"visibility": visibility, "draft": "true" if draft else None, "session": session}
+    form = {key: value for key, value in given.items() if value}
     answer: dict[str, Any] = client.post_file("/assets", "archive", name, data, form)
     return answer
 
@@ -65,7 +77,7 @@ def await_checks(client: Client, accepted: dict[str, Any], output: Output) -> di
     check_outcome(ended)
     reference = f"/assets/{segment(upload['namespace'])}/{segment(upload['name'])}"
     version = client.get(f"{reference}/versions/{segment(upload['version'])}")
-    published = {key: version[key] for key in ("namespace", "name", "version", "semver", "kind")}
+    published = {key: version[key] for key in ("namespace", "name", "version", "semver", "kind", "state")}
     digest = f"sha256:{upload['blob_digest']}"
     return {"created": True, **published, "digest": digest, "findings": upload["findings"]}
 
@@ -79,4 +91,5 @@ def _show(output: Output, answer: dict[str, Any], url: str) -> None:
         output.note(f"{finding['path']}: {finding['message']} {finding['fix']} [{finding['rule']}]", style="yellow")
     reference = f"{answer['namespace']}/{answer['name']}"
     was = "is published" if answer["created"] else "was published before, with just these bytes"
+    was = {"draft": "is kept as a draft", "in_review": "waits for a second person"}.get(answer["state"], was)
     output.line(f"{reference}@{answer['semver']} {was}: {url}/assets/{reference}")

@@ -62,6 +62,12 @@ VERSION_STATES: dict[str, Look] = {
     "quarantined": Look("Quarantined", "bad", "octagon-alert", "It cannot be downloaded or used until it is cleared."),
     "archived": Look("Archived", "quiet", "archive", "No longer maintained."),
 }
+SESSION_STATES: dict[str, Look] = {
+    "open": Look("Open", "busy", "package", "Versions can be added."),
+    "in_review": Look("In review", "warn", "hourglass", "It waits for a second person."),
+    "published": Look("Published", "good", "circle-check", "All of it is out."),
+    "discarded": Look("Discarded", "quiet", "circle-slash", "It was thrown away."),
+}
 PROOF_STATES: dict[str, Look] = {
     "pending": Look("Looking for it", "busy", "clock", "It was not found yet; it is looked for again."),
     "verified": Look("Verified", "good", "shield-check", "It was found, and is looked at daily."),
@@ -71,6 +77,7 @@ UPLOAD_STATES: dict[str, Look] = {
     "received": Look("Being checked", "busy", "loader-circle", "A sandboxed worker checks it.", is_moving=True),
     "checked": Look("Checked", "good", "circle-check", "Nothing is left to check."),
     "published": Look("Published", "good", "circle-check"),
+    "held": Look("Kept", "good", "archive", "Its version is a draft, or waits for review."),
     "rejected": Look("Not accepted", "bad", "circle-x", "Nothing was published."),
 }
 KINDS: dict[str, Look] = {
@@ -113,6 +120,7 @@ _FAMILIES = {
     "step": STEP_STATES,
     "version": VERSION_STATES,
     "proof": PROOF_STATES,
+    "session": SESSION_STATES,
     "upload": UPLOAD_STATES,
     "kind": KINDS,
     "evidence": EVIDENCE,

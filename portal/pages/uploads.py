@@ -14,7 +14,7 @@ from sqlmodel import Session
 
 from catalog.assets.archive import LIMITS
 from catalog.assets.findings import Finding, in_order
-from catalog.assets.models import AssetVersionRead, Visibility
+from catalog.assets.models import AssetVersionRead, VersionState, Visibility
 from catalog.assets.service import AssetService
 from catalog.errors import ConflictError
 from catalog.gating import PolicyRefusedError, Verdict, keep_refusal
@@ -30,7 +30,7 @@ from portal.auth.guards import requires
 from portal.boundary import AppSettings, Caller, OpenSession, WebRequest
 from portal.pages.forms import renderer_of
 from portal.pages.live import EVENT_STREAM, Moment, follow_page
-from portal.pages.render import Page
+from portal.pages.render import Page, redirect
 
 READ = [requires("assets:read")]
 WRITE = [requires("assets:write")]
@@ -70,6 +70,7 @@ class UploadPage(_Findings, Page):
     problem: str = ""
     visibility: str = "keep"
     verdict: Verdict | None = None
+    outcome: str = "publish"
     recent: Sequence[UploadRead] = ()
 
 
@@ -118,6 +119,7 @@ class UploadForm:
 
     archive: UploadFile | None = None
     visibility: str = "keep"
+    outcome: str = "publish"
 
 
 @get("/uploads/new", guards=READ, sync_to_thread=True)
@@ -138,14 +140,22 @@ def upload(
 ) -> Response[Any]:
     """Publish the archive, show how its checks go, or show everything that keeps it from being published."""
     filename = data.archive.filename if data.archive is not None else ""
-    form = UploadPage(principal.tenant_name, may_publish=True, filename=filename, visibility=data.visibility)
+    form = UploadPage(
+        principal.tenant_name,
+        may_publish=True,
+        filename=filename,
+        visibility=data.visibility,
+        outcome=data.outcome,
+    )
     if data.archive is None or not filename:
         page = replace(form, problem="Choose the archive first: a file that ends in .slipway.tar.gz.")
         return renderer_of(request).respond(request, page, status_code=422)
     visibility = Visibility(data.visibility) if data.visibility in set(Visibility) else None
     try:
         archive = cast("BinaryIO", data.archive.file)  # it is one in all but name until Python 3.11's type stubs
-        publication = UploadService(session, open_blobs(settings)).receive(principal, archive, visibility)
+        publication = UploadService(session, open_blobs(settings)).receive(
+            principal, archive, visibility, draft=data.outcome == "draft"
+        )
     except PackageRejectedError as error:
         session.rollback()
         page = replace(form, findings=error.findings)
@@ -163,6 +173,8 @@ def upload(
     if publication.version is None:
         raise ValueError("an upload without a version is being checked")
     version = publication.version
+    if version.state in {VersionState.DRAFT, VersionState.IN_REVIEW}:
+        return redirect("/uploads/drafts", "version-held")
     before = AssetService(session).version_before(principal.tenant_id, version.namespace, version.name, version.version)
     published = PublishedPage(version, publication.findings, was_there=not publication.created, before=before)
     return renderer_of(request).respond(request, published, status_code=201 if publication.created else 200)
@@ -195,7 +207,7 @@ def _status(session: Session, settings: Settings, principal: Principal, upload_i
     if found.operation_id is not None:
         operation = read(OperationService(session).get(principal.tenant_id, found.operation_id))
     # While checks run, the findings are those of the door: warnings that will be told at the end.
-    is_over = found.state in {UploadState.PUBLISHED, UploadState.REJECTED}
+    is_over = found.state in {UploadState.PUBLISHED, UploadState.HELD, UploadState.REJECTED}
     findings = [Finding(**each) for each in found.findings] if is_over else []
     return UploadStatusPage(found, operation, findings)
 

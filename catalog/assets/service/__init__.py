@@ -1,12 +1,12 @@
 """AssetService: searching, reading and resolving assets, publishing versions, and the life of a version."""
 
 from catalog.assets.service.comparing import Comparing
-from catalog.assets.service.lifecycle import Lifecycle
+from catalog.assets.service.drafting import Drafting
 from catalog.assets.service.reading import LATEST
 from catalog.assets.service.resolving import Resolving
 
 __all__ = ["LATEST", "AssetService"]
 
 
-class AssetService(Lifecycle, Resolving, Comparing):
+class AssetService(Drafting, Resolving, Comparing):
     """One unit of work on assets; everything happens in the session's transaction."""

@@ -12,7 +12,7 @@ from catalog.assets import queries
 from catalog.assets.archive.names import MANIFEST
 from catalog.assets.artifacts import NOTHING_DERIVED, Artifact, Derived
 from catalog.assets.errors import NamespaceTakenError, VersionExistsError
-from catalog.assets.events import AssetVersionPublished
+from catalog.assets.events import AssetVersionDrafted, AssetVersionPublished, AssetVersionSubmitted
 from catalog.assets.findings import Finding
 from catalog.assets.lookalikes import looking_like, skeleton
 from catalog.assets.models import Asset, AssetVersion, Namespace, VersionArtifact, VersionState, Visibility
@@ -21,7 +21,7 @@ from catalog.assets.service.reading import Reading, label
 from catalog.assets.service.usage import dependencies_of
 from catalog.assets.versions import parse_version
 from catalog.clock import now
-from catalog.errors import ConflictError
+from catalog.errors import ConflictError, NotFoundError
 from catalog.events import outbox
 from catalog.events.registry import EventData
 from catalog.gating import GatePoint, pass_gate
@@ -89,6 +89,15 @@ class Publishing(Reading):
             return None
         if found.blob_digest == package.archive.blob:
             return found
+        if found.state is VersionState.DRAFT:
+            # A draft is not out: what takes its place is a new row, so that nothing of it is left.
+            self._session.delete(found)
+            self._session.flush()
+            return None
+        if found.state is VersionState.IN_REVIEW:
+            raise VersionExistsError(
+                f"{label(found)} is being reviewed with other content. Withdraw it from review first."
+            )
         if found.tree_digest == package.archive.tree:
             cause = "with the same files packed differently"
         else:
@@ -104,26 +113,55 @@ class Publishing(Reading):
         warnings: Sequence[Finding] = (),
         visibility: Visibility | None = None,
         derived: Derived = NOTHING_DERIVED,
+        state: VersionState = VersionState.PUBLISHED,
     ) -> AssetVersion:
-        """Publish a checked package as a version of its asset; its bytes must be in the blob store.
+        """Make a checked package a version of its asset; its bytes must be in the blob store.
 
         ``visibility`` left out keeps what the asset has (private for a new one). Schemas that were ``derived`` stand
-        where the package brings none. The namespace must be the tenant's. Raises ``PolicyRefusedError`` where policies
-        do not let it through.
+        where the package brings none. With ``state`` draft or in review only the publisher sees it; visibility waits,
+        too. The namespace must be the tenant's. Raises ``PolicyRefusedError`` where policies do not let it out.
         """
         warnings = [*warnings, *self._look_alikes(principal, package)]
         asset = self._asset_for(principal, package)
-        asset.visibility = visibility or asset.visibility
         version = _new_version(principal, asset, package, warnings)
+        version.state, version.wanted_visibility = state, visibility
         version.input_schema = version.input_schema or dict(derived.input_schema or {})
         version.output_schema = version.output_schema or dict(derived.output_schema or {})
         self._session.add(version)
         self._session.flush()
-        pass_gate(self._session, version.tenant_id, GatePoint.PUBLISH, f"asset-versions/{version.id}", principal.actor)
         self._session.add_all(dependencies_of(version))
+        if state is VersionState.PUBLISHED:
+            self._put_out(principal, asset, version)
+        elif state is VersionState.IN_REVIEW:
+            told = {**event_data(version), "author": version.published_by, "comment": ""}
+            self._emit(principal, version, AssetVersionSubmitted.model_validate(told))
+        else:
+            self._emit(principal, version, AssetVersionDrafted.model_validate(event_data(version)))
+        return version
+
+    def _put_out(self, principal: Principal, asset: Asset, version: AssetVersion) -> None:
+        """Offer a version from now on."""
+        asset.visibility = version.wanted_visibility or asset.visibility
+        version.state, version.wanted_visibility = VersionState.PUBLISHED, None
+        version.published_at = version.state_changed_at = now()
+        self._session.add(version)
+        self._session.flush()
+        pass_gate(self._session, version.tenant_id, GatePoint.PUBLISH, f"asset-versions/{version.id}", principal.actor)
         self._refresh(asset, version)
         self._emit(principal, version, AssetVersionPublished.model_validate(event_data(version)))
-        return version
+
+    def review_required(self, tenant_id: UUID, namespace: str) -> bool:
+        """Tell whether the tenant wants a second person to publish what goes into a namespace of its own."""
+        return namespace in queries.reviewed_namespaces(self._session, tenant_id)
+
+    def require_review(self, principal: Principal, namespace: str, *, required: bool) -> None:
+        """Want a second person to publish what goes into a namespace of the tenant's own, or no longer."""
+        principal.require("assets:admin")
+        found = queries.lock_own_namespace(self._session, principal.tenant_id, namespace)
+        if found is None:
+            raise NotFoundError(f"The tenant has no namespace {namespace}.")
+        found.review_required = required
+        self._session.add(found)
 
     def require_kind(self, principal: Principal, package: Package) -> Asset | None:
         """Return the package's asset, None where it would be a new one; raise ``ConflictError`` for another kind."""
@@ -278,4 +316,6 @@ def _new_version(principal: Principal, asset: Asset, package: Package, warnings:
         published_at=now(),
         published_by=principal.name,
         published_from=dict(principal.origin) or None,
+        author_actor=principal.actor,
+        author_member_id=principal.member_id,
     )

@@ -51,7 +51,13 @@ class Checking(Receiving):
         if errors_of(findings) or package is None:
             return self._reject(upload, findings)
         publisher = Principal(
-            tenant_id, "", upload.actor, upload.publisher, frozenset({"assets:write"}), origin=upload.origin or {}
+            tenant_id,
+            "",
+            upload.actor,
+            upload.publisher,
+            frozenset({"assets:write"}),
+            member_id=upload.member_id,
+            origin=upload.origin or {},
         )
         operations = OperationService(self._session)
         if upload.operation_id is not None:

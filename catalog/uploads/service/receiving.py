@@ -12,13 +12,13 @@ from catalog.assets.artifacts import NOTHING_DERIVED, Derived
 from catalog.assets.check import Checked, check_archive
 from catalog.assets.findings import Finding
 from catalog.assets.kinds import kinds
-from catalog.assets.models import AssetVersion, Visibility
+from catalog.assets.models import AssetVersion, VersionState, Visibility
 from catalog.assets.package import Package
 from catalog.assets.service import AssetService
 from catalog.assets.versions import parse_version
 from catalog.clock import now
 from catalog.distributions.service import DistributionService
-from catalog.errors import NotFoundError
+from catalog.errors import ConflictError, NotFoundError
 from catalog.events import outbox
 from catalog.operations.models import Step
 from catalog.operations.service import OperationService
@@ -28,7 +28,7 @@ from catalog.uploads import queries
 from catalog.uploads.errors import PackageRejectedError, UploadNotKeptError, VersionBeingCheckedError
 from catalog.uploads.events import UploadReceived
 from catalog.uploads.gate import check_promise
-from catalog.uploads.models import Publication, Upload, UploadRead, UploadState
+from catalog.uploads.models import Publication, SessionState, Terms, Upload, UploadRead, UploadState
 
 PUBLISH_STEP = "publish"
 _IN_MEMORY = 2 * 1024 * 1024
@@ -44,16 +44,27 @@ class Receiving:
         self._assets = AssetService(session)
         self._distributions = DistributionService(session, blobs)
 
-    def receive(self, principal: Principal, source: BinaryIO, visibility: Visibility | None = None) -> Publication:
+    def receive(
+        self,
+        principal: Principal,
+        source: BinaryIO,
+        visibility: Visibility | None = None,
+        *,
+        draft: bool = False,
+        session_id: UUID | None = None,
+    ) -> Publication:
         """Take an archive in and publish it as the version that its manifest names.
 
         ``source`` is read once, up to the limit of an archive; ``visibility`` left out keeps what the asset has
-        (private for a new one). The first publisher of a free namespace gets it. The same bytes again give the same
-        version, or the same upload while that is being checked. A kind that has ``sandboxed_steps`` is left in state
-        ``received`` with an operation: a worker checks it once the transaction is committed, and publishes or rejects
-        it. Raises ``PackageRejectedError`` with every finding, ``IncompatibleVersionError`` where the number
-        promises more than the version keeps, ``NamespaceTakenError``, ``VersionExistsError``,
-        ``VersionBeingCheckedError``, ``ConflictError`` for another kind than the asset's, or ``UploadNotKeptError``.
+        (private for a new one). A ``draft`` is kept for its publisher alone, and so is a member of the publishing
+        session ``session_id`` until that is published; a draft may be sent again with other content. A version in a
+        namespace that asks for a review waits for a second person. The first publisher of a free namespace gets it.
+        The same bytes again give the same version, or the same upload while that is being checked. A kind that has
+        ``sandboxed_steps`` is left in state ``received`` with an operation: a worker checks it once the transaction is
+        committed, and publishes or rejects it. Raises ``PackageRejectedError`` with every finding,
+        ``IncompatibleVersionError`` where the number promises more than the version keeps, ``NamespaceTakenError``,
+        ``VersionExistsError``, ``VersionBeingCheckedError``, ``ConflictError`` for another kind than the asset's, or
+        ``UploadNotKeptError``.
         """
         principal.require("assets:write")
         with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY) as spooled:
@@ -62,7 +73,8 @@ class Receiving:
             checked = check_archive(archive)
             if checked.errors or checked.package is None:
                 raise PackageRejectedError(checked.findings)
-            return self._take_in(principal, checked, checked.package, archive, visibility)
+            terms = Terms(visibility, draft, session_id)
+            return self._take_in(principal, checked, checked.package, archive, terms)
 
     def _take_in(
         self,
@@ -70,13 +82,17 @@ class Receiving:
         checked: Checked,
         package: Package,
         archive: BinaryIO,
-        visibility: Visibility | None,
+        terms: Terms,
     ) -> Publication:
         metadata = package.manifest.metadata
+        if terms.session_id is not None:
+            self._require_open(principal.tenant_id, terms.session_id)
         principal.require_asset(f"{metadata.namespace}/{metadata.name}")
         self._assets.claim_namespace(principal, metadata.namespace)
         published = self._assets.published(principal, package)
         if published is not None:
+            if published.state is VersionState.DRAFT and not terms.holds:
+                self._assets.put_out(principal, metadata.namespace, metadata.name, published.version)
             self._distributions.register(principal, published, package)  # one from before there was an index
             return self._publication(principal.tenant_id, published, None)
         number = parse_version(metadata.version).canonical
@@ -85,7 +101,7 @@ class Receiving:
             return _same_upload(under_way, package)
         self._assets.require_kind(principal, package)
         self._keep(archive, package)
-        upload = self._record(principal, checked, package, visibility)
+        upload = self._record(principal, checked, package, terms)
         steps = kinds()[upload.kind].sandboxed_steps
         if steps:
             announced = [Step(name=name, title=title) for name, title in steps.items()]
@@ -110,17 +126,33 @@ class Receiving:
     ) -> AssetVersion:
         """Turn an upload whose checks found no error into a version: the one place where that happens."""
         warnings = [*warnings, *check_promise(self._assets.verdict(principal.tenant_id, package, derived))]
-        version = self._assets.publish(principal, package, warnings, upload.visibility, derived)
+        state = self._state_of(upload)
+        version = self._assets.publish(principal, package, warnings, upload.visibility, derived, state)
         self._distributions.register(principal, version, package)
         for artifact in derived.artifacts:
             self._assets.keep_artifact(version, artifact, self._blobs)
-        upload.state = UploadState.PUBLISHED
+        upload.state = UploadState.PUBLISHED if state is VersionState.PUBLISHED else UploadState.HELD
         upload.version_id = version.id
         upload.finished_at = now()
         upload.findings = version.warnings
         self._session.add(upload)
         self._session.flush()
         return version
+
+    def _state_of(self, upload: Upload) -> VersionState:
+        """Return in which state an upload's version begins."""
+        if upload.draft or upload.session_id is not None:
+            return VersionState.DRAFT
+        reviewed = self._assets.review_required(upload.tenant_id, upload.namespace)
+        return VersionState.IN_REVIEW if reviewed else VersionState.PUBLISHED
+
+    def _require_open(self, tenant_id: UUID, session_id: UUID) -> None:
+        """Raise where the tenant has no such session, or it takes nothing in any more; it stays locked."""
+        found = queries.publishing_session(self._session, tenant_id, session_id, lock=True)
+        if found is None:
+            raise NotFoundError(f"There is no publishing session {session_id}.")
+        if found.state is not SessionState.OPEN:
+            raise ConflictError(f"The session {found.title} is {found.state.value.replace('_', ' ')}.")
 
     def _keep(self, archive: BinaryIO, package: Package) -> None:
         self._assets.hold_blob(package.archive.blob)
@@ -132,9 +164,7 @@ class Receiving:
         if stored.digest != package.archive.blob:
             raise UploadNotKeptError("The archive changed while it was stored. Try again.")
 
-    def _record(
-        self, principal: Principal, checked: Checked, package: Package, visibility: Visibility | None
-    ) -> Upload:
+    def _record(self, principal: Principal, checked: Checked, package: Package, terms: Terms) -> Upload:
         metadata = package.manifest.metadata
         upload = Upload(
             tenant_id=principal.tenant_id,
@@ -142,7 +172,10 @@ class Receiving:
             name=metadata.name,
             version=parse_version(metadata.version).canonical,
             kind=package.manifest.kind,
-            visibility=visibility,
+            visibility=terms.visibility,
+            draft=terms.draft,
+            session_id=terms.session_id,
+            member_id=principal.member_id,
             blob_digest=package.archive.blob,
             size=package.archive.packed_size,
             findings=[finding.as_json() for finding in checked.findings],

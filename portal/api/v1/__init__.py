@@ -4,6 +4,7 @@ from portal.api.v1 import (
     assets,
     attestations,
     comparisons,
+    drafts,
     environments,
     events,
     operations,
@@ -19,6 +20,7 @@ from portal.api.v1 import (
 )
 
 ROUTES = (
+    *drafts.ROUTES,
     assets.publish_asset,
     assets.search_assets,
     assets.get_asset,

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from typing import Annotated, Any, BinaryIO, cast
+from uuid import UUID
 
 from litestar import Response, get, post
 from litestar.datastructures import UploadFile
@@ -19,6 +20,7 @@ from catalog.assets.models import (
     ChangeVersionState,
     SearchQuery,
     SearchResult,
+    VersionState,
     VersionSummary,
     Visibility,
 )
@@ -44,19 +46,26 @@ Text = Annotated[str | None, QueryParameter(max_length=200)]
 
 @dataclass
 class UploadForm:
-    """The form of an upload: the archive, and who may see the asset (left out: as before, private for a new one)."""
+    """The form of an upload: the archive, and who may see the asset (left out: as before, private for a new one).
+
+    A ``draft`` is kept for its publisher alone; with a ``session`` it comes out together with others.
+    """
 
     archive: UploadFile
     visibility: Visibility | None = None
+    draft: bool = False
+    session: UUID | None = None
 
 
 class PublishedRead(BaseModel):
     """What was published: ``digest`` is that of the archive, ``findings`` what the checks would like better.
 
-    ``created`` is false where just these bytes were published before.
+    ``created`` is false where just these bytes were published before. ``state`` is not ``published`` for a draft, and
+    where a second person has to publish it.
     """
 
     created: bool
+    state: VersionState = VersionState.PUBLISHED
     namespace: str
     name: str
     version: str
@@ -113,12 +122,8 @@ async def publish_asset(
     """
     publishing = Publishing(session, settings, threads, request.app.state.streams)
     archive = cast("BinaryIO", data.archive.file)  # it is one in all but name until Python 3.11's type stubs
-    publication = await publishing.publish(principal, archive, data.visibility)
-    if publication.version is None:
-        accepted: Any = upload_accepted(publication)
-        return Answer(accepted, status_code=202, headers={"Location": accepted.operation_url})
-    content = _published(publication, publication.version)
-    return Answer(content, status_code=201 if publication.created else 200, headers={"Location": content.url})
+    terms = {"draft": data.draft, "session_id": data.session}
+    return publication_answer(await publishing.publish(principal, archive, data.visibility, **terms))
 
 
 @get(
@@ -353,9 +358,19 @@ quarantine = _moves("quarantine", "Quarantine a version", "Neither choose nor ha
 restore = _moves("restore", "Restore a version", "Take a deprecation, yank, archiving or quarantine back.")
 
 
+def publication_answer(publication: Publication) -> Response[PublishedRead]:
+    """Return what a publisher is told: the version, or the operation of checks that go on."""
+    if publication.version is None:
+        accepted: Any = upload_accepted(publication)
+        return Answer(accepted, status_code=202, headers={"Location": accepted.operation_url})
+    content = _published(publication, publication.version)
+    return Answer(content, status_code=201 if publication.created else 200, headers={"Location": content.url})
+
+
 def _published(publication: Publication, version: AssetVersionRead) -> PublishedRead:
     return PublishedRead(
         created=publication.created,
+        state=version.state,
         namespace=version.namespace,
         name=version.name,
         version=version.version,
