@@ -107,7 +107,8 @@ def test_every_command_in_a_block_is_one(
         command, left = resolve(arguments)
         # Folders that a command reads have to be there for it to be taken.
         monkeypatch.chdir(tmp_path)
-        Path("my-preview").mkdir()
+        for name in ("my-preview", "next-preview"):
+            Path(name).mkdir()
         for name in SIGNING:
             Path(name).touch()
         with command.make_context(command.name, left, resilient_parsing=False):
@@ -290,6 +291,7 @@ def test_the_reference_of_commands_in_order(
     (tmp_path / "token-file").write_text(slipway.token)
     (tmp_path / "dist").mkdir()
     _write_what_is_signed(tmp_path)
+    terminal.words = {**terminal.words, "~/assets": str(_repository_of_assets(slipway, new_repository, tmp_path))}
     ran = 0
     for block in blocks(ROOT / "docs" / "cli.md"):
         for line in block.commands():
@@ -324,6 +326,20 @@ def _write_what_is_signed(folder: Path) -> None:
     (folder / "service.tar").write_bytes(b"a service")
     sbom = {"bomFormat": "CycloneDX", "specVersion": "1.6", "components": []}
     (folder / "sbom.json").write_text(json.dumps(sbom))
+
+
+def _repository_of_assets(slipway: Installation, new_repository: NewRepository, folder: Path) -> Path:
+    """Make a repository with an asset and a tag, and beside it the folder of an asset that is not published."""
+    assets = new_repository("assets")
+    for place, name in ((folder, "next-preview"), (assets.path, "tagged-preview")):
+        slipway.command("asset", "init", "deployment-blueprint", place / name, "--namespace=acme", f"--name={name}")
+        manifest = place / name / "asset.yaml"
+        manifest.write_text(manifest.read_text().replace("version: 0.1.0", "version: 1.0.0"))
+    assets.git("add", ".")
+    assets.git("commit", "--quiet", "--message", "An asset")
+    assets.git("tag", "v1.0.0")
+    path: Path = assets.path
+    return path
 
 
 def _publish_what_the_reference_names(slipway: Installation) -> None:
