@@ -156,18 +156,9 @@ def upload(
         publication = UploadService(session, open_blobs(settings)).receive(
             principal, archive, visibility, draft=data.outcome == "draft"
         )
-    except PackageRejectedError as error:
-        session.rollback()
-        page = replace(form, findings=error.findings)
-        return renderer_of(request).respond(request, page, status_code=error.status)
-    except ConflictError as error:
-        session.rollback()
-        page = replace(form, problem=error.detail)
-        return renderer_of(request).respond(request, page, status_code=error.status)
-    except PolicyRefusedError as refusal:
-        keep_refusal(session, refusal)
-        page = replace(form, verdict=refusal.verdict)
-        return renderer_of(request).respond(request, page, status_code=refusal.status)
+    except (PackageRejectedError, ConflictError, PolicyRefusedError) as error:
+        keep_refusal(session, error)
+        return renderer_of(request).respond(request, _refused(form, error), status_code=error.status)
     if publication.version is None and publication.upload is not None:
         return Redirect(path=f"/uploads/{publication.upload.id}", status_code=303)
     if publication.version is None:
@@ -178,6 +169,15 @@ def upload(
     before = AssetService(session).version_before(principal.tenant_id, version.namespace, version.name, version.version)
     published = PublishedPage(version, publication.findings, was_there=not publication.created, before=before)
     return renderer_of(request).respond(request, published, status_code=201 if publication.created else 200)
+
+
+def _refused(form: UploadPage, error: PackageRejectedError | ConflictError | PolicyRefusedError) -> UploadPage:
+    """Return the form with what keeps the archive from being published."""
+    if isinstance(error, PackageRejectedError):
+        return replace(form, findings=error.findings)
+    if isinstance(error, PolicyRefusedError):
+        return replace(form, verdict=error.verdict)
+    return replace(form, problem=error.detail)
 
 
 @get("/uploads/{upload_id:uuid}", guards=READ, sync_to_thread=True)
