@@ -6,7 +6,7 @@ from alembic import op
 from catalog.row_security import isolate
 
 revision = "uploads_drafts"
-down_revision = "assets_lookalikes"
+down_revision = "policies_trials"
 branch_labels = None
 depends_on = None
 
