@@ -32,7 +32,7 @@ def upgrade() -> None:
         sa.Column("ended_at", WHEN),
         sa.PrimaryKeyConstraint("id", name="pk_publishing_sessions"),
         sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name="fk_publishing_sessions_tenant_id_tenants"),
-        sa.UniqueConstraint("tenant_id", "id", name="uq_publishing_sessions_tenant_id"),
+        sa.UniqueConstraint("tenant_id", "id", name="uq_publishing_sessions_tenant_id_id"),
     )
     op.create_index("ix_publishing_sessions_tenant_id_created_at", "publishing_sessions", ["tenant_id", "created_at"])
     op.add_column("uploads", sa.Column("draft", sa.Boolean(), nullable=False, server_default=sa.false()))
