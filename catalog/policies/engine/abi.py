@@ -27,6 +27,7 @@ _EXPORTS = (
 _OUT_OF_MEMORY = ("opa_malloc: failed", "mpd: init")
 _MOST_TEXT = 1024
 _START_FUEL = 50_000_000
+_FUEL_PER_BYTE = 200
 _RESULT_PREFIX = '{{"result": '
 _NO_RESULT = "set()"
 PAGE = 64 * 1024
@@ -60,7 +61,9 @@ class Instance:
         self.entrypoints: Mapping[str, int] = self._constant("entrypoints")
         self._host.names = {number: name for name, number in self._constant("builtins").items()}
         start = self._call["opa_heap_ptr_get"](self._store)
-        self._data = self._parse_data(json.dumps(bundle.data, ensure_ascii=False), start)
+        data = json.dumps(bundle.data, ensure_ascii=False)
+        self._store.set_fuel(_START_FUEL + _FUEL_PER_BYTE * 4 * len(data))
+        self._data = self._parse_data(data, start)
 
     @property
     def builtins(self) -> frozenset[str]:
@@ -79,22 +82,24 @@ class Instance:
 
         ``text`` is the input in JSON or ``ABSENT``; ``data`` in JSON replaces the bundle's own.
         """
-        self._store.set_fuel(budget.fuel)
+        given = b"" if text is ABSENT else text.encode("utf-8")
+        # Reading the input takes fuel as well; a large one does not leave less for the rules.
+        fuel = budget.fuel + _FUEL_PER_BYTE * len(given)
+        self._store.set_fuel(fuel)
         self._host.begin(moment, budget.host_work, strict=strict)
         root, base = self._data if data is None else self._parse_data(data, self._data[1])
-        given = b"" if text is ABSENT else text.encode("utf-8")
         end = base + len(given)
         self._reserve(end + PAGE)
         self._memory.write(self._store, given, base)
         heap = (end + 15) // 8 * 8
         address = self._call["opa_eval"](self._store, 0, entrypoint, root, base, len(given), heap, 1)
         dumped = self.text_at(address, budget.output_bytes)
-        fuel = budget.fuel - self._store.get_fuel()
+        used = fuel - self._store.get_fuel()
         if dumped == _NO_RESULT:
-            return None, fuel
+            return None, used
         if not (dumped.startswith(_RESULT_PREFIX) and dumped.endswith("}}")):
             raise _aborted("the result has an unknown form")
-        return dumped[len(_RESULT_PREFIX) : -2], fuel
+        return dumped[len(_RESULT_PREFIX) : -2], used
 
     def text_at(self, address: int, most: int) -> str:
         """Return the text that ends with NUL at ``address``; raise ``Stopped`` beyond ``most`` bytes."""

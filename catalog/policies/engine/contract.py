@@ -40,7 +40,8 @@ class DenialCode(StrEnum):
 class Budget:
     """How much one evaluation may use; whoever wants more has to say so.
 
-    ``fuel`` counts WebAssembly instructions (a realistic release gate takes 3 million), ``host_work`` the bytes that
+    ``fuel`` counts WebAssembly instructions (a realistic release gate takes 3 million; reading the input
+    is allowed 200 more for each byte), ``host_work`` the bytes that
     go through functions of the host, which fuel does not see. ``seconds`` bounds engines that are reached over a
     network; fuel bounds the others, so that the same question always gets the same answer.
     """

@@ -5,6 +5,8 @@ from typing import Any
 
 from catalog.policies.engine.contract import Budget, DenialCode
 
+_NESTED = (dict, list, tuple)
+
 
 class InputRefusedError(ValueError):
     """The input is no JSON, or larger or deeper than an evaluation may have it; ``code`` says which."""
@@ -34,15 +36,12 @@ def input_text(value: Any, budget: Budget) -> str:
 
 def depth_of(value: Any, most: int) -> int:
     """Return how deep a value is nested, looking no further than one level beyond ``most``."""
-    level, depth = [value], 0
+    level = [value] if isinstance(value, _NESTED) else []
+    depth = 0
     while level and depth <= most:
         inner: list[Any] = []
         for item in level:
-            if isinstance(item, dict):
-                inner.extend(item.values())
-            elif isinstance(item, list | tuple):
-                inner.extend(item)
-        if not inner and not any(isinstance(item, dict | list | tuple) for item in level):
-            break
+            members = item.values() if isinstance(item, dict) else item
+            inner += [member for member in members if isinstance(member, _NESTED)]
         level, depth = inner, depth + 1
     return depth

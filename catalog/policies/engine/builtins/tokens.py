@@ -48,7 +48,10 @@ class _Token:
         return f"{self.header}.{self.payload}".encode()
 
     def decoded_header(self) -> dict[str, Any]:
-        return _object(_decoded(self.header, "header"), "header")
+        header = _object(_decoded(self.header, "header"), "header")
+        if "enc" in header:
+            raise BuiltinError("JWT is a JWE object, which is not supported")
+        return header
 
     def signature_bytes(self) -> bytes:
         return _decoded(self.signature, "signature")

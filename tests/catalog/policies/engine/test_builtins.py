@@ -173,6 +173,7 @@ CASES: list[tuple[Any, ...]] = [
     ("io.jwt.verify_hs256", f'"{TOKEN}"', '"other"', "false"),
     ("io.jwt.verify_rs256", f'"{TOKEN}"', '"no key"', "!"),
     ("io.jwt.decode", '"a.b"', "!"),
+    ("io.jwt.decode", '"eyJhbGciOiJkaXIiLCJlbmMiOiJBMTI4R0NNIn0.e30.x"', "!"),
 ]
 
 
