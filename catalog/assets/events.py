@@ -114,3 +114,22 @@ class AssetUseAffected(EventData):
     replacement: str | None
     end_of_life: date | None
     uses: list[str]
+
+
+@event("asset.shared", version=1)
+class AssetShared(EventData):
+    """Who may see an asset was changed; ``tenants`` are the names it is shared with."""
+
+    asset_id: UUID
+    namespace: str
+    name: str
+    visibility: str
+    tenants: list[str]
+
+
+@event("catalog.changed", version=1)
+class CatalogChanged(EventData):
+    """A tenant decided what its members may choose; ``asset`` is "" where it is about the catalog as a whole."""
+
+    asset: str
+    decision: str

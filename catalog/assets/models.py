@@ -15,21 +15,24 @@ from catalog.assets.findings import storable
 from catalog.clock import now
 from catalog.columns import Json, Timestamp, one_of
 
-SEARCH_VECTOR = (
-    "setweight(to_tsvector('simple', name), 'A') || setweight(to_tsvector('simple', display_name), 'B') || "
-    "setweight(to_tsvector('simple', namespace), 'B') || setweight(to_tsvector('simple', keywords), 'C') || "
-    "setweight(to_tsvector('simple', summary), 'D')"
-)
-
 
 DEPENDENCIES = "coalesce(manifest -> 'dependencies', '[]'::jsonb)"
 
 
 class Visibility(StrEnum):
-    """Who may see an asset: its own tenant, or every tenant."""
+    """Who may see an asset: its own tenant, the tenants it is shared with, or every tenant."""
 
     PRIVATE = "private"
+    SHARED = "shared"
     PUBLIC = "public"
+
+
+class Trust(StrEnum):
+    """What is known of an asset's publisher: maintained with Slipway itself, proved to be who it says, or neither."""
+
+    CURATED = "curated"
+    VERIFIED = "verified"
+    UNVERIFIED = "unverified"
 
 
 class VersionState(StrEnum):
@@ -64,12 +67,16 @@ class Namespace(SQLModel, table=True):
     created_at: datetime = Field(default_factory=now, sa_type=Timestamp)
 
 
+_LISTED = "latest_version IS NOT NULL"
+
+
 class Asset(SQLModel, table=True):
     """What a publisher offers under one name; the texts are those of the latest version.
 
     ``latest_version`` is the version that stands for the asset, None where none may be chosen; such an asset is in
     no list, but its page and its versions stay reachable. ``verified_publisher`` is the domain or repository that the
-    publisher has shown to be its own.
+    publisher has shown to be its own; ``trust`` follows from it. ``terms`` are what a search finds it by. The database
+    writes both, the terms under the scopes of those who may see the asset.
     """
 
     __tablename__ = "assets"
@@ -79,7 +86,15 @@ class Asset(SQLModel, table=True):
         # With the tenant, so that an asset can only be in a namespace of its own tenant.
         ForeignKeyConstraint(["tenant_id", "namespace"], ["namespaces.tenant_id", "namespaces.name"]),
         Index("ix_assets_namespace_name", "namespace", "name"),
-        Index("ix_assets_search", "search", postgresql_using="gin"),
+        Index("ix_assets_terms", "terms", postgresql_using="gin"),
+        Index("ix_assets_public", "name", "namespace", postgresql_where=text(f"visibility = 'public' AND {_LISTED}")),
+        Index(
+            "ix_assets_own",
+            "tenant_id",
+            "name",
+            "namespace",
+            postgresql_where=text(f"visibility <> 'public' AND {_LISTED}"),
+        ),
     )
 
     id: UUID = Field(default_factory=uuid4, primary_key=True)
@@ -93,11 +108,14 @@ class Asset(SQLModel, table=True):
     license: str
     keywords: list[str] = Field(default_factory=list, sa_type=Json)
     archetypes: list[str] = Field(default_factory=list, sa_type=Json)
+    clouds: list[str] = Field(default_factory=list, sa_type=Json)
+    trust: Trust = Field(default=Trust.UNVERIFIED, sa_type=one_of(Trust))
     latest_version: str | None = None
     verified_publisher: str | None = None
+    latest_state: VersionState | None = Field(default=None, sa_type=one_of(VersionState))
     created_at: datetime = Field(default_factory=now, sa_type=Timestamp)
     updated_at: datetime = Field(default_factory=now, sa_type=Timestamp)
-    search: str | None = Field(default=None, sa_column=Column(TSVECTOR, Computed(SEARCH_VECTOR, persisted=True)))
+    terms: str | None = Field(default=None, sa_column=Column(TSVECTOR))
 
 
 class AssetVersion(SQLModel, table=True):
@@ -207,6 +225,9 @@ class AssetRead(_Read):
     verified_publisher: str | None = None
     updated_at: datetime
     owned: bool
+    clouds: list[str] = []
+    trust: Trust = Trust.UNVERIFIED
+    latest_state: VersionState | None = None
 
 
 class VersionSummary(_Read):
@@ -310,6 +331,11 @@ class SearchQuery(BaseModel):
     kind: Text | None = None
     namespace: Text | None = None
     archetype: Text | None = None
+    cloud: Text | None = None
+    license: Text | None = None
+    trust: Text | None = None
+    state: Text | None = None
+    installed: Text | None = None
     limit: int = Field(default=20, ge=1, le=100)
     cursor: Text | None = None
 
@@ -331,13 +357,17 @@ class SearchHint(_Read):
 
 
 class SearchResult(_Read):
-    """One page of assets, the counts of each filter, and hints where there is nothing."""
+    """One page of assets, the counts of each filter, and hints where there is nothing.
+
+    ``suggestions`` are names (``namespace/name``) that the words were perhaps meant to be.
+    """
 
     items: list[AssetRead]
     total: int
     facets: dict[str, list[FacetCount]]
     hints: list[SearchHint]
     next_cursor: str | None
+    suggestions: list[str] = []
 
 
 class ChangeVersionState(BaseModel):

@@ -1,27 +1,21 @@
 """Every read of assets; the caller's tenant comes first, and row-level security stands behind it."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import (
     ColumnElement,
     FromClause,
-    Numeric,
     String,
     and_,
-    case,
-    cast,
     column,
-    false,
     func,
-    literal,
     or_,
     text,
     true,
-    tuple_,
     union_all,
     values,
 )
@@ -39,7 +33,7 @@ from catalog.assets.models import (
     VersionState,
     Visibility,
 )
-from catalog.assets.search import Position, position, words_query
+from catalog.assets.search import FILTERS, position
 from catalog.assets.versions import FINAL_STAGE
 
 _HEAVY = (
@@ -252,100 +246,60 @@ def _is(version: type[AssetVersion], place: FromClause) -> ColumnElement[bool]:
     return and_(col(version.namespace) == place.c.namespace, col(version.name) == place.c.name)
 
 
-def search(session: Session, tenant_id: UUID, query: SearchQuery) -> list[tuple[Asset, Position]]:
-    """Return one page of the assets that fit, best first, and one more where there is a next page."""
-    words = words_query(query.q)
-    asked = query.q.strip().lower()
-    full_name = func.concat(Asset.namespace, "/", Asset.name)
-    exact = case((or_(col(Asset.name) == asked, full_name == asked), 1), else_=0) if asked else literal(0)
-    rank = literal(Decimal(0)) if words is None else _rank(words)
-    statement = select(Asset, exact.label("exact"), rank.label("rank")).where(_listed(tenant_id), *_matching(query))
-    for filtered, value in ((Asset.kind, query.kind), (Asset.namespace, query.namespace)):
-        if value:
-            statement = statement.where(col(filtered) == value)
-    if query.archetype:
-        statement = statement.where(col(Asset.archetypes).contains([query.archetype]))
-    if query.cursor:
-        after = position(query.cursor)
-        place = tuple_(-exact, -rank, Asset.name, Asset.namespace)
-        statement = statement.where(place > tuple_(-after.exact, -after.rank, after.name, after.namespace))
-    statement = statement.order_by(exact.desc(), rank.desc(), col(Asset.name), col(Asset.namespace))
-    rows = session.exec(statement.limit(query.limit + 1)).all()
-    return [(found, Position(is_exact, score, found.name, found.namespace)) for found, is_exact, score in rows]
-
-
-def _rank(words: str) -> ColumnElement[Decimal]:
-    # Rounded to a decimal, so that a cursor compares equal to the row it came from.
-    score = func.ts_rank(col(Asset.search), func.to_tsquery("simple", words))
-    return func.round(cast(score, Numeric), 6)
-
-
-def _matching(query: SearchQuery) -> list[ColumnElement[bool]]:
-    if not query.q.strip():
-        return []
-    words = words_query(query.q)
-    return [false()] if words is None else [col(Asset.search).op("@@")(func.to_tsquery("simple", words))]
-
-
 @dataclass(frozen=True)
-class FacetRow:
-    """One count: ``facet`` is kind, namespace or archetype, ``!name`` counts without that filter, ``total`` all."""
+class Found:
+    """What a search answers: ids in order, counts by facet and value, and how many there are without each filter."""
 
-    facet: str
-    value: str
-    count: int
+    items: list[tuple[UUID, int]]
+    counts: list[tuple[str, str, int]]
+    without: dict[str, int]
 
 
-_FACETS = text(
+_SEARCH = text("SELECT search_assets(:words, :asked, CAST(:filters AS jsonb), :rank, :name, :namespace, :most)")
+
+
+def search(session: Session, query: SearchQuery, words: Sequence[str], *, limit: int) -> Found:
+    """Search as the transaction's tenant, in one statement; without ``words`` everything is found.
+
+    The database's function applies the rule of the policies itself, because no policy lets a text index be used.
     """
-    WITH found AS MATERIALIZED (
-        SELECT kind, namespace, archetypes,
-               (:kind = '' OR kind = :kind) AS k,
-               (:namespace = '' OR namespace = :namespace) AS n,
-               (:archetype = '' OR archetypes ? :archetype) AS a
-        FROM assets
-        WHERE (tenant_id = :tenant OR visibility = 'public') AND latest_version IS NOT NULL
-          AND (:everything OR search @@ to_tsquery('simple', :words))
-    )
-    SELECT 'kind', kind, count(*) FROM found WHERE n AND a GROUP BY kind
-    UNION ALL SELECT 'namespace', namespace, count(*) FROM found WHERE k AND a GROUP BY namespace
-    UNION ALL SELECT 'archetype', value, count(*) FROM found, jsonb_array_elements_text(archetypes) AS value
-              WHERE k AND n GROUP BY value
-    UNION ALL SELECT 'total', '', count(*) FROM found WHERE k AND n AND a
-    UNION ALL SELECT '!kind', :kind, count(*) FROM found WHERE n AND a
-    UNION ALL SELECT '!namespace', :namespace, count(*) FROM found WHERE k AND a
-    UNION ALL SELECT '!archetype', :archetype, count(*) FROM found WHERE k AND n
-    """
-)
-
-
-def facets(session: Session, tenant_id: UUID, query: SearchQuery) -> list[FacetRow]:
-    """Count the assets that fit, by each filter's values with the other filters as they are, in one statement."""
-    parameters = {
-        "tenant": tenant_id,
-        "kind": query.kind or "",
-        "namespace": query.namespace or "",
-        "archetype": query.archetype or "",
-        "everything": not query.q.strip(),
-        "words": words_query(query.q) or "",
+    after = position(query.cursor)
+    values = {
+        "words": list(words),
+        "asked": query.q.strip().lower(),
+        "filters": json.dumps({name: value for name in FILTERS if (value := getattr(query, name))}),
+        "rank": after.rank,
+        "name": after.name,
+        "namespace": after.namespace,
+        "most": limit,
     }
-    return [FacetRow(*row) for row in session.connection().execute(_FACETS, parameters)]
+    answer = session.connection().execute(_SEARCH, values).scalar_one()
+    return Found(
+        items=[(UUID(identifier), rank) for identifier, rank in answer["items"]],
+        counts=[(facet, value, int(count)) for facet, value, count in answer["counts"]],
+        without={facet: int(count) for facet, count in answer["without"].items()},
+    )
 
 
-def count_without_words(session: Session, tenant_id: UUID, query: SearchQuery) -> int:
-    """Count the assets that the filters alone would leave."""
-    rows = facets(session, tenant_id, query.model_copy(update={"q": ""}))
-    return next(row.count for row in rows if row.facet == "total")
+def assets_by_id(session: Session, tenant_id: UUID, ids: Sequence[UUID]) -> dict[UUID, Asset]:
+    """Return those of the assets that the tenant may see; the policies decide once more."""
+    del tenant_id
+    statement = select(Asset).where(col(Asset.id).in_(ids)).options(defer(col(Asset.terms)))  # type: ignore[arg-type]
+    return {found.id: found for found in session.exec(statement).all()}
+
+
+def similar_names(session: Session, query: str, limit: int) -> list[tuple[str, str]]:
+    """Return namespace and name of assets whose name shares pieces with ``query`` (`search.similar_query`)."""
+    statement = text("SELECT namespace, name FROM similar_asset_names(:query, :most)")
+    rows = session.connection().execute(statement, {"query": query, "most": limit})
+    return [(row.namespace, row.name) for row in rows]
 
 
 def _visible(tenant_id: UUID) -> ColumnElement[bool]:
-    return or_(col(Asset.tenant_id) == tenant_id, col(Asset.visibility) == Visibility.PUBLIC)
-
-
-def _listed(tenant_id: UUID) -> ColumnElement[bool]:
-    return and_(_visible(tenant_id), col(Asset.latest_version).is_not(None))
+    # Whether a shared asset is granted to the tenant is decided by the row-level policy of assets.
+    return or_(col(Asset.tenant_id) == tenant_id, col(Asset.visibility) != Visibility.PRIVATE)
 
 
 def _visible_version(tenant_id: UUID) -> ColumnElement[bool]:
-    # Whether another tenant's asset is public is decided by the row-level policy of asset_versions.
+    # Whether the tenant may see another's asset is decided by the row-level policy of asset_versions.
     return or_(col(AssetVersion.tenant_id) == tenant_id, col(AssetVersion.state).not_in(UNSEEN))

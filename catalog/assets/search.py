@@ -1,50 +1,117 @@
-"""The text side of a search: words, and the cursor at which a page begins."""
+"""The text side of a search: words, the cursor at which a page begins, and names that were perhaps meant."""
 
 import base64
 import json
 import re
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
 
 from catalog.assets.findings import storable
 from catalog.errors import FieldError, InvalidInputError
 
+FILTERS = ("kind", "namespace", "archetype", "cloud", "license", "trust", "state", "installed")
+"""What a search can be narrowed by; each is a facet that is counted with the other filters as they are."""
+
+NO_WORD = ":"
+"""What stands for a text without words: nothing is ever found by it."""
+
 _MOST_WORDS = 10
+_HIGHEST_RANK = 3
+_LONGEST_NAME = 63
+_SHORTEST_GUESS = 3
 
 
-def words_query(q: str) -> str | None:
-    """Return the ``to_tsquery`` text in which every word of ``q`` may be the beginning of one; None without words."""
-    words = re.findall(r"\w+", q.lower())[:_MOST_WORDS]
-    return " & ".join(f"'{word}':*" for word in words) or None
+def words_of(q: str) -> list[str]:
+    """Return the words of ``q`` in lower case, each of which may be the beginning of one; ten at the most."""
+    return re.findall(r"[^\W_]+", q.lower())[:_MOST_WORDS]
 
 
 @dataclass(frozen=True)
 class Position:
-    """Where an asset stands in a result: exact name first, then by rank, then by name."""
+    """Where an asset stands in a result: by rank (3 is the exact name), then by name."""
 
-    exact: int
-    rank: Decimal
+    rank: int
     name: str
     namespace: str
 
     def cursor(self) -> str:
         """Return the position as a cursor."""
-        data = json.dumps([self.exact, str(self.rank), self.name, self.namespace])
+        data = json.dumps([self.rank, self.name, self.namespace])
         return base64.urlsafe_b64encode(data.encode()).decode().rstrip("=")
 
 
-def _is_plain(found: Position) -> bool:
-    return all(storable(text) == text for text in (found.name, found.namespace))
+FIRST = Position(_HIGHEST_RANK + 1, "", "")
+"""Before everything."""
 
 
-def position(cursor: str) -> Position:
+def position(cursor: str | None) -> Position:
     """Read a cursor; raise ``InvalidInputError`` where it is none of ours."""
-    try:
-        exact, rank, name, namespace = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-        found = Position(int(exact), Decimal(str(rank)), str(name), str(namespace))
-    except (ValueError, TypeError, InvalidOperation, RecursionError):
-        found = None
-    if found is None or not found.rank.is_finite() or found.exact not in {0, 1} or not _is_plain(found):
-        detail = "The cursor is not one that a search gave. Leave it out to begin at the first page."
-        raise InvalidInputError(detail, [FieldError("/cursor", detail)])
-    return found
+    if cursor is None:
+        return FIRST
+    found: object = None
+    with suppress(ValueError, RecursionError):
+        found = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+    if isinstance(found, list) and len(found) == 3:
+        rank, name, namespace = found
+        if type(rank) is int and 0 <= rank <= _HIGHEST_RANK and _is_name(name) and _is_name(namespace):
+            return Position(rank, name, namespace)
+    detail = "The cursor is not one that a search gave. Leave it out to begin at the first page."
+    raise InvalidInputError(detail, [FieldError("/cursor", detail)])
+
+
+def _is_name(text: object) -> bool:
+    return isinstance(text, str) and 0 < len(text) <= _LONGEST_NAME and storable(text) == text
+
+
+def similar_query(q: str) -> str | None:
+    """Return a ``tsquery`` of the three-letter pieces of names like ``q``, None where it is too short to guess.
+
+    A slip of one letter, or two that are swapped, leaves one third of a name whole, so each third alone is asked for.
+    ``?`` stands for the scope of the tenant; ``p`` is everybody's.
+    """
+    wanted = _plain(q)
+    if len(wanted) < _SHORTEST_GUESS:
+        return None
+    padded = f"  {wanted} "
+    pieces = list(dict.fromkeys(padded[place : place + 3] for place in range(len(padded) - 2)))
+    size = -(-len(pieces) // 3)
+    thirds = [pieces[place : place + size] for place in range(0, len(pieces), size)]
+    return " | ".join(
+        "(" + " & ".join(f"'{scope}3:{piece}'" for piece in third) + ")" for scope in ("p", "?") for third in thirds
+    )
+
+
+def closest(q: str, names: Iterable[tuple[str, str]], most: int = 3) -> list[str]:
+    """Return those of ``names`` (namespace and name) that are a few letters from ``q``, the closest first."""
+    wanted = _plain(q)
+    allowed = 1 + len(wanted) // 5
+    scored = sorted({(_distance(wanted, name, allowed), f"{namespace}/{name}") for namespace, name in names})
+    return [path for distance, path in scored if distance <= allowed][:most]
+
+
+def _plain(q: str) -> str:
+    """Return the part of ``q`` that could be a name: its last path segment, words joined by dashes."""
+    return "-".join(re.findall(r"[a-z0-9]+", q.lower().rpartition("/")[2]))[:_LONGEST_NAME]
+
+
+def _distance(one: str, other: str, allowed: int) -> int:
+    """Return how many letters to add, drop, change or swap with their neighbour, ``allowed`` + 1 where it is more.
+
+    The restricted Damerau-Levenshtein distance (optimal string alignment), row by row.
+    """
+    if abs(len(one) - len(other)) > allowed:
+        return allowed + 1
+    before: list[int] = []
+    row = list(range(len(other) + 1))
+    for i, letter in enumerate(one, start=1):
+        following = [i]
+        for j, theirs in enumerate(other, start=1):
+            best = min(row[j] + 1, following[-1] + 1, row[j - 1] + (letter != theirs))
+            if i > 1 and j > 1 and letter == other[j - 2] and one[i - 2] == theirs:
+                best = min(best, before[j - 2] + 1)
+            following.append(best)
+        before, row = row, following
+        if min(row) > allowed:
+            return allowed + 1
+    return row[-1]

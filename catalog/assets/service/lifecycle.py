@@ -15,6 +15,7 @@ from catalog.assets.events import (
 from catalog.assets.life import Move, allow, find_move
 from catalog.assets.models import AssetVersion, AssetVersionRead, ChangeVersionState, VersionState
 from catalog.assets.references import parse_reference
+from catalog.assets.service.curation import Curation
 from catalog.assets.service.publishing import Publishing, event_data
 from catalog.assets.service.reading import no_asset, version_read
 from catalog.assets.service.usage import Usage
@@ -32,7 +33,7 @@ _EVENTS: dict[VersionState, type[EventData]] = {
 }
 
 
-class Lifecycle(Usage, Publishing):
+class Lifecycle(Usage, Curation, Publishing):
     """What a publisher does with versions that are out; each step says why, and those affected are told after it."""
 
     def deprecate(

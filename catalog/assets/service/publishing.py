@@ -243,6 +243,7 @@ class Publishing(Reading):
         """Let the asset's row show the version that now stands for it, at a cost that does not grow with versions."""
         shown = queries.standing_version(self._session, asset.tenant_id, asset.id)
         asset.latest_version = shown.version if shown else None
+        asset.latest_state = shown.state if shown else None
         asset.updated_at = now()
         if shown is not None:
             manifest = changed.manifest if shown.id == changed.id else shown.manifest
@@ -252,6 +253,7 @@ class Publishing(Reading):
             asset.license = metadata["license"]
             asset.keywords = metadata.get("keywords", [])
             asset.archetypes = metadata.get("archetypes", [])
+            asset.clouds = list(manifest["spec"].get("clouds") or [])
         self._session.add(asset)
         self._session.flush()
 

@@ -1,11 +1,12 @@
 """Searching and reading assets, and choosing the version that a request gets."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from uuid import UUID
 
 from sqlmodel import Session
 
 from catalog.assets import queries, rules
+from catalog.assets.curation import queries as curation
 from catalog.assets.errors import (
     ArchiveUnavailableError,
     AssetNotFoundError,
@@ -28,10 +29,12 @@ from catalog.assets.models import (
     VersionSummary,
 )
 from catalog.assets.references import AssetReference, is_name
-from catalog.assets.versions import parse_version
+from catalog.assets.search import FILTERS, NO_WORD, Position, closest, similar_query, words_of
+from catalog.assets.versions import allows, parse_constraint, parse_version
 from catalog.providers.blobs import BlobError, BlobStore
 
 LATEST = "latest"
+_MOST_GUESSES = 200
 
 
 class Reading:
@@ -41,30 +44,51 @@ class Reading:
         self._session = session
 
     def search(self, tenant_id: UUID, query: SearchQuery) -> SearchResult:
-        """Return one page of assets with the counts of every filter, in two statements (three where nothing fits)."""
-        rows = queries.search(self._session, tenant_id, query)
-        counts = queries.facets(self._session, tenant_id, query)
-        total = next(row.count for row in counts if row.facet == "total")
-        has_more = len(rows) > query.limit
-        page = rows[: query.limit]
+        """Return one page of assets with the counts of every filter, in three statements (more where nothing fits)."""
+        words = words_of(query.q)
+        asks_for_nothing = bool(query.q.strip()) and not words
+        found = queries.search(
+            self._session, query, words or ([NO_WORD] if asks_for_nothing else []), limit=query.limit + 1
+        )
+        rows = queries.assets_by_id(self._session, tenant_id, [identifier for identifier, _ in found.items])
+        self._bind_to_ranges(tenant_id, rows)
+        page = [(rows[identifier], rank) for identifier, rank in found.items[: query.limit] if identifier in rows]
+        last = page[-1] if len(found.items) > query.limit and page else None
+        total = found.without["total"]
         return SearchResult(
             items=[asset_read(asset, tenant_id) for asset, _ in page],
             total=total,
-            facets=_facets(counts, query),
-            hints=self._hints(tenant_id, query, counts) if total == 0 else [],
-            next_cursor=page[-1][1].cursor() if has_more else None,
+            facets=_facets(found, query),
+            hints=[] if total else self._hints(query, found),
+            next_cursor=Position(last[1], last[0].name, last[0].namespace).cursor() if last else None,
+            suggestions=[] if total or not words else self._similar(query.q),
         )
 
-    def _hints(self, tenant_id: UUID, query: SearchQuery, counts: Sequence[queries.FacetRow]) -> list[SearchHint]:
+    def _bind_to_ranges(self, tenant_id: UUID, found: Mapping[UUID, Asset]) -> None:
+        """Let assets that the tenant's catalog binds to a range show the newest version within it."""
+        for asset_id, allowed in curation.ranges(self._session, tenant_id, list(found)).items():
+            asset = found[asset_id]
+            self._session.expunge(asset)  # what is shown here is never written
+            constraint = parse_constraint(allowed)
+            rows = queries.versions(self._session, tenant_id, asset_id)
+            numbers = [rules.Candidate(rules.number_of(row), row.state) for row in rows]
+            best = rules.latest(each for each in numbers if allows(constraint, each.number, prereleases=True))
+            asset.latest_version = best.canonical if best else None
+
+    def _hints(self, query: SearchQuery, found: queries.Found) -> list[SearchHint]:
         hints = [
-            SearchHint(remove=row.facet[1:], value=row.value, count=row.count)
-            for row in counts
-            if row.facet.startswith("!") and row.value and row.count
+            SearchHint(remove=name, value=value, count=count)
+            for name in FILTERS
+            if (value := getattr(query, name)) and (count := found.without[name])
         ]
         if query.q.strip():
-            count = queries.count_without_words(self._session, tenant_id, query)
+            count = queries.search(self._session, query.model_copy(update={"q": ""}), [], limit=1).without["total"]
             hints += [SearchHint(remove="q", value=query.q, count=count)] if count else []
         return sorted(hints, key=lambda hint: (-hint.count, hint.remove))
+
+    def _similar(self, q: str) -> list[str]:
+        asked = similar_query(q)
+        return closest(q, queries.similar_names(self._session, asked, _MOST_GUESSES)) if asked else []
 
     def get(self, tenant_id: UUID, namespace: str, name: str) -> AssetRead:
         """Return an asset; raise ``AssetNotFoundError`` where there is none that the tenant may see."""
@@ -100,8 +124,7 @@ class Reading:
         Raises ``AssetNotFoundError``, or ``VersionNotSelectableError`` that says why no version can be chosen.
         """
         asset = self._asset(tenant_id, reference.namespace, reference.name)
-        rows = queries.versions(self._session, tenant_id, asset.id)
-        candidates = [rules.Candidate(rules.number_of(row), row.state) for row in rows]
+        candidates = self._candidates(tenant_id, asset)
         try:
             number = rules.choose(reference.constraint, candidates)
         except VersionNotSelectableError as error:
@@ -123,6 +146,32 @@ class Reading:
     def versions_named(self, tenant_id: UUID, asset_id: UUID, names: Sequence[str]) -> Sequence[AssetVersion]:
         """Return the rows of several versions of an asset, by their canonical texts."""
         return queries.versions_named(self._session, tenant_id, asset_id, names)
+
+    def choosable(self, tenant_id: UUID, namespace: str, name: str) -> list[rules.Candidate]:
+        """Return the versions that the tenant may choose from, with their states, in no order.
+
+        This is the one place that knows: what the tenant may see, what its catalog hides or does not adopt, and the
+        range that its catalog allows. Raises ``AssetNotFoundError``, or ``VersionNotSelectableError`` where the
+        tenant's own catalog rules the whole asset out.
+        """
+        return self._candidates(tenant_id, self._asset(tenant_id, namespace, name))
+
+    def _candidates(self, tenant_id: UUID, asset: Asset) -> list[rules.Candidate]:
+        rows = queries.versions(self._session, tenant_id, asset.id)
+        everything = [rules.Candidate(rules.number_of(row), row.state) for row in rows]
+        if asset.tenant_id == tenant_id:
+            return everything
+        path = f"{asset.namespace}/{asset.name}"
+        entry = curation.entry(self._session, tenant_id, asset.id)
+        if entry is not None and entry.hidden_at is not None:
+            raise VersionNotSelectableError(f"Your tenant's catalog hides {path}. {entry.reason}".strip())
+        if entry is None:
+            catalog = curation.catalog(self._session, tenant_id)
+            if catalog is not None and catalog.is_curated:
+                raise VersionNotSelectableError(f"Your tenant's catalog has not adopted {path}. Ask an administrator.")
+            return everything
+        allowed = parse_constraint(entry.allowed)
+        return [each for each in everything if allows(allowed, each.number, prereleases=True)]
 
     def archive(self, tenant_id: UUID, namespace: str, name: str, version: str, blobs: BlobStore) -> bytes:
         """Return the archive's bytes, whose digest was compared while reading.
@@ -187,7 +236,7 @@ def label(version: AssetVersion) -> str:
 
 def asset_read(asset: Asset, tenant_id: UUID) -> AssetRead:
     """Return an asset as others read it."""
-    return AssetRead.model_validate({**asset.model_dump(), "owned": asset.tenant_id == tenant_id})
+    return AssetRead.model_validate({**asset.model_dump(exclude={"terms"}), "owned": asset.tenant_id == tenant_id})
 
 
 def version_read(version: AssetVersion, tenant_id: UUID) -> AssetVersionRead:
@@ -201,11 +250,9 @@ def no_asset(namespace: str, name: str) -> AssetNotFoundError:
     return AssetNotFoundError(f"There is no asset {wanted}, or you may not see it.")
 
 
-def _facets(counts: Sequence[queries.FacetRow], query: SearchQuery) -> dict[str, list[FacetCount]]:
-    selected = {"kind": query.kind, "namespace": query.namespace, "archetype": query.archetype}
-    facets: dict[str, list[FacetCount]] = {name: [] for name in selected}
-    for row in counts:
-        if row.facet in facets:
-            is_selected = selected[row.facet] == row.value
-            facets[row.facet].append(FacetCount(value=row.value, count=row.count, selected=is_selected))
-    return {name: sorted(found, key=lambda each: (-each.count, each.value)) for name, found in facets.items()}
+def _facets(found: queries.Found, query: SearchQuery) -> dict[str, list[FacetCount]]:
+    facets: dict[str, list[FacetCount]] = {name: [] for name in FILTERS}
+    for facet, value, count in found.counts:
+        is_selected = getattr(query, facet) == value
+        facets[facet].append(FacetCount(value=value, count=count, selected=is_selected))
+    return {name: sorted(counts, key=lambda each: (-each.count, each.value)) for name, counts in facets.items()}

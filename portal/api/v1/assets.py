@@ -143,11 +143,28 @@ def search_assets(  # noqa: PLR0913, PLR0917  # each is a query parameter of its
     kind: Text = None,
     namespace: Text = None,
     archetype: Text = None,
+    cloud: Text = None,
+    license_id: Annotated[str | None, QueryParameter(name="license", max_length=200)] = None,
+    trust: Text = None,
+    state_of_latest: Annotated[str | None, QueryParameter(name="state", max_length=200)] = None,
+    installed: Text = None,
     limit: Annotated[int, QueryParameter(ge=1, le=100, description="How many at the most.")] = 20,
     cursor: Annotated[str | None, QueryParameter(max_length=500)] = None,
 ) -> Answer[SearchResult]:
     """Return one page of assets that the caller may see, with the counts of every filter."""
-    query = SearchQuery(q=q, kind=kind, namespace=namespace, archetype=archetype, limit=limit, cursor=cursor)
+    query = SearchQuery(
+        q=q,
+        kind=kind,
+        namespace=namespace,
+        archetype=archetype,
+        cloud=cloud,
+        license=license_id,
+        trust=trust,
+        state=state_of_latest,
+        installed=installed,
+        limit=limit,
+        cursor=cursor,
+    )
     found = AssetService(session).search(principal.tenant_id, query)
     return page(request, found, found.next_cursor)
 

@@ -129,14 +129,14 @@ class TestSearch:
         with pytest.raises(InvalidInputError, match="cursor"):
             search(database, acme, cursor=cursor)
 
-    def test_a_page_costs_two_statements_however_long_it_is(self, database: Database, acme: Principal) -> None:
+    def test_a_page_costs_three_statements_however_long_it_is(self, database: Database, acme: Principal) -> None:
         for limit in (1, 3):
             statements: list[str] = []
             event.listen(
                 database.app, "before_cursor_execute", lambda *args, seen=statements: seen.append(args[2]), named=False
             )
             search(database, acme, "web", limit=limit)
-            assert len([each for each in statements if "set_config" not in each]) == 2
+            assert len([each for each in statements if "set_config" not in each]) == 3
 
 
 class TestTenants:
@@ -145,7 +145,7 @@ class TestTenants:
     ) -> None:
         version = publish(acme, "shop")
         assert search(database, rival).total == 0
-        assert search(database, rival, "shop").facets == {"kind": [], "namespace": [], "archetype": []}
+        assert not any(search(database, rival, "shop").facets.values())
         assert search(database, rival, "nothing", namespace="acme").hints == []
         with database.tenant_session(rival.tenant_id) as session:
             service = AssetService(session)
