@@ -354,7 +354,8 @@ def upgrade() -> None:
     for trigger in TRIGGERS:
         op.execute(trigger)
     op.execute(
-        "UPDATE assets SET clouds = coalesce((SELECT v.manifest #> '{spec,clouds}' FROM asset_versions v WHERE v.asset_id = assets.id"
+        "UPDATE assets SET clouds = coalesce("
+        "(SELECT v.manifest #> '{spec,clouds}' FROM asset_versions v WHERE v.asset_id = assets.id"
         " AND v.version = assets.latest_version), '[]'),"
         " latest_state = (SELECT v.state FROM asset_versions v WHERE v.asset_id = assets.id"
         " AND v.version = assets.latest_version)"

@@ -11,6 +11,7 @@ from litestar.params import FromPath, QueryParameter
 from litestar.response import Redirect, Stream
 from sqlmodel import Session
 
+from catalog.assets.usage.models import Notice
 from catalog.attestations.shapes import Assessment
 from catalog.environments.models import EnvironmentRead, Phase
 from catalog.environments.service import EphemeralEnvironmentService, read
@@ -94,6 +95,7 @@ class EnvironmentPage(Page):
     can_change: bool
     log_problem: str = ""
     evidence: Assessment | None = None
+    notices: Sequence[Notice] = ()
     extensions: Sequence[tuple[str, str]] = EXTENSIONS
 
     @property
@@ -171,6 +173,7 @@ def _load(session: Session, settings: Settings, principal: Principal, environmen
         log=log,
         can_change=principal.may("environments:write"),
         log_problem=problem,
+        notices=service.notices(environment),
     )
 
 

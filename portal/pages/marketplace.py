@@ -1,23 +1,28 @@
 """The pages of the marketplace: search with facets, and one asset in one of its versions."""
 
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 from urllib.parse import urlencode
 
 from litestar import Response, get
-from litestar.params import FromPath
+from litestar.params import FromPath, QueryParameter
 from markupsafe import Markup
 
 from catalog.assets.component_schemas import Reference
 from catalog.assets.installation import Installation, installation
 from catalog.assets.kinds import kinds
-from catalog.assets.models import AssetRead, AssetVersionRead, SearchQuery, SearchResult, VersionState, VersionSummary
+from catalog.assets.life import SELECTABLE, moves_from
+from catalog.assets.models import Affected, AssetRead, AssetVersionRead, SearchQuery, SearchResult, VersionSummary
 from catalog.assets.service import LATEST, AssetService
+from catalog.assets.usage.models import MoveRead
 from catalog.attestations.shapes import Assessment
 from catalog.errors import NotFoundError
 from portal.auth.guards import requires
 from portal.boundary import AppSettings, Caller, OpenSession, WebRequest
+from portal.pages.asset_inputs import InputRow, input_rows
+from portal.pages.asset_life import VERBS
 from portal.pages.attestations import evidence_about
 from portal.pages.dependency_tree import DependencyTree, dependency_tree
 from portal.pages.forms import Text, renderer_of
@@ -26,10 +31,28 @@ from portal.pages.presentation import look
 from portal.pages.reference import KIND as WITH_REFERENCE
 from portal.pages.reference import component_reference
 from portal.pages.render import Page
-from portal.pages.schema_shape import Shape, scalar_text, shape_of
 from portal.pages.using import Use, uses
 
-FACETS = {"kind": "Kind", "archetype": "Made for", "namespace": "Publisher"}
+FACETS = {
+    "kind": "Kind",
+    "archetype": "Made for",
+    "cloud": "Cloud",
+    "trust": "Publisher is",
+    "namespace": "Publisher",
+    "state": "State",
+    "license": "Licence",
+    "installed": "In use",
+}
+VALUES = {
+    "aws": "AWS",
+    "azure": "Azure",
+    "gcp": "Google Cloud",
+    "curated": "curated with Slipway",
+    "verified": "verified",
+    "unverified": "not verified",
+    "yes": "here",
+}
+VERSIONS_AT_ONCE = 50
 TABS = {
     "overview": "Overview",
     "inputs": "Inputs",
@@ -37,6 +60,7 @@ TABS = {
     "versions": "Versions",
     "changelog": "Changelog",
     "dependencies": "Dependencies",
+    "used-by": "Used by",
     "files": "Files",
     "security": "Security",
 }
@@ -61,6 +85,11 @@ class MarketplacePage(Page):
         return f"/assets?{query}" if query else "/assets"
 
     @property
+    def filters(self) -> dict[str, str | None]:
+        """Return the filters in force, for the form to keep."""
+        return {name: getattr(self.query, name) for name in FACETS}
+
+    @property
     def facets(self) -> list[tuple[str, list[Link]]]:
         """Return title and values of each facet that has any; a chosen value's address takes it away again."""
         groups = []
@@ -68,7 +97,7 @@ class MarketplacePage(Page):
             counts = self.result.facets.get(name, [])
             links = [
                 (
-                    look("kind", each.value).label if name == "kind" else each.value,
+                    value_label(name, each.value),
                     self.href(**{name: None if each.selected else each.value}),
                     each.count,
                     each.selected,
@@ -85,8 +114,7 @@ class MarketplacePage(Page):
         found = []
         for name, title in FACETS.items():
             if value := getattr(self.query, name):
-                shown = look("kind", value).label if name == "kind" else value
-                found.append((f"{title}: {shown}", self.href(**{name: None})))
+                found.append((f"{title}: {value_label(name, value)}", self.href(**{name: None})))
         return found
 
     @property
@@ -99,6 +127,11 @@ class MarketplacePage(Page):
         ]
 
     @property
+    def suggestions(self) -> list[tuple[str, str]]:
+        """Return the names that the words were perhaps meant to be, each with the address of its page."""
+        return [(path, f"/assets/{path}") for path in self.result.suggestions]
+
+    @property
     def next_href(self) -> str:
         """Return the address of the next page, "" at the end."""
         return self.href(cursor=self.result.next_cursor) if self.result.next_cursor else ""
@@ -109,18 +142,11 @@ class MarketplacePage(Page):
         return self.href() if self.query.cursor else ""
 
 
-@dataclass(frozen=True)
-class InputRow:
-    """One input as the reference table shows it."""
-
-    name: str
-    type: str
-    is_required: bool
-    default: str
-    description: str
-    limits: tuple[str, ...]
-    is_secret: bool
-    is_immutable: bool
+def value_label(facet: str, value: str) -> str:
+    """Return how a facet's value reads."""
+    if facet in {"kind", "state"}:
+        return look("version" if facet == "state" else "kind", value).label
+    return VALUES.get(value, value) if facet in {"cloud", "trust", "installed"} else value
 
 
 @dataclass(frozen=True)
@@ -139,6 +165,36 @@ class AssetPage(Page):
     reference: Reference | None = None
     uses: Sequence[Use] = ()
     evidence: Assessment | None = None
+    used_by: Affected | None = None
+    history: Sequence[MoveRead] = ()
+    moves: Sequence[str] = ()
+    first: int = 0
+
+    @property
+    def shown_versions(self) -> Sequence[VersionSummary]:
+        """Return the versions of this page of the list."""
+        return self.versions[self.first : self.first + VERSIONS_AT_ONCE]
+
+    @property
+    def newer_href(self) -> str:
+        """Return the address of the page of newer versions, "" on the first."""
+        return self._versions_href(max(self.first - VERSIONS_AT_ONCE, 0)) if self.first else ""
+
+    @property
+    def older_href(self) -> str:
+        """Return the address of the page of older versions, "" on the last."""
+        following = self.first + VERSIONS_AT_ONCE
+        return self._versions_href(following) if following < len(self.versions) else ""
+
+    def _versions_href(self, first: int) -> str:
+        query = urlencode({"version": self.version.version, "tab": "versions", "first": first})
+        return f"/assets/{self.path}?{query}"
+
+    @property
+    def replacement_href(self) -> str:
+        """Return the address of the asset that replaces this version, "" where there is none."""
+        reference = self.version.replacement or ""
+        return "/assets/" + re.split(r"[<>=!~@\s]", reference, maxsplit=1)[0] if reference else ""
 
     @property
     def path(self) -> str:
@@ -164,7 +220,7 @@ class AssetPage(Page):
     @property
     def is_usable(self) -> bool:
         """Tell whether this version may be chosen for something new."""
-        return self.version.state in {VersionState.PUBLISHED, VersionState.DEPRECATED, VersionState.YANKED}
+        return self.version.state in SELECTABLE
 
     def href(self, tab: str, version: str = "") -> str:
         """Return the address of a tab, for this version unless it stands for the asset."""
@@ -253,56 +309,6 @@ class AssetPage(Page):
         return list(input_rows(self.version.input_schema, immutable)) if self.version.input_schema else []
 
 
-def input_rows(schema: Mapping[str, Any], immutable: set[str]) -> Iterator[InputRow]:
-    """Yield one row for each input of ``schema`` that holds a value; ``immutable`` are JSON pointers."""
-    for shape in shape_of(schema).walk():
-        if shape.kind == "group":
-            continue
-        node = shape.schema
-        is_secret = bool(node.get("writeOnly"))
-        yield InputRow(
-            name=".".join(shape.path),
-            type=_type_name(shape),
-            is_required=shape.is_required,
-            default="" if is_secret or "default" not in node else scalar_text(node["default"]),
-            description=str(node.get("description") or node.get("title") or ""),
-            limits=tuple(_limits(shape)),
-            is_secret=is_secret,
-            is_immutable=shape.pointer in immutable,
-        )
-
-
-def _type_name(shape: Shape) -> str:
-    names = {"boolean": "yes or no", "choice": "one of", "choices": "some of", "json": "JSON"}
-    if shape.kind == "lines":
-        return f"list of {shape.item}s"
-    if shape.kind == "pairs":
-        return f"map of {shape.item}s"
-    return names.get(shape.kind, shape.item if shape.kind == "number" else shape.kind)
-
-
-def _limits(shape: Shape) -> Iterator[str]:
-    node = shape.schema
-    if shape.options:
-        yield ", ".join(label for _, label in shape.options)
-    texts = {
-        "minimum": "at least {}",
-        "exclusiveMinimum": "more than {}",
-        "maximum": "at most {}",
-        "exclusiveMaximum": "less than {}",
-        "multipleOf": "a multiple of {}",
-        "minLength": "at least {} characters",
-        "maxLength": "at most {} characters",
-        "minItems": "at least {} values",
-        "maxItems": "at most {} values",
-        "format": "a {}",
-        "pattern": "matches {}",
-    }
-    for key, text in texts.items():
-        if key in node:
-            yield text.format(node[key])
-
-
 READ = [requires("assets:read")]
 
 
@@ -315,6 +321,11 @@ def show_marketplace(  # noqa: PLR0913, PLR0917  # each is a query parameter of 
     kind: Text = None,
     namespace: Text = None,
     archetype: Text = None,
+    cloud: Text = None,
+    trust: Text = None,
+    license_id: Annotated[str | None, QueryParameter(name="license", required=False, max_length=200)] = None,
+    state_of_latest: Annotated[str | None, QueryParameter(name="state", required=False, max_length=200)] = None,
+    installed: Text = None,
     cursor: Text = None,
 ) -> Response[str]:
     """Show what the caller may see, searched and filtered; an empty field of the form is no filter."""
@@ -323,6 +334,11 @@ def show_marketplace(  # noqa: PLR0913, PLR0917  # each is a query parameter of 
         kind=kind or None,
         namespace=namespace or None,
         archetype=archetype or None,
+        cloud=cloud or None,
+        trust=trust or None,
+        license=license_id or None,
+        state=state_of_latest or None,
+        installed=installed or None,
         cursor=cursor or None,
     )
     found = AssetService(session).search(principal.tenant_id, query)
@@ -340,6 +356,7 @@ def show_asset(  # noqa: PLR0913, PLR0917  # most are query parameters or the un
     principal: Caller,
     version: Text = None,
     tab: Text = None,
+    first: Annotated[int, QueryParameter(required=False, ge=0, le=1_000_000)] = 0,
 ) -> Response[str]:
     """Show one asset: the version that is asked for, else the one that stands for it, else the newest there is."""
     if tab is not None and tab not in TABS:
@@ -352,6 +369,7 @@ def show_asset(  # noqa: PLR0913, PLR0917  # most are query parameters or the un
     tree = dependency_tree(service, principal.tenant_id, shown) if tab == "dependencies" else DependencyTree()
     subject = f"{namespace}/{name}@{shown.version}"
     is_latest = shown.version == asset.latest_version
+    is_users, is_versions = tab == "used-by", tab == "versions"
     page = AssetPage(
         asset,
         shown,
@@ -362,6 +380,10 @@ def show_asset(  # noqa: PLR0913, PLR0917  # most are query parameters or the un
         tree=tree,
         uses=uses(shown, settings.base_url, principal.tenant_name, is_latest=is_latest),
         evidence=evidence_about(session, settings, principal, subject) if tab == "security" else None,
+        used_by=service.used_by(principal.tenant_id, namespace, name, shown.version) if is_users else None,
+        history=service.history(principal.tenant_id, shown) if is_versions else (),
+        moves=moves_from(shown.state, VERBS) if shown.owned and principal.may("assets:write") else (),
+        first=first if first < len(versions) else 0,
     )
     return renderer_of(request).respond(request, page)
 

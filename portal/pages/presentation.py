@@ -55,6 +55,8 @@ STEP_STATES: dict[str, Look] = {
     "skipped": Look("skipped", "quiet", "circle-minus"),
 }
 VERSION_STATES: dict[str, Look] = {
+    "draft": Look("Draft", "quiet", "circle-dashed", "Uploaded and not offered yet."),
+    "in_review": Look("In review", "busy", "clock", "Waits for a second person."),
     "published": Look("Published", "good", "circle-check"),
     "deprecated": Look("Deprecated", "warn", "triangle-alert", "It still works, but plan to move to another version."),
     "yanked": Look("Yanked", "warn", "circle-minus", "Only taken when this exact version is asked for."),

@@ -30,9 +30,11 @@ ASSET_ROUTES = [
     ("GET", "/versions/{version}", None),
     ("GET", "/versions/latest", None),
     ("GET", "/versions/{version}/archive", None),
+    ("GET", "/used-by", None),
+    ("GET", "/sharing", None),
     *(
         ("POST", f"/versions/{{version}}/{verb}", REASON)
-        for verb in ("deprecate", "yank", "revoke", "quarantine", "restore")
+        for verb in ("deprecate", "retire", "yank", "revoke", "quarantine", "restore")
     ),
 ]
 ROUTES: list[tuple[str, str, Any]] = [
@@ -45,6 +47,9 @@ ROUTES: list[tuple[str, str, Any]] = [
     ("DELETE", "/tokens/{token}", None),
     ("POST", "/dead-letters/{delivery}/replay", None),
     *((method, f"/assets/{{asset}}{rest}", body) for method, rest, body in ASSET_ROUTES),
+    ("PUT", "/assets/{asset}/sharing", {"visibility": "public"}),
+    ("PUT", "/catalog/{asset}", {"hidden": True}),
+    ("DELETE", "/catalog/{asset}", None),
 ]
 
 
