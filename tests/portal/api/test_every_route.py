@@ -9,7 +9,9 @@ from litestar import Litestar
 from litestar.routes import HTTPRoute
 from litestar.testing import TestClient
 
+from catalog.assets.archive import PackageFile, build_archive
 from catalog.assets.models import Visibility
+from catalog.assets.skeletons import skeleton
 from catalog.tenancy import Principal
 
 Client = TestClient[Litestar]
@@ -31,16 +33,18 @@ def templates(portal: Litestar) -> Iterator[tuple[str, str, list[str]]]:
 
 
 @pytest.fixture
-def theirs(client_of: NewClient, rival: Principal, archive: bytes) -> dict[str, str]:
-    """Let another tenant have an asset with a version, and return the names of it."""
+def theirs(client_of: NewClient, rival: Principal) -> dict[str, str]:
+    """Let another tenant have an asset with a version, under names that stand nowhere else, and return them."""
     client = client_of(rival)
+    files = skeleton("deployment-blueprint", "zqvault", "zqsecret")
+    archive = build_archive({path: PackageFile(data) for path, data in files.items()}).data
     published = client.post(
         "/api/v1/assets",
         files={"archive": ("a.tar.gz", archive, "application/gzip")},
         data={"visibility": Visibility.PRIVATE.value},
     )
     assert published.status_code == 201, published.text
-    return {"namespace": "acme", "name": "preview", "version": published.json()["version"]}
+    return {"namespace": "zqvault", "name": "zqsecret", "version": published.json()["version"]}
 
 
 def answer(client: Client, method: str, path: str, names: dict[str, str], verb: str) -> tuple[int, str, list[str]]:
@@ -49,8 +53,8 @@ def answer(client: Client, method: str, path: str, names: dict[str, str], verb: 
     content: dict[str, Any] = {} if method in {"GET", "DELETE"} else {"json": {"reason": "x", "visibility": "public"}}
     found = client.request(method, target, follow_redirects=False, **content)
     text = found.text.replace(found.headers.get("x-request-id", "none"), "")
-    for value in sorted(names.values(), key=len, reverse=True):
-        text = text.replace(value, "<name>")
+    for name, value in names.items():
+        text = text.replace(value, f"<{name}>")
     return found.status_code, text, sorted(set(found.headers) - {"content-length"})
 
 
@@ -61,7 +65,7 @@ def test_what_is_anothers_answers_as_what_is_not_there(
     for method, path, names in templates(portal):
         client = api if path.startswith("/api/") else browser
         # Names of other areas' things are ids: one that is free stands for both, and must never answer 2xx.
-        free = {name: str(uuid4()) if name not in theirs else "unknown" for name in names}
+        free = {name: str(uuid4()) if name not in theirs else f"zqno{name}" for name in names}
         known = {**free, **{name: value for name, value in theirs.items() if name in names}}
         unknown = {**free, "version": theirs["version"]} if "version" in names else free
         one = answer(client, method, path, known, "yank")
