@@ -220,10 +220,13 @@ SEARCH = f"""
             UNION ALL
             SELECT kind, namespace, license, trust, latest_state, archetypes, clouds, installed, 1
             FROM special WHERE visible
-        ), grouped AS MATERIALIZED (
-            SELECT kind, namespace, license, trust, state, archetypes, clouds, installed, sum(weight) AS weight,
+        ), marked AS MATERIALIZED (
+            SELECT *,
                 asset_misses(filters, kind, namespace, license, trust, state, archetypes, clouds, installed) AS misses
-            FROM base GROUP BY 1, 2, 3, 4, 5, 6, 7, 8 HAVING sum(weight) <> 0
+            FROM base
+        ), grouped AS MATERIALIZED (
+            -- What fails two filters counts nowhere: no facet leaves out more than its own.
+            SELECT * FROM marked WHERE misses & (misses - 1) = 0
         ), counts AS (
             SELECT 'kind' AS facet, kind AS value, sum(weight) AS count FROM grouped WHERE misses & ~1 = 0 GROUP BY 2
             UNION ALL SELECT 'namespace', namespace, sum(weight) FROM grouped WHERE misses & ~2 = 0 GROUP BY 2
@@ -236,10 +239,16 @@ SEARCH = f"""
                 WHERE misses & ~64 = 0 GROUP BY 2
             UNION ALL SELECT 'installed', 'yes', sum(weight) FROM grouped WHERE misses & ~128 = 0 AND installed
         ), without AS (
-            SELECT f.facet, coalesce(sum(g.weight) FILTER (WHERE g.misses & ~f.bit = 0), 0) AS count
-            FROM (VALUES ('total', 0), ('kind', 1), ('namespace', 2), ('license', 4), ('trust', 8), ('state', 16),
-                ('archetype', 32), ('cloud', 64), ('installed', 128)) AS f (facet, bit) LEFT JOIN grouped AS g ON true
-            GROUP BY 1
+            SELECT coalesce(sum(weight) FILTER (WHERE misses = 0), 0) AS total,
+                coalesce(sum(weight) FILTER (WHERE misses & ~1 = 0), 0) AS kind,
+                coalesce(sum(weight) FILTER (WHERE misses & ~2 = 0), 0) AS namespace,
+                coalesce(sum(weight) FILTER (WHERE misses & ~4 = 0), 0) AS license,
+                coalesce(sum(weight) FILTER (WHERE misses & ~8 = 0), 0) AS trust,
+                coalesce(sum(weight) FILTER (WHERE misses & ~16 = 0), 0) AS state,
+                coalesce(sum(weight) FILTER (WHERE misses & ~32 = 0), 0) AS archetype,
+                coalesce(sum(weight) FILTER (WHERE misses & ~64 = 0), 0) AS cloud,
+                coalesce(sum(weight) FILTER (WHERE misses & ~128 = 0), 0) AS installed
+            FROM grouped
         ), listed AS (
             (SELECT id, rank, name, namespace FROM found
             WHERE asset_misses(filters, kind, namespace, license, trust, state, archetypes, clouds, installed) = 0
@@ -273,7 +282,7 @@ SEARCH = f"""
                 SELECT facet, value, count, row_number() OVER (PARTITION BY facet ORDER BY
                     value IS NOT DISTINCT FROM filters ->> facet DESC, count DESC, value) AS place
                 FROM counts WHERE count > 0) AS top WHERE place <= 40),
-            'without', (SELECT jsonb_object_agg(facet, count) FROM without)
+            'without', (SELECT to_jsonb(without) FROM without)
         ) INTO answer;
         RETURN answer;
     END

@@ -81,7 +81,7 @@ class Reading:
             for name in FILTERS
             if (value := getattr(query, name)) and (count := found.without[name])
         ]
-        if query.q.strip():
+        if query.q.strip() and any(getattr(query, name) for name in FILTERS):
             count = queries.search(self._session, query.model_copy(update={"q": ""}), [], limit=1).without["total"]
             hints += [SearchHint(remove="q", value=query.q, count=count)] if count else []
         return sorted(hints, key=lambda hint: (-hint.count, hint.remove))
