@@ -21,6 +21,11 @@ _link_option = click.option("--link", metavar="URL", help="Where to read more ab
 @click.option("--kind", help="Only assets of this kind.")
 @click.option("--namespace", help="Only assets of this namespace.")
 @click.option("--archetype", help="Only assets for this kind of application.")
+@click.option("--cloud", help="Only assets for this cloud.")
+@click.option("--license", help="Only assets under this license.")
+@click.option("--trust", help="Only assets of publishers that are curated, verified or unverified.")
+@click.option("--state", help="Only assets whose newest version is in this state.")
+@click.option("--installed", is_flag=True, flag_value="yes", default=None, help="Only what your tenant runs.")
 @click.option("--limit", type=click.IntRange(1, 100), default=20, show_default=True, help="How many at most.")
 @click.option("--cursor", help="Where to go on, as the search before said.")
 @json_option
@@ -37,6 +42,8 @@ def _show_results(output: Output, found: dict[str, Any]) -> None:
     items = found["items"]
     if not items:
         output.line("Nothing was found.")
+        if found.get("suggestions"):
+            output.line(f"Did you mean {' or '.join(found['suggestions'])}?")
         for hint in found.get("hints", []):
             output.line(f"Without {hint['remove']} {hint['value']} there are {hint['count']}.")
         return

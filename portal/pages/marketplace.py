@@ -16,7 +16,7 @@ from catalog.assets.kinds import kinds
 from catalog.assets.life import SELECTABLE, moves_from
 from catalog.assets.models import Affected, AssetRead, AssetVersionRead, SearchQuery, SearchResult, VersionSummary
 from catalog.assets.service import LATEST, AssetService
-from catalog.assets.usage.models import MoveRead
+from catalog.assets.usage.models import Measured, MoveRead
 from catalog.attestations.shapes import Assessment
 from catalog.errors import NotFoundError
 from portal.auth.guards import requires
@@ -40,7 +40,7 @@ FACETS = {
     "trust": "Publisher is",
     "namespace": "Publisher",
     "state": "State",
-    "license": "Licence",
+    "license": "License",
     "installed": "In use",
 }
 VALUES = {
@@ -167,6 +167,7 @@ class AssetPage(Page):
     evidence: Assessment | None = None
     used_by: Affected | None = None
     history: Sequence[MoveRead] = ()
+    measured: Measured | None = None
     moves: Sequence[str] = ()
     first: int = 0
 
@@ -382,6 +383,7 @@ def show_asset(  # noqa: PLR0913, PLR0917  # most are query parameters or the un
         evidence=evidence_about(session, settings, principal, subject) if tab == "security" else None,
         used_by=service.used_by(principal.tenant_id, namespace, name, shown.version) if is_users else None,
         history=service.history(principal.tenant_id, shown) if is_versions else (),
+        measured=service.measured(principal.tenant_id, namespace, name),
         moves=moves_from(shown.state, VERBS) if shown.owned and principal.may("assets:write") else (),
         first=first if first < len(versions) else 0,
     )

@@ -12,7 +12,7 @@ from catalog.assets.life import MEANINGS, Running
 from catalog.assets.models import Affected, AssetVersion, AssetVersionRead, Dependent, UseRead
 from catalog.assets.service.reading import Reading
 from catalog.assets.usage import queries
-from catalog.assets.usage.models import AssetDependency, AssetOutcome, AssetUse, MoveRead, Notice
+from catalog.assets.usage.models import AssetDependency, AssetOutcome, AssetUse, Measured, MoveRead, Notice
 from catalog.assets.versions import allows, parse_constraint
 from catalog.clock import now
 from catalog.events import outbox
@@ -76,6 +76,21 @@ class Usage(Reading):
                 UseRead(subject=use.subject, label=use.label, version=number, since=use.since) for use, number in uses
             ],
             other_tenants=others,
+        )
+
+    def measured(self, tenant_id: UUID, namespace: str, name: str) -> Measured:
+        """Return what the tenant's own use of an asset has shown; raise ``AssetNotFoundError``."""
+        asset = self._asset(tenant_id, namespace, name)
+        counts = queries.count_uses(self._session, tenant_id, asset.id)
+        active = sum(counts.values())
+        standing = self._version(tenant_id, namespace, name, asset.latest_version) if asset.latest_version else None
+        attempts, successes, seconds = queries.measured(self._session, tenant_id, asset.id)
+        return Measured(
+            active=active,
+            behind=active - (counts.get(standing.id, 0) if standing else 0),
+            attempts=attempts,
+            successes=successes,
+            median_seconds=seconds,
         )
 
     def history(self, tenant_id: UUID, version: AssetVersionRead) -> list[MoveRead]:

@@ -123,3 +123,23 @@ class Notice(_Read):
     replacement: str | None
     end_of_life: date | None
     link: str | None
+
+
+class Measured(_Read):
+    """What the caller's own tenant has measured of an asset; nothing here comes from another tenant.
+
+    ``active`` counts what runs it, ``behind`` those of them on another version than the one that stands for the asset.
+    ``attempts`` and ``successes`` are of the latest 500 times it was brought into use, ``median_seconds`` how long a
+    success took; None where there was none.
+    """
+
+    active: int
+    behind: int
+    attempts: int
+    successes: int
+    median_seconds: float | None
+
+    @property
+    def success_percent(self) -> int:
+        """Return how many of a hundred attempts succeeded, rounded down so that 100 means all."""
+        return self.successes * 100 // self.attempts if self.attempts else 0

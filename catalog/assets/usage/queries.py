@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import func, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import Session, col, select, update
 
@@ -137,3 +137,27 @@ def moves(session: Session, version_id: UUID, limit: int = 50) -> Sequence[Versi
     """Return the latest steps in the life of a version that the tenant may see, newest first."""
     statement = select(VersionMove).where(VersionMove.version_id == version_id)
     return session.exec(statement.order_by(col(VersionMove.at).desc(), col(VersionMove.id)).limit(limit)).all()
+
+
+_MEASURED = text("""
+    SELECT count(*) AS attempts, count(*) FILTER (WHERE succeeded) AS successes,
+        percentile_cont(0.5) WITHIN GROUP (ORDER BY seconds) FILTER (WHERE succeeded) AS median_seconds
+    FROM (SELECT succeeded, seconds FROM asset_outcomes WHERE tenant_id = :tenant AND asset_id = :asset
+        ORDER BY at DESC LIMIT 500) AS latest
+""")
+
+
+def measured(session: Session, tenant_id: UUID, asset_id: UUID) -> tuple[int, int, float | None]:
+    """Return attempts, successes and the median seconds of successes, of the tenant's own latest 500 attempts."""
+    row = session.connection().execute(_MEASURED, {"tenant": tenant_id, "asset": asset_id}).one()
+    return row.attempts, row.successes, row.median_seconds
+
+
+def count_uses(session: Session, tenant_id: UUID, asset_id: UUID) -> dict[UUID, int]:
+    """Return how many things of the tenant's run each version of an asset."""
+    statement = (
+        select(AssetUse.version_id, func.count())
+        .where(AssetUse.tenant_id == tenant_id, AssetUse.asset_id == asset_id, col(AssetUse.until).is_(None))
+        .group_by(col(AssetUse.version_id))
+    )
+    return dict(session.exec(statement).all())

@@ -255,3 +255,23 @@ def test_a_reached_end_of_life_archives_and_tells(
     assert found.state is VersionState.ARCHIVED
     assert [row.data["state"] for row in told(database, acme.tenant_id)] == ["deprecated", "archived"]
     assert MEANINGS[found.state].running is Running.NOTICED
+
+
+def test_what_is_measured_is_the_tenants_own(
+    database: Database, acme: Principal, rival: Principal, publish: Publish
+) -> None:
+    publish(acme, "shop", visibility=PUBLIC)
+    for principal in (acme, rival):
+        use(database, principal, "environments/a")
+    publish(acme, "shop", version="1.1.0")
+    with database.tenant_session(acme.tenant_id) as session:
+        service = AssetService(session)
+        for succeeded, seconds in ((True, 2.0), (True, 4.0), (False, 9.0)):
+            service.record_outcome(acme.tenant_id, "environments/a", succeeded=succeeded, seconds=seconds)
+    with database.tenant_session(acme.tenant_id) as session:
+        found = AssetService(session).measured(acme.tenant_id, "acme", "shop")
+    assert (found.active, found.behind, found.attempts, found.successes) == (1, 1, 3, 2)
+    assert (found.median_seconds, found.success_percent) == (3.0, 66)
+    with database.tenant_session(rival.tenant_id) as session:
+        found = AssetService(session).measured(rival.tenant_id, "acme", "shop")
+    assert (found.active, found.attempts, found.median_seconds) == (1, 0, None)
