@@ -15,7 +15,6 @@ from catalog.assets.findings import storable
 from catalog.clock import now
 from catalog.columns import Json, Timestamp, one_of
 
-
 DEPENDENCIES = "coalesce(manifest -> 'dependencies', '[]'::jsonb)"
 
 

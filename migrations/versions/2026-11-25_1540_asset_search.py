@@ -7,7 +7,7 @@ from sqlalchemy.dialects import postgresql
 from catalog.row_security import CURRENT_TENANT, OWN_ROWS, isolate
 
 revision = "assets_search"
-down_revision = "uploads_checks"
+down_revision = "uploads_drafts"
 branch_labels = None
 depends_on = None
 

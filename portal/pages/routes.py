@@ -2,11 +2,11 @@
 
 from portal.pages import (
     account,
+    asset_life,
     attestations,
     clients,
     comparison,
     drafts,
-    asset_life,
     environment_requests,
     environments,
     home,

@@ -30,7 +30,7 @@ class Drafting(Lifecycle):
         self, principal: Principal, namespace: str, name: str, version: str, comment: str = ""
     ) -> AssetVersionRead:
         """Ask for a second person to publish a draft."""
-        _, found = self._own(principal, namespace, name, version)
+        _, found = self._own_version(principal, namespace, name, version)
         self._step(principal, found, "submit", comment)
         found.submitter_member_id = principal.member_id
         told = {**event_data(found), "author": found.published_by, "comment": comment}
@@ -41,7 +41,7 @@ class Drafting(Lifecycle):
         self, principal: Principal, namespace: str, name: str, version: str, comment: str = ""
     ) -> AssetVersionRead:
         """Make a version that waits for review a draft again: its publisher thought better, or a reviewer says why."""
-        _, found = self._own(principal, namespace, name, version)
+        _, found = self._own_version(principal, namespace, name, version)
         self._step(principal, found, "withdraw", comment)
         told = {**event_data(found), "comment": comment}
         self._emit(principal, found, AssetVersionReturned.model_validate(told))
@@ -55,7 +55,7 @@ class Drafting(Lifecycle):
         Where the namespace asks for a review, and for every version in review, that takes a person who neither
         uploaded nor submitted it: raises ``SecondPersonNeededError``.
         """
-        asset, found = self._own(principal, namespace, name, version)
+        asset, found = self._own_version(principal, namespace, name, version)
         if found.state is VersionState.DRAFT and self.review_required(principal.tenant_id, namespace):
             raise SecondPersonNeededError(f"{namespace} asks for a review. Submit {label(found)} for it.")
         if found.state is VersionState.IN_REVIEW:
@@ -66,14 +66,14 @@ class Drafting(Lifecycle):
 
     def discard(self, principal: Principal, namespace: str, name: str, version: str) -> None:
         """Throw a draft away; its number is free again. Raises ``VersionStateError`` for what is no draft."""
-        _, found = self._own(principal, namespace, name, version)
+        _, found = self._own_version(principal, namespace, name, version)
         if found.state is not VersionState.DRAFT:
             raise VersionStateError(f"Only a draft can be thrown away; {label(found)} is {words(found.state)}.")
         self._emit(principal, found, AssetVersionDiscarded.model_validate(event_data(found)))
         self._session.delete(found)
         self._session.flush()
 
-    def _own(self, principal: Principal, namespace: str, name: str, version: str) -> tuple[Asset, AssetVersion]:
+    def _own_version(self, principal: Principal, namespace: str, name: str, version: str) -> tuple[Asset, AssetVersion]:
         found = self._version(principal.tenant_id, namespace, name, version)
         asset = queries.own_asset(self._session, principal.tenant_id, namespace, name, lock=True)
         if asset is None:

@@ -1,6 +1,6 @@
 """Searching and reading assets, and choosing the version that a request gets."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 from sqlmodel import Session

@@ -3,9 +3,9 @@
 from portal.api.v1 import (
     assets,
     attestations,
+    catalog,
     comparisons,
     drafts,
-    catalog,
     environments,
     events,
     operations,

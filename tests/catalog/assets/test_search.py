@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from sqlmodel import select
 
 from catalog.assets.curation.models import AssetGroup, DecideCatalog, DecideEntry, ShareAsset
+from catalog.assets.lookalikes import skeleton
 from catalog.assets.models import (
     Asset,
     AssetVersion,
@@ -37,7 +38,8 @@ def fill(database: Database, principal: Principal, seed: int, count: int = 40) -
     """Publish rows as one tenant, of every sort that a search tells apart, without packages behind them."""
     chance = random.Random(seed)  # noqa: S311  # makes test data
     with database.tenant_session(principal.tenant_id) as session:
-        session.add(Namespace(name=principal.tenant_name, tenant_id=principal.tenant_id))
+        name = principal.tenant_name
+        session.add(Namespace(name=name, skeleton=skeleton(name), tenant_id=principal.tenant_id))
         session.flush()
         for number in range(count):
             listed = chance.random() < 0.9
