@@ -7,11 +7,12 @@ from uuid import UUID
 from packaging.specifiers import SpecifierSet
 
 from catalog.assets import queries
+from catalog.assets.curation import queries as curation
 from catalog.assets.errors import InvalidConstraintError, InvalidVersionError
 from catalog.assets.references import AssetReference, parse_reference
 from catalog.assets.resolver import Ask, Need, Release, Resolution, ResolveAssets, Universe, Wanted, resolve
 from catalog.assets.service.reading import Reading
-from catalog.assets.versions import VersionNumber, parse_constraint, parse_version
+from catalog.assets.versions import VersionNumber, allows, parse_constraint, parse_version
 
 NOTHING = SpecifierSet("<0")
 
@@ -20,7 +21,7 @@ class Resolving(Reading):
     """What anyone may ask about versions that go together; what a tenant cannot see has no part in it."""
 
     def resolve_all(self, tenant_id: UUID, wanted: ResolveAssets) -> Resolution:
-        """Return the lock of a request, from one statement.
+        """Return the lock of a request, from a fixed number of statements.
 
         Raises ``InvalidReferenceError`` naming the field, or ``ResolutionRefusedError`` with the explanation.
         """
@@ -41,7 +42,27 @@ class Resolving(Reading):
     def _resolve(self, tenant_id: UUID, wanted: Wanted) -> Resolution:
         named = sorted({_split(asset) for asset in (*(ask.need.asset for ask in wanted.asks), *wanted.locked)})
         rows = queries.within_reach(self._session, tenant_id, named)
-        return resolve(Universe(_releases(rows)), wanted)
+        return resolve(Universe(_releases(self._within_the_catalog(tenant_id, rows))), wanted)
+
+    def _within_the_catalog(self, tenant_id: UUID, rows: Sequence[queries.ReachedRow]) -> list[queries.ReachedRow]:
+        """Return the rows that the tenant's own catalog lets it choose; its own assets are always among them.
+
+        What `Reading.choosable` rules out for one asset is left out here for all of them, in three statements.
+        """
+        own = set(queries.namespaces(self._session, tenant_id))
+        decided = {(asset.namespace, asset.name): entry for entry, asset in curation.entries(self._session, tenant_id)}
+        catalog = curation.catalog(self._session, tenant_id)
+        is_curated = catalog is not None and catalog.is_curated
+
+        def is_allowed(row: queries.ReachedRow) -> bool:
+            entry = decided.get((row.namespace, row.name))
+            if row.namespace in own:
+                return True
+            if entry is None:
+                return not is_curated
+            return entry.hidden_at is None and allows(parse_constraint(entry.allowed), _number(row), prereleases=True)
+
+        return [row for row in rows if is_allowed(row)]
 
 
 def _locked(version: str, index: int) -> VersionNumber:
@@ -66,13 +87,17 @@ def _release(row: queries.ReachedRow, known: dict[tuple[object, ...], Need]) -> 
     return Release(
         asset=f"{row.namespace}/{row.name}",
         kind=row.kind,
-        number=VersionNumber(row.major, row.minor, row.patch, row.stage, row.stage_number),
+        number=_number(row),
         state=row.state,
         digest=row.blob_digest,
         needs=tuple(_need(each, known) for each in row.dependencies),
         reason=row.state_reason,
         replacement=row.replacement,
     )
+
+
+def _number(row: queries.ReachedRow) -> VersionNumber:
+    return VersionNumber(row.major, row.minor, row.patch, row.stage, row.stage_number)
 
 
 def _need(written: Mapping[str, Any], known: dict[tuple[object, ...], Need]) -> Need:
