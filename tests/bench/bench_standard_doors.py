@@ -47,6 +47,7 @@ from catalog.uploads.wheels import SentWheel, WheelUploads
 PIP = "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html; q=0.1, text/html; q=0.01"
 PEERS = {"devpi-server": "devpi-server==6.20.0", "pypiserver": "pypiserver==2.4.1"}
 MANY = "bench-many"
+OWNER = "root"  # the account that devpi-server begins with
 UPLOAD = "wheel of 1 MiB, to listed, ms"
 
 
@@ -267,11 +268,11 @@ def devpi(folder: Path, tools: Path) -> Iterator[Index]:
         capture_output=True,
     )
     with running([str(tools / "devpi-server"), "--serverdir", data, "--port", str(port)], url):
-        login = httpx.post(f"{url}/+login", json={"user": "root", "password": "bench"}).json()["result"]["password"]
-        header = base64.b64encode(f"root:{login}".encode()).decode()
-        made = httpx.put(f"{url}/root/bench", json={"bases": []}, headers={"X-Devpi-Auth": header})
+        login = httpx.post(f"{url}/+login", json={"user": OWNER, "password": "bench"}).json()["result"]["password"]
+        header = base64.b64encode(f"{OWNER}:{login}".encode()).decode()
+        made = httpx.put(f"{url}/{OWNER}/bench", json={"bases": []}, headers={"X-Devpi-Auth": header})
         assert made.status_code == 200, made.text
-        yield Index("devpi-server", f"{url}/root/bench/+simple/", f"{url}/root/bench/", {"X-Devpi-Auth": header})
+        yield Index("devpi-server", f"{url}/{OWNER}/bench/+simple/", f"{url}/{OWNER}/bench/", {"X-Devpi-Auth": header})
 
 
 @contextmanager

@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 from litestar import Litestar
 from litestar.testing import TestClient
+from pypi_attestations import AttestationType
 from sqlalchemy import text
 
 from catalog.db import Database
@@ -193,7 +194,7 @@ def attestation_of(about: str) -> dict[str, Any]:
     statement = {
         "_type": "https://in-toto.io/Statement/v1",
         "subject": [{"name": "acme_network-1.0.0-py3-none-any.whl", "digest": {"sha256": about}}],
-        "predicateType": "https://docs.pypi.org/attestations/publish/v1",
+        "predicateType": AttestationType.PYPI_PUBLISH_V1.value,
         "predicate": None,
     }
     return {
