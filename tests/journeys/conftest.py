@@ -35,7 +35,7 @@ PARTS = {
     "redis": r"redis-server ",
 }
 # Generous: the machine may be busy with other things.
-READY_SECONDS = 120.0
+READY_SECONDS = 280.0
 STOP_SECONDS = 10.0
 
 APPLICATION = """
