@@ -163,7 +163,7 @@ def test_the_blueprint_of_the_format_page_is_accepted(tmp_path: Path) -> None:
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_bytes(content)
     manifest = tmp_path / "asset.yaml"
-    assert len(SPECIFICATIONS) == 4
+    assert len(SPECIFICATIONS) == 5
     manifest.write_text(manifest.read_text().partition("spec:")[0] + SPECIFICATIONS[0].text)
     outputs = json.loads((tmp_path / "outputs.schema.json").read_text())
     outputs["properties"] = {"url": outputs["properties"]["url"]}
