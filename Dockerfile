@@ -9,7 +9,10 @@ RUN pip install --no-cache-dir --require-hashes -r requirements/uv.txt \
 ENV PATH=/opt/slipway/venv/bin:$PATH
 COPY . .
 RUN python -m portal.build_static \
- && SLIPWAY_TOOLS_DIR=/opt/slipway/tools python -m workers.engine.pulumi_cli \
+ && export SLIPWAY_TOOLS_DIR=/opt/slipway/tools \
+ && python -m workers.engine.pulumi_cli \
+ && python -m workers.toolchain opa \
+ && python -m workers.policy_compiler.curated \
  && python -m hatchling build -t wheel
 
 FROM python:3.13-slim-trixie

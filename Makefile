@@ -44,6 +44,7 @@ help: ## Say what there is to make
 .PHONY: setup
 setup: $(DONE)/project portal/static/manifest.json ## Set up everything that running needs; a second time takes a second
 	@$(BIN)/python -P -m workers.doctor.provide
+	@$(MAKE) --no-print-directory --quiet $(DONE)/policies
 
 .PHONY: run
 run: setup ## Start all of Slipway; Ctrl-C stops it (PORT=, SLIPWAY_DATA=, ARGS=--no-demo)
@@ -116,6 +117,11 @@ $(DONE)/packages: $(DONE)/uv $(LOCKS)
 $(DONE)/project: $(DONE)/packages pyproject.toml
 	$(SAY) 'Installing Slipway itself, editable'
 	@$(UV) pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# What decides about a compiled bundle; workers compile again whatever is not found as it is now.
+$(DONE)/policies: $(DONE)/project $(shell find blueprints/policies workers/policy_compiler catalog/policies/engine -type f -not -name '*.pyc')
+	@$(BIN)/python -P -m workers.policy_compiler.curated
 	@touch $@
 
 portal/static/manifest.json: $(DONE)/project package.json package-lock.json portal/build_static.py $(shell find portal/assets -type f 2>/dev/null)

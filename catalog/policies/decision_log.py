@@ -1,4 +1,4 @@
-"""Decision logs in OPA's format, sent and received.
+"""Decision logs in OPA's format, sent, received and handed out.
 
 The fields are those that OPA's decision log plug-in sends: ``decision_id``, ``path``, ``input``, ``result``,
 ``bundles`` with their revisions, ``labels``, ``timestamp``, ``requested_by``, ``nd_builtin_cache``, ``metrics``.
@@ -8,17 +8,20 @@ import gzip
 import json
 import re
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final, TypeVar
 
 from catalog.assets.findings import storable
 from catalog.errors import FieldError, InvalidInputError
-from catalog.policies.models import Evaluation
+from catalog.policies.models import Evaluation, ReceivedDecision
 
 LARGEST = 16 * 1024 * 1024
 """How much a log may hold once it is unpacked, in bytes."""
 MOST_EVENTS = 5000
+KEPT_APART: Final = ("path", "labels", "bundles", "result")
+"""What has a column of its own where a received decision is kept."""
+E = TypeVar("E")
 _FRACTION = re.compile(r"(\.\d{6})\d+")
 
 
@@ -40,6 +43,23 @@ def as_decision(evaluation: Evaluation) -> dict[str, Any]:
         "nd_builtin_cache": {"time.now_ns": {"[]": evaluation.now_ns}},
         "metrics": {"timer_rego_query_eval_ns": evaluation.microseconds * 1000},
     }
+
+
+def as_received(decision: ReceivedDecision) -> dict[str, Any]:
+    """Return a decision of an agent as the event that it sent, but for what was masked when it came."""
+    own = {name: getattr(decision, name) for name in KEPT_APART}
+    return {**decision.event, **{name: value for name, value in own.items() if value not in (None, "", {})}}
+
+
+def pages(events: Iterable[tuple[E, dict[str, Any]]]) -> Iterator[tuple[E, bytes]]:
+    """Yield each event as a line of JSON, with where it came from; no more lines than `LARGEST` bytes, but one."""
+    size = 0
+    for origin, event in events:
+        line = json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+        size += len(line)
+        if size > LARGEST and size > len(line):
+            return
+        yield origin, line
 
 
 def unpack(body: bytes, encoding: str) -> list[dict[str, Any]]:

@@ -2,16 +2,17 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, tuple_
+from sqlalchemy import ColumnElement, func, tuple_
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import defer
 from sqlmodel import Session, col, select
 
 from catalog.gating import GatePoint
 from catalog.policies.models import Binding, Evaluation, Impact, Override, ReceivedDecision, Trial, Waiver
-from catalog.policies.shapes import EvaluationFilter
+from catalog.policies.shapes import EvaluationFilter, LogPage
 
 
 def bindings(session: Session, tenant_id: UUID, *, living: bool = True) -> Sequence[Binding]:
@@ -132,6 +133,36 @@ def decisions(
         statement = statement.where(tuple_(col(ReceivedDecision.decided_at), col(ReceivedDecision.id)) < before)
     ordered = statement.order_by(col(ReceivedDecision.decided_at).desc(), col(ReceivedDecision.id).desc())
     return session.exec(ordered.limit(limit)).all()
+
+
+def logged(session: Session, tenant_id: UUID, wanted: LogPage) -> Sequence[Evaluation]:
+    """Return evaluations with their inputs for a page of the decision log, oldest first."""
+    statement = select(Evaluation).where(
+        Evaluation.tenant_id == tenant_id, *_inside(col(Evaluation.created_at), col(Evaluation.id), wanted)
+    )
+    ordered = statement.order_by(col(Evaluation.created_at), col(Evaluation.id))
+    return session.exec(ordered.limit(wanted.limit)).all()
+
+
+def logged_by_agents(session: Session, tenant_id: UUID, wanted: LogPage) -> Sequence[ReceivedDecision]:
+    """Return what agents sent for a page of their decision log, oldest first."""
+    statement = select(ReceivedDecision).where(
+        ReceivedDecision.tenant_id == tenant_id,
+        *_inside(col(ReceivedDecision.decided_at), col(ReceivedDecision.id), wanted),
+    )
+    ordered = statement.order_by(col(ReceivedDecision.decided_at), col(ReceivedDecision.id))
+    return session.exec(ordered.limit(wanted.limit)).all()
+
+
+def _inside(moment: Any, identifier: Any, wanted: LogPage) -> list[ColumnElement[bool]]:
+    bounds: list[ColumnElement[bool]] = []
+    if wanted.since is not None:
+        bounds.append(moment >= wanted.since)
+    if wanted.until is not None:
+        bounds.append(moment < wanted.until)
+    if wanted.after is not None:
+        bounds.append(tuple_(moment, identifier) > wanted.after)
+    return bounds
 
 
 def known_decisions(session: Session, tenant_id: UUID, ids: Sequence[str]) -> set[str]:

@@ -198,6 +198,15 @@ class EvaluationFilter(_Asked):
     rule: str | None = None
 
 
+class LogPage(_Asked):
+    """Which part of a decision log is wanted, oldest first: from ``since`` on, before ``until``, after a place."""
+
+    since: AwareDatetime | None = None
+    until: AwareDatetime | None = None
+    after: tuple[datetime, UUID] | None = None
+    limit: int = 500
+
+
 class EvaluationSummary(_Read):
     """One line of the list of evaluations."""
 

@@ -31,12 +31,15 @@ Cursor = Annotated[
 
 def page(request: WebRequest, content: L, next_cursor: str | None) -> Answer[L]:
     """Return the answer for one page; where there is more, a Link header leads to it."""
-    headers = {}
-    if next_cursor is not None:
-        query = [(k, v) for k, v in parse_qsl(request.url.query, keep_blank_values=True) if k != "cursor"]
-        target = f"{request.url.path}?{urlencode([*query, ('cursor', next_cursor)])}"
-        headers["Link"] = f'<{target}>; rel="next"'
+    headers = {} if next_cursor is None else {"Link": next_link(request, next_cursor)}
     return Answer(content, headers=headers)
+
+
+def next_link(request: WebRequest, next_cursor: str) -> str:
+    """Return the Link header that leads to the page after the one that was asked for."""
+    query = [(k, v) for k, v in parse_qsl(request.url.query, keep_blank_values=True) if k != "cursor"]
+    target = f"{request.url.path}?{urlencode([*query, ('cursor', next_cursor)])}"
+    return f'<{target}>; rel="next"'
 
 
 def cut(rows: Sequence[T], limit: int, key: Callable[[T], Sequence[object]]) -> tuple[Sequence[T], str | None]:

@@ -10,9 +10,9 @@ from typing import Any
 
 import click
 
-import catalog
 from catalog.assets.archive import archive_name
 from catalog.assets.check import check_directory
+from catalog.assets.curated import curated_folder
 from catalog.assets.errors import VersionExistsError
 from catalog.assets.package import Package
 from catalog.assets.service import AssetService
@@ -77,13 +77,6 @@ def demo(data: Path | None) -> None:
         if missing:
             with _token(database, curator) as token:
                 _publish(Connection(_address(settings), token), missing, output)
-
-
-def curated_folder() -> Path:
-    """Return where the curated assets lie: inside the installed distribution, or in the clone."""
-    home = Path(catalog.__file__).resolve().parent
-    installed = home / "_blueprints"
-    return installed if installed.is_dir() else home.parent / "blueprints"
 
 
 def _curated(folder: Path) -> Iterator[_Curated]:

@@ -4,7 +4,7 @@ import hashlib
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-import catalog
+from catalog.assets.curated import curated_folder
 
 
 class DemoRecord:
@@ -24,8 +24,7 @@ class DemoRecord:
 
 
 def _fingerprint() -> str:
-    home = Path(catalog.__file__).resolve().parent
-    goods = home / "_blueprints" if (home / "_blueprints").is_dir() else home.parent / "blueprints"
+    goods = curated_folder()
     digest = hashlib.sha256(_version().encode())
     for path in sorted(goods.rglob("*")):
         status = path.stat()

@@ -6,8 +6,11 @@ from typing import Any
 
 from catalog.assets.artifacts import Artifact
 from catalog.assets.findings import Finding, errors_of
+from catalog.assets.package import Package
 
 __all__ = ["Compiled", "PolicySources"]
+
+_FOLDERS = ("content", "tests")
 
 
 @dataclass(frozen=True)
@@ -19,6 +22,13 @@ class PolicySources:
 
     files: Mapping[str, bytes] = field(repr=False)
     spec: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, package: Package) -> "PolicySources":
+        """Return what of a package is compiled."""
+        archive = package.archive
+        files = {path: archive.read(path) for folder in _FOLDERS for path in archive.under(folder)}
+        return cls(files, package.document.value["spec"])
 
     @property
     def entrypoints(self) -> Sequence[str]:

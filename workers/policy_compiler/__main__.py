@@ -17,7 +17,6 @@ from workers.policy_compiler.here import run_here
 from workers.toolchain import OPA, ToolMissingError, ensure
 
 _DONE, _REFUSED, _NOT_FOUND, _NOT_REACHABLE = 0, 1, 4, 5
-_FOLDERS = ("content", "tests")
 
 
 def main() -> int:
@@ -41,8 +40,7 @@ def main() -> int:
     if package is None or package.manifest.kind != KIND.name or checked.errors:
         other = [] if package is None or package.manifest.kind == KIND.name else [_not_ours(package.manifest.kind)]
         return _report(Compiled(in_order([*checked.findings, *other])), asked)
-    files = {path: package.archive.read(path) for folder in _FOLDERS for path in package.archive.under(folder)}
-    compiled = compile_sources(PolicySources(files, package.document.value["spec"]), opa, run_here)
+    compiled = compile_sources(PolicySources.of(package), opa, run_here)
     findings = in_order([*checked.findings, *compiled.findings])
     return _report(Compiled(findings, compiled.artifacts, compiled.report), asked)
 

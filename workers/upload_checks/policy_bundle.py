@@ -3,12 +3,10 @@
 from catalog.assets.artifacts import Derived
 from catalog.assets.package import Package
 from workers import toolchain
-from workers.policy_compiler import PolicySources
-from workers.policy_compiler.compiling import CompilerMissingError, compile_sources
+from workers.policy_compiler import Compiled, PolicySources, prepared
+from workers.policy_compiler.compiling import CompilerMissingError, compile_sources, version
 from workers.toolchain import ToolMissingError
 from workers.upload_checks import Bench, CheckNotPossibleError, Result
-
-_FOLDERS = ("content", "tests")
 
 
 class PolicyBundleCheck:
@@ -18,22 +16,32 @@ class PolicyBundleCheck:
 
     def check(self, package: Package, bench: Bench) -> Result:
         """Compile the bundle; what it is compiled to is kept beside it."""
-        try:
-            opa = toolchain.ensure(bench.settings.tools_dir, toolchain.OPA, bench.log)
-        except ToolMissingError as error:
-            raise CheckNotPossibleError(str(error)) from None
-        archive = package.archive
-        files = {path: archive.read(path) for folder in _FOLDERS for path in archive.under(folder)}
+        sources = PolicySources.of(package)
         bench.step("compile")
-        sources = PolicySources(files, package.document.value["spec"])
-        try:
-            compiled = compile_sources(sources, opa, bench.run)
-        except CompilerMissingError as error:
-            raise CheckNotPossibleError(str(error)) from None
+        compiled = _prepared(sources, bench) or _compiled(sources, bench)
         covered = compiled.report.get("covered")
         if covered is not None:
             bench.log(f"The tests reach {covered} % of the lines with rules.")
         return Result(compiled.findings, Derived(compiled.artifacts))
+
+
+def _prepared(sources: PolicySources, bench: Bench) -> Compiled | None:
+    """Return what was made of a curated bundle when Slipway was set up, with the same OPA from the same bytes."""
+    tools = bench.settings.tools_dir
+    opa = toolchain.find(tools, toolchain.OPA)
+    release = toolchain.OPA.version.removeprefix("v") if opa is None else version(opa)
+    found = prepared.find(tools, sources, release)
+    if found is not None:
+        bench.log(f"Compiled and tested with OPA {release} when Slipway was set up, from just these files.")
+    return found
+
+
+def _compiled(sources: PolicySources, bench: Bench) -> Compiled:
+    try:
+        opa = toolchain.ensure(bench.settings.tools_dir, toolchain.OPA, bench.log)
+        return compile_sources(sources, opa, bench.run)
+    except (ToolMissingError, CompilerMissingError) as error:
+        raise CheckNotPossibleError(str(error)) from None
 
 
 CHECK = PolicyBundleCheck()

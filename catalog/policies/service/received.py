@@ -7,14 +7,15 @@ from uuid import UUID
 
 from catalog.clock import now
 from catalog.policies import queries
-from catalog.policies.decision_log import clean, moment_of
+from catalog.policies.decision_log import KEPT_APART, as_decision, as_received, clean, moment_of, pages
 from catalog.policies.masking import mask
 from catalog.policies.models import ReceivedDecision
 from catalog.policies.service.history import History
-from catalog.policies.shapes import DecisionRead
+from catalog.policies.shapes import DecisionRead, LogPage
 from catalog.tenancy import Principal
 
-_KEPT = ("path", "labels", "bundles", "result")
+Place = tuple[datetime, UUID]
+"""Where a decision stands in a log: its time, and its id among those of the same time."""
 
 
 class Received(History):
@@ -40,12 +41,32 @@ class Received(History):
                     labels=_mapping(masked.get("labels")),
                     bundles=_mapping(masked.get("bundles")),
                     result=masked.get("result"),
-                    event={name: value for name, value in masked.items() if name not in _KEPT},
+                    event={name: value for name, value in masked.items() if name not in KEPT_APART},
                     decided_at=moment_of(event, at),
                 )
             )
         self._session.flush()
         return len(fresh)
+
+    def decision_log(
+        self, tenant_id: UUID, wanted: LogPage, *, of_agents: bool
+    ) -> tuple[bytes, tuple[Any, ...] | None]:
+        """Return a page of what was decided, one event of OPA's format a line, and where the next page begins.
+
+        ``of_agents`` gives what OPA agents sent instead of what Slipway decided itself. A page holds ``wanted.limit``
+        lines or about 16 MiB, whichever comes first.
+        """
+        more = wanted.model_copy(update={"limit": wanted.limit + 1})
+        places: list[tuple[Place, dict[str, Any]]]
+        if of_agents:
+            received = queries.logged_by_agents(self._session, tenant_id, more)
+            places = [((each.decided_at, each.id), as_received(each)) for each in received]
+        else:
+            decided = queries.logged(self._session, tenant_id, more)
+            places = [((each.created_at, each.id), as_decision(each)) for each in decided]
+        lines = list(pages(places[: wanted.limit]))
+        following = lines[-1][0] if lines and len(lines) < len(places) else None
+        return b"".join(line for _, line in lines), following
 
     def decisions(
         self, tenant_id: UUID, before: tuple[datetime, UUID] | None = None, limit: int = 50

@@ -1,18 +1,21 @@
 """What bundles would have stopped, and the decision logs of OPA agents."""
 
+import gzip
+from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
 from litestar import get, post
-from litestar.params import FromPath, HeaderParameter, JSONBody
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.params import FromPath, HeaderParameter, JSONBody, QueryParameter
 from pydantic import BaseModel
 
-from catalog.errors import NotFoundError
+from catalog.errors import FieldError, InvalidInputError, NotFoundError
 from catalog.gates import ImpactDesk, PolicyDesk
 from catalog.policies.decision_log import unpack
-from catalog.policies.shapes import AskImpact, DecisionRead, ImpactRead
+from catalog.policies.shapes import AskImpact, DecisionRead, ImpactRead, LogPage
 from portal.api.documentation import ACCEPTED, CONDITIONAL, REPLAYED, problems
-from portal.api.listing import Cursor, Limit, cut, moment_and_id, page
+from portal.api.listing import Cursor, Limit, cut, moment_and_id, next_link, page, write_cursor
 from portal.auth.guards import requires
 from portal.boundary import AppDatabase, AppSettings, AppThreads, Caller, OpenSession, WebRequest
 from portal.idempotency import API_BASE, Answer
@@ -21,6 +24,7 @@ TAGS = ["policies"]
 READ = [requires("policies:read")]
 WRITE = [requires("policies:write")]
 LOG_BODY = 8 * 1024 * 1024
+NDJSON = "application/x-ndjson"
 
 
 class ImpactList(BaseModel):
@@ -149,4 +153,57 @@ async def receive_log(
     return LogAccepted(received=await threads.run(keep))
 
 
-ROUTES = (assess_impact, list_impacts, get_impact, list_decisions)
+@get(
+    "/policies/decision-log",
+    operation_id="download_decision_log",
+    summary="Download a decision log",
+    tags=TAGS,
+    guards=READ,
+    media_type=NDJSON,
+    responses={
+        200: ResponseSpec(
+            bytes, description="One event of OPA's format a line", media_type=NDJSON, generate_examples=False
+        ),
+        **CONDITIONAL,
+        **problems(401, 403, 422),
+    },
+    sync_to_thread=True,
+)
+def download_log(  # noqa: PLR0913, PLR0917  # most are query parameters
+    request: WebRequest,
+    session: OpenSession,
+    settings: AppSettings,
+    principal: Caller,
+    since: Annotated[datetime | None, QueryParameter(description="Decided at this moment or later.")] = None,
+    until: Annotated[datetime | None, QueryParameter(description="Decided before this moment.")] = None,
+    agents: Annotated[bool, QueryParameter(description="What OPA agents sent, not what Slipway decided.")] = False,  # noqa: FBT002
+    limit: Annotated[int, QueryParameter(ge=1, le=1000, description="How many lines at the most.")] = 500,
+    cursor: Cursor = None,
+) -> Answer[bytes]:
+    """Return decisions oldest first, one event of OPA's decision log format a line, packed where the caller takes gzip.
+
+    Where there is more, the Link header leads on. A decision is there once the request that it let through or refused
+    has ended, so whoever follows the log asks with ``until`` a minute ago.
+    """
+    wanted = LogPage(
+        since=_aware("since", since), until=_aware("until", until), after=moment_and_id(cursor), limit=limit
+    )
+    policies = PolicyDesk(session, settings).policies
+    lines, following = policies.decision_log(principal.tenant_id, wanted, of_agents=agents)
+    headers = {"Vary": "Accept-Encoding", "Content-Disposition": 'attachment; filename="decisions.ndjson"'}
+    if following is not None:
+        headers["Link"] = next_link(request, write_cursor(following))
+    if "gzip" in request.headers.get("accept-encoding", ""):
+        headers["Content-Encoding"] = "gzip"
+        lines = gzip.compress(lines, mtime=0)
+    return Answer(lines, media_type=NDJSON, headers=headers)
+
+
+def _aware(name: str, moment: datetime | None) -> datetime | None:
+    if moment is not None and moment.tzinfo is None:
+        fix = "Give a moment with its zone, such as 2026-11-25T10:00:00Z."
+        raise InvalidInputError("The moment is not valid.", [FieldError(f"/{name}", fix)])
+    return moment
+
+
+ROUTES = (assess_impact, list_impacts, get_impact, list_decisions, download_log)

@@ -208,6 +208,12 @@ def test_a_decision_is_made_again_bit_for_bit(office: Office) -> None:
     office.bind()
     office.bind("acme/clock")
     first = office.assess({"release": {"owner": "ä", "n": 1.5}})
+    (said,) = (each.message for each in first.verdict.violations if each.rule == "clock")
+    assert said.startswith(f"{first.record.now_ns} ")
+    # A later question reads another clock and draws anew; making this one again reads what was recorded.
+    later = office.assess({"release": {"owner": "ä", "n": 1.5}})
+    assert said not in [each.message for each in later.verdict.violations]
+    assert later.record.results_digest != first.record.results_digest
     replayed = office(lambda service: service.replay(office.principal.tenant_id, first.record.id, office.engine))
     assert replayed.equal
     assert replayed.differences == []

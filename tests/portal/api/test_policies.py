@@ -14,6 +14,7 @@ from litestar.testing import TestClient
 
 from catalog.clock import now
 from catalog.gates.inputs import input_schema
+from catalog.policies import decision_log
 from catalog.tenancy import Principal
 
 Client = TestClient[Litestar]
@@ -240,6 +241,54 @@ def test_decision_logs_of_agents_are_kept_once(api: Client, client_of: NewClient
     assert other.get("/api/v1/policies/decisions").json()["items"] == []
 
 
+def test_the_decision_log_is_handed_out(api: Client, client_of: NewClient, rival: Principal, guard: str) -> None:
+    assert guard
+    asked = [
+        api.post("/policies/evaluate", json={"bundle": "acme/guard", "input": {"release": {"owner": owner}}}).json()
+        for owner in ("", "ann", "bob")
+    ]
+    path: str | None = "/api/v1/policies/decision-log?limit=2"
+    lines: list[dict[str, Any]] = []
+    while path:
+        page = api.get(path, headers={"Accept-Encoding": "gzip"})
+        assert (page.status_code, page.headers["content-encoding"]) == (200, "gzip")
+        assert page.headers["content-type"].startswith("application/x-ndjson")
+        lines += [json.loads(line) for line in page.text.splitlines()]
+        path = page.links["next"]["url"] if "next" in page.links else None
+    assert lines[0]["path"] == "slipway/gates/publish"  # of the bundle itself
+    assert [each["decision_id"] for each in lines[1:]] == [each["evaluation"] for each in asked]
+    del lines[0]
+    assert lines[0]["result"]["allowed"] is False
+    assert lines[0]["input"] == {"release": {"owner": ""}}
+    assert lines[0]["bundles"] == {"acme/guard": {"revision": "1.0.0"}}
+    later = {"since": lines[1]["timestamp"], "until": lines[2]["timestamp"]}
+    between = api.get("/api/v1/policies/decision-log", params=later, headers={"Accept-Encoding": "identity"})
+    assert between.status_code == 200, between.text
+    assert "content-encoding" not in between.headers
+    assert [json.loads(line)["decision_id"] for line in between.text.splitlines()] == [asked[1]["evaluation"]]
+    assert client_of(rival).get("/api/v1/policies/decision-log").text == ""
+    for unusable in ("yesterday", "2026-11-25T10:00:00"):
+        assert api.get(f"/api/v1/policies/decision-log?since={unusable}").status_code == 422
+
+
+def test_what_agents_sent_is_handed_out_as_it_came(api: Client) -> None:
+    api.post("/t/acme/logs", json=LOG)
+    (line,) = api.get("/api/v1/policies/decision-log?agents=true").text.splitlines()
+    sent = {**LOG[0], "input": {**LOG[0]["input"], "password": "[secret]"}}
+    assert json.loads(line) == {**sent, "result": []}
+    assert api.get("/api/v1/policies/decision-log").text == ""
+
+
+def test_a_page_of_the_log_is_bounded(monkeypatch: pytest.MonkeyPatch, api: Client, guard: str) -> None:
+    assert guard
+    monkeypatch.setattr(decision_log, "LARGEST", 1500)
+    for owner in ("x" * 1000, "y" * 2000, "z" * 1000):
+        api.post("/policies/evaluate", json={"bundle": "acme/guard", "input": {"release": {"owner": owner}}})
+    first = api.get("/api/v1/policies/decision-log")
+    assert len(first.text.splitlines()) == 1
+    assert "next" in first.links
+
+
 BOMB = gzip.compress(b"[" + b" " * 40_000_000 + b"]")
 
 
@@ -256,6 +305,7 @@ SCOPED = [
     ("POST", "/policies/waivers", "policies:write"),
     ("POST", "/policies/overrides", "approvals:write"),
     ("POST", "/policies/impact", "policies:write"),
+    ("GET", "/policies/decision-log", "policies:read"),
 ]
 
 
