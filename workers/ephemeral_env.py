@@ -17,7 +17,7 @@ from catalog.environments.service import DeployPlan, DestroyPlan, EnvironmentRep
 from catalog.errors import SlipwayError
 from catalog.operations.models import Problem, StepState
 from catalog.operations.service import OperationService
-from catalog.providers.scm import provider_for
+from catalog.providers.scm import open_repository
 from catalog.providers.targets import target
 from catalog.secrets import SecretBox
 from catalog.settings import Settings
@@ -164,9 +164,9 @@ def _fail(context: JobContext, hand: HeldLease, plan: DeployPlan, problem: Probl
 
 
 def _program(context: JobContext, plan: DeployPlan) -> StackProgram:
-    provider = provider_for(plan.repository)
     mirrors = context.settings.data_dir / "repositories"
-    mirror = provider.mirror(plan.repository, plan.head_sha, plan.pull_request, mirrors, context.settings)
+    repository = open_repository(plan.repository, context.settings)
+    mirror = repository.mirror(plan.head_sha, plan.pull_request.number, mirrors)
     return environment_program(plan, mirror, _directory(context.settings, plan.environment_id))
 
 

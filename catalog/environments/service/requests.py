@@ -28,7 +28,13 @@ from catalog.environments.service.wishes import Wish, duration
 from catalog.errors import ConflictError, NotFoundError, QuotaExceededError
 from catalog.gating import GatePoint, PolicyRefusedError, pass_gate, verdict_summary
 from catalog.operations.service import OperationService
-from catalog.providers.scm import PullRequestNotFoundError, RepositoryNotFoundError, provider_for
+from catalog.providers.scm import (
+    PullRequestNotFoundError,
+    PullRequestState,
+    RepositoryNotFoundError,
+    normalised,
+    open_repository,
+)
 from catalog.providers.targets import LogTail, target
 from catalog.settings import Settings
 from catalog.stacks.models import StackResource
@@ -122,7 +128,7 @@ class EphemeralEnvironmentService:
         """Look at the pull requests a hook hints at; returns the environments that were looked at."""
         principal.require("environments:write")
         try:
-            repository = provider_for(hook.repository).normalise(hook.repository, self._settings)
+            repository = normalised(hook.repository, self._settings)
         except NotFoundError:
             repository = hook.repository
         found = queries.of_repository(self._session, principal.tenant_id, repository)
@@ -144,15 +150,16 @@ class EphemeralEnvironmentService:
         if environment.phase is Phase.DESTROYED:
             return
         try:
-            provider = provider_for(environment.repository)
-            found = provider.pull_request(
-                environment.repository, environment.pull_request, environment.branch, self._settings
-            )
+            repository = open_repository(environment.repository, self._settings)
+            found = repository.pull_request(environment.pull_request, environment.branch)
         except (PullRequestNotFoundError, RepositoryNotFoundError):
             environment.absences += 1
             self._session.add(environment)
             if environment.absences >= 2:
                 self.dismiss(environment, actor, "pull request closed")
+            return
+        if found.state is PullRequestState.CLOSED:
+            self.dismiss(environment, actor, "pull request closed")
             return
         if environment.absences:
             environment.absences = 0

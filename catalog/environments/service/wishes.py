@@ -22,7 +22,7 @@ from catalog.providers.scm import (
     PullRequest,
     PullRequestNotFoundError,
     RepositoryNotFoundError,
-    provider_for,
+    open_repository,
 )
 from catalog.secrets import SecretBox
 from catalog.settings import Settings
@@ -109,15 +109,14 @@ def _purpose(environment: Environment) -> str:
 def _source(settings: Settings, asked: RequestEnvironment) -> tuple[str, PullRequest, str]:
     field = "/repository"
     try:
-        provider = provider_for(asked.repository)
-        repository = provider.normalise(asked.repository, settings)
+        repository = open_repository(asked.repository, settings)
         field = "/branch" if asked.branch else "/pull_request"
-        found = provider.pull_request(repository, asked.pull_request, asked.branch, settings)
+        found = repository.pull_request(asked.pull_request, asked.branch)
         field = "/head_sha"
-        sha = provider.commit(repository, asked.head_sha, settings) if asked.head_sha else found.head_sha
+        sha = repository.commit(asked.head_sha) if asked.head_sha else found.head_sha
     except (RepositoryNotFoundError, PullRequestNotFoundError, CommitNotFoundError, InvalidInputError) as error:
         raise InvalidInputError(error.detail, [FieldError(field, error.detail)]) from None
-    return repository, found, sha
+    return repository.address, found, sha
 
 
 def _digests(lock: Sequence[Mapping[str, Any]]) -> dict[str, str]:

@@ -4,12 +4,15 @@ import atexit
 import os
 import subprocess
 import tempfile
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
-from catalog.providers.scm import RepositoryUnavailableError
+from catalog.providers.scm.errors import RepositoryUnavailableError
 
 GIT_SECONDS = 60
+# Said on the command line, because there a repository's own configuration cannot take it back.
+_ALWAYS = ("-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false", "-c", "core.logAllRefUpdates=false")
 
 
 @cache
@@ -28,8 +31,13 @@ def run_git(directory: Path | None, *arguments: str) -> str:
     return run_git_for_bytes(directory, *arguments).decode("utf-8", "replace")
 
 
-def run_git_for_bytes(directory: Path | None, *arguments: str, sent: bytes = b"") -> bytes:
-    """Run git with ``sent`` on its standard input and return the bytes that it printed."""
+def run_git_for_bytes(
+    directory: Path | None, *arguments: str, sent: bytes = b"", variables: Mapping[str, str] | None = None
+) -> bytes:
+    """Run git with ``sent`` on its standard input and return the bytes that it printed.
+
+    ``variables`` are added to the few that git is given; nothing of this process's own environment is.
+    """
     environment = {
         "PATH": os.defpath + ":/usr/local/bin",
         "GIT_CONFIG_NOSYSTEM": "1",
@@ -39,11 +47,12 @@ def run_git_for_bytes(directory: Path | None, *arguments: str, sent: bytes = b""
         "GIT_NO_LAZY_FETCH": "1",
         "GIT_ALLOW_PROTOCOL": "file" if arguments[0] == "fetch" else "none",
         "LC_ALL": "C",
+        **(variables or {}),
     }
     where = ["-C", str(directory)] if directory else []
     try:
         done = subprocess.run(
-            ["git", *where, *arguments],
+            ["git", *_ALWAYS, *where, *arguments],
             env=environment,
             capture_output=True,
             timeout=GIT_SECONDS,

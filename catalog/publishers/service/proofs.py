@@ -12,7 +12,7 @@ from catalog.clock import now
 from catalog.errors import FieldError, InvalidInputError, NotFoundError, SlipwayError, UnavailableError
 from catalog.events import outbox
 from catalog.events.registry import EventData
-from catalog.providers.scm import provider_for
+from catalog.providers.scm import normalised, open_repository
 from catalog.providers.websites import WebsiteError, read_text
 from catalog.publishers import queries, rules
 from catalog.publishers.errors import ProofNotFoundError
@@ -122,8 +122,7 @@ def look(proof: PublisherProof, settings: Settings) -> str | None:
         if proof.kind is ProofKind.DOMAIN:
             text = read_text(f"https://{proof.subject}{rules.WELL_KNOWN}", settings)
         else:
-            provider = provider_for(proof.subject)
-            text = provider.read_file(proof.subject, rules.IN_REPOSITORY, settings, _LARGEST_FILE)
+            text = open_repository(proof.subject, settings).read_file(rules.IN_REPOSITORY, _LARGEST_FILE)
         if not rules.stands_in(text, proof.challenge):
             raise ProofNotFoundError("There is something at this place, but none of its lines is the challenge.")
     except (WebsiteError, SlipwayError) as error:
@@ -134,7 +133,7 @@ def look(proof: PublisherProof, settings: Settings) -> str | None:
 def _subject(request: ClaimProof, settings: Settings) -> str:
     if request.kind is ProofKind.REPOSITORY:
         try:
-            return provider_for(request.subject).normalise(request.subject, settings)
+            return normalised(request.subject, settings)
         except UnavailableError:
             raise
         except SlipwayError as error:

@@ -9,7 +9,7 @@ from catalog.assets.check import check_archive
 from catalog.assets.errors import InvalidVersionError
 from catalog.assets.versions import VersionNumber, parse_version
 from catalog.errors import FieldError, InvalidInputError, SlipwayError, UnavailableError
-from catalog.providers.scm import FolderLimits, provider_for
+from catalog.providers.scm import FolderLimits, open_repository
 from catalog.settings import Settings
 from catalog.tenancy import Principal
 from catalog.uploads.errors import PackageRejectedError
@@ -31,11 +31,10 @@ class Importing(Sessions):
         principal.require("assets:write")
         number = _number(request.tag)
         try:
-            provider = provider_for(request.repository)
-            repository = provider.normalise(request.repository, settings)
-            commit = provider.tag(repository, request.tag, settings)
+            repository = open_repository(request.repository, settings)
+            commit = repository.tag(request.tag)
             limits = FolderLimits(LIMITS.files, LIMITS.unpacked)
-            found = provider.read_folder(repository, commit, request.folder, settings, limits)
+            found = repository.read_folder(commit, request.folder, limits)
         except UnavailableError:
             raise
         except SlipwayError as error:
@@ -46,7 +45,7 @@ class Importing(Sessions):
         _require_version(archive, number, request.tag)
         origin = {
             **principal.origin,
-            "repository": repository,
+            "repository": repository.address,
             "reference": f"refs/tags/{request.tag}",
             "commit": commit,
         }

@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from catalog.providers.scm import PullRequestState
+from catalog.providers.scm import PullRequestState, open_repository
 from catalog.providers.scm.local_git import PROVIDER, demo_repositories
 from catalog.settings import Settings, inherited_environment
 from portal.cli.errors import CommandError
@@ -26,9 +26,9 @@ def lonely(tmp_path: Path) -> Settings:
 def test_the_pull_request_is_found_wherever_repositories_are_allowed(lonely: Settings) -> None:
     repository, made = ensure_sample_repository(demo_repositories(lonely), PATH)
     assert made
-    found = PROVIDER.pull_request(str(repository), PULL_REQUEST, None, lonely)
+    found = open_repository(str(repository), lonely).pull_request(PULL_REQUEST)
     assert (found.state, found.branch) == (PullRequestState.OPEN, BRANCH)
-    again = PROVIDER.pull_request(str(repository), 1, BRANCH, lonely)
+    again = open_repository(str(repository), lonely).pull_request(1, BRANCH)
     assert again.head_sha == found.head_sha
 
 
@@ -37,22 +37,22 @@ def test_every_installation_has_the_same_commits(tmp_path: Path) -> None:
     for name in ("one", "two"):
         settings = Settings(data_dir=tmp_path / name)
         repository, _ = ensure_sample_repository(demo_repositories(settings), PATH)
-        heads.add(PROVIDER.pull_request(str(repository), PULL_REQUEST, None, settings).head_sha)
+        heads.add(open_repository(str(repository), settings).pull_request(PULL_REQUEST).head_sha)
     assert len(heads) == 1
 
 
 def test_a_new_commit_moves_the_pull_request_and_is_kept(lonely: Settings, tmp_path: Path) -> None:
     folder = demo_repositories(lonely)
     repository, _ = ensure_sample_repository(folder, PATH)
-    before = PROVIDER.pull_request(str(repository), PULL_REQUEST, None, lonely).head_sha
+    before = open_repository(str(repository), lonely).pull_request(PULL_REQUEST).head_sha
     # With an empty home: Git knows nobody here.
     environment = {"PATH": PATH, "HOME": str(tmp_path), "GIT_CONFIG_NOSYSTEM": "1"}
     commit = ["git", "-C", str(repository), "commit", "--quiet", "--allow-empty", "--message=Another commit"]
     subprocess.run(commit, env=environment, check=True)
-    after = PROVIDER.pull_request(str(repository), PULL_REQUEST, None, lonely).head_sha
+    after = open_repository(str(repository), lonely).pull_request(PULL_REQUEST).head_sha
     assert after != before
     assert ensure_sample_repository(folder, PATH) == (repository, False)
-    assert PROVIDER.pull_request(str(repository), PULL_REQUEST, None, lonely).head_sha == after
+    assert open_repository(str(repository), lonely).pull_request(PULL_REQUEST).head_sha == after
 
 
 def test_the_rest_of_the_data_directory_stays_closed(lonely: Settings) -> None:

@@ -14,6 +14,7 @@ from catalog.providers.scm import (
     FolderRefusedError,
     RepositoryNotFoundError,
     TagNotFoundError,
+    open_repository,
 )
 from catalog.providers.scm.local_git import PROVIDER
 from catalog.settings import Settings
@@ -45,7 +46,7 @@ def test_a_repository_below_a_root_is_read(allowed: Settings, tmp_path: Path) ->
     (tmp_path / "open" / "link").symlink_to(path)
 
     assert PROVIDER.normalise(str(tmp_path / "open" / "link"), allowed) == str(path)
-    assert PROVIDER.pull_request(str(path), 1, None, allowed).head_sha == git(path, "rev-parse", "HEAD")
+    assert open_repository(str(path), allowed).pull_request(1).head_sha == git(path, "rev-parse", "HEAD")
 
 
 def test_a_work_tree_and_a_clone_that_shares_objects_are_read(allowed: Settings, tmp_path: Path) -> None:
@@ -54,7 +55,7 @@ def test_a_work_tree_and_a_clone_that_shares_objects_are_read(allowed: Settings,
     git(path, "clone", "--quiet", "--shared", str(path), str(tmp_path / "open" / "clone"))
 
     for name in ("tree", "clone"):
-        found = PROVIDER.pull_request(str(tmp_path / "open" / name), 1, "main", allowed)
+        found = open_repository(str(tmp_path / "open" / name), allowed).pull_request(1, "main")
         assert found.head_sha == git(path, "rev-parse", "HEAD")
 
 
@@ -74,11 +75,11 @@ def test_commands_that_a_repository_names_are_not_run(allowed: Settings, tmp_pat
         git(path, "config", name, value)
 
     with pytest.raises(CommitNotFoundError):
-        PROVIDER.commit(str(path), MISSING, allowed)
-    found = PROVIDER.pull_request(str(path), 1, None, allowed)
+        open_repository(str(path), allowed).commit(MISSING)
+    found = open_repository(str(path), allowed).pull_request(1)
     with pytest.raises(CommitNotFoundError):
-        PROVIDER.mirror(str(path), MISSING, found, tmp_path / "mirrors", allowed)
-    PROVIDER.mirror(str(path), found.head_sha, found, tmp_path / "mirrors", allowed)
+        open_repository(str(path), allowed).mirror(MISSING, found.number, tmp_path / "mirrors")
+    open_repository(str(path), allowed).mirror(found.head_sha, found.number, tmp_path / "mirrors")
 
     assert not mark.exists()
 
@@ -129,7 +130,7 @@ def test_a_repository_does_not_lead_out_of_the_roots(
     escape(decoy, private)
 
     with pytest.raises(RepositoryNotFoundError):
-        PROVIDER.commit(str(decoy), git(private, "rev-parse", "HEAD"), allowed)
+        open_repository(str(decoy), allowed).commit(git(private, "rev-parse", "HEAD"))
 
 
 @pytest.mark.parametrize("name", ["/a\0b", "~nobody-of-that-name/x", "a" * 900, "loop"])
@@ -163,7 +164,7 @@ def test_a_branch_that_is_not_text_does_no_harm(allowed: Settings, tmp_path: Pat
     pull.parent.mkdir(parents=True)
     pull.write_bytes(b"ref: refs/heads/\xff\n")
 
-    assert PROVIDER.pull_request(str(path), 7, None, allowed).head_sha == sha
+    assert open_repository(str(path), allowed).pull_request(7).head_sha == sha
 
 
 def test_files_of_a_tag_are_read_as_they_are(allowed: Settings, tmp_path: Path) -> None:
@@ -175,22 +176,22 @@ def test_files_of_a_tag_are_read_as_they_are(allowed: Settings, tmp_path: Path) 
     git(path, "add", ".")
     git(path, "commit", "--quiet", "--message", "asset")
     git(path, "tag", "--annotate", "v1.0.0", "--message", "one")
-    commit = PROVIDER.tag(str(path), "v1.0.0", allowed)
+    commit = open_repository(str(path), allowed).tag("v1.0.0")
     assert commit == git(path, "rev-parse", "HEAD")
 
-    found = PROVIDER.read_folder(str(path), commit, "asset", allowed, FolderLimits(10, 1000))
+    found = open_repository(str(path), allowed).read_folder(commit, "asset", FolderLimits(10, 1000))
 
     assert found == {
         "asset.yaml": FolderEntry(b"kind: x\r\n", is_executable=False),
         "content/run": FolderEntry(b"\x00\xff", is_executable=True),
     }
     with pytest.raises(FolderRefusedError, match="more than 1 files"):
-        PROVIDER.read_folder(str(path), commit, "asset", allowed, FolderLimits(1, 1000))
+        open_repository(str(path), allowed).read_folder(commit, "asset", FolderLimits(1, 1000))
     with pytest.raises(FolderRefusedError, match="has no folder nowhere"):
-        PROVIDER.read_folder(str(path), commit, "nowhere", allowed, FolderLimits(10, 1000))
+        open_repository(str(path), allowed).read_folder(commit, "nowhere", FolderLimits(10, 1000))
     for name in ("v2.0.0", "--help", "v1.0.0^{tree}"):
         with pytest.raises(TagNotFoundError):
-            PROVIDER.tag(str(path), name, allowed)
+            open_repository(str(path), allowed).tag(name)
 
 
 def test_links_and_other_repositories_are_not_taken_from_a_folder(allowed: Settings, tmp_path: Path) -> None:
@@ -201,6 +202,6 @@ def test_links_and_other_repositories_are_not_taken_from_a_folder(allowed: Setti
     git(path, "commit", "--quiet", "--message", "link")
     commit = git(path, "rev-parse", "HEAD")
     with pytest.raises(FolderRefusedError, match="is a link or another repository"):
-        PROVIDER.read_folder(str(path), commit, "", allowed, FolderLimits(10, 1000))
+        open_repository(str(path), allowed).read_folder(commit, "", FolderLimits(10, 1000))
     with pytest.raises(FileNotInRepositoryError):
-        PROVIDER.read_file(str(path), ".slipway-publisher", allowed, 1000)
+        open_repository(str(path), allowed).read_file(".slipway-publisher", 1000)
