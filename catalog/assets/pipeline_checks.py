@@ -80,7 +80,10 @@ def _render(
         return {}, Finding("render", path, _line(error), f"It cannot be rendered: {printable(str(error)[:300])}.", fix)
     except UnicodeDecodeError:
         return {}, Finding("render", path, None, "It is not UTF-8 text.", "Save it as UTF-8, or leave .j2 out.")
-    except (ArithmeticError, LookupError, TypeError, ValueError, AttributeError, RecursionError, MemoryError) as error:
+    except MemoryError:
+        fix = "Look for a loop or a value that grows."
+        return {}, Finding("render", path, None, "Rendering it takes more memory than it may have.", fix)
+    except (ArithmeticError, LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
         message = f"It cannot be rendered: {printable(f'{type(error).__name__}: {error}'[:300])}."
         return {}, Finding("render", path, _line(error), message, "Correct the expression.")
     if any(len(text) > LARGEST_RENDERED for text in result.values()):

@@ -21,6 +21,7 @@ import psutil
 import pytest
 
 from catalog.settings import inherited_environment
+from catalog.tenancy import ALL_SCOPES
 
 ROOT = Path(__file__).parents[2]
 PYTHON = sys.executable
@@ -287,7 +288,7 @@ class Installation:
     def token(self) -> str:
         """A token of the tenant ``demo`` that may do everything."""
         if not self._token:
-            scopes = [f"--scope={area}:admin" for area in ("assets", "environments", "operations", "tenants", "events")]
+            scopes = [f"--scope={scope}" for scope in sorted(ALL_SCOPES) if scope.endswith(":admin")]
             self._token = self.command("token", "create", "--tenant=demo", "--name=tests", *scopes).stdout.strip()
         return self._token
 

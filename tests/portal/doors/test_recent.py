@@ -165,8 +165,8 @@ def test_what_another_process_changes_is_heard_of(api: Client, database: Databas
         session.execute(
             text(
                 "INSERT INTO assets (id, tenant_id, namespace, name, kind, visibility, display_name, summary, license,"
-                " keywords, archetypes, created_at, updated_at) VALUES (:tenant, :tenant, 'acme', 'x', 'k', 'private',"
-                " 'x', 'x', 'x', '[]', '[]', now(), now())"
+                " keywords, archetypes, clouds, created_at, updated_at) VALUES (:tenant, :tenant, 'acme', 'x', 'k',"
+                " 'private', 'x', 'x', 'x', '[]', '[]', '[]', now(), now())"
             ),
             {"tenant": acme.tenant_id},
         )
