@@ -102,9 +102,16 @@ class ImportService:
         return ImportReport(versions=versions, states=states)
 
     def _take_in(self, principal: Principal, layout: Layout, piece: _Piece) -> ImportedVersion:
+        content = layout.read(piece.content)
+        if self._is_here(principal, piece):
+            # It may be another publisher's, which the tenant could not publish but sees already.
+            evidence, unknown = self._statements(principal, layout, piece)
+            return ImportedVersion(
+                asset=piece.asset, version=piece.version, outcome="present", statements=evidence, unknown=unknown
+            )
         try:
             with self._session.begin_nested():
-                found = self._uploads.receive(principal, io.BytesIO(layout.read(piece.content)))
+                found = self._uploads.receive(principal, io.BytesIO(content))
         except LayoutRefusedError:
             raise
         except PackageRejectedError as error:
@@ -122,6 +129,14 @@ class ImportService:
         return ImportedVersion(
             asset=piece.asset, version=piece.version, outcome=outcome, statements=evidence, unknown=unknown
         )
+
+    def _is_here(self, principal: Principal, piece: _Piece) -> bool:
+        namespace, _, name = piece.asset.partition("/")
+        try:
+            version = self._assets.version(principal.tenant_id, namespace, name, piece.version)
+        except SlipwayError:
+            return False
+        return (f"sha256:{version.blob_digest}", f"sha256:{version.manifest_digest}") == (piece.content, piece.config)
 
     def _statements(self, principal: Principal, layout: Layout, piece: _Piece) -> tuple[int, int]:
         evidence = unknown = 0

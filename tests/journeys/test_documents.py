@@ -271,6 +271,7 @@ def test_the_format_page_in_order(slipway: Installation, tmp_path: Path) -> None
 STATUS = {
     "slipway env request --repo . --pr 42 --blueprint acme/web": 1,
     "slipway asset check": 1,
+    "slipway policy evaluate --bundle slipway/baseline": 1,
     "slipway dead-letters replay 42": 4,
 }
 # They run until they are stopped; the supervisor runs them all the time.
@@ -287,9 +288,15 @@ def test_the_reference_of_commands_in_order(
     terminal = Terminal(
         slipway, tmp_path, {"https://slipway.example.com": slipway.url, "--repo . ": f"--repo {shop.path} "}
     )
-    terminal.words = {**terminal.words, "hello-slipway-pr-42": "hello-slipway-shop-pr-42"}
+    terminal.words = {
+        **terminal.words,
+        "hello-slipway-pr-42": "hello-slipway-shop-pr-42",
+        "6f1c7a52-3c6e-4a0c-9a4e-6b1a5d1f2c3d": _release_that_the_reference_names(slipway),
+    }
     (tmp_path / "token-file").write_text(slipway.token)
-    (tmp_path / "dist").mkdir()
+    (tmp_path / "release.json").write_text(json.dumps({"release": {"service": "web", "version": "1.3.0"}}))
+    (tmp_path / "dist").mkdir(exist_ok=True)
+    (tmp_path / "dist" / "web-1.4.0-py3-none-any.whl").write_bytes(b"a wheel")
     _write_what_is_signed(tmp_path)
     terminal.words = {**terminal.words, "~/assets": str(_repository_of_assets(slipway, new_repository, tmp_path))}
     ran = 0
@@ -343,7 +350,8 @@ def _repository_of_assets(slipway: Installation, new_repository: NewRepository, 
 
 
 def _publish_what_the_reference_names(slipway: Installation) -> None:
-    for name, version in (("preview", "0.9.0"), ("preview", "1.0.0"), ("preview", "1.1.0"), ("web", "1.0.0")):
+    previews = [("preview", version) for version in ("0.8.0", "0.9.0", "1.0.0", "1.1.0", "1.2.0")]
+    for name, version in (*previews, ("web", "1.0.0")):
         folder = slipway.home / "named" / f"{name}-{version}"
         slipway.command("asset", "init", "deployment-blueprint", folder, "--namespace=acme", f"--name={name}")
         manifest = folder / "asset.yaml"
@@ -353,6 +361,12 @@ def _publish_what_the_reference_names(slipway: Installation) -> None:
             schema["properties"]["replicas"] = {"type": "integer", "minimum": 1, "default": 1}
             (folder / "inputs.schema.json").write_text(json.dumps(schema))
         slipway.command("publish", folder)
+
+
+def _release_that_the_reference_names(slipway: Installation) -> str:
+    """Return its id."""
+    origin = ("--repo=https://git.example.com/acme/web", f"--commit={'9fceb02d' * 5}")
+    return str(slipway.json("release", "create", "web", "1.3.0", *origin)["id"])
 
 
 @contextmanager
