@@ -17,6 +17,8 @@ from catalog.environments.models import Environment, Phase
 from catalog.environments.service import EphemeralEnvironmentService
 from catalog.errors import NotFoundError
 from catalog.events.registry import EventData
+from catalog.gates import DecisionDesk
+from catalog.policies.events import PolicyEvaluated
 from catalog.releases.events import ReleaseCreated
 from catalog.stacks.models import StackResource
 from catalog.tenancy import Principal, system_principal
@@ -93,6 +95,19 @@ def sign_release(context: JobContext) -> None:
     with context.session() as session:
         principal = _principal(session, context)
         _service(session, context).sign_release(principal, created.release_id, label, created.commit, digests)
+        context.complete(session)
+
+
+@WORKER.on(PolicyEvaluated)
+@WORKER.job("attestations.sign_decision", time_limit=timedelta(seconds=60), max_attempts=8)
+def sign_decision(context: JobContext) -> None:
+    """Say what policies decided at a gate; what somebody only asked is nothing to vouch for."""
+    evaluated = context.event(PolicyEvaluated)
+    if evaluated.point is None:
+        return
+    with context.session() as session:
+        principal = _principal(session, context)
+        DecisionDesk(session, context.settings).sign(principal, evaluated.evaluation_id)
         context.complete(session)
 
 

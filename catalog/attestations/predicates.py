@@ -203,12 +203,13 @@ def facts(predicate_type: str, content: Mapping[str, Any]) -> dict[str, Any]:
             "build_type": content["buildDefinition"]["buildType"],
         }
     elif evidence == "vsa":
-        resource = content.get("resourceUri")
+        resource, evaluation = content.get("resourceUri"), content.get("slipway_evaluation")
         found = {
             "verifier": content["verifier"]["id"],
             "result": content["verificationResult"],
             "levels": list(content.get("verifiedLevels", []))[:50],
             "resource": resource if isinstance(resource, str) else None,
+            "evaluation": evaluation if isinstance(evaluation, str) else None,
         }
     elif evidence == "sbom":
         components = content.get("components", content.get("packages"))

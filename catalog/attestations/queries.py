@@ -97,6 +97,24 @@ def signed_by(
     return session.exec(statement).first()
 
 
+def said_of_evaluation(
+    session: Session, tenant_id: UUID, evaluation_id: UUID, digests: Collection[str]
+) -> Sequence[Attestation]:
+    """Return the valid statements by the tenant's own keys about these SHA-256 digests that name an evaluation."""
+    about = select(AttestationSubject.attestation_id).where(
+        AttestationSubject.algorithm == "sha256", col(AttestationSubject.digest).in_(digests)
+    )
+    own = select(SigningKey.id).where(SigningKey.tenant_id == tenant_id, col(SigningKey.provider).is_not(None))
+    statement = select(Attestation).where(
+        Attestation.tenant_id == tenant_id,
+        Attestation.verdict == Verdict.VERIFIED,
+        col(Attestation.id).in_(about),
+        col(Attestation.signing_key_id).in_(own),
+        col(Attestation.facts)["evaluation"].as_string() == str(evaluation_id),
+    )
+    return session.exec(statement.order_by(col(Attestation.received_at), col(Attestation.id))).all()
+
+
 def verified_by_key(
     session: Session, tenant_id: UUID, signing_key_id: UUID, after: UUID | None, limit: int
 ) -> Sequence[Attestation]:

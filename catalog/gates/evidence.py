@@ -42,6 +42,7 @@ def _said(service: SupplyChainAttestationService, checked: Checked) -> Iterator[
     yield "predicate_type", attestation.predicate_type
     yield "verified", attestation.verified and checked.is_trusted_signer
     yield "signer", attestation.signer
+    yield "envelope", f"sha256:{attestation.envelope_digest}"
     yield (
         "subjects",
         [{"name": each.name, "digest": f"{each.algorithm}:{each.digest}"} for each in attestation.subjects],

@@ -48,6 +48,10 @@ class Client:
         """Return what is at ``path``."""
         return self._json(self._send("GET", path, params=params))
 
+    def get_bytes(self, path: str) -> bytes:
+        """Return the exact bytes of what is at ``path``."""
+        return self._send("GET", path).content
+
     def post(self, path: str, body: object = None) -> Any:
         """Post a JSON document (none where ``body`` is None) and return the answer."""
         return self._json(self._post(path, json=body))

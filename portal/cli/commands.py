@@ -61,6 +61,7 @@ POLICY = LazyGroup(
         "test": Entry("portal.cli.processes:policy_test", "Check a policy bundle and run its tests, with coverage."),
         "compile": Entry("portal.cli.processes:policy_compile", "Compile a policy bundle as publishing does."),
         "evaluate": Entry("portal.cli.policies:evaluate", "Ask policies about an input, a release or an environment."),
+        "statement": Entry("portal.cli.policies:statement", "Fetch what was signed of a gate's decision."),
     },
     summary="What policies say.",
 )

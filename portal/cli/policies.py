@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
-from portal.cli.client import connect
-from portal.cli.errors import ExitCode
+from portal.cli.client import connect, segment
+from portal.cli.errors import CommandError, ExitCode
 from portal.cli.output import Output, json_option
 
 _STYLES = {"mandatory": "red", "mandatory-with-override": "red", "advisory": "yellow"}
@@ -42,6 +42,48 @@ def evaluate(  # click passes options by name
     if said["allowed"]:
         return ExitCode.DONE
     return ExitCode.NEEDS_APPROVAL if said["level"] == "mandatory-with-override" else ExitCode.REFUSED
+
+
+@click.command("statement")
+@click.argument("evaluation")
+@click.option(
+    "--type", "kind", type=click.Choice(["vsa", "policy-decision"]), help="Which of the two; left out, the first."
+)
+@click.option(
+    "--output", "target", type=click.Path(dir_okay=False, path_type=Path), help="Write the signed bundle here."
+)
+@json_option
+def statement(
+    evaluation: str,
+    kind: str | None,
+    target: Path | None,
+    as_json: bool,  # noqa: FBT001  # click passes options by name
+) -> None:
+    """Fetch what Slipway signed of a gate's decision: a SLSA verification summary, or the whole of the decision.
+
+    The bundle is what slipway verify --bundle and cosign verify-blob-attestation take.
+    """
+    output = Output(as_json=as_json)
+    with connect() as client:
+        said = client.post(f"/policies/evaluations/{segment(evaluation)}/statements")["items"]
+        wanted = next((each for each in said if kind in {None, each["evidence"]}), None)
+        if wanted is None:
+            known = ", ".join(each["evidence"] for each in said)
+            raise CommandError(
+                f"There is no {kind} of this decision, because it is about no artifact; there is {known}."
+            )
+        bundle = client.get_bytes(f"/attestations/{wanted['id']}/envelope")
+    if target is not None:
+        target.write_bytes(bundle)
+    output.result(wanted, lambda each: _show_statement(output, each, target))
+
+
+def _show_statement(output: Output, said: dict[str, Any], target: Path | None) -> None:
+    output.line(f"{said['title']} by {said['signer']}", style="bold")
+    subjects = ", ".join(f"{each['name']} ({each['algorithm']}:{each['digest']})" for each in said["subjects"])
+    output.facts([("about", subjects), ("key", said["key_id"]), ("attestation", said["id"])])
+    if target is not None:
+        output.note(f"Wrote {target}.")
 
 
 def _show(output: Output, said: dict[str, Any]) -> None:

@@ -12,8 +12,9 @@ from litestar.params import FromPath
 from litestar.response import Redirect
 from sqlmodel import Session
 
+from catalog.attestations.shapes import AttestationRead
 from catalog.errors import ConflictError, FieldError, InvalidInputError
-from catalog.gates import PolicyDesk
+from catalog.gates import DecisionDesk, PolicyDesk
 from catalog.gating import GatePoint, Level
 from catalog.policies.service import read_evaluation, summarise_evaluation
 from catalog.policies.shapes import (
@@ -76,6 +77,7 @@ class EvaluationPage(FormPage):
 
     evaluation: EvaluationRead
     may_override: bool
+    statements: Sequence[AttestationRead] = ()
     replayed: ReplayedEvaluation | None = None
     problem: str = ""
 
@@ -199,11 +201,20 @@ def _load(  # noqa: PLR0913  # what may have come of a form is named one by one
     return EvaluationPage(
         evaluation=read_evaluation(evaluation),
         may_override=principal.may("approvals:write"),
+        statements=_statements(session, settings, principal, evaluation_id),
         replayed=replayed,
         problem=problem,
         values=values or {},
         errors=errors,
     )
+
+
+def _statements(
+    session: Session, settings: Settings, principal: Principal, evaluation_id: UUID
+) -> Sequence[AttestationRead]:
+    if not principal.may("attestations:read"):
+        return ()
+    return DecisionDesk(session, settings).statements(principal, evaluation_id)
 
 
 ROUTES = (list_evaluations, show_evaluation, replay, override)

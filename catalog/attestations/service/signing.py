@@ -9,8 +9,9 @@ from uuid import UUID
 import rfc8785
 
 from catalog.attestations import queries
+from catalog.attestations.decisions import PolicyDecision
 from catalog.attestations.dsse import STATEMENT_TYPE, Envelope, pae, write_bundle
-from catalog.attestations.models import Reliance
+from catalog.attestations.models import Reliance, SigningKey
 from catalog.attestations.predicates import ENVIRONMENT, PUBLISH, RELEASE, VSA, predicate
 from catalog.attestations.service.intake import Intake
 from catalog.attestations.shapes import AttestationRead, SignStatement
@@ -18,9 +19,6 @@ from catalog.attestations.signatures import hint_of, load_public_key
 from catalog.attestations.statements import Subject, write_statement
 from catalog.errors import FieldError, InvalidInputError
 from catalog.tenancy import Principal
-
-VERIFIER = "https://slipway.dev/policy"
-"""Who verified, in the verification summaries that Slipway writes."""
 
 
 class Signing(Intake):
@@ -37,6 +35,16 @@ class Signing(Intake):
         known = queries.signed_by(self._session, principal.tenant_id, subjects[0].digest, predicate_type, key.id)
         if known is not None:
             return self._read(principal.tenant_id, [known])[0]
+        return self._signed(principal, key, predicate_type, subjects, content)
+
+    def _signed(
+        self,
+        principal: Principal,
+        key: SigningKey,
+        predicate_type: str,
+        subjects: Sequence[Subject],
+        content: Mapping[str, Any],
+    ) -> AttestationRead:
         payload = write_statement(subjects, predicate_type, dict(content))
         signature = self.signature(key, pae(STATEMENT_TYPE, payload))
         bundle = write_bundle(Envelope(payload, STATEMENT_TYPE, signature), hint_of(load_public_key(key.public_key)))
@@ -99,22 +107,20 @@ class Signing(Intake):
         subjects += [Subject(label, "sha256", each) for each in digests]
         return self.sign(principal, subjects, RELEASE, content)
 
-    def sign_decision(
-        self, principal: Principal, subject: Subject, policy: Mapping[str, Any], *, passed: bool, at: datetime
-    ) -> AttestationRead:
-        """Say what policies decided about an artifact, as a SLSA verification summary.
+    def sign_decision(self, principal: Principal, decision: PolicyDecision) -> list[AttestationRead]:
+        """Say what policies decided at a gate; what is said of an evaluation already is returned as it is."""
+        queries.lock(self._session, principal.tenant_id, f"evaluations/{decision.evaluation}")
+        known = self.decision_statements(principal.tenant_id, decision)
+        if known:
+            return known
+        key = self.ensure_signing_key(principal)
+        return [self._signed(principal, key, *each) for each in decision.statements()]
 
-        ``policy`` is a resource descriptor: ``{"uri": ..., "digest": {"sha256": ...}}``.
-        """
-        content = {
-            "verifier": {"id": VERIFIER},
-            "timeVerified": at.isoformat(),
-            "resourceUri": subject.name,
-            "policy": dict(policy),
-            "verificationResult": "PASSED" if passed else "FAILED",
-            "verifiedLevels": [],
-        }
-        return self.sign(principal, [subject], VSA, content)
+    def decision_statements(self, tenant_id: UUID, decision: PolicyDecision) -> list[AttestationRead]:
+        """Return what Slipway has said of a decision and still counts, the verification summary first."""
+        digests = [decision.input_digest, *(each.digest for each in decision.artifacts)]
+        rows = queries.said_of_evaluation(self._session, tenant_id, decision.evaluation, digests)
+        return self._read(tenant_id, sorted(rows, key=lambda each: each.predicate_type != VSA))
 
     def rely(
         self, tenant_id: UUID, kind: str, thing_id: UUID, label: str, *, itself: str | None, uses: Mapping[str, str]

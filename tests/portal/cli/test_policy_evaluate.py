@@ -6,8 +6,18 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
+from pydantic import SecretStr
 
+from catalog.settings import Settings
 from catalog.tenancy import Principal
+
+
+@pytest.fixture
+def settings(settings: Settings) -> Settings:
+    """Settings with a master key, so that keys can be sealed."""
+    return settings.model_copy(update={"master_key": SecretStr("a master key of forty-three characters, or so")})
+
 
 OWNED = 'deny contains {"rule": "owner", "level": "mandatory", "message": "Nobody owns it."} if not input.release.owner'
 
@@ -58,3 +68,30 @@ def test_a_release_that_needs_an_override_ends_with_3(
     assert "1.0.0" in slipway("release", "list", env=signed_in).stdout
     about = slipway("policy", "evaluate", "--release", release["id"], env=signed_in)
     assert about.returncode == 0, about.stdout
+
+
+def test_the_statement_of_a_refusal_is_fetched_and_verified_alone(
+    slipway: Any, signed_in: dict[str, str], publish_policy: Callable[..., str], acme: Principal, tmp_path: Path
+) -> None:
+    publish_policy(acme, "guard", OWNED.replace("not input.release.owner", 'input.release.owner == ""'))
+    bind(signed_in, "mandatory")
+    wheel = tmp_path / "web.whl"
+    wheel.write_bytes(b"wheel")
+    create = ("release", "create", "web", "1.0.0", "--repo", "/srv/web", "--commit", "a" * 40, "--file", "web.whl")
+    refused = slipway(*create, "--json", env=signed_in)
+    assert refused.returncode == 1
+    headers = {"Authorization": f"Bearer {signed_in['SLIPWAY_TOKEN']}"}
+    listed = httpx.get(f"{signed_in['SLIPWAY_URL']}/api/v1/policies/evaluations?point=release", headers=headers).json()
+    evaluation = listed["items"][0]["id"]
+    fetched = slipway("policy", "statement", evaluation, "--output", "web.vsa.json", "--json", env=signed_in)
+    assert fetched.returncode == 0, fetched.stderr
+    said = json.loads(fetched.stdout)
+    assert (said["evidence"], said["facts"]["result"]) == ("vsa", "FAILED")
+    (tmp_path / "acme.pub").write_text(said["public_key"])
+    alone = ("--bundle", "web.vsa.json", "--key", "acme.pub", "--type", "vsa")
+    assert slipway("verify", "web.whl", *alone).returncode == 0
+    wheel.write_bytes(b"another wheel")
+    assert slipway("verify", "web.whl", *alone).returncode == 1
+    shown = slipway("policy", "statement", evaluation, "--type", "policy-decision", env=signed_in)
+    assert shown.stdout.startswith("Policy decision by ")
+    assert slipway("policy", "statement", evaluation.replace("-", "0", 1), env=signed_in).returncode in {1, 4}

@@ -24,6 +24,8 @@ from catalog.environments.events import EnvironmentDestroyed, EnvironmentReady
 from catalog.environments.models import Environment, Phase
 from catalog.events import outbox
 from catalog.events.models import EventRecord
+from catalog.gates import PolicyDesk
+from catalog.policies.shapes import CreateBinding, Evaluate
 from catalog.providers.blobs import open_blobs
 from catalog.releases.events import ReleaseCreated
 from catalog.settings import Settings
@@ -143,6 +145,30 @@ def test_the_log_holds_the_whole_life_and_shows_every_change(
         session.delete(session.exec(select(RegistryRecord).where(RegistryRecord.sequence == 2)).one())
     with database.tenant_session(acme.tenant_id) as session:
         assert Service(session, settings).asset_log("acme", "web").fault == "Entry 2 is missing."
+
+
+def test_what_gates_decide_is_signed_by_itself(
+    acme: Principal,
+    database: Database,
+    settings: Settings,
+    work: Work,
+    publish: Publish,
+    publish_policy: Callable[..., str],
+) -> None:
+    publish_policy(acme, "guard", "deny contains x if x := input.never")
+    with database.tenant_session(acme.tenant_id) as session:
+        desk = PolicyDesk(session, settings)
+        desk.policies.bind(acme, CreateBinding(bundle="acme/guard"))
+        desk.evaluate(acme, Evaluate(bundle="acme/guard", input={}))
+    version = publish(acme)
+    work()
+    with database.tenant_session(acme.tenant_id) as session:
+        found = {each.evidence: each for each in Service(session, settings).page(acme.tenant_id)}
+        assert {"vsa", "policy-decision"} <= set(found)
+        assert [each.digest for each in found["vsa"].subjects] == [version.blob_digest]
+        assert found["vsa"].facts["result"] == "PASSED"
+        about = [each.subjects[0].name for each in found.values() if each.evidence == "policy-decision"]
+        assert about == ["assets/acme/web@0.1.0"]
 
 
 @pytest.fixture

@@ -29,6 +29,7 @@ from portal.pages.policy_evaluations import EvaluationListPage, EvaluationPage
 from portal.pages.policy_impact import ImpactListPage, ImpactPage
 from portal.pages.policy_trials import TryPage
 from portal.pages.render import Page
+from tests.portal.pages.samples.attestations import EVIDENCE
 
 NOW = datetime(2026, 11, 23, 12, 20, 11, tzinfo=UTC)
 ID = UUID("6f1c7a52-3c6e-4a0c-9a4e-6b1a5d1f2c3d")
@@ -185,7 +186,7 @@ def _evaluations() -> dict[str, Page]:
     return {
         "evaluations": EvaluationListPage(listed, "", "", "", "", next_href="/policies/evaluations?cursor=x"),
         "evaluations-empty": EvaluationListPage([], "denied", "releases/", "notes", "release"),
-        "evaluation": EvaluationPage(evaluation(), may_override=True),
+        "evaluation": EvaluationPage(evaluation(), may_override=True, statements=[EVIDENCE]),
         "evaluation-same": EvaluationPage(evaluation(), may_override=False, replayed=same),
         "evaluation-other": EvaluationPage(evaluation(), may_override=False, replayed=other),
         "evaluation-errors": EvaluationPage(evaluation(), may_override=True, errors=errors, problem="It is gone."),
