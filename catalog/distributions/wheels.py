@@ -2,9 +2,13 @@
 
 import hashlib
 import io
+import lzma
 import re
+import struct
 import zipfile
-from collections.abc import Mapping
+import zlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +23,11 @@ from catalog.distributions.errors import WheelRefusedError
 _FILENAME = re.compile(r"[A-Za-z0-9_.+!-]{1,200}\.whl")
 _PROJECT = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,98}[A-Za-z0-9])?")
 _METADATA_SIZE = 1024 * 1024
+_UNREADABLE = (
+    *(zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error, lzma.LZMAError, struct.error),
+    *(NotImplementedError, RuntimeError, OSError, ValueError, EOFError),
+)
+"""What `zipfile` raises for files that are broken, encrypted, or packed in a way that it does not know."""
 _REBUILD = "Build it again with: python -m build --wheel."
 
 
@@ -68,23 +77,33 @@ def read_wheel(filename: str, data: bytes) -> Wheel:
     return Wheel(filename, project, version, _requires_python(fields), core, fields, unparsed)
 
 
-def _core(data: bytes) -> bytes:
+@contextmanager
+def opened(data: bytes) -> Iterator[zipfile.ZipFile]:
+    """Open a wheel as the zip file it is; raise ``WheelRefusedError`` for every way in which one can be broken."""
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as wheel:
-            found = [each for each in wheel.infolist() if re.fullmatch(r"[^/]+\.dist-info/METADATA", each.filename)]
-            if len(found) != 1:
-                raise WheelRefusedError("The wheel does not hold exactly one METADATA.", _REBUILD)
-            if found[0].file_size > _METADATA_SIZE:
-                raise WheelRefusedError("The wheel's METADATA is larger than 1 MiB.", "Shorten the description.")
-            with wheel.open(found[0]) as file:
-                core = file.read(_METADATA_SIZE + 1)
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError, ValueError, EOFError):
+            yield wheel
+    except _UNREADABLE:
         raise WheelRefusedError("The wheel is not a zip file that can be read.", _REBUILD) from None
-    except zipfile.LargeZipFile:
-        raise WheelRefusedError("The wheel is too large a zip file.", _REBUILD) from None
-    if len(core) > _METADATA_SIZE:
-        raise WheelRefusedError("The wheel's METADATA is larger than 1 MiB.", "Shorten the description.")
-    return core
+
+
+def read_entry(wheel: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
+    """Return a file of an `opened` wheel, never more than it claims; the caller has looked at the claim."""
+    with wheel.open(entry) as file:
+        content = file.read(entry.file_size + 1)
+    if len(content) != entry.file_size:
+        raise WheelRefusedError("A file of the wheel is not as large as it claims.", _REBUILD)
+    return content
+
+
+def _core(data: bytes) -> bytes:
+    with opened(data) as wheel:
+        found = [each for each in wheel.infolist() if re.fullmatch(r"[^/]+\.dist-info/METADATA", each.filename)]
+        if len(found) != 1:
+            raise WheelRefusedError("The wheel does not hold exactly one METADATA.", _REBUILD)
+        if found[0].file_size > _METADATA_SIZE:
+            raise WheelRefusedError("The wheel's METADATA is larger than 1 MiB.", "Shorten the description.")
+        return read_entry(wheel, found[0])
 
 
 def _version(text: str) -> Version | None:

@@ -13,19 +13,20 @@ _FILES = {"inputs": "inputs.schema.json", "outputs": "outputs.schema.json", "man
 def check_promise(verdict: Verdict | None) -> tuple[Finding, ...]:
     """Return what is worth knowing about a new version's number.
 
-    Raises ``IncompatibleVersionError`` with every change that breaks where the number says that none does.
+    What an install is asked for anew is told, so that it shows wherever the version does. Raises
+    ``IncompatibleVersionError`` with every change for which the number is too low.
     """
     if verdict is None:
         return ()
     if verdict.is_refused:
-        pointers = [f"/{each.side}{each.pointer}" for each in verdict.breaking]
-        raise IncompatibleVersionError(tuple(breaking_findings(verdict)), pointers, verdict.honest.canonical)
-    return tuple(remarks(verdict))
+        pointers = [f"/{each.side}{each.pointer}" for each in verdict.at_fault]
+        raise IncompatibleVersionError(tuple(faults(verdict)), pointers, verdict.honest.canonical)
+    return (*remarks(verdict), *notices(verdict))
 
 
-def breaking_findings(verdict: Verdict) -> Iterator[Finding]:
-    """Yield one error for each change that breaks, with the number under which it may be published."""
-    for change in verdict.breaking:
+def faults(verdict: Verdict) -> Iterator[Finding]:
+    """Yield one error for each change beyond the number, with the number under which it may be published."""
+    for change in verdict.at_fault:
         fix = f"Publish as {verdict.honest}, or take it back."
         yield Finding(RULE, _FILES[change.side], None, f"{_place(change)}: {change.message}", fix)
 
@@ -37,6 +38,15 @@ def remarks(verdict: Verdict) -> Iterator[Finding]:
         places = ", ".join(f"{each.side}{each.pointer}" for each in new[:3]) + (" and more" if len(new) > 3 else "")
         message = f"Since {verdict.before} there is something new ({places})."
         yield Finding("modest-version", "asset.yaml", None, message, f"{verdict.honest} would say so.", "warning")
+
+
+def notices(verdict: Verdict) -> Iterator[Finding]:
+    """Yield a warning for everything that an install is asked for and was not before."""
+    for change in verdict.changes:
+        if change.binding:
+            message = f"Since {verdict.before}: {change.message}"
+            fix = "Say why in the changelog; whoever installs it is asked."
+            yield Finding(change.what, _FILES[change.side], None, message, fix, "warning")
 
 
 def _place(change: Change) -> str:

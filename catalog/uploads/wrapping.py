@@ -1,6 +1,5 @@
 """Building a component package around a wheel: everything that its manifest says is taken from the wheel itself."""
 
-import io
 import re
 import zipfile
 from collections.abc import Iterator, Mapping
@@ -20,7 +19,7 @@ from catalog.assets.references import is_name
 from catalog.assets.versions import parse_version
 from catalog.distributions.errors import WheelRefusedError
 from catalog.distributions.service import KIND
-from catalog.distributions.wheels import Wheel
+from catalog.distributions.wheels import Wheel, opened, read_entry
 
 UNSTATED = "LicenseRef-unstated"
 """What stands for the licence where a wheel states none."""
@@ -49,7 +48,7 @@ def wrap(wheel: Wheel, data: bytes, tenant: str) -> dict[str, PackageFile]:
     taken over as the package's own; an ``asset.yaml`` among them says what METADATA cannot, and wins over it. Raises
     ``WheelRefusedError``.
     """
-    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+    with opened(data) as archive:
         own = dict(_own_files(archive))
         license_text = _license_file(archive)
     manifest = _merged(_derived(wheel, tenant), _own_manifest(own))
@@ -78,18 +77,7 @@ def _own_files(archive: zipfile.ZipFile) -> Iterator[tuple[str, bytes]]:
                 f"slipway/{ascii(path)[1:-1][:80]} has no place in a package.",
                 "Use the names of the package format, such as slipway/asset.yaml or slipway/docs/.",
             )
-        yield path, _read(archive, entry)
-
-
-def _read(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
-    try:
-        with archive.open(entry) as file:
-            content = file.read(entry.file_size + 1)
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError, ValueError):
-        raise WheelRefusedError("A file of the wheel cannot be read.", "Build the wheel again.") from None
-    if len(content) != entry.file_size:
-        raise WheelRefusedError("A file of the wheel is not as large as it claims.", "Build the wheel again.")
-    return content
+        yield path, read_entry(archive, entry)
 
 
 def _license_file(archive: zipfile.ZipFile) -> bytes | None:
@@ -97,7 +85,7 @@ def _license_file(archive: zipfile.ZipFile) -> bytes | None:
         (entry for entry in archive.infolist() if _LICENSE_FILE.fullmatch(entry.filename)),
         key=lambda each: each.filename,
     )
-    return _read(archive, found[0]) if found and found[0].file_size <= _TEXT_SIZE else None
+    return read_entry(archive, found[0]) if found and found[0].file_size <= _TEXT_SIZE else None
 
 
 def _own_manifest(own: Mapping[str, bytes]) -> dict[str, Any]:

@@ -48,7 +48,7 @@ class ComparisonPage(Page):
     @property
     def sides(self) -> list[tuple[str, Sequence[ChangeRead]]]:
         """Return title and changes of what others rely on."""
-        return [("Inputs", self.diff.inputs), ("Outputs", self.diff.outputs)]
+        return [("Inputs", self.diff.inputs), ("Outputs", self.diff.outputs), ("Asks", self.diff.asks)]
 
     def tone(self, change: ChangeRead) -> str:
         """Return the colour of a change."""

@@ -29,7 +29,8 @@ class Change:
     """One difference: ``pointer`` leads to the input or output, ``what`` is a stable name of the sort of change.
 
     ``bump`` is the least that it asks for, ``message`` says what changed and, where that is major, why it breaks.
-    ``proven`` is false where it could not be shown that nothing breaks.
+    ``proven`` is false where it could not be shown that nothing breaks. A number that is too low for a ``binding``
+    change is refused though nothing breaks.
     """
 
     side: Side
@@ -38,6 +39,7 @@ class Change:
     bump: Bump
     message: str
     proven: bool = True
+    binding: bool = False
 
 
 @dataclass(frozen=True)

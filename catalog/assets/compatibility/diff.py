@@ -67,6 +67,7 @@ class VersionDiff(_Read):
     bump: BumpRead
     inputs: list[ChangeRead]
     outputs: list[ChangeRead]
+    asks: list[ChangeRead] = Field(description="What an install is asked for, now and not before, or no longer.")
     files: list[FileChange]
     manifest: list[ManifestChange]
 
@@ -91,6 +92,7 @@ def difference(before: AssetVersionRead, after: AssetVersionRead) -> VersionDiff
         ),
         inputs=[change_read(each) for each in changes if each.side == "inputs"],
         outputs=[change_read(each) for each in changes if each.side == "outputs"],
+        asks=[change_read(each) for each in changes if each.side == "manifest"],
         files=list(_files(before.files, after.files)),
         manifest=list(_manifest(before.manifest, after.manifest))[:MOST_MANIFEST_CHANGES],
     )

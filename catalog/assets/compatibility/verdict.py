@@ -1,9 +1,10 @@
 """The verdict on a new version: what changed against the one before, and the smallest honest number for it."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from catalog.assets.compatibility.asks import Asks, asked_changes
 from catalog.assets.compatibility.changes import Bump, Change, Face, input_changes, output_changes
 from catalog.assets.life import LISTED
 from catalog.assets.models import VersionState
@@ -12,11 +13,15 @@ from catalog.assets.versions import VersionNumber
 
 @dataclass(frozen=True)
 class Faces:
-    """What others rely on of one version: the inputs it takes and the outputs it gives, ``{}`` where there are none."""
+    """What others rely on of one version: the inputs it takes and the outputs it gives, ``{}`` where there are none.
+
+    ``asks`` is what it wants of whoever installs it.
+    """
 
     inputs: Mapping[str, Any]
     outputs: Mapping[str, Any]
     immutable: frozenset[str] = frozenset()
+    asks: Asks = field(default_factory=Asks)
 
     @classmethod
     def of(
@@ -24,7 +29,7 @@ class Faces:
     ) -> "Faces":
         """Return the faces of a version from its manifest and schemas."""
         declared = manifest.get("inputs") or {}
-        return cls(input_schema or {}, output_schema or {}, frozenset(declared.get("immutable", ())))
+        return cls(input_schema or {}, output_schema or {}, frozenset(declared.get("immutable", ())), Asks.of(manifest))
 
 
 @dataclass(frozen=True)
@@ -51,9 +56,15 @@ class Verdict:
         return tuple(each for each in self.changes if each.bump is Bump.MAJOR)
 
     @property
+    def at_fault(self) -> tuple[Change, ...]:
+        """Return the changes for which the number is too low: those that break, and those that bind it."""
+        held = [each for each in self.changes if each.bump is Bump.MAJOR or each.binding]
+        return tuple(each for each in held if self.made < least(each.bump, self.before))
+
+    @property
     def is_refused(self) -> bool:
         """Tell whether the number promises more than the version keeps."""
-        return bool(self.breaking) and not may_break(self.before, self.after)
+        return bool(self.at_fault)
 
     @property
     def is_modest(self) -> bool:
@@ -76,7 +87,8 @@ def compare(before: Faces, after: Faces) -> tuple[Change, ...]:
     """Return every change from one version's faces to another's, those that break first."""
     inputs = input_changes(Face(before.inputs, before.immutable), Face(after.inputs, after.immutable))
     outputs = output_changes(Face(before.outputs), Face(after.outputs))
-    return tuple(sorted([*inputs, *outputs], key=lambda each: (-each.bump, each.side, each.pointer)))
+    asked = asked_changes(before.asks, after.asks)
+    return tuple(sorted([*inputs, *outputs, *asked], key=lambda each: (-each.bump, each.side, each.pointer)))
 
 
 def raised(before: VersionNumber, after: VersionNumber) -> Bump:

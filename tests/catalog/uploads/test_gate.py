@@ -82,3 +82,48 @@ def test_a_version_that_was_withdrawn_is_no_measure(database: Database, publish:
     with database.tenant_session(acme.tenant_id) as session:
         AssetService(session).revoke(acme, "acme", "shop", "1.1.0", ChangeVersionState(reason="It leaks."))
     assert publish(acme, pack("1.2.0")).created, "what 1.1.0 added may go with it"
+
+
+def asking(version: str, requires: str = "", dependencies: str = "") -> bytes:
+    """Pack acme/shop with what its manifest asks of an install."""
+    files = dict(kinds()["deployment-blueprint"].skeleton("acme", "shop"))
+    manifest = files["asset.yaml"].replace(b"version: 0.1.0", b"version: " + version.encode())
+    files["asset.yaml"] = manifest + requires.encode() + dependencies.encode()
+    return build_archive({path: PackageFile(data) for path, data in files.items()}).data
+
+
+PERMISSION = "requires: {permissions: [scm:pull-request]}\n"
+CAPABILITY = "requires: {capabilities: [scm:github]}\n"
+NEEDS = 'dependencies: [{asset: acme/network, kind: component-package, version: ">=1,<2"}]\n'
+MAY_NEED = NEEDS.replace("}]", ", optional: true}]")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "pointer", "rule"),
+    [
+        ({}, {"requires": PERMISSION}, "/manifest/requires/permissions", "new-permission"),
+        ({}, {"requires": CAPABILITY}, "/manifest/requires/capabilities", "new-capability"),
+        ({}, {"dependencies": NEEDS}, "/manifest/dependencies", "new-dependency"),
+        ({"dependencies": MAY_NEED}, {"dependencies": NEEDS}, "/manifest/dependencies", "new-dependency"),
+    ],
+)
+def test_what_asks_an_install_for_more_is_no_patch_and_is_told(
+    publish: Publisher, acme: Principal, before: dict[str, str], after: dict[str, str], pointer: str, rule: str
+) -> None:
+    publish(acme, asking("1.0.0", **before))
+    with pytest.raises(IncompatibleVersionError) as refused:
+        publish(acme, asking("1.0.1", **after))
+    assert [each.pointer for each in refused.value.errors] == [pointer]
+    assert (refused.value.honest, refused.value.findings[0].path) == ("1.1.0", "asset.yaml")
+    publication = publish(acme, asking("1.1.0", **after))
+    assert rule in [each["rule"] for each in publication.findings]
+    assert publication.version is not None
+    assert rule in [each["rule"] for each in publication.version.warnings], "the version's page shows it"
+
+
+def test_what_asks_for_less_or_may_be_left_out_is_a_patch(publish: Publisher, acme: Principal) -> None:
+    publish(acme, asking("1.0.0", PERMISSION, NEEDS))
+    assert publish(acme, asking("1.0.1", dependencies=MAY_NEED)).findings == []
+    assert publish(acme, asking("1.0.2")).created
+    optional = publish(acme, asking("1.0.3", dependencies=MAY_NEED)).findings
+    assert [each["rule"] for each in optional] == ["modest-version"]

@@ -49,6 +49,15 @@ def pages() -> dict[str, Page]:
         bump=refused,
         inputs=[removed, unproven, added],
         outputs=[removed],
+        asks=[
+            ChangeRead(
+                pointer="/requires/permissions",
+                what="new-permission",
+                bump="minor",
+                message="It asks for the permission scm:pull-request, and did not before.",
+                proven=True,
+            )
+        ],
         files=[
             FileChange(path="README.md", change="changed", size_before=1200, size_after=1300),
             FileChange(path=f"content/{LONG}.yml", change="added", size_before=None, size_after=40),
