@@ -8,7 +8,6 @@ import tempfile
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
 from sqlalchemy import create_engine, text
@@ -31,6 +30,7 @@ from catalog.providers.blobs import open_blobs
 from catalog.settings import Settings, load_settings
 from catalog.tenancy import ALL_SCOPES, Principal
 from catalog.tenants import bootstrap
+from tests.databases import Databases
 from workers.embedded.postgres import DatabaseUrls, EmbeddedPostgres
 from workers.embedded.redis import EmbeddedRedis
 from workers.toolchain import OPA, ensure
@@ -56,20 +56,24 @@ def postgres() -> Iterator[EmbeddedPostgres]:
 
 
 @pytest.fixture(scope="session")
-def template(postgres: EmbeddedPostgres) -> str:
-    """The name of a database that has every migration, made by running them."""
-    _create_database(postgres, TEMPLATE, "template1")
+def databases(postgres: EmbeddedPostgres) -> Databases:
+    """What lends databases that have every migration, made by running them."""
+    owned = create_engine(postgres.superuser_url(), poolclass=NullPool, isolation_level="AUTOCOMMIT")
+    with owned.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {TEMPLATE} OWNER slipway_owner"))
+    inside = create_engine(postgres.superuser_url(TEMPLATE), poolclass=NullPool)
+    with inside.begin() as connection:
+        connection.execute(text("ALTER SCHEMA public OWNER TO slipway_owner"))
     migrate.upgrade(postgres.urls(TEMPLATE).owner)
-    return TEMPLATE
+    return Databases(postgres, TEMPLATE)
 
 
 @pytest.fixture
-def database_urls(postgres: EmbeddedPostgres, template: str) -> Iterator[DatabaseUrls]:
+def database_urls(databases: Databases) -> Iterator[DatabaseUrls]:
     """A database of the test's own, with real commits, visible to other processes."""
-    name = f"test_{uuid4().hex[:12]}"
-    _create_database(postgres, name, template)
-    yield postgres.urls(name)
-    _execute(postgres, f"DROP DATABASE {name} WITH (FORCE)")
+    name = databases.lend()
+    yield databases.urls(name)
+    databases.take_back(name)
 
 
 @pytest.fixture
@@ -160,16 +164,3 @@ def redis_url() -> Iterator[str]:
 def _operator(database: Database, name: str) -> Principal:
     tenant = bootstrap.ensure_tenant(database, name)
     return Principal(tenant.id, tenant.name, actor=f"test:{name}", name=name, scopes=ALL_SCOPES)
-
-
-def _create_database(postgres: EmbeddedPostgres, name: str, template: str) -> None:
-    _execute(postgres, f"CREATE DATABASE {name} TEMPLATE {template} OWNER slipway_owner STRATEGY FILE_COPY")
-    engine = create_engine(postgres.superuser_url(name), poolclass=NullPool)
-    with engine.begin() as connection:
-        connection.execute(text("ALTER SCHEMA public OWNER TO slipway_owner"))
-
-
-def _execute(postgres: EmbeddedPostgres, statement: str) -> None:
-    engine = create_engine(postgres.superuser_url(), poolclass=NullPool, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.execute(text(statement))
