@@ -65,6 +65,7 @@ class OperationStreams:
     async def listen(self) -> None:
         """Keep the one LISTEN connection open, for as long as the process lives."""
         delay = _FIRST_DELAY
+        self._is_closing = False
         while True:
             was_listening = False
             try:

@@ -1,6 +1,7 @@
 """The real services that tests run on: PostgreSQL from the wheel, migrated once and cloned for each test."""
 
 import io
+import shutil
 import signal
 import subprocess
 import tarfile
@@ -69,23 +70,33 @@ def databases(postgres: EmbeddedPostgres) -> Databases:
 
 
 @pytest.fixture
-def database_urls(databases: Databases) -> Iterator[DatabaseUrls]:
+def database_name(databases: Databases) -> Iterator[str]:
     """A database of the test's own, with real commits, visible to other processes."""
     name = databases.lend()
-    yield databases.urls(name)
+    yield name
     databases.take_back(name)
 
 
 @pytest.fixture
-def settings(database_urls: DatabaseUrls, tmp_path: Path) -> Settings:
-    """Settings of a Slipway that lives in the test's own folder and database."""
-    return Settings(
-        data_dir=tmp_path / "data",
+def database_urls(postgres: EmbeddedPostgres, database_name: str) -> DatabaseUrls:
+    """The ways into the test's database."""
+    return postgres.urls(database_name)
+
+
+@pytest.fixture
+def settings(
+    database_urls: DatabaseUrls, database_name: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Settings]:
+    """Settings of a Slipway with a folder and a database of the test's own; both are lent again, emptied."""
+    folder = tmp_path_factory.getbasetemp() / database_name
+    yield Settings(
+        data_dir=folder,
         database_url=database_urls.app,
         database_owner_url=database_urls.owner,
         database_system_url=database_urls.system,
         database_pool_size=8,
     )
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from uuid import uuid4
 from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.pool import NullPool
 
-from workers.embedded.postgres import DatabaseUrls, EmbeddedPostgres
+from workers.embedded.postgres import EmbeddedPostgres
 
 # Whoever of the last test still holds an address then disturbs none of the next ones.
 ROTATED = 3
@@ -72,10 +72,6 @@ class Databases:
             self._free.append(name)
         else:
             self._execute(f"DROP DATABASE {name} WITH (FORCE)")
-
-    def urls(self, name: str) -> DatabaseUrls:
-        """Return the ways into a database."""
-        return self._postgres.urls(name)
 
     def _empty(self, connection: Connection) -> bool:
         connection.execute(_OTHERS)

@@ -25,6 +25,8 @@ from workers.main import App
 from workers.runtime.drain import drain
 from workers.runtime.registry import registry
 
+# Making one takes longer than most of what is asked of it.
+_APPLICATIONS: dict[str, Litestar] = {}
 BASE_URL = "http://127.0.0.1:8000"
 NewToken = Callable[..., str]
 Working = Callable[[], AbstractContextManager[None]]
@@ -33,8 +35,11 @@ NewClient = Callable[..., TestClient[Litestar]]
 
 @pytest.fixture
 def portal(settings: Settings) -> Litestar:
-    """Make the whole application."""
-    return create_app(settings)
+    """Return the whole application, which serves one test after another where their settings are the same."""
+    key = settings.model_dump_json()
+    if key not in _APPLICATIONS:
+        _APPLICATIONS[key] = create_app(settings)
+    return _APPLICATIONS[key]
 
 
 @pytest.fixture

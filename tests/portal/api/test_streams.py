@@ -229,7 +229,7 @@ def test_a_process_told_to_stop_leaves_though_streams_are_open(
     with (tmp_path / "portal.log").open("wb") as log:
         process = subprocess.Popen([sys.executable, "-m", "portal"], env=environment, stdout=log, stderr=log)
         try:
-            deadline = time.monotonic() + 30
+            deadline = time.monotonic() + 120
             while time.monotonic() < deadline and process.poll() is None:
                 try:
                     httpx.get(f"{own.base_url}/health/live")
