@@ -66,6 +66,16 @@ def page(
     return session.exec(ordered.limit(limit)).all()
 
 
+def with_condition(session: Session, tenant_id: UUID, kind: str) -> list[UUID]:
+    """Return the living environments of a tenant that have a condition of some kind."""
+    statement = select(Environment.id).where(
+        Environment.tenant_id == tenant_id,
+        Environment.phase != Phase.DESTROYED,
+        col(Environment.conditions).contains([{"type": kind}]),
+    )
+    return list(session.exec(statement.order_by(col(Environment.created_at))).all())
+
+
 def count_living(session: Session, tenant_id: UUID) -> int:
     """Return how many environments of the tenant use up its quota."""
     statement = (

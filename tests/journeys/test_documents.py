@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+import httpx
 import pytest
 import yaml
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -292,6 +293,7 @@ def test_the_reference_of_commands_in_order(
         **terminal.words,
         "hello-slipway-pr-42": "hello-slipway-shop-pr-42",
         "6f1c7a52-3c6e-4a0c-9a4e-6b1a5d1f2c3d": _release_that_the_reference_names(slipway),
+        "3f0c7d7e-2f0a-4d0e-9c57-0d2f1c1f9a11": _decision_that_the_reference_names(slipway, tmp_path),
     }
     (tmp_path / "token-file").write_text(slipway.token)
     (tmp_path / "release.json").write_text(json.dumps({"release": {"service": "web", "version": "1.3.0"}}))
@@ -367,6 +369,21 @@ def _release_that_the_reference_names(slipway: Installation) -> str:
     """Return its id."""
     origin = ("--repo=https://git.example.com/acme/web", f"--commit={'9fceb02d' * 5}")
     return str(slipway.json("release", "create", "web", "1.3.0", *origin)["id"])
+
+
+def _decision_that_the_reference_names(slipway: Installation, folder: Path) -> str:
+    """Return the evaluation of a release that a gate let through, with the key that signed it beside its artifact."""
+    wheel = folder / "web-1.4.0-py3-none-any.whl"
+    wheel.write_bytes(b"a wheel that policies looked at")
+    headers = {"Authorization": f"Bearer {slipway.token}"}
+    api = httpx.Client(base_url=f"{slipway.url}/api/v1", headers=headers, timeout=60)
+    told = {"bundle": "slipway/baseline", "level": "advisory", "scope": {"kind": "service", "name": "looked-at"}}
+    api.post("/policies/bindings", json=told).raise_for_status()
+    origin = ("--repo=https://git.example.com/acme/looked-at", f"--commit={'9fceb02d' * 5}", f"--file={wheel}")
+    evaluation = str(slipway.json("release", "create", "looked-at", "1.0.0", *origin)["verdict"]["evaluation"])
+    signed = api.post(f"/policies/evaluations/{evaluation}/statements").raise_for_status().json()["items"]
+    (folder / "acme.pub").write_text(signed[0]["public_key"])
+    return evaluation
 
 
 @contextmanager

@@ -201,6 +201,18 @@ class EphemeralEnvironmentService:
         """Follow the pull request of one environment."""
         self.follow(find(self._session, tenant_id, environment_id, lock=True), "system")
 
+    def refused(self, tenant_id: UUID) -> list[UUID]:
+        """Return the environments that policies keep at an earlier commit than their pull request's."""
+        return queries.with_condition(self._session, tenant_id, REFUSED)
+
+    def ask_again(self, tenant_id: UUID, environment_id: UUID) -> None:
+        """Ask policies again about the commit that they refused, if the pull request is still at another one."""
+        environment = find(self._session, tenant_id, environment_id, lock=True)
+        if any(each["type"] == REFUSED for each in environment.conditions):
+            # Unseen, so that the pull request is looked at as if it had just moved.
+            environment.seen_sha = environment.head_sha
+            self.follow(environment, "system")
+
     def log_tails(self, tenant_id: UUID, environment_id: UUID, lines: int = 200) -> tuple[LogTail, ...]:
         """Return the end of each component's log; empty where nothing was made yet or nothing is left."""
         environment = find(self._session, tenant_id, environment_id)

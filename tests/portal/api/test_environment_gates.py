@@ -3,6 +3,7 @@
 import os
 import subprocess
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,15 @@ from jsonschema import Draft202012Validator
 from litestar import Litestar
 from litestar.testing import TestClient
 
+from catalog.clock import now
 from catalog.gates.inputs import input_schema
 from catalog.settings import Settings
 from catalog.tenancy import Principal
 from portal.cli.sample_repository import BRANCH, PULL_REQUEST, ensure_sample_repository
+from workers import environment_gates
+from workers.main import App
+from workers.runtime.drain import drain
+from workers.runtime.registry import registry
 
 Client = TestClient[Litestar]
 API = "/api/v1"
@@ -85,6 +91,35 @@ def test_a_commit_that_is_refused_leaves_the_one_before(api: Client, asked: dict
     assert "first-commit" in condition["message"]
     denied = api.get(f"{API}/policies/evaluations?allowed=false").json()["items"]
     assert [each["point"] for each in denied] == ["environment_update"], "the same commit is asked about once"
+
+
+def test_a_refused_commit_is_asked_about_again_when_what_counts_changes(
+    api: Client, asked: dict[str, Any], settings: Settings
+) -> None:
+    identifier = api.post(f"{API}/environments/ephemeral", json=asked).json()["id"]
+    git = ["git", "-C", asked["repository"], "-c", "user.name=Ann", "-c", "user.email=ann@example.com"]
+    subprocess.run([*git, "commit", "--quiet", "--allow-empty", "-m", "More"], check=True)
+    api.post("/hooks/git", json={"repository": asked["repository"], "action": "push"})
+    app = App(settings, registry([environment_gates.WORKER]))
+    try:
+        waiver = {
+            "rule": "other",
+            "scope": {"kind": "tenant"},
+            "reason": "trying",
+            "owner": "ann",
+            "expires_at": (now() + timedelta(days=1)).isoformat(),
+        }
+        assert api.post(f"{API}/policies/waivers", json=waiver).status_code == 201
+        assert drain(app, patience=timedelta(seconds=1)) == ["environments.ask_again"] * 2  # of the binding, too
+        refused = api.get(f"{API}/environments/{identifier}").json()
+        assert [each["reason"] for each in refused["conditions"]] == ["PolicyRefused"]
+        assert api.post(f"{API}/policies/waivers", json={**waiver, "rule": "first-commit"}).status_code == 201
+        drain(app, patience=timedelta(seconds=1))
+    finally:
+        app.close()
+    moved = api.get(f"{API}/environments/{identifier}").json()
+    assert (moved["conditions"], moved["generation"]) == ([], refused["generation"] + 1)
+    assert moved["head_sha"] != refused["head_sha"]
 
 
 def test_the_form_shows_what_policies_say(browser: Client, asked: dict[str, Any]) -> None:
