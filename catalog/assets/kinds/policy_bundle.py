@@ -14,6 +14,13 @@ from catalog.assets.shapes import Shape
 from catalog.assets.skeletons import skeleton
 
 _BUNDLE_MANIFEST = "content/.manifest"
+_NOT_SENT = {
+    "patch.json": "It would make the bundle a delta bundle: an agent would take the patch instead of rules and data.",
+    ".signatures.json": "Agents would take it for the signature of the bundle, which is made when an agent fetches it.",
+    "policy.wasm": "Rules are compiled here, from the sources that people can read.",
+    "plan.json": "Rules are compiled here, from the sources that people can read.",
+}
+"""Names of files that mean something to an agent and are no publisher's to give."""
 _COMMENTS = re.compile(r"^(?:\s|#[^\n]*\n)*")
 _PACKAGE = re.compile(r"package\s+([A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)*)[ \t]*(?:#[^\n]*)?(?:\n|$)")
 _QUOTED = re.compile(r'"([A-Za-z0-9_.-]{1,100})"')
@@ -63,6 +70,10 @@ class PolicyBundle:
         if not tests:
             fix = "Add tests/NAME_test.rego."
             yield Finding("rego-tests", "tests", None, "The rules have no tests.", fix, "warning")
+        for path in package.archive.under("content"):
+            why = _NOT_SENT.get(path.rpartition("/")[2])
+            if why is not None:
+                yield Finding("bundle-file", path, None, why, "Remove the file.")
         roots, problems = _roots(package)
         yield from problems
         packages: set[str] = set()

@@ -1,6 +1,7 @@
 """Attestations of people who mean harm: each is refused with its reason, and nothing crashes."""
 
 import base64
+import hashlib
 import json
 import time
 from collections.abc import Callable
@@ -15,8 +16,10 @@ from hypothesis import strategies as st
 
 from catalog.attestations.dsse import BUNDLE_TYPE, LARGEST, STATEMENT_TYPE, read_signed
 from catalog.attestations.errors import AttestationRejectedError, Reason
+from catalog.attestations.shapes import VerifySubject
 from catalog.attestations.statements import read_statement
 from catalog.attestations.strict_json import read_json
+from catalog.attestations.trust import Requirement, TrustPolicy
 from catalog.tenancy import Principal
 
 # The classes and callables of conftest.py, which test files do not import.
@@ -73,8 +76,16 @@ def keyid_of_another_kind(envelope: dict[str, Any], _outsider: Outsider) -> None
     envelope["signatures"][0]["keyid"] = ["x"]
 
 
+def swapped_subject(envelope: dict[str, Any], _outsider: Outsider) -> None:
+    """The same statement about another artifact, under the signature of the first."""
+    said = json.loads(base64.b64decode(envelope["payload"]))
+    said["subject"][0]["digest"]["sha256"] = "f" * 64
+    envelope["payload"] = encoded(said)
+
+
 ENVELOPES: list[tuple[Change, Reason]] = [
     (other_payload, Reason.UNKNOWN_KEY),
+    (swapped_subject, Reason.UNKNOWN_KEY),
     (other_type, Reason.UNKNOWN_KEY),
     (no_signature, Reason.BAD_SIGNATURE),
     (twice_the_same_key, Reason.SEVERAL_SIGNATURES),
@@ -94,6 +105,22 @@ def test_envelopes(
     envelope = outsider.envelope()
     change(envelope, outsider)
     assert refusal(receive, acme, envelope).reason is reason
+
+
+def test_a_true_statement_replayed_for_another_artifact_proves_nothing(
+    acme: Principal, outsider: Outsider, trusted: Any, receive: Receive, service: Any
+) -> None:
+    assert trusted
+    proven, other = (hashlib.sha256(each).hexdigest() for each in (b"artifact", b"another"))
+    with pytest.raises(AttestationRejectedError) as refused:
+        receive(acme, outsider.bundle(), other)
+    assert refused.value.reason is Reason.OTHER_SUBJECT
+    receive(acme, outsider.bundle(), proven)
+    policy = TrustPolicy(requirements=(Requirement(evidence="provenance", applies_to=("file",)),))
+    with service(acme) as attestations:
+        for digest, trusted_at_all in ((proven, True), (other, False)):
+            asked = VerifySubject(subject=f"sha256:{digest}", kind="file", policy=policy)
+            assert attestations.verify(acme.tenant_id, asked).trusted is trusted_at_all
 
 
 STATEMENTS: list[tuple[str, dict[str, Any], Reason]] = [

@@ -5,6 +5,8 @@ from collections.abc import Callable, Mapping
 
 import pytest
 
+from catalog.assets.archive import PackageFile
+from catalog.assets.check import check_files
 from catalog.assets.kinds.policy_bundle import KIND
 from catalog.assets.service import AssetService
 from catalog.db import Database
@@ -93,6 +95,14 @@ def test_a_sound_bundle_is_compiled(
     [
         (b"\nleak := opa.runtime().env if input.x\n", "rego-builtin", 12, "opa.runtime may not be called"),
         (b'\nsent := http.send({"url": "x"})\n', "rego-builtin", 12, "http.send may not be called"),
+        (b'\nfound := net.lookup_ip_addr("example.com")\n', "rego-builtin", 12, "net.lookup_ip_addr may not be called"),
+        (b"\nhuge := bits.lsh(1, 100000000000)\n", "rego-builtin", 12, "bits.lsh may not be called"),
+        (
+            b'\ndeny contains "x" if json.match_schema(input, {})[0]\n',
+            "rego-builtin",
+            12,
+            "json.match_schema may not be called",
+        ),
         (b"\nx := nothing.here(1)\n", "rego-function", 12, "nothing.here"),
         (b"\nx := 1 +\n", "rego-compile", 13, ""),
         (b'\nx if input.a == 1 + "a"\n', "rego-compile", 12, "invalid argument"),
@@ -111,6 +121,14 @@ def test_what_cannot_be_published(
     assert (finding.path, finding.line, finding.level) == ("content/my_rules/rules.rego", line, "error")
     assert says in finding.message
     assert finding.fix
+
+
+@pytest.mark.parametrize("name", ["patch.json", "my_rules/patch.json", ".signatures.json", "policy.wasm", "plan.json"])
+def test_what_only_an_agent_would_understand_is_refused(files: dict[str, bytes], name: str) -> None:
+    """A delta bundle with an empty patch takes all data away from an agent; OPA itself compiles it without a word."""
+    made = {**files, f"content/{name}": b'{"data": []}'}
+    checked, _ = check_files({path: PackageFile(data) for path, data in made.items()})
+    assert [(each.rule, each.path) for each in checked.errors] == [("bundle-file", f"content/{name}")]
 
 
 def test_a_failing_test_is_an_error(check: Upload, files: dict[str, bytes]) -> None:

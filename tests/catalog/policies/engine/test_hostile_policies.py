@@ -1,10 +1,12 @@
 """The hostile set: policies that would eat time or memory, or say nothing where they should deny."""
 
 import re
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
 
+import psutil
 import pytest
 
 from catalog.policies.engine import CompiledBundle, Decided, DenialCode, Denied, Moment, Outcome, Question, WasmEngine
@@ -144,3 +146,34 @@ def test_what_is_recorded_decides(wasm_engine: WasmEngine, compile_policy: Compi
     assert first == drawn(Moment(5, "one"))
     assert first[2] == 5
     assert first[:2] != drawn(Moment(5, "two"))[:2]
+
+
+def test_others_feel_nothing_of_a_bomb(
+    wasm_engine: WasmEngine, hostile: CompiledBundle, compile_policy: Compile
+) -> None:
+    """While one tenant's policies eat fuel and memory, another's have the same answers from the same engine."""
+    other = compile_policy('deny contains input.name if input.name != "ann"', "deny")
+    ended = threading.Event()
+    bombs: list[Outcome] = []
+
+    def explode() -> None:
+        rules = ("cross", "range", "joined", "wide_set", "large") * 2
+        bombs.extend(wasm_engine.evaluate(Question(hostile, f"t/{rule}", INPUT)) for rule in rules)
+        ended.set()
+
+    threads = [threading.Thread(target=explode) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    answers, most, memory = 0, 0.0, psutil.Process().memory_info().rss
+    while not ended.is_set() or answers < 50:
+        started = time.monotonic()
+        outcome = wasm_engine.evaluate(Question(other, "t/deny", {"name": "bob"}))
+        most = max(most, time.monotonic() - started)
+        assert isinstance(outcome, Decided)
+        assert outcome.value == ["bob"]
+        answers += 1
+    for thread in threads:
+        thread.join()
+    assert all(isinstance(each, Denied) for each in bombs)
+    assert most < 30, "an evaluation waits for no other tenant's, also on a machine with much else to do"
+    assert psutil.Process().memory_info().rss - memory < 1024 * 1024 * 1024
