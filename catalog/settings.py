@@ -61,6 +61,11 @@ class Settings(BaseSettings):
 
     signer: str = "local"
     signing_key_file: Path | None = None
+    pkcs11_module: Path | None = None
+    pkcs11_token: str = ""
+    pkcs11_pin_file: Path | None = None
+    kms_region: str = "us-east-1"
+    kms_endpoint_url: str = ""
     sigstore_trusted_root: Path | None = None
     upload_wait_seconds: float = Field(default=30.0, ge=0, le=60)
 

@@ -80,10 +80,15 @@ class KeyRead(_Read):
 
 
 class NewSigningKey(_Asked):
-    """A key to be made; it signs from then on, and the one before verifies for ``overlap_days`` more."""
+    """A key to be made; it signs from then on, and the one before verifies for ``overlap_days`` more.
+
+    ``signer`` is where it is made and stays: ``local``, ``pkcs11``, ``aws-kms`` or another that is installed; left out,
+    what the installation has by default.
+    """
 
     name: Text = Field(min_length=1, max_length=100)
     algorithm: KeyAlgorithm = KeyAlgorithm.ECDSA_P256
+    signer: str | None = Field(default=None, pattern=r"^[a-z0-9-]{1,63}$")
     overlap_days: int = Field(default=30, ge=0, le=3650)
 
 

@@ -135,7 +135,7 @@ class Keys(Base):
             raise SigningUnavailableError(f"The key {key.name} cannot sign: {error}.") from None
 
     def _create(self, principal: Principal, asked: NewSigningKey) -> SigningKey:
-        provider = self._settings.signer
+        provider = asked.signer or self._settings.signer
         before = queries.signing_key(self._session, principal.tenant_id)
         try:
             signer = self._signer(provider)

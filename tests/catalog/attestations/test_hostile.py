@@ -116,7 +116,7 @@ def test_a_true_statement_replayed_for_another_artifact_proves_nothing(
         receive(acme, outsider.bundle(), other)
     assert refused.value.reason is Reason.OTHER_SUBJECT
     receive(acme, outsider.bundle(), proven)
-    policy = TrustPolicy(requirements=(Requirement(evidence="provenance", applies_to=("file",)),))
+    policy = TrustPolicy(requirements=[Requirement(evidence="provenance", applies_to=["file"])])
     with service(acme) as attestations:
         for digest, trusted_at_all in ((proven, True), (other, False)):
             asked = VerifySubject(subject=f"sha256:{digest}", kind="file", policy=policy)
