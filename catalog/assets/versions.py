@@ -152,8 +152,12 @@ def parse_constraint(text: str) -> SpecifierSet:
 
 
 def canonical_constraint(constraint: SpecifierSet) -> str:
-    """Return the one spelling of a constraint under which it is stored and shown."""
-    return ",".join(sorted(str(clause) for clause in constraint))
+    """Return the one spelling of a constraint under which it is stored and shown: the lowest first, as people say it."""
+    clauses = sorted(constraint, key=lambda clause: (_READING_ORDER.index(clause.operator), str(clause)))
+    return ",".join(map(str, clauses))
+
+
+_READING_ORDER = ("===", "==", "~=", ">=", ">", "!=", "<", "<=")
 
 
 def names_prerelease(constraint: SpecifierSet) -> bool:

@@ -1,6 +1,7 @@
 """Reads of projects and files; the tenant comes first, and row-level security stands behind it."""
 
 from collections.abc import Sequence
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, case, exists, or_
@@ -41,10 +42,26 @@ def standing_for(session: Session, tenant_id: UUID, project: str) -> tuple[UUID,
         select(Project.tenant_id, Asset.namespace, Asset.name)
         .join(Asset, col(Asset.id) == Project.asset_id)
         .where(Project.project == project, or_(col(Project.tenant_id) == tenant_id, _has_files()))
-        .order_by(_nearness(tenant_id), col(Project.public_since), col(Project.claimed_at), col(Project.asset_id))
+        .order_by(*_nearest_first(tenant_id))
     )
     found = session.exec(statement.limit(1)).first()
     return None if found is None else (found[0], f"{found[1]}/{found[2]}")
+
+
+def standings(session: Session, tenant_id: UUID) -> dict[str, tuple[str, str]]:
+    """Return which asset (namespace and name) stands for each project name that the tenant may see."""
+    statement = (
+        select(Project.project, Asset.namespace, Asset.name)
+        .join(Asset, col(Asset.id) == Project.asset_id)
+        .where(or_(col(Project.tenant_id) == tenant_id, _has_files()))
+        .distinct(col(Project.project))
+        .order_by(col(Project.project), *_nearest_first(tenant_id))
+    )
+    return {project: (namespace, name) for project, namespace, name in session.exec(statement)}
+
+
+def _nearest_first(tenant_id: UUID) -> tuple[ColumnElement[Any], ...]:
+    return _nearness(tenant_id), col(Project.public_since), col(Project.claimed_at), col(Project.asset_id)  # type: ignore[return-value]
 
 
 def _nearness(tenant_id: UUID) -> ColumnElement[int]:

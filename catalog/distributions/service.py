@@ -12,6 +12,7 @@ from sqlmodel import Session
 from catalog.assets.models import AssetVersion, Visibility
 from catalog.assets.package import Package
 from catalog.assets.service import AssetService
+from catalog.assets.versions import parse_version
 from catalog.clock import now
 from catalog.distributions import queries, rules
 from catalog.distributions.errors import FileUnavailableError, NoSuchProjectError, ProjectTakenError
@@ -94,8 +95,12 @@ class DistributionService:
         return found.asset_id if found else None
 
     def projects(self, tenant_id: UUID) -> Sequence[str]:
-        """Return the names of the projects that the tenant may see, sorted."""
-        return queries.project_names(self._session, tenant_id)
+        """Return the names of the projects that the tenant may see and its own catalog offers, sorted."""
+        view = AssetService(self._session).catalog_view(tenant_id)
+        if view.decides_nothing:
+            return queries.project_names(self._session, tenant_id)
+        found = queries.standings(self._session, tenant_id)
+        return sorted(project for project, (namespace, name) in found.items() if view.offers(namespace, name))
 
     def project(self, tenant_id: UUID, name: str) -> ProjectPage:
         """Return a project as the tenant sees it, all of it from one publisher; raise ``NoSuchProjectError``.
@@ -108,7 +113,16 @@ class DistributionService:
         if found is None:
             raise NoSuchProjectError("There is no project of that name.")
         owner, asset = found
-        rows = queries.files(self._session, owner, project)
+        namespace, _, asset_name = asset.partition("/")
+        view = AssetService(self._session).catalog_view(tenant_id)
+        # Nobody else may step in for an asset that the tenant's own catalog hides: the name is not there at all.
+        if not view.offers(namespace, asset_name):
+            raise NoSuchProjectError("There is no project of that name.")
+        rows = [
+            row
+            for row in queries.files(self._session, owner, project)
+            if view.allows(namespace, asset_name, parse_version(row.version))
+        ]
         status, reason = rules.status(rows)
         files = tuple(each for each in map(rules.listed, rows) if each is not None)
         return ProjectPage(project, asset, status, reason, files)

@@ -80,10 +80,13 @@ class RegistryService:
         self._blobs = blobs
 
     def tags(self, tenant_id: UUID, namespace: str, name: str) -> list[str]:
-        """Return every tag in order: the versions as SemVer, and ``latest`` where one stands for the asset."""
-        asset = self._assets.get(tenant_id, namespace, name)
-        found = [each.semver for each in self._assets.versions(tenant_id, namespace, name)]
-        return sorted([*found, *([LATEST] if asset.latest_version else [])])
+        """Return every tag in order: the versions as SemVer, and ``latest`` where one stands for the asset.
+
+        What the tenant's own catalog hides or does not allow has no tag; its digest leads to it still, so that what
+        was pinned goes on.
+        """
+        offered, standing = self._assets.offered_versions(tenant_id, namespace, name)
+        return sorted([*(each.semver for each in offered), *([LATEST] if standing else [])])
 
     def manifest(self, tenant_id: UUID, namespace: str, name: str, reference: str) -> Document:
         """Return what a tag or a digest names: a version, a statement about one, or the fallback list of referrers."""
@@ -137,12 +140,16 @@ class RegistryService:
         return index_of(each for each in found if artifact_type in {None, each.artifact_type})
 
     def _tagged(self, tenant_id: UUID, namespace: str, name: str, tag: str) -> AssetVersion:
+        offered, standing = self._assets.offered_versions(tenant_id, namespace, name)
         try:
-            return self._version(tenant_id, namespace, name, tag)
+            wanted = standing if tag == LATEST else parse_version(tag).canonical
+            if wanted in {each.version for each in offered}:
+                return self._version(tenant_id, namespace, name, str(wanted))
         except HeldBackError:
             raise
         except SlipwayError:
-            raise ManifestUnknownError(f"{namespace}/{name} has no tag {tag[:128]}.") from None
+            pass
+        raise ManifestUnknownError(f"{namespace}/{name} has no tag {tag[:128]}.")
 
     def _version(self, tenant_id: UUID, namespace: str, name: str, version: str) -> AssetVersion:
         found = self._assets.version(tenant_id, namespace, name, version)

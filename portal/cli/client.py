@@ -76,6 +76,10 @@ class Client:
         except httpx.TransportError as error:
             raise self._unreachable(error) from error
 
+    def put(self, path: str, body: object) -> Any:
+        """Put a JSON document and return the answer."""
+        return self._json(self._send("PUT", path, json=body))
+
     def delete(self, path: str) -> Any:
         """Delete what is at ``path`` and return the answer, None where it is empty."""
         return self._json(self._send("DELETE", path))

@@ -36,6 +36,18 @@ ENVIRONMENT = LazyGroup(
     },
     summary="Preview environments of pull requests.",
 )
+CATALOG = LazyGroup(
+    "catalog",
+    {
+        "show": Entry("portal.cli.sharing:show", "Show what your tenant decided."),
+        "adopt": Entry("portal.cli.sharing:adopt", "Let members choose an asset, or a range of its versions."),
+        "hide": Entry("portal.cli.sharing:hide", "Hide an asset from members."),
+        "forget": Entry("portal.cli.sharing:forget", "Take a decision back."),
+        "curate": Entry("portal.cli.sharing:curate", "Let members see only your own and adopted assets."),
+        "open": Entry("portal.cli.sharing:open_", "Let members see everything again."),
+    },
+    summary="What your members choose from.",
+)
 DRAFT = LazyGroup(
     "draft",
     {
@@ -92,6 +104,8 @@ COMMANDS = LazyGroup(
         "asset": Entry("portal.cli.commands:ASSET", "Write, check and build assets."),
         "publish": Entry("portal.cli.publish:publish", "Publish an asset."),
         "import-tag": Entry("portal.cli.drafts:import_tag", "Publish from a tag of a repository."),
+        "share": Entry("portal.cli.sharing:share", "Show or change who may see an asset."),
+        "catalog": Entry("portal.cli.commands:CATALOG", "What your members choose from."),
         "draft": Entry("portal.cli.commands:DRAFT", "Versions that are not out yet."),
         "search": Entry("portal.cli.marketplace:search", "Search the marketplace."),
         "show": Entry("portal.cli.marketplace:show", "Show an asset, or one version of it."),

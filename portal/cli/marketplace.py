@@ -16,6 +16,9 @@ _end_option = click.option("--end-of-life", metavar="YYYY-MM-DD", help="The day 
 _link_option = click.option("--link", metavar="URL", help="Where to read more about it.")
 
 
+_SEEN_BY = {"private": "its own tenant", "shared": "the tenants it is shared with", "public": "everybody"}
+
+
 @click.command("search")
 @click.argument("query", required=False, default="")
 @click.option("--kind", help="Only assets of this kind.")
@@ -82,7 +85,7 @@ def _show_asset(output: Output, client: Client, asset: dict[str, Any]) -> None:
             ("asset", f"{asset['namespace']}/{asset['name']}"),
             ("kind", asset["kind"]),
             ("latest", asset["latest_version"]),
-            ("visible to", "everybody" if asset["visibility"] == "public" else "its own tenant"),
+            ("visible to", _SEEN_BY[asset["visibility"]]),
             ("license", asset["license"]),
             ("keywords", ", ".join(asset["keywords"])),
         ]

@@ -14,22 +14,25 @@ from portal.cli.job_identity import as_job
 from portal.cli.output import Output, json_option
 from portal.cli.packages import epoch_option, require_sound
 from portal.cli.progress import check_outcome, follow
+from portal.cli.sharing import VISIBILITIES, send_sharing, share_with_option, shared_as, wanted_visibility
 
 
 @click.command("publish")
 @click.argument("path", metavar="DIR|FILE", type=click.Path(exists=True, path_type=Path))
 @click.option(
     "--visibility",
-    type=click.Choice(["private", "public"]),
+    type=VISIBILITIES,
     help="Who may see the asset; left out, it stays as it is, and a new one is private.",
 )
+@share_with_option
 @click.option("--draft", is_flag=True, help="Keep it as a draft that only your tenant sees.")
 @click.option("--session", metavar="ID", help="Add it to a publishing session, whose versions come out together.")
 @epoch_option
 @json_option
-def publish(
+def publish(  # each is an option of its own
     path: Path,
     visibility: str | None,
+    tenants: tuple[str, ...],
     draft: bool,  # noqa: FBT001  # click passes options by name
     session: str | None,
     epoch: int,
@@ -38,9 +41,13 @@ def publish(
     """Publish the asset in a folder, or an archive that `slipway asset build` made.
 
     A folder is checked here first. The same bytes again change nothing. In a CI job that the asset trusts, SLIPWAY_URL
-    alone is enough: the job's identity takes the place of a token.
+    alone is enough: the job's identity takes the place of a token. With --share-with, the tenants named are all that
+    the asset is shared with.
     """
     output = Output(as_json=as_json)
+    visibility = wanted_visibility(visibility, tenants)
+    if tenants and (draft or session):
+        raise click.UsageError("Share it with `slipway share` once it is out; a draft is its publisher's alone.")
     data = require_sound(output, path, epoch)[1] if path.is_dir() else path.read_bytes()
     package = check_archive(data).package
     metadata = package.manifest.metadata if package else None
@@ -51,6 +58,9 @@ def publish(
             answer = send(client, name, data, visibility, draft=draft, session=session)
         if "operation" in answer:
             answer = await_checks(client, answer, output)
+        if tenants:
+            sharing = send_sharing(client, answer["namespace"], answer["name"], "shared", tenants)
+            output.note(f"{answer['namespace']}/{answer['name']} is {shared_as(sharing)}.")
     output.result(answer, lambda each: _show(output, each, client.connection.url))
 
 

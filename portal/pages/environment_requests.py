@@ -13,9 +13,13 @@ from litestar.response import Redirect
 from pydantic import ValidationError
 from sqlmodel import Session
 
+from catalog.assets.constraints import Translation, translate
 from catalog.assets.durations import parse_duration
+from catalog.assets.errors import InvalidConstraintError, InvalidVersionError, VersionNotSelectableError
 from catalog.assets.models import AssetRead, AssetVersionRead, SearchQuery, VersionState, VersionSummary
-from catalog.assets.service import LATEST, AssetService
+from catalog.assets.references import AssetReference
+from catalog.assets.service import AssetService
+from catalog.assets.versions import parse_version
 from catalog.environments.models import Environment, RequestEnvironment
 from catalog.environments.service import EphemeralEnvironmentService
 from catalog.errors import ConflictError, FieldError, InvalidInputError, NotFoundError, QuotaExceededError, SlipwayError
@@ -52,7 +56,10 @@ MOST_BLUEPRINTS = 100
 
 @dataclass(frozen=True)
 class RequestEnvironmentPage(Page):
-    """The form that asks for an environment: first the choice of a blueprint, then its inputs."""
+    """The form that asks for an environment: first the choice of a blueprint, then its inputs.
+
+    ``reading`` says how the constraint on the version was understood, and which version that is now.
+    """
 
     template: ClassVar[str] = "environments/new.html"
 
@@ -62,7 +69,8 @@ class RequestEnvironmentPage(Page):
     values: Mapping[str, str] = field(default_factory=dict)
     errors: Sequence[FieldError] = ()
     repositories: Sequence[str] = ()
-    versions: Sequence[tuple[str, str]] = (("", "Newest"),)
+    versions: Sequence[tuple[str, str]] = ()
+    reading: str = ""
     lifetimes: Sequence[tuple[str, str]] = LIFETIMES
     problem: str = ""
     verdict: Verdict | None = None
@@ -131,16 +139,24 @@ class _Form:
         empty = build_form({}, FormSource())
         return RequestEnvironmentPage(None, makers, empty, problem=problem, carried=carried)
 
-    def version(self, blueprint: str, version: str) -> tuple[AssetRead, AssetVersionRead]:
-        """Return the blueprint and the version to be used; raise ``NotFoundError`` where there is no such blueprint."""
+    def version(self, blueprint: str, version: str) -> "_Chosen":
+        """Return the blueprint and the version that a constraint in any spelling means; "" stands for the newest.
+
+        Raises ``NotFoundError`` where there is no such blueprint, ``InvalidConstraintError`` for what is no constraint,
+        and ``VersionNotSelectableError`` where none of its versions may be chosen.
+        """
         namespace, _, name = blueprint.partition("/")
         asset = self._assets.get(self._tenant_id, namespace, name)
         if asset.kind != KIND:
             raise NotFoundError(f"{blueprint} is a {asset.kind}; an environment is made from a {KIND}.")
-        return asset, self._assets.get_version(self._tenant_id, namespace, name, version or LATEST)
+        read = translate(f"=={version}" if _is_version(version) else version)
+        found = self._assets.resolve(self._tenant_id, AssetReference(namespace, name, read.constraint))
+        chosen = self._assets.get_version(self._tenant_id, namespace, name, found.version)
+        return _Chosen(asset, chosen, read, "" if _is_version(version) else version.strip())
 
-    def filled(self, asset: AssetRead, version: AssetVersionRead, filled: _Filled) -> RequestEnvironmentPage:
+    def filled(self, chosen: "_Chosen", filled: _Filled) -> RequestEnvironmentPage:
         """Return the page with the form for a blueprint."""
+        asset, version = chosen.asset, chosen.version
         source = FormSource(
             hints=version.input_hints, values=filled.inputs, submitted=filled.fields, errors=filled.errors
         )
@@ -152,18 +168,37 @@ class _Form:
             values=filled.values,
             errors=filled.errors,
             repositories=sorted({each.repository for each in recent}),
-            versions=_version_options(asset, self._assets.versions(self._tenant_id, asset.namespace, asset.name)),
+            versions=_version_options(self._assets.offered_versions(self._tenant_id, asset.namespace, asset.name)[0]),
+            reading=chosen.reading,
             lifetimes=_lifetimes(version, timedelta(seconds=self._settings.environment_maximum_ttl_seconds)),
         )
 
 
-def _version_options(asset: AssetRead, versions: Sequence[VersionSummary]) -> list[tuple[str, str]]:
+@dataclass(frozen=True)
+class _Chosen:
+    """What a request is about: ``written`` is the constraint as it was given, "" for the newest or a single version."""
+
+    asset: AssetRead
+    version: AssetVersionRead
+    read: Translation
+    written: str
+
+    @property
+    def reading(self) -> str:
+        """Say what the constraint means, and which version that is now."""
+        if not self.written:
+            return ""
+        same = self.written == self.read.canonical
+        means = self.written if same else f"{self.written} is read as {self.read.canonical or 'any version'}"
+        return f"{means}; today that is {self.version.version}."
+
+
+def _version_options(versions: Sequence[VersionSummary]) -> list[tuple[str, str]]:
     usable = {VersionState.PUBLISHED, VersionState.DEPRECATED, VersionState.YANKED}
-    newest = [("", f"Newest ({asset.latest_version})")] if asset.latest_version else []
-    shown = [each for each in versions if each.state in usable]
-    return newest + [
-        (each.version, each.version if each.state is VersionState.PUBLISHED else f"{each.version}, {each.state}")
-        for each in shown
+    return [
+        (each.version, "" if each.state is VersionState.PUBLISHED else str(each.state))
+        for each in versions
+        if each.state in usable
     ]
 
 
@@ -204,13 +239,13 @@ def show_request(  # noqa: PLR0913, PLR0917  # each is a query parameter of its 
         inputs = environment.inputs
     if blueprint:
         try:
-            asset, chosen = form.version(blueprint, values.get("version", ""))
-        except NotFoundError as error:
+            chosen = form.version(blueprint, values.get("version", ""))
+        except (NotFoundError, InvalidConstraintError, VersionNotSelectableError) as error:
             problem = error.detail
         else:
-            if values.get("version") == asset.latest_version:
+            if values.get("version") == chosen.asset.latest_version:
                 values = {**values, "version": ""}
-            return renderer_of(request).respond(request, form.filled(asset, chosen, _Filled(values, inputs)))
+            return renderer_of(request).respond(request, form.filled(chosen, _Filled(values, inputs)))
     carried = {name: value for name, value in values.items() if name != "version"}
     return renderer_of(request).respond(request, form.choice(problem, carried))
 
@@ -232,12 +267,21 @@ def request_environment(
     fields = sent_fields(data)
     values = last_values(fields)
     form = _Form(session, settings, principal)
+    wrong_version: Sequence[FieldError] = ()
     try:
-        asset, version = form.version(values.get("blueprint", ""), values.get("version", ""))
+        chosen = form.version(values.get("blueprint", ""), values.get("version", ""))
     except NotFoundError as error:
         return renderer_of(request).respond(request, form.choice(error.detail, {}), status_code=422)
-    inputs, unread = read_form(version.input_schema, fields)
-    asked, wrong = _asked(values, inputs)
+    except (InvalidConstraintError, VersionNotSelectableError) as error:
+        # The form stays as it was sent, with the inputs of the newest version, where there is one.
+        wrong_version = (FieldError("/version", error.detail),)
+        try:
+            chosen = form.version(values.get("blueprint", ""), "")
+        except VersionNotSelectableError as none:
+            return renderer_of(request).respond(request, form.choice(none.detail, {}), status_code=422)
+    inputs, unread = read_form(chosen.version.input_schema, fields)
+    asked, wrong = _asked(values, chosen, inputs)
+    wrong = (*wrong_version, *wrong)
     errors: Sequence[FieldError] = (*wrong, *unread)
     status = 422
     verdict = None
@@ -253,8 +297,16 @@ def request_environment(
         else:
             notice = "environment-requested" if environment.generation == 1 else "environment-moved"
             return redirect(f"/environments/{environment.id}", notice)
-    page = replace(form.filled(asset, version, _Filled(values, fields=fields, errors=errors)), verdict=verdict)
+    page = replace(form.filled(chosen, _Filled(values, fields=fields, errors=errors)), verdict=verdict)
     return renderer_of(request).respond(request, page, status_code=status)
+
+
+def _is_version(text: str) -> bool:
+    try:
+        parse_version(text)
+    except InvalidVersionError:
+        return False
+    return True
 
 
 def _placed(error: SlipwayError) -> Sequence[FieldError]:
@@ -262,14 +314,13 @@ def _placed(error: SlipwayError) -> Sequence[FieldError]:
 
 
 def _asked(
-    values: Mapping[str, str], inputs: Mapping[str, Any]
+    values: Mapping[str, str], chosen: _Chosen, inputs: Mapping[str, Any]
 ) -> tuple[RequestEnvironment | None, Sequence[FieldError]]:
-    version = values.get("version", "")
     names = ("repository", "pull_request", "branch", "head_sha")
     body = {
         **{name: values.get(name, "").strip() for name in names},
         "ttl": values.get("ttl") or None,
-        "blueprint": values.get("blueprint", "") + (f"=={version}" if version else ""),
+        "blueprint": values.get("blueprint", "") + chosen.read.canonical,
         "inputs": inputs,
     }
     try:

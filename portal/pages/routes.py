@@ -2,8 +2,10 @@
 
 from portal.pages import (
     account,
+    asset_access,
     asset_life,
     attestations,
+    catalog,
     clients,
     comparison,
     drafts,
@@ -28,6 +30,8 @@ PAGES = (
     *marketplace.ROUTES,
     *comparison.ROUTES,
     *asset_life.ROUTES,
+    *asset_access.ROUTES,
+    *catalog.ROUTES,
     *uploads.ROUTES,
     *drafts.ROUTES,
     *environment_requests.ROUTES,

@@ -65,6 +65,8 @@ NOTICES: dict[str, Toast] = {
     "identity-removed": Toast("good", "Nothing more is taken from that identity."),
     "trust-policy-changed": Toast("good", "The trust policy holds from now on."),
     "delivery-replayed": Toast("good", "The delivery is on its way again."),
+    "access-changed": Toast("good", "Who may see it has changed."),
+    "catalog-changed": Toast("good", "The catalog has changed. It counts at once."),
     "version-state-changed": Toast("good", "The state of the version has changed."),
     "signed-in": Toast("good", "You are signed in."),
     "signed-out": Toast("good", "You are signed out."),

@@ -6,6 +6,7 @@ from sqlalchemy import delete
 from sqlmodel import col
 
 from catalog.assets import queries as assets
+from catalog.assets.constraints import translate
 from catalog.assets.curation import queries
 from catalog.assets.curation.models import (
     AssetGrant,
@@ -18,11 +19,11 @@ from catalog.assets.curation.models import (
     Sharing,
     TenantCatalog,
 )
+from catalog.assets.errors import InvalidConstraintError
 from catalog.assets.events import AssetShared, CatalogChanged
 from catalog.assets.models import Asset, Visibility
 from catalog.assets.references import is_name
 from catalog.assets.service.reading import Reading, no_asset
-from catalog.assets.versions import canonical_constraint, parse_constraint
 from catalog.clock import now
 from catalog.errors import ConflictError, FieldError, ForbiddenError, InvalidInputError
 from catalog.events import outbox
@@ -46,6 +47,7 @@ class Curation(Reading):
         which tenants there are. Raises ``InvalidInputError`` for what cannot be a name.
         """
         principal.require("assets:write")
+        principal.require_asset(f"{namespace}/{name}")
         asset = self._own(principal, namespace, name)
         names = sorted(set(wanted.tenants)) if wanted.visibility is Visibility.SHARED else []
         errors = [
@@ -114,13 +116,14 @@ class Curation(Reading):
     def decide(self, principal: Principal, namespace: str, name: str, wanted: DecideEntry) -> EntryRead:
         """Adopt an asset of another tenant, bind it to a range of versions, or hide it from one's own members.
 
-        Raises ``InvalidConstraintError``, and ``ConflictError`` for an asset of one's own.
+        The range may be in any spelling that `translate` knows; the answer has its canonical form. Raises
+        ``InvalidConstraintError``, and ``ConflictError`` for an asset of one's own.
         """
         principal.require("assets:admin")
         asset = self._asset(principal.tenant_id, namespace, name)
         if asset.tenant_id == principal.tenant_id:
             raise ConflictError(f"{namespace}/{name} is your own: change who may see it, or the state of its versions.")
-        allowed = canonical_constraint(parse_constraint(wanted.allowed)) if wanted.allowed.strip() else ""
+        allowed = _canonical(wanted.allowed)
         row = queries.entry(self._session, principal.tenant_id, asset.id)
         row = row or CatalogEntry(tenant_id=principal.tenant_id, asset_id=asset.id, changed_by=principal.name)
         row.allowed = allowed
@@ -166,3 +169,10 @@ class Curation(Reading):
         outbox.append(self._session, data, tenant_id=principal.tenant_id, subject=subject, actor=principal.actor)
         detail = {"asset": asset, "decision": decision}
         TenantService(self._session).audit(principal.tenant_id, principal.actor, "catalog.decide", subject, detail)
+
+
+def _canonical(text: str) -> str:
+    try:
+        return translate(text).canonical
+    except InvalidConstraintError as error:
+        raise InvalidConstraintError(text, error.reason, error.fix, "/allowed") from None

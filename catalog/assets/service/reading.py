@@ -7,6 +7,7 @@ from sqlmodel import Session
 
 from catalog.assets import queries, rules
 from catalog.assets.curation import queries as curation
+from catalog.assets.curation.view import CatalogView
 from catalog.assets.errors import (
     ArchiveUnavailableError,
     AssetNotFoundError,
@@ -155,6 +156,33 @@ class Reading:
         tenant's own catalog rules the whole asset out.
         """
         return self._candidates(tenant_id, self._asset(tenant_id, namespace, name))
+
+    def catalog_view(self, tenant_id: UUID) -> CatalogView:
+        """Return what the tenant's own catalog lets it choose, of everything that it may see, in three statements."""
+        decided = [
+            ((asset.namespace, asset.name), entry) for entry, asset in curation.entries(self._session, tenant_id)
+        ]
+        catalog = curation.catalog(self._session, tenant_id)
+        return CatalogView(
+            own=frozenset(queries.namespaces(self._session, tenant_id)),
+            is_curated=catalog is not None and catalog.is_curated,
+            hidden=frozenset(path for path, entry in decided if entry.hidden_at is not None),
+            adopted={path: parse_constraint(entry.allowed) for path, entry in decided if entry.hidden_at is None},
+        )
+
+    def offered_versions(self, tenant_id: UUID, namespace: str, name: str) -> tuple[list[VersionSummary], str | None]:
+        """Return the versions that the tenant's own catalog offers, newest first, and the one that stands for them.
+
+        Raises ``AssetNotFoundError``, for an asset that the catalog hides or has not adopted as for none at all.
+        """
+        asset = self._asset(tenant_id, namespace, name)
+        view = self.catalog_view(tenant_id)
+        if not view.offers(namespace, name):
+            raise no_asset(namespace, name)
+        rows = queries.versions(self._session, tenant_id, asset.id)
+        offered = [row for row in rows if view.allows(namespace, name, rules.number_of(row))]
+        best = rules.latest(rules.Candidate(rules.number_of(row), row.state) for row in offered)
+        return [VersionSummary.model_validate(row) for row in offered], best.canonical if best else None
 
     def _candidates(self, tenant_id: UUID, asset: Asset) -> list[rules.Candidate]:
         rows = queries.versions(self._session, tenant_id, asset.id)

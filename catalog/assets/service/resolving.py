@@ -7,12 +7,11 @@ from uuid import UUID
 from packaging.specifiers import SpecifierSet
 
 from catalog.assets import queries
-from catalog.assets.curation import queries as curation
 from catalog.assets.errors import InvalidConstraintError, InvalidVersionError
 from catalog.assets.references import AssetReference, parse_reference
 from catalog.assets.resolver import Ask, Need, Release, Resolution, ResolveAssets, Universe, Wanted, resolve
 from catalog.assets.service.reading import Reading
-from catalog.assets.versions import VersionNumber, allows, parse_constraint, parse_version
+from catalog.assets.versions import VersionNumber, parse_constraint, parse_version
 
 NOTHING = SpecifierSet("<0")
 
@@ -49,20 +48,8 @@ class Resolving(Reading):
 
         What `Reading.choosable` rules out for one asset is left out here for all of them, in three statements.
         """
-        own = set(queries.namespaces(self._session, tenant_id))
-        decided = {(asset.namespace, asset.name): entry for entry, asset in curation.entries(self._session, tenant_id)}
-        catalog = curation.catalog(self._session, tenant_id)
-        is_curated = catalog is not None and catalog.is_curated
-
-        def is_allowed(row: queries.ReachedRow) -> bool:
-            entry = decided.get((row.namespace, row.name))
-            if row.namespace in own:
-                return True
-            if entry is None:
-                return not is_curated
-            return entry.hidden_at is None and allows(parse_constraint(entry.allowed), _number(row), prereleases=True)
-
-        return [row for row in rows if is_allowed(row)]
+        view = self.catalog_view(tenant_id)
+        return [row for row in rows if view.allows(row.namespace, row.name, _number(row))]
 
 
 def _locked(version: str, index: int) -> VersionNumber:

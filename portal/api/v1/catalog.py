@@ -8,7 +8,7 @@ from litestar.params import FromPath, JSONBody
 from catalog.assets.curation.models import Catalog, DecideCatalog, DecideEntry, EntryRead, ShareAsset, Sharing
 from catalog.assets.service import AssetService
 from portal.api.documentation import CONDITIONAL, problems
-from portal.auth.guards import requires
+from portal.auth.guards import PUBLISHING, requires
 from portal.boundary import Caller, OpenSession
 
 TAGS = ["catalog"]
@@ -41,6 +41,7 @@ def get_sharing(namespace: FromPath[str], name: FromPath[str], session: OpenSess
     operation_id="share_asset",
     summary="Change who may see an asset",
     guards=WRITE,
+    opt={PUBLISHING: True},
     **CHANGES,
 )
 def share_asset(

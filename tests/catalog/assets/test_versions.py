@@ -98,7 +98,7 @@ def test_spellings_of_other_ecosystems_are_refused_with_an_example(text: str) ->
 
 
 def test_a_constraint_has_one_spelling() -> None:
-    assert canonical_constraint(parse_constraint(" <2 , >=1.2 ")) == "<2,>=1.2"
+    assert canonical_constraint(parse_constraint(" <2 , >=1.2 ")) == ">=1.2,<2"
 
 
 @given(PRERELEASES)

@@ -212,3 +212,21 @@ def test_strange_addresses_lead_nowhere(api: Client) -> None:
         assert answer.status_code in {301, 404}, path
         assert answer.headers.get("location", "/t/acme/simple/").startswith("/t/acme/simple/")
         assert "set-cookie" not in answer.headers
+
+
+def test_the_index_keeps_to_the_tenants_catalog(
+    api: Client, client_of: NewClient, rival: Principal, publish_wheel: PublishWheel
+) -> None:
+    publish_wheel()
+    publish_wheel(version="2.0.0")
+    api.put("/api/v1/assets/acme/acme-network/sharing", json={"visibility": "public"})
+    theirs = client_of(rival)
+    index = "/t/rival/simple/"
+    headers = {"Accept": JSON}
+    assert theirs.get(f"{index}acme-network/", headers=headers).json()["versions"] == ["1.0.0", "2.0.0"]
+    theirs.put("/api/v1/catalog/acme/acme-network", json={"allowed": "<2"})
+    assert theirs.get(f"{index}acme-network/", headers=headers).json()["versions"] == ["1.0.0"]
+    theirs.put("/api/v1/catalog/acme/acme-network", json={"hidden": True})
+    assert theirs.get(f"{index}acme-network/", headers=headers).status_code == 404
+    assert theirs.get(index, headers=headers).json()["projects"] == []
+    assert len(api.get("/t/acme/simple/", headers=headers).json()["projects"]) == 1

@@ -32,9 +32,10 @@ from catalog.tenancy import ALL_SCOPES, Principal
 from catalog.tenants.models import NewToken, TokenRead
 from catalog.uploads.models import UploadRead, UploadState
 from portal.pages.account import TokensPage
+from portal.pages.asset_page import TABS, AssetPage
 from portal.pages.environment_requests import RequestEnvironmentPage
 from portal.pages.environments import DestroyEnvironmentPage, EnvironmentListPage, EnvironmentPage
-from portal.pages.marketplace import TABS, AssetPage, MarketplacePage
+from portal.pages.marketplace import MarketplacePage
 from portal.pages.operations import DeadLettersPage, OperationPage
 from portal.pages.render import ErrorPage, Page, Renderer, create_environment
 from portal.pages.schema_form import FormSource, build_form

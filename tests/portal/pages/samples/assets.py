@@ -16,7 +16,7 @@ from catalog.assets.models import (
 )
 from catalog.assets.usage.models import Measured, MoveRead
 from portal.pages.asset_life import VERBS, LifePage
-from portal.pages.marketplace import AssetPage
+from portal.pages.asset_page import AssetPage
 from portal.pages.render import Page
 
 MOMENT = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)

@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from catalog.assets.models import AssetRead, AssetVersionRead, VersionState, Visibility
+from portal.pages.asset_page import AssetPage
 from portal.pages.clients import ClientsPage
-from portal.pages.marketplace import AssetPage
 from portal.pages.render import Page
 from portal.pages.using import uses
 
