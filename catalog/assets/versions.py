@@ -152,7 +152,7 @@ def parse_constraint(text: str) -> SpecifierSet:
 
 
 def canonical_constraint(constraint: SpecifierSet) -> str:
-    """Return the one spelling of a constraint under which it is stored and shown: the lowest first, as people say it."""
+    """Return the one spelling of a constraint in which it is stored and shown: the lowest first, as people say it."""
     clauses = sorted(constraint, key=lambda clause: (_READING_ORDER.index(clause.operator), str(clause)))
     return ",".join(map(str, clauses))
 

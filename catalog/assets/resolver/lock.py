@@ -12,7 +12,7 @@ class Why(BaseModel):
 
     by: str | None = Field(default=None, examples=["acme/shop"])
     version: str | None = Field(default=None, examples=["2.1.0"])
-    constraint: str = Field(default="", examples=["<2,>=1.2"])
+    constraint: str = Field(default="", examples=[">=1.2,<2"])
     alias: str | None = None
     optional: bool = False
 
@@ -47,7 +47,7 @@ class Understood(BaseModel):
 
     given: str = Field(examples=["acme/network ^1.2"])
     asset: str = Field(examples=["acme/network"])
-    constraint: str = Field(examples=["<2,>=1.2"])
+    constraint: str = Field(examples=[">=1.2,<2"])
 
 
 class LockedVersion(BaseModel):

@@ -21,7 +21,7 @@ class ConstraintRead(BaseModel):
     """A constraint as it was written and what it means: PEP 440 clauses, "" for every version."""
 
     text: str = Field(examples=["^1.2"])
-    canonical: str = Field(examples=["<2,>=1.2"])
+    canonical: str = Field(examples=[">=1.2,<2"])
     spelling: str = Field(examples=["npm"], description="Whose spelling it is: pep440, npm, terraform, maven or any.")
 
 
