@@ -76,6 +76,9 @@ class Settings(BaseSettings):
     environment_maximum_ttl_seconds: int = Field(default=14 * 24 * 3600, ge=60)
     environment_quota: int = Field(default=50, ge=1)
     pull_request_poll_seconds: float = Field(default=2.0, gt=0)
+    scm_servers: tuple[str, ...] = ()
+    scm_poll_seconds: float = Field(default=300.0, ge=1)
+    scm_write_pause_seconds: float = Field(default=0.5, ge=0, le=60)
 
     opa_url: str = ""
 

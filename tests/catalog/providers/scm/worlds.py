@@ -1,12 +1,21 @@
 """What the contract suite needs of each provider's side: a repository with a history, and a look at what others see."""
 
+import atexit
+import shutil
 import subprocess
+import tempfile
+from functools import cache
 from pathlib import Path
 from typing import Protocol
 
-from catalog.providers.scm import Repository, open_repository
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from catalog.providers.scm import Access, Repository, open_repository
+from catalog.providers.scm.github import PROVIDER as GITHUB
 from catalog.providers.scm.local_git_board import Board
 from catalog.settings import Settings
+from tests.catalog.providers.scm.github_fake import FakeGitHub
 
 IDENTITY = ("-c", "user.name=Test", "-c", "user.email=test@example.com")
 
@@ -33,6 +42,15 @@ class World(Protocol):
 
 def make_origin(path: Path) -> Path:
     """Make a bare repository: ``main`` with two commits, ``feature`` and ``other`` with one more each, a tag."""
+    shutil.copytree(_template(), path)
+    return path
+
+
+@cache
+def _template() -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="slipway-origin-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    path = folder / "origin.git"
     work = path.parent / "work"
     git(path.parent, "init", "--quiet", "--initial-branch", "main", str(work))
     (work / "app").mkdir()
@@ -82,3 +100,60 @@ class LocalGitWorld:
 
     def _records(self, prefix: str) -> list[dict[str, object]]:
         return [each for name, each in Board(self.origin).records().items() if name.startswith(prefix)]
+
+
+class GitHubWorld:
+    """The provider ``github`` with a token, at a server that is a fake."""
+
+    def __init__(self, folder: Path) -> None:
+        self.origin = make_origin(folder / "origin.git")
+        self.settings = Settings(data_dir=folder / "data", scm_write_pause_seconds=0)
+        self.fake = FakeGitHub(self.origin, app_keys()[1])
+
+    def credentials(self) -> dict[str, str]:
+        return {"token": "good"}
+
+    def open(self) -> Repository:
+        access = Access(self.fake.url, self.credentials())
+        return GITHUB.open(GITHUB.normalise(f"{self.fake.url}/Acme/hello.git", self.settings), access, self.settings)
+
+    def comments(self, number: int) -> list[str]:
+        shown = self.fake.state.comments.values()
+        return [each["body"] for each in shown if each["issue_url"].endswith(f"/{number}")]
+
+    def deployments(self) -> dict[str, str]:
+        state = self.fake.state
+        assert {each["environment"] for each in state.deployments.values()} == state.environments
+        assert len(state.deployments) == len(state.environments)
+        return {
+            each["environment"]: state.deployment_statuses[key][0]["state"] for key, each in state.deployments.items()
+        }
+
+    def reports(self, sha: str) -> dict[str, str]:
+        return self.fake.state.statuses.get(sha, {})
+
+    def close(self) -> None:
+        self.fake.close()
+        assert not self.fake.wrong, self.fake.wrong
+
+
+class GitHubAppWorld(GitHubWorld):
+    """The provider ``github`` as a GitHub App, which leaves check runs."""
+
+    def credentials(self) -> dict[str, str]:
+        return {"app_id": "7", "installation_id": "9", "private_key": app_keys()[0]}
+
+    def reports(self, sha: str) -> dict[str, str]:
+        runs = [each for each in self.fake.state.checks.values() if each["head_sha"] == sha]
+        return {each["name"]: each["conclusion"] or "pending" for each in runs}
+
+
+@cache
+def app_keys() -> tuple[str, str]:
+    """The private and the public key of the GitHub App, in PEM."""
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    public = key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    return private.decode(), public.decode()
