@@ -38,11 +38,11 @@ _MOST_PAGES = 200
 
 
 class GitHubError(ScmConflictError):
-    """A refusal that its caller may know how to read: ``status`` 404 or 422, and GitHub's own words."""
+    """A refusal that its caller may know how to read: ``answered`` is 404 or 422, and GitHub's own words."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(f"GitHub refuses this (status {status}): {message}")
-        self.status = status
+        self.answered = status
         self.message = message
 
 

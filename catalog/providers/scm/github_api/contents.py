@@ -139,7 +139,7 @@ class Contents:
         try:
             self._client.send("POST", f"{self._base}/git/refs", {"ref": f"refs/heads/{name}", "sha": sha})
         except GitHubError as error:
-            if error.status == 404:
+            if error.answered == 404:
                 raise
             present = self.branch(name)
             if present is None:

@@ -75,7 +75,7 @@ class Pulls:
         try:
             return described(self._client.send("PATCH", f"{self._base}/pulls/{number}", body))
         except GitHubError as error:
-            if error.status == 404:
+            if error.answered == 404:
                 raise self._missing(number) from None
             raise ScmConflictError(f"GitHub does not change pull request {number}: {error.message}") from None
 
@@ -88,7 +88,7 @@ class Pulls:
             try:
                 self._client.send("DELETE", f"{self._base}/issues/{number}/labels{path_of(name)}")
             except GitHubError as error:
-                if error.status != 404:
+                if error.answered != 404:
                     raise
 
     def set_comment(self, number: int, marker: str, body: str | None) -> Comment | None:
@@ -127,7 +127,7 @@ class Pulls:
         try:
             self._client.send("DELETE", f"{self._base}/issues/comments/{comment_id}")
         except GitHubError as error:
-            if error.status != 404:
+            if error.answered != 404:
                 raise
 
     def _missing(self, number: int) -> PullRequestNotFoundError:

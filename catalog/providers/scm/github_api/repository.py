@@ -260,5 +260,5 @@ class GitHubRepository:
             self._client.send("POST", f"{url}/statuses", {"state": DeploymentState.INACTIVE.value})
             self._client.send("DELETE", url)
         except GitHubError as error:
-            if error.status != 404:
+            if error.answered != 404:
                 raise

@@ -57,10 +57,11 @@ class FakeGitHub:
         """Return status, headers and body for a request."""
         parts = urlsplit(target)
         path, query = parts.path.removeprefix(PREFIX), dict(parse_qsl(parts.query, keep_blank_values=True))
+        extra: dict[str, str] = {}
         self.requests.append(f"{verb} {path}")
         if self.next_refusals:
-            status, extra, message = self.next_refusals.pop(0)
-            return status, extra, json.dumps({"message": message}).encode()
+            status, refused_with, message = self.next_refusals.pop(0)
+            return status, refused_with, json.dumps({"message": message}).encode()
         who = self._who(headers.get("Authorization", ""))
         described, values = openapi.find(verb, path)
         data = json.loads(body) if body else None
@@ -81,7 +82,6 @@ class FakeGitHub:
                 status, answered = self.state.route(described.name, values, query, data)
             except Refusal as refusal:
                 status, answered = refusal.status, {"message": refusal.message}
-        extra: dict[str, str] = {}
         if isinstance(answered, list) and "per_page" in query:
             answered, extra = self._page(answered, target, query)
         if status < 400:

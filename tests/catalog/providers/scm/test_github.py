@@ -60,7 +60,7 @@ def app_world(tmp_path: Path) -> Iterator[GitHubAppWorld]:
         (429, {"Retry-After": "3"}, "Too many requests", 3, 3),
         (
             403,
-            {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": str(int(time.time()) + 100)},
+            {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "in 100 s"},
             "API rate limit",
             90,
             101,
@@ -72,7 +72,9 @@ def app_world(tmp_path: Path) -> Iterator[GitHubAppWorld]:
 def test_a_limit_is_told_and_nothing_more_is_asked(
     world: GitHubWorld, status: int, headers: dict[str, str], message: str, least: float, most: float
 ) -> None:
-    world.fake.next_refusals = [(status, headers, message)]
+    in_100_seconds = str(int(time.time()) + 100)
+    told = {name: in_100_seconds if value == "in 100 s" else value for name, value in headers.items()}
+    world.fake.next_refusals = [(status, told, message)]
     with pytest.raises(RateLimitedError) as limited:
         world.open().pull_requests()
     assert least <= limited.value.retry_after <= most
