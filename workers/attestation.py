@@ -143,7 +143,7 @@ def _principal(session: Session, context: JobContext) -> Principal:
 
 
 def _environment_content(environment: Environment, resources: list[StackResource], url: str) -> dict[str, Any]:
-    lock = [{**each, "digest": f"sha256:{each['digest']}"} for each in environment.lock]
+    lock = environment.locked
     made = sorted((each.type, each.name) for each in resources)
     ready = environment.last_deploy_at
     return {

@@ -100,6 +100,11 @@ class Environment(SQLModel, table=True):
     hard_expires_at: datetime = Field(sa_type=Timestamp)
     destroyed_at: datetime | None = Field(default=None, sa_type=Timestamp)
 
+    @property
+    def locked(self) -> list[dict[str, Any]]:
+        """The lock with every digest as ``sha256:...``; rows from before there was a resolver lack the prefix."""
+        return [{**each, "digest": f"sha256:{each['digest'].removeprefix('sha256:')}"} for each in self.lock]
+
 
 class RequestEnvironment(BaseModel):
     """What an environment is asked for with.

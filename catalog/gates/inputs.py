@@ -89,7 +89,7 @@ class InputService:
         digests = [each["digest"] for each in release.artifacts]
         parts["attestations"] = attestations_about(self._session, self._settings, tenant_id, digests)
         if environment is not None:
-            parts |= {"environment": _environment_part(environment), "plan": _plan(environment)}
+            parts |= {"environment": _environment_part(environment), "plan": self._plan(environment)}
         return subject, parts
 
     def _environment(
@@ -107,8 +107,8 @@ class InputService:
             asset=environment.blueprint,
             asset_kind="deployment-blueprint",
         )
-        parts: dict[str, Any] = {"environment": _environment_part(environment), "plan": _plan(environment)}
-        digests = [f"sha256:{each['digest']}" for each in environment.lock]
+        parts: dict[str, Any] = {"environment": _environment_part(environment), "plan": self._plan(environment)}
+        digests = [each["digest"] for each in environment.locked]
         parts["attestations"] = attestations_about(self._session, self._settings, tenant_id, digests)
         if service is not None:
             parts["service"] = _service_part(service)
@@ -127,6 +127,19 @@ class InputService:
             return self._environments.get(tenant_id, environment_id)
         except NotFoundError:
             return None
+
+    def _plan(self, environment: Environment) -> dict[str, Any]:
+        """Return the plan, with what is made anew and what goes, compared with what the last deployment left."""
+        plan = _plan(environment)
+        there = {(each.type, each.name) for each in self._environments.resources(environment)}
+        for each in plan["resources"]:
+            if (each["type"], each["name"]) not in there:
+                each["operation"] = "create"
+            there.discard((each["type"], each["name"]))
+        gone = [
+            {"type": kind, "name": name, "provider": "slipway", "operation": "delete"} for kind, name in sorted(there)
+        ]
+        return {**plan, "resources": [*plan["resources"], *gone]}
 
 
 def _release_part(release: Release, service: Service) -> dict[str, Any]:
@@ -153,11 +166,17 @@ def _environment_part(environment: Environment) -> dict[str, Any]:
         "target": TARGET,
         "source": {"repository": environment.repository, "revision": environment.head_sha},
         "pull_request": environment.pull_request,
-        "blueprint": environment.lock[0] if environment.lock else {"asset": environment.blueprint},
+        "blueprint": _blueprint(environment),
         "inputs": dict(environment.inputs),
         "ttl_seconds": environment.ttl_seconds,
         "requested_by": environment.requested_by,
     }
+
+
+def _blueprint(environment: Environment) -> dict[str, Any]:
+    """Return the entry of the lock that is the blueprint itself; dependencies stand before what needs them."""
+    found = (each for each in environment.locked if each["asset"] == environment.blueprint)
+    return next(found, {"asset": environment.blueprint})
 
 
 def _asset_part(version: AssetVersion) -> dict[str, Any]:

@@ -100,9 +100,10 @@ class Receiving:
         if under_way is not None:
             return _same_upload(under_way, package)
         self._assets.require_kind(principal, package)
-        self._keep(archive, package)
+        steps = kinds()[package.manifest.kind].sandboxed_steps
+        if steps:
+            self._keep(archive, package)
         upload = self._record(principal, checked, package, terms)
-        steps = kinds()[upload.kind].sandboxed_steps
         if steps:
             announced = [Step(name=name, title=title) for name, title in steps.items()]
             announced.append(Step(name=PUBLISH_STEP, title="Publish the version"))
@@ -114,6 +115,8 @@ class Receiving:
             self._session.flush()
             return Publication(created=True, version=None, findings=[], upload=UploadRead.model_validate(upload))
         version = self._publish(principal, upload, package, checked.warnings, NOTHING_DERIVED)
+        # Last, so that what policies or a promise refuse leaves nothing behind; before the commit nobody sees it.
+        self._keep(archive, package)
         return self._publication(principal.tenant_id, version, upload)
 
     def _publish(

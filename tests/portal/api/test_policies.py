@@ -1,6 +1,7 @@
 """Policies over HTTP: asked as the contract says, bound, overridden, replayed, and standing at every gate."""
 
 import gzip
+import hashlib
 import json
 from collections.abc import Callable
 from datetime import timedelta
@@ -15,6 +16,8 @@ from litestar.testing import TestClient
 from catalog.clock import now
 from catalog.gates.inputs import input_schema
 from catalog.policies import decision_log
+from catalog.providers.blobs import open_blobs
+from catalog.settings import Settings
 from catalog.tenancy import Principal
 
 Client = TestClient[Litestar]
@@ -154,7 +157,7 @@ def test_an_override_lets_one_release_through(api: Client, guard: str) -> None:
 
 
 def test_publishing_passes_its_gate(
-    api: Client, publish_policy: Publish, acme: Principal, archive: bytes, browser: Client
+    api: Client, publish_policy: Publish, acme: Principal, archive: bytes, browser: Client, settings: Settings
 ) -> None:
     publish_policy(acme, "guard", NOTHING_PUBLISHED)
     bind(api, points=["publish"])
@@ -164,6 +167,7 @@ def test_publishing_passes_its_gate(
     assert api.get("/api/v1/assets/acme/preview").status_code == 404
     page = browser.post("/uploads", files=files)
     assert page.status_code == 403
+    assert not open_blobs(settings).has(hashlib.sha256(archive).hexdigest()), "a refused archive is not kept"
     assert "Nothing is published now." in page.text
 
 

@@ -185,7 +185,7 @@ def environment(database: Database, acme: Principal, publish: Publish) -> UUID:
         phase=Phase.READY,
         blueprint="acme/web",
         blueprint_version=version.version,
-        lock=[{"asset": "acme/web", "version": version.version, "digest": version.blob_digest}],
+        lock=[{"asset": "acme/web", "version": version.version, "digest": f"sha256:{version.blob_digest}"}],
         inputs={"greeting": "hello"},
         head_sha="a" * 40,
         seen_sha="a" * 40,

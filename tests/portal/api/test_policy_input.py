@@ -1,0 +1,120 @@
+"""The input document: everything in it is described by its schema, for every kind of subject."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+from jsonschema import Draft202012Validator
+from litestar import Litestar
+from litestar.testing import TestClient
+from sqlmodel import Session
+
+from catalog.db import Database
+from catalog.environments.models import Environment
+from catalog.gates.inputs import InputService, input_schema
+from catalog.settings import Settings
+from catalog.stacks.models import Stack
+from catalog.tenancy import Principal
+from portal.cli.sample_repository import BRANCH, PULL_REQUEST, ensure_sample_repository
+
+Client = TestClient[Litestar]
+API = "/api/v1"
+
+
+@pytest.fixture
+def settings(settings: Settings, tmp_path: Path) -> Settings:
+    """Let repositories below the test's folder be read."""
+    return settings.model_copy(update={"local_repository_roots": (tmp_path,)})
+
+
+def closed(schema: Any) -> Any:
+    """Return the schema without room for anything that it does not name."""
+    if isinstance(schema, list):
+        return [closed(each) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    inner = {name: closed(each) for name, each in schema.items()}
+    named = isinstance(schema.get("properties"), dict) and schema.get("type") == "object"
+    return {**inner, "additionalProperties": False} if named else inner
+
+
+STRICT = Draft202012Validator(closed(input_schema()))
+
+
+@pytest.fixture
+def environment(api: Client, archive: bytes, tmp_path: Path, database: Database, acme: Principal) -> str:
+    """The id of an environment that was asked for and, as far as its row says, deployed."""
+    published = api.post(f"{API}/assets", files={"archive": ("a.tar.gz", archive, "application/gzip")})
+    assert published.status_code == 201, published.text
+    asked = {
+        "repository": str(ensure_sample_repository(tmp_path, os.defpath)[0]),
+        "pull_request": PULL_REQUEST,
+        "branch": BRANCH,
+        "blueprint": "acme/preview",
+    }
+    identifier = str(api.post(f"{API}/environments/ephemeral", json=asked).json()["id"])
+    with database.tenant_session(acme.tenant_id) as session:
+        row = session.get(Environment, UUID(identifier))
+        assert row is not None
+        row.deployed_sha = row.head_sha
+        session.add(row)
+    return identifier
+
+
+def test_every_part_is_described(
+    api: Client, publish_policy: Callable[..., str], acme: Principal, environment: str
+) -> None:
+    publish_policy(acme, "guard", "deny contains x if x := input.never")
+    assert api.post(f"{API}/policies/bindings", json={"bundle": "acme/guard"}).status_code == 201
+    artifact = {
+        "name": "web",
+        "type": "oci-image",
+        "digest": "sha256:" + "9f" * 32,
+        "uri": "registry.example.com/web:1",
+    }
+    release = {"service": "web", "version": "1", "environment": environment, "artifacts": [artifact], "owner": "ann"}
+    made = api.post(f"{API}/releases", json={**release, "labels": {"tier": "critical"}, "notes": "First."})
+    assert made.status_code == 201, made.text
+    asked = [{"release": made.json()["id"]}, {"environment": environment}]
+    evaluations = [api.post(f"{API}/policies/evaluate", json=each).json()["evaluation"] for each in asked]
+    listed = api.get(f"{API}/policies/evaluations?point=publish").json()["items"]
+    documents = [
+        api.get(f"{API}/policies/evaluations/{each}").json()["input"]
+        for each in [*evaluations, listed[0]["id"], made.json()["verdict"]["evaluation"]]
+    ]
+    for document in documents:
+        STRICT.validate(document)
+    parts = set().union(*documents)
+    assert parts == set(input_schema()["properties"]) - {"sbom", "cost"}
+
+
+def test_the_plan_tells_what_comes_and_what_goes(
+    database: Database, settings: Settings, acme: Principal, environment: str
+) -> None:
+    def plan(session: Session) -> dict[tuple[str, str], str | None]:
+        document = InputService(session, settings).gather(acme.tenant_id, None, f"environments/{environment}", "test")[
+            1
+        ]
+        STRICT.validate(document)
+        return {(each["type"], each["name"]): each.get("operation") for each in document["plan"]["resources"]}
+
+    with database.tenant_session(acme.tenant_id) as session:
+        first = plan(session)
+        assert set(first.values()) == {"create"}
+        stays = next(iter(first))
+        there = [{"type": kind, "name": name, "id": "1"} for kind, name in (stays, ("slipway:local:Process", "old"))]
+        stack = Stack(tenant_id=acme.tenant_id, project="p", name="s", owner="test", target="local", resources=there)
+        session.add(stack)
+        session.flush()
+        row = session.get(Environment, UUID(environment))
+        assert row is not None
+        row.stack_id = stack.id
+        session.add(row)
+        session.flush()
+        second = plan(session)
+    assert second[stays] is None
+    assert second["slipway:local:Process", "old"] == "delete"
+    assert {**second, stays: "create"} == {**first, ("slipway:local:Process", "old"): "delete"}
