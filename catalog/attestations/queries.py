@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, func, or_, text, tuple_
+from sqlalchemy import ColumnElement, String, cast, func, or_, text, tuple_
 from sqlmodel import Session, col, select
 
 from catalog.assets.models import Asset, AssetVersion
@@ -229,6 +229,13 @@ def reliances_of(session: Session, tenant_id: UUID, kind: str, thing_id: UUID) -
         Reliance.tenant_id == tenant_id, Reliance.kind == kind, Reliance.thing_id == thing_id
     )
     return session.exec(statement.order_by(col(Reliance.used_as), col(Reliance.id))).all()
+
+
+def things(session: Session, tenant_id: UUID, kinds: Collection[str], after: str, limit: int) -> list[str]:
+    """Return the names (``releases/<id>``) of things that rely on evidence, in ascending order, after a name."""
+    name = func.concat(Reliance.kind, "s/", cast(col(Reliance.thing_id), String)).collate("C")
+    statement = select(name).where(Reliance.tenant_id == tenant_id, col(Reliance.kind).in_(kinds), name > after)
+    return list(session.exec(statement.distinct().order_by(name).limit(limit)).all())
 
 
 def digests_signed_by(session: Session, tenant_id: UUID, signing_key_id: UUID) -> Sequence[str]:

@@ -7,6 +7,8 @@ their area already; what else looks like a secret is masked before policies see 
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from importlib.resources import files
 from typing import Any
 from uuid import UUID
@@ -21,6 +23,8 @@ from catalog.errors import NotFoundError
 from catalog.gates.evidence import attestations_about
 from catalog.gating import GatePoint
 from catalog.policies.rules import Subject
+from catalog.proposals.models import Proposal
+from catalog.proposals.service import ProposalService
 from catalog.releases.models import Release, Service
 from catalog.releases.service import ReleaseService
 from catalog.settings import Settings
@@ -53,6 +57,8 @@ class InputService:
 
         Raises ``NotFoundError`` where the tenant has nothing of that name.
         """
+        if subject.startswith("proposals/"):
+            return self._acting(tenant_id, point, UUID(subject.removeprefix("proposals/")), actor)
         area, _, identifier = subject.partition("/")
         makers = {"releases": self._release, "environments": self._environment, "asset-versions": self._version}
         if area not in makers:
@@ -114,6 +120,19 @@ class InputService:
             parts["service"] = _service_part(service)
         return subject, parts
 
+    def _acting(
+        self, tenant_id: UUID, point: GatePoint | None, proposal_id: UUID, actor: str
+    ) -> tuple[Subject, dict[str, Any]]:
+        """Return what an agent wants to do, together with all that is known of what it would do it to."""
+        proposal = ProposalService(self._session).get(tenant_id, proposal_id)
+        about = f"agents/{proposal.agent}/{proposal.kind}/{proposal.subject}"
+        subject = Subject(about=about, point=point)
+        parts: dict[str, Any] = {"version": VERSION, "actor": actor, **({} if point is None else {"point": str(point)})}
+        with suppress(NotFoundError):  # what agents look at need not be something that policies know
+            inner, parts = self.gather(tenant_id, point, proposal.subject, actor)
+            subject = replace(inner, about=about)
+        return subject, {**parts, "subject": about, "proposal": _proposal_part(proposal)}
+
     def _version(self, tenant_id: UUID, version_id: UUID, point: GatePoint | None) -> tuple[Subject, dict[str, Any]]:
         version = self._assets.version_by_id(tenant_id, version_id)
         asset = f"{version.namespace}/{version.name}"
@@ -140,6 +159,20 @@ class InputService:
             {"type": kind, "name": name, "provider": "slipway", "operation": "delete"} for kind, name in sorted(there)
         ]
         return {**plan, "resources": [*plan["resources"], *gone]}
+
+
+def _proposal_part(proposal: Proposal) -> dict[str, Any]:
+    return {
+        "agent": proposal.agent,
+        "kind": proposal.kind,
+        "subject": proposal.subject,
+        "title": proposal.title,
+        "action": str(proposal.action.get("kind", "")),
+        "autonomy": str(proposal.autonomy),
+        "approved": not proposal.decided_by.startswith("agent:"),
+        "decided_by": proposal.decided_by,
+        "comment": proposal.comment,
+    }
 
 
 def _release_part(release: Release, service: Service) -> dict[str, Any]:

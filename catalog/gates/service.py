@@ -9,6 +9,7 @@ from sqlmodel import Session
 from catalog.assets.references import parse_reference
 from catalog.errors import FieldError, InvalidInputError, NotFoundError
 from catalog.gates.compiled import CatalogBundles
+from catalog.gates.holding import held
 from catalog.gates.inputs import InputService
 from catalog.gating import GatePoint, Level
 from catalog.policies.engine import DenialCode, OpaServerEngine, PolicyEngine, WasmEngine
@@ -42,9 +43,10 @@ class PolicyDesk:
         self.policies = PolicyAsCodeService(session, self._bundles, policy_engine(settings))
 
     def at_gate(self, tenant_id: UUID, point: GatePoint, subject: str, actor: str) -> Assessment:
-        """Return what everything that is bound says at a gate; nothing is written."""
+        """Return what everything that is bound says at a gate, and what is blocked there; nothing is written."""
         about, document = self._inputs.gather(tenant_id, point, subject, actor)
-        return self.policies.assess(self._asked(tenant_id, actor, about, document))
+        stopping = held(self._session, self._settings, tenant_id, point, subject)
+        return self.policies.assess(self._asked(tenant_id, actor, about, document), stopping)
 
     def evaluate(self, principal: Principal, asked: Evaluate) -> Evaluated:
         """Answer a question and keep the record of it.
@@ -57,7 +59,9 @@ class PolicyDesk:
         about, document = self._about(principal, asked)
         question = self._asked(principal.tenant_id, principal.actor, about, document)
         if asked.bundle is None:
-            assessment = self.policies.assess(question)
+            subject = f"releases/{asked.release}" if asked.release else f"environments/{asked.environment}"
+            stopping = held(self._session, self._settings, principal.tenant_id, None, subject)
+            assessment = self.policies.assess(question, stopping)
         else:
             reference = parse_reference(asked.bundle, "/bundle")
             try:

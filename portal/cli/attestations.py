@@ -23,7 +23,7 @@ _file = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 @click.command("attest")
-@click.argument("file", type=_file)
+@click.argument("file", metavar="FILE|sha256:DIGEST")
 @click.option("--predicate", "content", type=_file, help="What is said about FILE, as JSON; without it FILE is sent.")
 @click.option("--type", "kind", help=f"The predicate's type: {', '.join(ALIASES)}, or a URI.")
 @click.option("--key", type=_file, help="Sign here, with this private key (PEM); without it Slipway signs.")
@@ -31,7 +31,7 @@ _file = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--bundle", "target", type=click.Path(path_type=Path), help="Write the signed bundle here, send nothing.")
 @json_option
 def attest(  # each is an option of its own
-    file: Path,
+    file: str,
     content: Path | None,
     kind: str | None,
     key: Path | None,
@@ -42,19 +42,21 @@ def attest(  # each is an option of its own
     """Send a signed statement, or sign one about FILE.
 
     Without --predicate, FILE is a DSSE envelope or a Sigstore bundle. With it, FILE is an artifact, and what is said
-    about it is signed: here with --key, else with your tenant's key.
+    about it is signed: here with --key, else with your tenant's key. An artifact that is no file here, such as an
+    image, is named by its digest.
     """
     output = Output(as_json=as_json)
     if content is None:
         if kind or key or target:
             raise click.UsageError("--type, --key and --bundle go with --predicate.")
+        sent = _existing(file).read_bytes()
         with connect() as client:
-            output.result(client.post_bytes("/attestations", file.read_bytes()), lambda each: _show(output, each))
+            output.result(client.post_bytes("/attestations", sent), lambda each: _show(output, each))
         return
     if kind is None:
         raise click.UsageError("Say what the predicate is: --type.")
     said = json.loads(content.read_text(encoding="utf-8")) if content.stat().st_size else {}
-    subject = Subject(file.name, "sha256", hashlib.sha256(file.read_bytes()).hexdigest())
+    subject = _subject(file)
     predicate_type = ALIASES.get(kind, kind)
     if key is None:
         if target is not None:
@@ -77,6 +79,23 @@ def attest(  # each is an option of its own
     with connect() as client:
         answer = client.post_bytes("/attestations", bundle, {"subject": f"sha256:{subject.digest}"})
     output.result(answer, lambda each: _show(output, each))
+
+
+def _subject(named: str) -> Subject:
+    """Return what is attested: an artifact by its digest, or a file."""
+    if named.startswith("sha256:"):
+        digest = named.removeprefix("sha256:")
+        if len(digest) != 64 or set(digest) - set("0123456789abcdef"):
+            raise click.BadParameter("A SHA-256 digest has 64 digits, in lower case.", param_hint="FILE")
+        return Subject(named, "sha256", digest)
+    return Subject(Path(named).name, "sha256", hashlib.sha256(_existing(named).read_bytes()).hexdigest())
+
+
+def _existing(named: str) -> Path:
+    path = Path(named)
+    if not path.is_file():
+        raise click.BadParameter(f"{named!r} is no file.", param_hint="FILE")
+    return path
 
 
 def _show(output: Output, answer: dict[str, Any]) -> None:

@@ -85,6 +85,28 @@ DEAD_LETTERS = LazyGroup(
     },
     summary="Jobs that failed for good.",
 )
+PROPOSALS = LazyGroup(
+    "proposals",
+    {
+        "list": Entry("portal.cli.proposals:list_", "List what agents propose."),
+        "show": Entry("portal.cli.proposals:show", "Show one proposal with its evidence."),
+        "approve": Entry("portal.cli.proposals:approve", "Want it carried out."),
+        "reject": Entry("portal.cli.proposals:reject", "Refuse it, and let through what was blocked for it."),
+    },
+    summary="What agents found and suggest.",
+)
+AGENTS = LazyGroup(
+    "agents",
+    {
+        "list": Entry("portal.cli.agents:list_", "List the agents, and how far each may go."),
+        "show": Entry("portal.cli.agents:show", "Show one agent."),
+        "runs": Entry("portal.cli.agents:runs", "List what an agent saw and did."),
+        "limit": Entry("portal.cli.agents:limit", "Choose how far an agent may go."),
+        "stop": Entry("portal.cli.agents:stop", "Stop an agent, or every one, at once."),
+        "start": Entry("portal.cli.agents:start", "Let an agent, or every one, go on."),
+    },
+    summary="What agents do, and how far they may go.",
+)
 TENANT = LazyGroup(
     "tenant",
     {"create": Entry("portal.cli.tenants:create_tenant", "Make a tenant.")},
@@ -124,6 +146,8 @@ COMMANDS = LazyGroup(
         "env": Entry("portal.cli.commands:ENVIRONMENT", "Preview environments of pull requests."),
         "release": Entry("portal.cli.commands:RELEASE", "What a tenant ships."),
         "dead-letters": Entry("portal.cli.commands:DEAD_LETTERS", "Jobs that failed for good."),
+        "proposals": Entry("portal.cli.commands:PROPOSALS", "What agents found and suggest."),
+        "agents": Entry("portal.cli.commands:AGENTS", "What agents do, and how far they may go."),
         "doctor": Entry("portal.cli.processes:doctor", "Say what is found, what is missing, and how to get it."),
         "tenant": Entry("portal.cli.commands:TENANT", "Tenants of this installation."),
         "token": Entry("portal.cli.commands:TOKEN", "API tokens of this installation."),

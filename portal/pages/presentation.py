@@ -104,6 +104,28 @@ VERDICTS: dict[str, Look] = {
     "remarks": Look("Allowed with remarks", "warn", "triangle-alert", "Advisory rules are broken."),
     "denied": Look("Denied", "bad", "ban", "A mandatory rule is broken."),
 }
+PROPOSAL_STATES: dict[str, Look] = {
+    "proposed": Look("To decide", "warn", "hourglass", "Nobody has decided about it yet."),
+    "approved": Look("Approved", "busy", "check", "A person wants it carried out."),
+    "applied": Look("In effect", "good", "circle-check", "It was carried out and still holds."),
+    "rejected": Look("Rejected", "bad", "circle-x", "A person does not want it."),
+    "superseded": Look("Superseded", "quiet", "history", "The facts, or another finding, have made it needless."),
+    "expired": Look("Expired", "quiet", "clock", "Nobody carried it out in time."),
+    "withdrawn": Look("Withdrawn", "quiet", "circle-slash", "The agent has taken it back."),
+}
+AUTONOMY: dict[str, Look] = {
+    "off": Look("Off", "quiet", "circle-slash", "it is not started"),
+    "observe": Look("Observe", "quiet", "search", "it notes what it would propose"),
+    "propose": Look("Propose", "accent", "info", "it proposes, and people carry it out"),
+    "act-with-approval": Look("Act with approval", "busy", "check", "it carries out what you approve"),
+    "act": Look("Act", "good", "circle-check", "it carries out what it proposes"),
+}
+RUN_STATES: dict[str, Look] = {
+    "running": Look("Running", "busy", "loader-circle", is_moving=True),
+    "done": Look("Done", "good", "circle-check"),
+    "stopped": Look("Stopped", "warn", "ban", "It was stopped before its next effect."),
+    "failed": Look("Failed", "bad", "circle-x", "It is tried again, unless it failed too often."),
+}
 EVIDENCE: dict[str, Look] = {
     "verified": Look("Evidence", "good", "badge-check", "Its signature was verified and its signer is trusted."),
     "invalidated": Look("No longer evidence", "warn", "history", "It was evidence; its signer is trusted no longer."),
@@ -125,6 +147,9 @@ _FAMILIES = {
     "session": SESSION_STATES,
     "upload": UPLOAD_STATES,
     "kind": KINDS,
+    "proposal": PROPOSAL_STATES,
+    "autonomy": AUTONOMY,
+    "run": RUN_STATES,
     "evidence": EVIDENCE,
     "key": KEY_STATES,
     "level": LEVELS,

@@ -13,13 +13,13 @@ PASSED = {
     GatePoint.RELEASE: "catalog/releases/service.py",
     GatePoint.ENVIRONMENT_REQUEST: "catalog/environments/service/requests.py",
     GatePoint.ENVIRONMENT_UPDATE: "catalog/environments/service/requests.py",
+    GatePoint.AGENT_ACTION: "catalog/proposals/service/deciding.py",
 }
 """The gate points that services pass; the others are named for areas to come."""
 COMING = {
     GatePoint.INSTALL: "installs",
     GatePoint.ROLLOUT_STEP: "rollouts",
     GatePoint.DRIFT_FIX: "drift",
-    GatePoint.AGENT_ACTION: "proposals",
 }
 """The area that has to pass a gate as soon as it has a service."""
 

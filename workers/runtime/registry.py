@@ -7,7 +7,8 @@ from datetime import timedelta
 from catalog.discovery import DiscoveryError, discover
 from catalog.events.registry import load_events
 from catalog.settings import Settings
-from workers.runtime.worker import Agent, Job, Worker
+from workers.runtime.agent import Agent
+from workers.runtime.worker import Job, Worker
 
 
 @dataclass(frozen=True)
@@ -61,5 +62,9 @@ def discover_workers() -> Registry:
     """Find every worker and agent, and register every event; raise ``DiscoveryError`` that names what is wrong."""
     load_events()
     workers = discover("slipway.workers", "WORKER", Worker)
-    agents = discover("slipway.agents", "AGENT", Agent)
-    return registry([*workers.values(), *agents.values()])
+    return registry([*workers.values(), *discover_agents().values()])
+
+
+def discover_agents() -> dict[str, Agent]:
+    """Find every agent by its name; raise ``DiscoveryError`` that names what is wrong."""
+    return discover("slipway.agents", "AGENT", Agent)

@@ -12,7 +12,7 @@ from catalog.events.registry import EventData
 from catalog.settings import Settings
 from workers.runtime.context import JobContext
 
-__all__ = ["Agent", "Backoff", "GiveUp", "Interrupted", "Job", "JobContext", "Retry", "Worker"]
+__all__ = ["Backoff", "GiveUp", "Interrupted", "Job", "JobContext", "Retry", "Worker"]
 
 JobFunction = Callable[[JobContext], None]
 WhenDead = Callable[[JobContext, str], None]
@@ -165,10 +165,6 @@ class Worker:
 
     def _draft(self, function: JobFunction) -> _Draft:
         return self._drafts.setdefault(function, _Draft())
-
-
-class Agent(Worker):
-    """A worker that reads facts and proposes; a module's ``AGENT`` is found by discovery in its own group."""
 
 
 def _complete(job: Job, draft: _Draft) -> Job:

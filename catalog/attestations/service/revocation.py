@@ -1,6 +1,6 @@
 """After a revocation: everything that the key signed is verified again, and what relied on it is named."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from uuid import UUID
 
 from catalog.attestations import queries
@@ -16,6 +16,8 @@ from catalog.tenancy import Principal
 
 AT_ONCE = 100
 """How many statements one transaction verifies again."""
+JUDGED = ("environment", "release")
+"""The kinds of things that trust policies ask something of as wholes."""
 
 
 class Revocation(Signing):
@@ -64,6 +66,15 @@ class Revocation(Signing):
             is_complete=not self._has_doubtful(key),
             affected=self._affected(tenant_id, queries.digests_signed_by(self._session, tenant_id, signing_key_id)),
         )
+
+    def things(self, tenant_id: UUID, after: str, limit: int) -> list[str]:
+        """Return the next releases and environments (``releases/<id>``) that rely on evidence, after a name."""
+        return queries.things(self._session, tenant_id, JUDGED, after, limit)
+
+    def things_with(self, tenant_id: UUID, digests: Collection[str]) -> list[str]:
+        """Return what is, or is made of, an artifact with one of some SHA-256 digests (hexadecimal)."""
+        found = queries.reliances_on(self._session, tenant_id, digests)
+        return sorted({f"{each.kind}s/{each.thing_id}" for each in found if each.kind in JUDGED})
 
     def _has_doubtful(self, key: SigningKey) -> bool:
         """Tell whether there is a statement that still counts although it arrived when the key was not trusted."""

@@ -67,10 +67,13 @@ class Evaluating(Received):
         super().__init__(session, bundles)
         self._engine = engine
 
-    def assess(self, asked: Asked) -> Assessment:
-        """Ask everything that counts for the subject now; nothing is written, see ``keep``."""
+    def assess(self, asked: Asked, held: Sequence[Violation] = ()) -> Assessment:
+        """Ask everything that counts for the subject now; nothing is written, see ``keep``.
+
+        ``held`` is what stops the subject whatever policies say; it can be waived as a rule can.
+        """
         at = now()
-        return self._assess(asked, self.standing(asked.tenant_id, asked.subject, at), at)
+        return self._assess(asked, self.standing(asked.tenant_id, asked.subject, at), at, held)
 
     def assess_with(self, asked: Asked, loaded: LoadedBundle, level: Level, moment: Moment | None = None) -> Assessment:
         """Ask one bundle, as if it were in force at ``level`` and nothing else were; ``moment`` is now by default."""
@@ -113,11 +116,11 @@ class Evaluating(Received):
         return queries.tenants_with_old(session, before)
 
     def keep(self, assessment: Assessment) -> Evaluation:
-        """Write the record of an assessment, with its event where any bundle was asked."""
+        """Write the record of an assessment, with its event where anything was asked or found."""
         record = assessment.record
         self._session.add(record)
         self._session.flush()
-        if record.bundles:
+        if record.bundles or record.violations:
             data = PolicyEvaluated(
                 evaluation_id=record.id,
                 point=record.point,
@@ -134,9 +137,12 @@ class Evaluating(Received):
         document = mask(asked.document, asked.masks)
         return _Run(document, Moment(int(at.timestamp()) * 1_000_000_000 + at.microsecond * 1000, uuid4().hex))
 
-    def _assess(self, asked: Asked, standing: Sequence[Standing], at: datetime) -> Assessment:
+    def _assess(
+        self, asked: Asked, standing: Sequence[Standing], at: datetime, held: Sequence[Violation] = ()
+    ) -> Assessment:
         began = time.perf_counter()
         run = self._run(asked, at)
+        run.found += [Found(each, each.level, Mode.ENFORCED) for each in held]
         for each in standing:
             level = each.binding.level
             if each.loaded is None:

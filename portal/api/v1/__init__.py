@@ -1,6 +1,7 @@
 """Version 1 of the API: every route in one place, because routes are a security surface."""
 
 from portal.api.v1 import (
+    agents,
     assets,
     attestations,
     catalog,
@@ -12,6 +13,7 @@ from portal.api.v1 import (
     policies,
     policy_decisions,
     policy_statements,
+    proposals,
     publishers,
     releases,
     resolutions,
@@ -79,6 +81,8 @@ ROUTES = (
     *policies.ROUTES,
     *policy_decisions.ROUTES,
     *policy_statements.ROUTES,
+    *proposals.ROUTES,
+    *agents.ROUTES,
     operations.list_operations,
     operations.get_operation,
     operations.follow_operation,

@@ -21,6 +21,8 @@ SINGULAR = {
     "releases": "release",
     "sessions": "session",
     "shell": "shell",
+    "agents": "agent",
+    "proposals": "proposal",
     "tenants": "tenant",
     "uploads": "upload",
 }
