@@ -2,8 +2,8 @@
 
 from portal.pages import (
     account,
-    asset_access,
     agents,
+    asset_access,
     asset_life,
     attestations,
     catalog,
