@@ -51,23 +51,32 @@ def check_examples(
 ) -> Iterator[Finding]:
     """Yield what is wrong with what each example renders to; ``files`` are those of the package below ``content``."""
     for example in examples:
-        rendered: dict[str, tuple[bytes, str, str]] = {}
-        failed = False
-        for target in targets:
-            for path in sorted(each for each in files if each.startswith(f"{target.folder}/")):
-                values = {"inputs": example.inputs, "asset": asset}
-                result, problem = _render(path, files[path], target, values)
-                if problem is not None:
-                    failed = True
-                    yield _of_example(problem, example)
-                for name, data in result.items():
-                    yield from _place(name, path, rendered)
-                    rendered[name] = (data, path, target.provider)
+        rendered, findings = render_example(files, targets, example, asset)
+        yield from findings
+        failed = any(each.rule in {"render", "render-size"} for each in findings)
         for name, (data, path, provider) in rendered.items():
             for finding in _check_file(name, path, data, provider):
                 yield _of_example(finding, example)
         if not failed:
             yield from _check_expected(example, {name: data for name, (data, _, _) in rendered.items()})
+
+
+def render_example(
+    files: Mapping[str, bytes], targets: Sequence[Target], example: Example, asset: Mapping[str, Any]
+) -> tuple[dict[str, tuple[bytes, str, str]], list[Finding]]:
+    """Return what an example renders to (content, template and CI system, by path), and why some of it does not."""
+    rendered: dict[str, tuple[bytes, str, str]] = {}
+    findings: list[Finding] = []
+    for target in targets:
+        for path in sorted(each for each in files if each.startswith(f"{target.folder}/")):
+            values = {"inputs": example.inputs, "asset": asset}
+            result, problem = _render(path, files[path], target, values)
+            if problem is not None:
+                findings.append(_of_example(problem, example))
+            for name, data in result.items():
+                findings += _place(name, path, rendered)
+                rendered[name] = (data, path, target.provider)
+    return rendered, findings
 
 
 def _render(

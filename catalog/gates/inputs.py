@@ -22,6 +22,7 @@ from catalog.environments.service import EphemeralEnvironmentService
 from catalog.errors import NotFoundError
 from catalog.gates.evidence import attestations_about
 from catalog.gating import GatePoint
+from catalog.installs.service import InstallService
 from catalog.policies.rules import Subject
 from catalog.proposals.models import Proposal
 from catalog.proposals.service import ProposalService
@@ -49,6 +50,7 @@ class InputService:
         self._releases = ReleaseService(session)
         self._environments = EphemeralEnvironmentService(session, settings)
         self._assets = AssetService(session)
+        self._installs = InstallService(session, settings)
 
     def gather(
         self, tenant_id: UUID, point: GatePoint | None, subject: str, actor: str
@@ -60,7 +62,12 @@ class InputService:
         if subject.startswith("proposals/"):
             return self._acting(tenant_id, point, UUID(subject.removeprefix("proposals/")), actor)
         area, _, identifier = subject.partition("/")
-        makers = {"releases": self._release, "environments": self._environment, "asset-versions": self._version}
+        makers = {
+            "releases": self._release,
+            "environments": self._environment,
+            "asset-versions": self._version,
+            "install-plans": self._install_plan,
+        }
         if area not in makers:
             raise NotFoundError(f"There are no policies about {area}.")
         about, parts = makers[area](tenant_id, UUID(identifier), point)
@@ -139,6 +146,29 @@ class InputService:
         subject = Subject(about=f"assets/{asset}@{version.version}", point=point, asset=asset, asset_kind=version.kind)
         return subject, {"asset": _asset_part(version)}
 
+    def _install_plan(self, tenant_id: UUID, plan_id: UUID, point: GatePoint | None) -> tuple[Subject, dict[str, Any]]:
+        plan = self._installs.plan(tenant_id, plan_id).document
+        namespace, _, name = plan["asset"].partition("/")
+        version = self._assets.version(tenant_id, namespace, name, plan["version"])
+        target = plan["target"]
+        service = self._releases.named(tenant_id, target["service"]) if target.get("service") else None
+        if service is None and target.get("repository"):
+            service = self._releases.built_from(tenant_id, target["repository"])
+        subject = Subject(
+            about=f"installs/{plan['name']}@{plan['version']}",
+            point=point,
+            service="" if service is None else service.name,
+            labels=plan["labels"] if service is None else {**service.labels, **plan["labels"]},
+            asset=plan["asset"],
+            asset_kind=version.kind,
+        )
+        parts: dict[str, Any] = {"asset": _asset_part(version), "install": _install_part(plan)}
+        digests = [each["digest"] for each in plan["lock"]]
+        parts["attestations"] = attestations_about(self._session, self._settings, tenant_id, digests)
+        if service is not None:
+            parts["service"] = _service_part(service)
+        return subject, parts
+
     def _shown(self, tenant_id: UUID, environment_id: UUID | None) -> Environment | None:
         if environment_id is None:
             return None
@@ -210,6 +240,22 @@ def _blueprint(environment: Environment) -> dict[str, Any]:
     """Return the entry of the lock that is the blueprint itself; dependencies stand before what needs them."""
     found = (each for each in environment.locked if each["asset"] == environment.blueprint)
     return next(found, {"asset": environment.blueprint})
+
+
+def _install_part(plan: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what an install plan asks for; secrets are references there already, and are left out here."""
+    names = ("name", "action", "owner", "labels", "becomes", "target", "lock", "verification")
+    files = plan.get("changes", {}).get("files", ())
+    return {
+        **{name: plan[name] for name in names},
+        "inputs": {name: value for name, value in plan["inputs"].items() if not _is_reference(value)},
+        "permissions": [each["name"] for each in plan["permissions"]],
+        "files": [{"path": each["path"], "status": each["status"]} for each in files],
+    }
+
+
+def _is_reference(value: Any) -> bool:
+    return isinstance(value, Mapping) and set(value) == {"$secret"}
 
 
 def _asset_part(version: AssetVersion) -> dict[str, Any]:

@@ -52,14 +52,13 @@ class ComponentPackage:
         yield from _check_name(package, wheels[0])
 
     def install(self, manifest: Mapping[str, Any]) -> Sequence[InstallEffect]:
-        """Return the stack that its components become part of."""
+        """Return the pinned entry that blueprints and programs of the tenant use."""
         clouds = listing([_CLOUDS[each] for each in manifest["spec"].get("clouds", ())])
         where = f" in {clouds}" if clouds else ""
-        text = (
-            f"Its components become resources of a stack{where}, previewed before anything is made. Programs of your "
-        )
-        text += "own take the wheel from your tenant's index with pip or uv."
-        return [InstallEffect("stack", "A stack", text)]
+        text = f"Blueprints of your tenant that build on it use this version and no other; its resources{where} are "
+        text += "previewed with the stack that they become part of. Programs of your own take the wheel from your "
+        text += "tenant's index with pip or uv."
+        return [InstallEffect("pin", "A pinned entry", text)]
 
     def try_out(self, package: Package) -> Iterable[Finding]:  # noqa: ARG002
         """Find nothing: what is left to check needs the sandbox."""

@@ -99,6 +99,10 @@ class BindingPolicies:
         """Return the bindings that have not ended, oldest first."""
         return [read_binding(each) for each in queries.bindings(self._session, tenant_id)]
 
+    def overlaps(self, tenant_id: UUID, reference: AssetReference) -> list[Overlap]:
+        """Return the roots that a bundle would share with others that are bound; errors are those of ``Bundles``."""
+        return self._overlaps_with(tenant_id, self._bundles.newest(self._session, tenant_id, reference))
+
     def effective(self, tenant_id: UUID, subject: Subject) -> Effective:
         """Return everything that counts for a subject now, and where bundles claim the same root."""
         standing = self.standing(tenant_id, subject, now())

@@ -1,0 +1,25 @@
+"""InstallService: what a tenant has taken into use, planned before it happens, revision by revision."""
+
+from catalog.installs.service.applying import Applying, hold_to_decisions
+from catalog.installs.service.drafting import Draft
+from catalog.installs.service.reading import Reading, kept_files, read_plan, read_revision
+from catalog.installs.service.reports import InstallReports, Proposal, Work
+from catalog.installs.service.settling import DECLINED, Applied
+
+__all__ = [
+    "DECLINED",
+    "Applied",
+    "Draft",
+    "InstallReports",
+    "InstallService",
+    "Proposal",
+    "Work",
+    "hold_to_decisions",
+    "kept_files",
+    "read_plan",
+    "read_revision",
+]
+
+
+class InstallService(Applying, Reading):
+    """One unit of work on installs; everything happens in the session's transaction."""

@@ -1,0 +1,183 @@
+"""Reading: installs with how their versions stand, plans, and the chain of revisions."""
+
+import hashlib
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from catalog.assets.models import AssetVersion, VersionState
+from catalog.assets.versions import parse_version
+from catalog.errors import SlipwayError
+from catalog.installs import queries, rules
+from catalog.installs.errors import RevisionDamagedError
+from catalog.installs.files import File, listed, unpack
+from catalog.installs.models import Install, InstallOutcome, InstallPlan, InstallRevision, InstallState
+from catalog.installs.service.base import Base
+from catalog.installs.shapes import InstallFilter, InstallRead, OutcomeRead, PlanRead, RevisionRead, Standing
+from catalog.providers.blobs import BlobError, BlobStore
+
+MOST_LOOKED_AT = 1000
+_OLD = frozenset({VersionState.DEPRECATED, VersionState.ARCHIVED})
+_BAD = frozenset({VersionState.YANKED, VersionState.REVOKED, VersionState.QUARANTINED})
+
+
+class Reading(Base):
+    """What a tenant may know of its own installs."""
+
+    def get(self, tenant_id: UUID, install_id: UUID) -> InstallRead:
+        """Return an install; raise ``InstallNotFoundError`` where the tenant has none of that id."""
+        return self._read(tenant_id, [self._install(tenant_id, install_id)])[0]
+
+    def read(self, install: Install) -> InstallRead:
+        """Return an install as others read it."""
+        return self._read(install.tenant_id, [install])[0]
+
+    def page(
+        self,
+        tenant_id: UUID,
+        chosen: InstallFilter,
+        before: tuple[datetime, UUID] | None = None,
+        limit: int = 50,
+    ) -> list[InstallRead]:
+        """Return installs, newest first; ``before`` is the creation time and id of the last one already seen.
+
+        Whether a version is outdated, deprecated or vulnerable is looked up for at most ``MOST_LOOKED_AT`` of them.
+        """
+        wanted = {
+            name: value
+            for name in ("outdated", "deprecated", "vulnerable")
+            if (value := getattr(chosen, name)) is not None
+        }
+        rows = queries.page(self._session, tenant_id, chosen, before, MOST_LOOKED_AT if wanted else limit)
+        found = self._read(tenant_id, rows)
+        return [each for each in found if all(_is(each, name) == value for name, value in wanted.items())][:limit]
+
+    def plan(self, tenant_id: UUID, plan_id: UUID) -> PlanRead:
+        """Return a plan; raise ``InstallNotFoundError`` where the tenant has none of that id."""
+        return read_plan(self._plan(tenant_id, plan_id))
+
+    def plans(self, tenant_id: UUID, install_id: UUID) -> list[PlanRead]:
+        """Return the latest plans of an install, newest first."""
+        return [read_plan(each) for each in queries.plans(self._session, tenant_id, install_id)]
+
+    def revisions(self, tenant_id: UUID, install_id: UUID) -> list[RevisionRead]:
+        """Return the revisions of an install, newest first, each with what became of it."""
+        self._install(tenant_id, install_id)
+        rows = queries.revisions(self._session, tenant_id, install_id)
+        lines = queries.outcomes(self._session, tenant_id, [each.id for each in rows])
+        return [read_revision(each, lines.get(each.id, ())) for each in reversed(rows)]
+
+    def revision(self, tenant_id: UUID, install_id: UUID, number: int) -> RevisionRead:
+        """Return one revision; raise ``InstallNotFoundError`` where there is none of that number."""
+        self._install(tenant_id, install_id)
+        row = self._revision(tenant_id, install_id, number)
+        return read_revision(row, queries.outcomes(self._session, tenant_id, [row.id]).get(row.id, ()))
+
+    def files_of(self, tenant_id: UUID, install_id: UUID, number: int, blobs: BlobStore) -> dict[str, File]:
+        """Return every file of a revision, byte for byte as it was recorded.
+
+        The whole chain up to it is checked, and each file against its digest. Raises ``RevisionDamagedError`` where
+        anything is not what was recorded, or is not there any more.
+        """
+        parent: str | None = None
+        wanted: InstallRevision | None = None
+        for row in queries.revisions(self._session, tenant_id, install_id):
+            if row.number > number:
+                break
+            if row.parent_digest != parent or rules.chained(row.content, parent) != row.content_digest:
+                raise RevisionDamagedError(f"Revision {row.number} is not what was recorded.")
+            parent, wanted = row.content_digest, row
+        if wanted is None or wanted.number != number:
+            self._revision(tenant_id, install_id, number)
+        files = kept_files(wanted, blobs) if wanted is not None else {}
+        recorded = wanted.content["files"] if wanted is not None else []
+        if listed(files) != recorded:
+            raise RevisionDamagedError(f"The files of revision {number} are not those that were recorded.")
+        return files
+
+    def strategy_of(self, tenant_id: UUID, service: str) -> RevisionRead | None:
+        """Return the revision that says how releases of a service move, None where none is installed."""
+        bound = [each for each in queries.of(self._session, tenant_id, "strategy") if each.target["service"] == service]
+        found = queries.current_revisions(self._session, tenant_id, [e for e in bound if e.applied_revision])
+        return next((read_revision(each, ()) for each in found.values()), None)
+
+    def _read(self, tenant_id: UUID, rows: Sequence[Install]) -> list[InstallRead]:
+        current = queries.current_revisions(self._session, tenant_id, rows)
+        lines = queries.outcomes(self._session, tenant_id, [each.id for each in current.values()])
+        newest: dict[str, str | None] = {}
+        found = []
+        for row in rows:
+            revision = current.get(row.id)
+            own = lines.get(revision.id, []) if revision else []
+            values = {name: getattr(row, name) for name in InstallRead.model_fields if name not in _DERIVED}
+            standing = None if revision is None else self._standing(tenant_id, row, revision, newest)
+            outputs = own[-1].outputs if own else {}
+            found.append(InstallRead.model_validate({**values, "standing": standing, "outputs": outputs}))
+        return found
+
+    def _standing(
+        self, tenant_id: UUID, install: Install, revision: InstallRevision, newest: dict[str, str | None]
+    ) -> Standing:
+        namespace, _, name = install.asset.partition("/")
+        version = str(revision.content["version"])
+        if install.asset not in newest:
+            try:
+                newest[install.asset] = self._assets.get(tenant_id, namespace, name).latest_version
+            except SlipwayError:
+                newest[install.asset] = None
+        latest = newest[install.asset]
+        parts = [self._known(tenant_id, entry) for entry in revision.content["lock"]]
+        own = self._known(tenant_id, {"asset": install.asset, "version": version})
+        outdated = latest is not None and parse_version(latest) > parse_version(version)
+        return Standing(
+            version=version,
+            state=str(own.state) if own else "withdrawn",
+            reason=own.state_reason if own else None,
+            replacement=own.replacement if own else None,
+            newest=latest,
+            outdated=outdated and install.state is not InstallState.REMOVED,
+            vulnerable=any(each is None or each.state in _BAD for each in parts),
+        )
+
+    def _known(self, tenant_id: UUID, entry: dict[str, str]) -> AssetVersion | None:
+        namespace, _, name = entry["asset"].partition("/")
+        try:
+            return self._assets.version(tenant_id, namespace, name, entry["version"])
+        except SlipwayError:
+            return None
+
+
+def kept_files(revision: InstallRevision, blobs: BlobStore) -> dict[str, File]:
+    """Return the files of a revision out of the store; raise ``RevisionDamagedError`` where they are not there."""
+    if revision.files_blob is None:
+        return {}
+    try:
+        data = blobs.read(revision.files_blob)
+    except BlobError as error:
+        raise RevisionDamagedError(f"The files of revision {revision.number} cannot be read: {error}.") from None
+    if hashlib.sha256(data).hexdigest() != revision.files_blob:
+        raise RevisionDamagedError(f"The files of revision {revision.number} are not those that were recorded.")
+    return {path: file for path, file in unpack(data).items() if file is not None}
+
+
+def read_plan(plan: InstallPlan) -> PlanRead:
+    """Return a plan as others read it."""
+    return PlanRead.model_validate(plan)
+
+
+def read_revision(revision: InstallRevision, lines: Sequence[InstallOutcome]) -> RevisionRead:
+    """Return a revision as others read it."""
+    values = {name: getattr(revision, name) for name in RevisionRead.model_fields if name != "outcomes"}
+    return RevisionRead.model_validate({**values, "outcomes": [OutcomeRead.model_validate(each) for each in lines]})
+
+
+def _is(install: InstallRead, name: str) -> bool:
+    standing = install.standing
+    if standing is None:
+        return False
+    if name == "deprecated":
+        return standing.state in {str(each) for each in _OLD}
+    return bool(getattr(standing, name))
+
+
+_DERIVED = {"standing", "outputs"}
