@@ -170,7 +170,10 @@ class Standing(_Read):
 
 
 class InstallRead(_Read):
-    """An install as others read it; ``standing`` is that of the version that is there, or else of the one wanted."""
+    """An install as others read it; ``standing`` is that of the version that is there, or else of the one wanted.
+
+    ``outputs`` are those of that revision, ``proposed`` those of the wanted one while it waits for somebody outside.
+    """
 
     id: UUID
     name: str
@@ -186,6 +189,7 @@ class InstallRead(_Read):
     applied_revision: int | None
     standing: Standing | None = None
     outputs: dict[str, Any] = Shape(default_factory=dict)
+    proposed: dict[str, Any] = Shape(default_factory=dict)
     plan_id: UUID | None
     operation_id: UUID | None
     failure: Problem | None

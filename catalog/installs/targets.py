@@ -14,7 +14,7 @@ from catalog.policies.shapes import Scope
 Address = Annotated[
     str, StringConstraints(min_length=1, max_length=1000, strip_whitespace=True), AfterValidator(storable)
 ]
-BranchName = Annotated[str, StringConstraints(pattern=r"^(?!-)[\w./+@-]{1,200}$")]
+BranchName = Annotated[str, StringConstraints(pattern=r"^[\w./+@][\w./+@-]{0,199}$")]
 
 
 class Target(BaseModel):

@@ -7,7 +7,7 @@ from sqlalchemy.dialects import postgresql
 from catalog.row_security import isolate, open_to_system
 
 revision = "installs_ledger"
-down_revision = "policies_trials"
+down_revision = "assets_search"
 branch_labels = None
 depends_on = None
 

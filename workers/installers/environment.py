@@ -10,7 +10,7 @@ from catalog.errors import NotFoundError
 from catalog.installs.models import Action, OutcomeState
 from catalog.installs.service import Applied, Draft, InstallReports, Proposal, Work
 from catalog.operations.models import Problem
-from catalog.providers.scm import provider_for
+from catalog.providers.scm import open_repository
 from catalog.settings import Settings
 from workers.installers import Bench, acting
 
@@ -25,8 +25,8 @@ class EnvironmentInstaller:
         target = draft.head["target"]
         if draft.action is Action.UNINSTALL:
             return Proposal({"environment": {**target, "ends": True}})
-        provider = provider_for(target["repository"])
-        found = provider.pull_request(target["repository"], target["pull_request"], target["branch"], bench.settings)
+        repository = open_repository(target["repository"], bench.settings)
+        found = repository.pull_request(target["pull_request"], target["branch"])
         spec = draft.version.manifest["spec"].get("environment", {})
         parts = {"components": sorted(spec.get("components", {})), "outputs": sorted(spec.get("outputs", {}))}
         return Proposal({"environment": {**target, **parts, "ends": False}}, {"head_sha": found.head_sha})

@@ -20,7 +20,7 @@ from catalog.installs.service.drafting import Drafting
 from catalog.installs.shapes import AskInstall, AskRollback, AskUninstall, AskUpgrade
 from catalog.installs.targets import EnvironmentTarget, PullRequestTarget, Target, read_target
 from catalog.operations.models import Step
-from catalog.providers.scm import provider_for
+from catalog.providers.scm import normalised
 from catalog.tenancy import Principal
 
 PLAN_STEPS = (
@@ -251,7 +251,7 @@ class Planning(Drafting):
         if not isinstance(target, PullRequestTarget | EnvironmentTarget):
             return target
         try:
-            repository = provider_for(target.repository).normalise(target.repository, self._settings)
+            repository = normalised(target.repository, self._settings)
         except SlipwayError as error:
             raise InvalidInputError(error.detail, [FieldError("/target/repository", error.detail)]) from None
         return target.model_copy(update={"repository": repository})

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from catalog.assets.models import AssetVersion, VersionState
@@ -112,8 +113,16 @@ class Reading(Base):
             values = {name: getattr(row, name) for name in InstallRead.model_fields if name not in _DERIVED}
             standing = None if revision is None else self._standing(tenant_id, row, revision, newest)
             outputs = own[-1].outputs if own else {}
-            found.append(InstallRead.model_validate({**values, "standing": standing, "outputs": outputs}))
+            parts = {"standing": standing, "outputs": outputs, "proposed": self._proposed(row)}
+            found.append(InstallRead.model_validate({**values, **parts}))
         return found
+
+    def _proposed(self, install: Install) -> dict[str, Any]:
+        if install.state is not InstallState.WAITING or install.desired_revision is None:
+            return {}
+        row = self._revision(install.tenant_id, install.id, install.desired_revision)
+        lines = queries.outcomes(self._session, install.tenant_id, [row.id]).get(row.id, [])
+        return lines[-1].outputs if lines else {}
 
     def _standing(
         self, tenant_id: UUID, install: Install, revision: InstallRevision, newest: dict[str, str | None]
@@ -180,4 +189,4 @@ def _is(install: InstallRead, name: str) -> bool:
     return bool(getattr(standing, name))
 
 
-_DERIVED = {"standing", "outputs"}
+_DERIVED = {"standing", "outputs", "proposed"}

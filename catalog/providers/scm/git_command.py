@@ -4,7 +4,7 @@ import atexit
 import os
 import subprocess
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import cache
 from pathlib import Path
 
@@ -32,9 +32,13 @@ def run_git(directory: Path | None, *arguments: str) -> str:
 
 
 def run_git_for_bytes(
-    directory: Path | None, *arguments: str, sent: bytes = b"", variables: Mapping[str, str] | None = None
+    directory: Path | None,
+    *arguments: str,
+    sent: bytes = b"",
+    variables: Mapping[str, str] | None = None,
+    fine: Collection[int] = (0,),
 ) -> bytes:
-    """Run git with ``sent`` on its standard input and return the bytes that it printed.
+    """Run git with ``sent`` on its standard input and return the bytes that it printed; ``fine`` are its good ends.
 
     ``variables`` are added to the few that git is given; nothing of this process's own environment is.
     """
@@ -61,7 +65,7 @@ def run_git_for_bytes(
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise RepositoryUnavailableError(f"git could not be run: {error}") from error
-    if done.returncode != 0:
+    if done.returncode not in fine:
         words = done.stderr.decode("utf-8", "replace").strip().splitlines()
         raise RepositoryUnavailableError(words[-1] if words else "git failed")
     return done.stdout

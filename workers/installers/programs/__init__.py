@@ -1,0 +1,1 @@
+"""Programs that run inside the sandbox: they see one asset's content, and print what it becomes."""
