@@ -50,6 +50,7 @@ class AssetPage(Page):
     tab: str
     may_request: bool
     tree: DependencyTree = field(default_factory=DependencyTree)
+    may_install: bool = False
     reference: Reference | None = None
     uses: Sequence[Use] = ()
     evidence: Assessment | None = None

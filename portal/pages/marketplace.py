@@ -196,6 +196,7 @@ def show_asset(  # noqa: PLR0913, PLR0917  # most are query parameters or the un
         tab or "overview",
         reference=component_reference(request, service, principal, shown) if tab == "reference" else None,
         may_request=principal.may("environments:write"),
+        may_install=principal.may("installs:write"),
         tree=tree,
         uses=uses(shown, settings.base_url, principal.tenant_name, is_latest=is_latest),
         evidence=evidence_about(session, settings, principal, subject) if tab == "security" else None,

@@ -47,7 +47,8 @@ class OperationPage(Page):
     def subject_href(self) -> str:
         """Return the address of what the operation works on, "" where it has no page."""
         area = self.operation.subject.partition("/")[0]
-        return f"/{self.operation.subject}" if area == "environments" else ""
+        has_page = area == "environments" or (area == "installs" and self.operation.subject != "installs/new")
+        return f"/{self.operation.subject}" if has_page else ""
 
 
 @dataclass(frozen=True)

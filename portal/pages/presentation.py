@@ -137,9 +137,28 @@ KEY_STATES: dict[str, Look] = {
     "retired": Look("Retired", "quiet", "archive", "It verifies only what arrived while it was in use."),
     "revoked": Look("Revoked", "bad", "ban", "It is not trusted any more."),
 }
+INSTALL_STATES: dict[str, Look] = {
+    "pending": Look("Waiting for a worker", "busy", "clock", "It is taken up in a moment.", is_moving=True),
+    "applying": Look("Being applied", "busy", "loader-circle", "A worker brings it about.", is_moving=True),
+    "waiting": Look("Waits outside", "warn", "hourglass", "Somebody outside decides, as by merging a pull request."),
+    "applied": Look("Applied", "good", "circle-check", "What is wanted is there."),
+    "failed": Look("Failed", "bad", "circle-x", "The last change did not come about; what was there before still is."),
+    "declined": Look("Declined", "bad", "ban", "Somebody outside said no, and nothing was there before."),
+    "removed": Look("Removed", "quiet", "archive", "Nothing of it is left that Slipway put there."),
+}
+OUTCOMES: dict[str, Look] = {
+    "running": Look("Under way", "busy", "loader-circle", "It is being brought about."),
+    "waiting": INSTALL_STATES["waiting"],
+    "applied": INSTALL_STATES["applied"],
+    "failed": Look("Failed", "bad", "circle-x", "It did not come about."),
+    "declined": Look("Declined", "bad", "ban", "Somebody outside said no."),
+    "superseded": Look("Superseded", "quiet", "history", "Another revision took its place while it waited."),
+}
 _NO_SUCH = Look("Unknown", "quiet", "circle-dashed")
 _FAMILIES = {
     "phase": PHASES,
+    "install": INSTALL_STATES,
+    "outcome": OUTCOMES,
     "operation": OPERATION_STATES,
     "step": STEP_STATES,
     "version": VERSION_STATES,

@@ -36,6 +36,7 @@ NOTICES: dict[str, Toast] = {
     "environment-extended": Toast("good", "The environment lives longer now."),
     "environment-destroying": Toast("good", "The environment is being destroyed."),
     "environment-rebuilding": Toast("good", "The environment is being built again."),
+    "install-applying": Toast("good", "The plan is being applied. This page follows it."),
     "release-created": Toast("good", "The release is recorded."),
     "proposal-approved": Toast("good", "The proposal is approved. An agent that may, carries it out."),
     "proposal-rejected": Toast("good", "The proposal is rejected. What was blocked for it is let through."),

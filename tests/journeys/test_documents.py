@@ -275,6 +275,8 @@ STATUS = {
     "slipway asset check": 1,
     "slipway policy evaluate --bundle slipway/baseline": 1,
     "slipway dead-letters replay 42": 4,
+    "slipway upgrade": 1,  # it is the newest already
+    "slipway rollback": 1,  # nothing was there before
 }
 # They run until they are stopped; the supervisor runs them all the time.
 LASTING = {"slipway up --data ~/slipway --port 9000 --no-demo", "slipway work"}
@@ -295,6 +297,7 @@ def test_the_reference_of_commands_in_order(
         "hello-slipway-pr-42": "hello-slipway-shop-pr-42",
         "6f1c7a52-3c6e-4a0c-9a4e-6b1a5d1f2c3d": _release_that_the_reference_names(slipway),
         "3f0c7d7e-2f0a-4d0e-9c57-0d2f1c1f9a11": _decision_that_the_reference_names(slipway, tmp_path),
+        "7d3e2b10-52ab-4c1f-8a55-0f6c3d3e8a11": _install_that_the_reference_names(slipway),
     }
     (tmp_path / "token-file").write_text(slipway.token)
     (tmp_path / "release.json").write_text(json.dumps({"release": {"service": "web", "version": "1.3.0"}}))
@@ -312,6 +315,11 @@ def test_the_reference_of_commands_in_order(
     (environment,) = (each for each in slipway.json("env", "list")["items"] if each["repository"] == str(shop.path))
     assert environment["phase"] == "destroyed"
     assert slipway.left_of(environment) == []
+
+
+def _install_that_the_reference_names(slipway: Installation) -> str:
+    made = slipway.json("install", "slipway/rolling", "--service", "billing", "--yes")
+    return str(made["id"])
 
 
 def _run_as_shown(terminal: Terminal, block: Block, line: str) -> None:

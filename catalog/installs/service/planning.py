@@ -115,22 +115,32 @@ class Planning(Drafting):
         install, _ = self._changeable(principal, install_id)
         return self._ask(principal, Action.UNINSTALL, self._carried(install, asked.conflicts), install, auto=auto)
 
-    def plan_again(self, plan: InstallPlan) -> InstallPlan:
-        """Ask the same question once more, because something has moved since ``plan`` was made."""
+    def plan_decided(self, principal: Principal, plan_id: UUID, conflicts: Mapping[str, str]) -> InstallPlan:
+        """Ask the question of a plan once more, with what was decided about files that both sides changed."""
+        principal.require("installs:write")
+        plan = self._plan(principal.tenant_id, plan_id)
+        decided = {**plan.asked.get("conflicts", {}), **conflicts}
+        return self.plan_again(plan, {**plan.asked, "conflicts": decided}, principal)
+
+    def plan_again(
+        self, plan: InstallPlan, asked: Mapping[str, Any] | None = None, principal: Principal | None = None
+    ) -> InstallPlan:
+        """Ask a question once more, because something has moved since ``plan`` was made, or with other decisions."""
+        actor = plan.actor if principal is None else principal.actor
         install = None if plan.install_id is None else self._install(plan.tenant_id, plan.install_id, lock=True)
         operation = self._operations.start(
-            plan.tenant_id, "install.plan", _plan_subject(plan.install_id), PLAN_STEPS, plan.actor
+            plan.tenant_id, "install.plan", _plan_subject(plan.install_id), PLAN_STEPS, actor
         )
         fresh = InstallPlan(
             tenant_id=plan.tenant_id,
             install_id=plan.install_id,
             action=plan.action,
-            asked=plan.asked,
+            asked=dict(plan.asked if asked is None else asked),
             base_revision=plan.base_revision if install is None else _start(install),
             operation_id=operation.id,
             follows=plan.id,
-            actor=plan.actor,
-            created_by=plan.created_by,
+            actor=actor,
+            created_by=plan.created_by if principal is None else principal.name,
         )
         self._request(fresh)
         return fresh

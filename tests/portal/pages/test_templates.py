@@ -18,6 +18,7 @@ SINGULAR = {
     "errors": "error",
     "operations": "operation",
     "policies": "policy",
+    "installs": "install",
     "releases": "release",
     "sessions": "session",
     "shell": "shell",

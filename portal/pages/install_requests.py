@@ -1,0 +1,316 @@
+"""The forms that ask for a plan: a new install, and an upgrade that shows only what is new about its inputs."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+from uuid import UUID
+
+from litestar import Response, get, post
+from litestar.params import FromPath
+from litestar.response import Redirect
+from pydantic import ValidationError
+from sqlmodel import Session
+
+from catalog.assets.inputs import HIDDEN
+from catalog.assets.kinds import kinds
+from catalog.assets.models import AssetVersionRead, VersionState, VersionSummary
+from catalog.assets.service import LATEST, AssetService
+from catalog.errors import ConflictError, FieldError, InvalidInputError, SlipwayError
+from catalog.installs.models import InstallPlan
+from catalog.installs.service import InstallService
+from catalog.installs.shapes import AskInstall, AskUpgrade, InstallRead
+from catalog.policies.models import ScopeKind
+from catalog.settings import Settings
+from catalog.tenancy import Principal
+from portal.auth.guards import requires
+from portal.boundary import AppSettings, Caller, OpenSession, WebRequest
+from portal.pages.forms import SentForm, Text, last_values, renderer_of, sent_fields
+from portal.pages.render import Page, redirect
+from portal.pages.schema_form import Control, FormSource, build_form, element_id
+from portal.pages.schema_input import read_form
+
+WRITE = [requires("installs:write")]
+LABELS = {
+    "repository": "Repository",
+    "branch": "Branch",
+    "pull_request": "Pull request",
+    "service": "Service",
+    "level": "What a violation does",
+    "applies_to": "What it holds for",
+    "name": "Name",
+    "owner": "Owner",
+    "version": "Version",
+}
+_TARGETS = ("repository", "branch", "pull_request", "service", "level")
+
+
+@dataclass(frozen=True)
+class InstallFormPage(Page):
+    """The form of a new install or of an upgrade; ``kept`` are inputs that stay as they are, folded away."""
+
+    template: ClassVar[str] = "installs/new.html"
+
+    version: AssetVersionRead
+    form: Control
+    becomes: Sequence[str]
+    versions: Sequence[tuple[str, str]]
+    install: InstallRead | None = None
+    kept: Control | None = None
+    values: Mapping[str, str] = field(default_factory=dict)
+    errors: Sequence[FieldError] = ()
+    services: Sequence[str] = ()
+
+    given: Mapping[str, Any] = field(default_factory=dict)
+
+    scopes: ClassVar[Sequence[tuple[str, str]]] = (
+        (ScopeKind.TENANT, "Everything in the tenant"),
+        (ScopeKind.SERVICE, "One service"),
+        (ScopeKind.ENVIRONMENT, "One environment"),
+        (ScopeKind.ASSET, "One asset"),
+    )
+    levels: ClassVar[Sequence[tuple[str, str]]] = (
+        ("advisory", "It is told, and stops nothing"),
+        ("mandatory-with-override", "It stops until a person overrides it"),
+        ("mandatory", "It stops"),
+    )
+
+    def cleared(self, inputs: Mapping[str, Any]) -> dict[str, None]:
+        """Return what was given before and is empty now; a secret that is left empty stays as it is."""
+        return {name: None for name, value in self.given.items() if name not in inputs and not _is_secret(value)}
+
+    @property
+    def action(self) -> str:
+        """Return where the form is sent."""
+        return "/installs/plan" if self.install is None else f"/installs/{self.install.id}/upgrade"
+
+    def value(self, name: str) -> str:
+        """Return what a field shows."""
+        return self.values.get(name, "")
+
+    def error(self, name: str) -> str:
+        """Return what is wrong with a field, "" where nothing is."""
+        places = {f"/{name}", f"/target/{name}"}
+        return " ".join(each.detail for each in self.errors if each.pointer in places)
+
+    @property
+    def error_list(self) -> list[tuple[str, str, str]]:
+        """Return label, element id and text of every error, for the summary at the top."""
+        return [(*self._place(each.pointer), each.detail) for each in self.errors]
+
+    def _place(self, pointer: str) -> tuple[str, str]:
+        name = pointer.removeprefix("/").removeprefix("target/")
+        if name in LABELS:
+            return LABELS[name], element_id(name)
+        labels = {**self.form.labels(), **(self.kept.labels() if self.kept else {})}
+        while name and f"/{name}" not in labels:
+            name = name.rpartition("/")[0]
+        return labels.get(f"/{name}", ("", "")) if name else ("", "")
+
+
+class _Forms:
+    """Makes the pages from what the marketplace has, in one session."""
+
+    def __init__(self, session: Session, settings: Settings, principal: Principal) -> None:
+        self._assets = AssetService(session)
+        self._installs = InstallService(session, settings)
+        self._tenant_id = principal.tenant_id
+
+    def new(
+        self,
+        asset: str,
+        wanted: str,
+        values: Mapping[str, str],
+        fields: Mapping[str, Sequence[str]] | None = None,
+        errors: Sequence[FieldError] = (),
+    ) -> InstallFormPage:
+        """Return the form of a new install."""
+        namespace, _, name = asset.partition("/")
+        version = self._assets.get_version(self._tenant_id, namespace, name, wanted or LATEST)
+        source = FormSource(hints=version.input_hints, submitted=fields, errors=errors)
+        effects = kinds()[version.kind].install(version.manifest)
+        return InstallFormPage(
+            version,
+            build_form(version.input_schema, source),
+            [str(each.becomes) for each in effects],
+            _versions(self._assets.versions(self._tenant_id, namespace, name)),
+            values={"version": version.version, **values},
+            errors=errors,
+        )
+
+    def upgrade(
+        self,
+        install: InstallRead,
+        wanted: str,
+        fields: Mapping[str, Sequence[str]] | None = None,
+        errors: Sequence[FieldError] = (),
+    ) -> InstallFormPage:
+        """Return the form of an upgrade: what is new or at fault in front, the rest prefilled and folded away."""
+        namespace, _, name = install.asset.partition("/")
+        version = self._assets.get_version(self._tenant_id, namespace, name, wanted or LATEST)
+        number = install.applied_revision or install.desired_revision or 1
+        content = self._installs.revision(self._tenant_id, install.id, number).content
+        before = self._assets.get_version(self._tenant_id, namespace, name, content["version"])
+        present = {name: HIDDEN if _is_secret(value) else value for name, value in content["inputs"].items()}
+        source = FormSource(hints=version.input_hints, values=present, submitted=fields, errors=errors)
+        fresh, kept = split_schema(before.input_schema or {}, version.input_schema or {}, errors)
+        return InstallFormPage(
+            version,
+            build_form(fresh, source),
+            [install.becomes],
+            _versions(self._assets.versions(self._tenant_id, namespace, name)),
+            install,
+            build_form(kept, source) if kept.get("properties") else None,
+            {"version": version.version},
+            errors,
+            given=content["given"],
+        )
+
+
+def split_schema(
+    before: Mapping[str, Any], after: Mapping[str, Any], errors: Sequence[FieldError] = ()
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the part of a schema that is new, changed or at fault, and the part that stays as it was."""
+    known: Mapping[str, Any] = before.get("properties", {})
+    wrong = {each.pointer.split("/")[2] for each in errors if each.pointer.startswith("/inputs/")}
+    properties: Mapping[str, Any] = after.get("properties", {})
+    fresh = {name for name, part in properties.items() if known.get(name) != part or name in wrong}
+
+    def only(names: set[str]) -> dict[str, Any]:
+        required = [name for name in after.get("required", ()) if name in names]
+        return {**after, "properties": {k: v for k, v in properties.items() if k in names}, "required": required}
+
+    return only(fresh), only(set(properties) - fresh)
+
+
+@get("/installs/new", guards=WRITE, sync_to_thread=True)
+def show_new_install(  # noqa: PLR0913, PLR0917  # each is a query parameter of its own
+    request: WebRequest,
+    session: OpenSession,
+    settings: AppSettings,
+    principal: Caller,
+    asset: Text = None,
+    version: Text = None,
+    repository: Text = None,
+    service: Text = None,
+) -> Response[str] | Redirect:
+    """Show the form for an asset."""
+    if not asset:
+        return redirect("/assets")
+    values = {name: text for name, text in {"repository": repository, "service": service}.items() if text}
+    page = _Forms(session, settings, principal).new(asset, version or "", values)
+    return renderer_of(request).respond(request, page)
+
+
+@post("/installs/plan", guards=WRITE, sync_to_thread=True)
+def plan_install(
+    request: WebRequest, data: SentForm, session: OpenSession, settings: AppSettings, principal: Caller
+) -> Response[str] | Redirect:
+    """Ask for the plan of a new install and show it; whatever is wrong with the form is shown in it."""
+    fields = sent_fields(data)
+    values = last_values(fields)
+    forms = _Forms(session, settings, principal)
+    asset, wanted = values.get("asset", ""), values.get("version", "")
+    page = forms.new(asset, wanted, values, fields)
+    inputs, unread = read_form(page.version.input_schema, fields)
+    asked, wrong = _asked(values, asset, wanted, inputs, page.becomes)
+    errors: Sequence[FieldError] = (*wrong, *unread)
+    status = 422
+    if asked is not None and not errors:
+        try:
+            plan = InstallService(session, settings).plan_install(principal, asked)
+        except (InvalidInputError, ConflictError) as error:
+            session.rollback()
+            errors, status = _placed(error), error.status
+        else:
+            return redirect(f"/installs/plans/{plan.id}")
+    return renderer_of(request).respond(request, forms.new(asset, wanted, values, fields, errors), status_code=status)
+
+
+@get("/installs/{install_id:uuid}/upgrade", guards=WRITE, sync_to_thread=True)
+def show_upgrade(  # each is what the handler needs
+    request: WebRequest,
+    install_id: FromPath[UUID],
+    session: OpenSession,
+    settings: AppSettings,
+    principal: Caller,
+    version: Text = None,
+) -> Response[str]:
+    """Show the form of an upgrade, prefilled."""
+    install = InstallService(session, settings).get(principal.tenant_id, install_id)
+    page = _Forms(session, settings, principal).upgrade(install, version or "")
+    return renderer_of(request).respond(request, page)
+
+
+@post("/installs/{install_id:uuid}/upgrade", guards=WRITE, sync_to_thread=True)
+def plan_upgrade(  # each is what the handler needs
+    request: WebRequest,
+    install_id: FromPath[UUID],
+    data: SentForm,
+    session: OpenSession,
+    settings: AppSettings,
+    principal: Caller,
+) -> Response[str] | Redirect:
+    """Ask for the plan of an upgrade and show it."""
+    fields = sent_fields(data)
+    wanted = last_values(fields).get("version", "")
+    service = InstallService(session, settings)
+    install = service.get(principal.tenant_id, install_id)
+    forms = _Forms(session, settings, principal)
+    page = forms.upgrade(install, wanted, fields)
+    inputs, errors = read_form(page.version.input_schema, fields)
+    status = 422
+    if not errors:
+        try:
+            plan: InstallPlan = service.plan_upgrade(
+                principal,
+                install_id,
+                AskUpgrade(version=page.version.version, inputs={**page.cleared(inputs), **inputs}),
+            )
+        except (InvalidInputError, ConflictError) as error:
+            session.rollback()
+            errors, status = tuple(_placed(error)), error.status
+        else:
+            return redirect(f"/installs/plans/{plan.id}")
+    shown = forms.upgrade(service.get(principal.tenant_id, install_id), wanted, fields, errors)
+    return renderer_of(request).respond(request, shown, status_code=status)
+
+
+def _asked(
+    values: Mapping[str, str], asset: str, version: str, inputs: Mapping[str, Any], becomes: Sequence[str]
+) -> tuple[AskInstall | None, Sequence[FieldError]]:
+    target: dict[str, Any] = {name: text for name in _TARGETS if (text := values.get(name, "").strip())}
+    if "policy-binding" in becomes:
+        kind = values.get("scope", "") or str(ScopeKind.TENANT)
+        target["applies_to"] = {"kind": kind, "name": values.get("scope_name", "").strip()}
+    body: dict[str, Any] = {
+        "asset": asset + (f"=={version}" if version else ""),
+        "target": target,
+        "inputs": inputs,
+        "owner": values.get("owner", "").strip(),
+        "name": values.get("name", "").strip() or None,
+    }
+    try:
+        return AskInstall.model_validate(body), ()
+    except ValidationError as refused:
+        errors = refused.errors(include_url=False)
+        return None, [FieldError("/" + "/".join(map(str, each["loc"])), f"{each['msg']}.") for each in errors]
+
+
+def _placed(error: SlipwayError) -> Sequence[FieldError]:
+    return error.errors or (FieldError("", error.detail),)
+
+
+def _is_secret(value: Any) -> bool:
+    return isinstance(value, Mapping) and set(value) == {"$secret"}
+
+
+def _versions(versions: Sequence[VersionSummary]) -> list[tuple[str, str]]:
+    usable = {VersionState.PUBLISHED, VersionState.DEPRECATED, VersionState.YANKED}
+    return [
+        (each.version, each.version if each.state is VersionState.PUBLISHED else f"{each.version}, {each.state}")
+        for each in versions
+        if each.state in usable
+    ]
+
+
+ROUTES = (show_new_install, plan_install, show_upgrade, plan_upgrade)

@@ -1,0 +1,320 @@
+"""The pages of installs: what a tenant uses, each plan before it is applied, and the chain of revisions."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+from urllib.parse import urlencode
+from uuid import UUID
+
+from litestar import Response, get, post
+from litestar.params import FromPath
+from litestar.response import Redirect, Stream
+from sqlmodel import Session
+
+from catalog.errors import ConflictError, InvalidInputError
+from catalog.gating import PolicyRefusedError, Verdict, keep_refusal
+from catalog.installs.models import InstallState, PlanState
+from catalog.installs.service import InstallService
+from catalog.installs.shapes import (
+    ApplyPlan,
+    AskRollback,
+    AskUninstall,
+    InstallFilter,
+    InstallRead,
+    PlanRead,
+    Resolve,
+    RevisionRead,
+)
+from catalog.operations.models import OperationRead
+from catalog.operations.service import OperationService, read
+from portal.api.listing import cut, moment_and_id
+from portal.auth.guards import requires
+from portal.boundary import AppSettings, Caller, OpenSession, WebRequest
+from portal.pages.forms import SentForm, Text, last_values, renderer_of, sent_fields
+from portal.pages.live import EVENT_STREAM, Moment, follow_page
+from portal.pages.render import Page, redirect
+
+READ = [requires("installs:read")]
+WRITE = [requires("installs:write")]
+PAGE_SIZE = 50
+FILTERS = ("outdated", "deprecated", "vulnerable")
+CHOICES: tuple[tuple[Resolve, str], ...] = (
+    ("mine", "Keep yours"),
+    ("theirs", "Take the new version's"),
+    ("markers", "Both, between git's marks"),
+)
+
+
+@dataclass(frozen=True)
+class InstallListPage(Page):
+    """The tenant's installs, newest first, those that need care where that was chosen."""
+
+    template: ClassVar[str] = "installs/index.html"
+    fragments: ClassVar[Mapping[str, str]] = {"install-list": "installs/_list.html"}
+
+    installs: Sequence[InstallRead]
+    chosen: str
+    owner: str = ""
+    can_install: bool = False
+    previous_href: str = ""
+    next_href: str = ""
+
+    @property
+    def tabs(self) -> list[tuple[str, str, str, int | None]]:
+        """Return key, name, address and no count of each choice."""
+        named = [("", "All"), ("waiting", "Waiting"), ("outdated", "Outdated")]
+        named += [("deprecated", "Advised against"), ("vulnerable", "Withdrawn")]
+        return [(key, name, "/installs" + (f"?show={key}" if key else ""), None) for key, name in named]
+
+
+@dataclass(frozen=True)
+class PlanPage(Page):
+    """One plan: what it would change, what stands against it, and the one button that applies just this."""
+
+    template: ClassVar[str] = "installs/plan.html"
+    fragments: ClassVar[Mapping[str, str]] = {"install-plan": "installs/_plan.html"}
+
+    plan: PlanRead
+    operation: OperationRead
+    can_apply: bool
+    problem: str = ""
+    verdict: Verdict | None = None
+    newer: UUID | None = None
+
+    choices: ClassVar[Sequence[tuple[str, str]]] = CHOICES
+
+    @property
+    def is_moving(self) -> bool:
+        """Tell whether the plan is still being made."""
+        return self.plan.state is PlanState.PLANNING
+
+    @property
+    def is_ready(self) -> bool:
+        """Tell whether it can be applied as it stands."""
+        ready = self.plan.state is PlanState.READY and self.plan.is_allowed and not self.plan.open_conflicts
+        return ready and self.can_apply
+
+    @property
+    def files(self) -> Sequence[Mapping[str, Any]]:
+        """Return what happens to each file."""
+        found: Sequence[Mapping[str, Any]] = self.plan.document.get("changes", {}).get("files", ())
+        return found
+
+    @property
+    def others(self) -> list[tuple[str, Any]]:
+        """Return what changes besides files, by name."""
+        changes: Mapping[str, Any] = self.plan.document.get("changes", {})
+        return [(name, value) for name, value in changes.items() if name not in {"files", "branch"} and value]
+
+    @property
+    def title(self) -> str:
+        """Return what the plan does, in words."""
+        document = self.plan.document
+        verb = str(self.plan.action).capitalize()
+        return f"{verb} {document['asset']} {document['version']}" if document else f"{verb}: planning"
+
+
+@dataclass(frozen=True)
+class InstallPage(Page):
+    """One install: how it stands, what it waits for, and its revisions."""
+
+    template: ClassVar[str] = "installs/show.html"
+    fragments: ClassVar[Mapping[str, str]] = {
+        "install-status": "installs/_status.html",
+        "install-revisions": "installs/_revisions.html",
+    }
+
+    install: InstallRead
+    revisions: Sequence[RevisionRead]
+    plans: Sequence[PlanRead]
+    operation: OperationRead | None
+    can_change: bool
+
+    @property
+    def is_moving(self) -> bool:
+        """Tell whether something is under way."""
+        return self.install.state in {InstallState.PENDING, InstallState.APPLYING, InstallState.WAITING}
+
+    @property
+    def open_plan(self) -> PlanRead | None:
+        """Return the newest plan where it waits to be looked at."""
+        newest = self.plans[0] if self.plans else None
+        return newest if newest is not None and newest.state is PlanState.READY else None
+
+    @property
+    def may_roll_back(self) -> Sequence[int]:
+        """Return the revisions that can be gone back to."""
+        there = self.install.applied_revision
+        return [each.number for each in self.revisions if there is not None and each.number < there]
+
+
+@get("/installs", guards=READ, sync_to_thread=True)
+def list_installs(
+    request: WebRequest,
+    session: OpenSession,
+    settings: AppSettings,
+    principal: Caller,
+    show: Text = None,
+    owner: Text = None,
+    cursor: Text = None,
+) -> Response[str]:
+    """Show the tenant's installs, newest first."""
+    chosen: dict[str, Any] = {show: True} if show in FILTERS else {}
+    if show == "waiting":
+        chosen["state"] = InstallState.WAITING
+    wanted = InstallFilter(owner=owner or None, **chosen)
+    service = InstallService(session, settings)
+    rows = service.page(principal.tenant_id, wanted, moment_and_id(cursor or None), PAGE_SIZE + 1)
+    found, following = cut(rows, PAGE_SIZE, lambda each: (each.created_at, each.id))
+    query = {name: value for name, value in {"show": show, "owner": owner}.items() if value}
+    page = InstallListPage(
+        found,
+        show or "",
+        owner or "",
+        can_install=principal.may("installs:write"),
+        previous_href="/installs?" + urlencode(query) if cursor else "",
+        next_href="/installs?" + urlencode({**query, "cursor": following}) if following else "",
+    )
+    return renderer_of(request).respond(request, page)
+
+
+@get("/installs/{install_id:uuid}", guards=READ, sync_to_thread=True)
+def show_install(
+    request: WebRequest, install_id: FromPath[UUID], session: OpenSession, settings: AppSettings, principal: Caller
+) -> Response[str]:
+    """Show one install."""
+    page = _install_page(session, settings, principal, install_id)
+    return renderer_of(request).respond(request, page)
+
+
+@get("/installs/{install_id:uuid}/stream", guards=READ, media_type=EVENT_STREAM)
+async def follow_install(
+    request: WebRequest, install_id: FromPath[UUID], settings: AppSettings, principal: Caller
+) -> Stream:
+    """Stream the page's fragments as they change."""
+
+    def look(session: Session) -> Moment:
+        page = _install_page(session, settings, principal, install_id)
+        return Moment(page, page.install.operation_id, page.is_moving, is_over=not page.is_moving)
+
+    return await follow_page(request, principal, look)
+
+
+@get("/installs/plans/{plan_id:uuid}", guards=READ, sync_to_thread=True)
+def show_plan(
+    request: WebRequest, plan_id: FromPath[UUID], session: OpenSession, settings: AppSettings, principal: Caller
+) -> Response[str]:
+    """Show one plan."""
+    return renderer_of(request).respond(request, _plan_page(session, settings, principal, plan_id))
+
+
+@get("/installs/plans/{plan_id:uuid}/stream", guards=READ, media_type=EVENT_STREAM)
+async def follow_plan(request: WebRequest, plan_id: FromPath[UUID], settings: AppSettings, principal: Caller) -> Stream:
+    """Stream the plan until it is made."""
+
+    def look(session: Session) -> Moment:
+        page = _plan_page(session, settings, principal, plan_id)
+        return Moment(page, page.plan.operation_id, page.is_moving, is_over=not page.is_moving)
+
+    return await follow_page(request, principal, look)
+
+
+@post("/installs/plans/{plan_id:uuid}/apply", guards=WRITE, sync_to_thread=True)
+def apply_plan(  # each is what the handler needs
+    request: WebRequest,
+    plan_id: FromPath[UUID],
+    data: SentForm,
+    session: OpenSession,
+    settings: AppSettings,
+    principal: Caller,
+) -> Response[str] | Redirect:
+    """Apply the plan that was looked at, and go to the install; whatever stands against it is shown on the plan."""
+    digest = last_values(sent_fields(data)).get("digest", "")
+    verdict = None
+    try:
+        install = InstallService(session, settings).apply(
+            principal, ApplyPlan.model_construct(plan=plan_id, digest=digest)
+        )
+    except PolicyRefusedError as refusal:
+        keep_refusal(session, refusal)
+        problem, status, verdict = "", refusal.status, refusal.verdict
+    except (ConflictError, InvalidInputError) as error:
+        session.rollback()
+        problem, status = error.detail, error.status
+    else:
+        return redirect(f"/installs/{install.id}", "install-applying")
+    page = replace(_plan_page(session, settings, principal, plan_id), problem=problem, verdict=verdict)
+    return renderer_of(request).respond(request, page, status_code=status)
+
+
+@post("/installs/plans/{plan_id:uuid}/decide", guards=WRITE, sync_to_thread=True)
+def decide(
+    plan_id: FromPath[UUID], data: SentForm, session: OpenSession, settings: AppSettings, principal: Caller
+) -> Redirect:
+    """Plan again with what was decided about files that both sides changed."""
+    allowed = {choice for choice, _ in CHOICES}
+    sent = last_values(sent_fields(data))
+    decisions: dict[str, Any] = {
+        name.removeprefix("conflict:"): value
+        for name, value in sent.items()
+        if name.startswith("conflict:") and value in allowed
+    }
+    plan = InstallService(session, settings).plan_decided(principal, plan_id, decisions)
+    return redirect(f"/installs/plans/{plan.id}")
+
+
+@post("/installs/{install_id:uuid}/rollback", guards=WRITE, sync_to_thread=True)
+def roll_back(
+    install_id: FromPath[UUID], data: SentForm, session: OpenSession, settings: AppSettings, principal: Caller
+) -> Redirect:
+    """Plan to go back to a revision, and show the plan."""
+    text = last_values(sent_fields(data)).get("revision", "")
+    asked = AskRollback(revision=int(text) if text.isdigit() and int(text) else None)
+    plan = InstallService(session, settings).plan_rollback(principal, install_id, asked)
+    return redirect(f"/installs/plans/{plan.id}")
+
+
+@post("/installs/{install_id:uuid}/uninstall", guards=WRITE, sync_to_thread=True)
+def uninstall(install_id: FromPath[UUID], session: OpenSession, settings: AppSettings, principal: Caller) -> Redirect:
+    """Plan to take an install away, and show the plan."""
+    plan = InstallService(session, settings).plan_removal(principal, install_id, AskUninstall())
+    return redirect(f"/installs/plans/{plan.id}")
+
+
+def _install_page(session: Session, settings: AppSettings, principal: Caller, install_id: UUID) -> InstallPage:
+    service = InstallService(session, settings)
+    install = service.get(principal.tenant_id, install_id)
+    operation = None
+    if install.operation_id is not None:
+        operation = read(OperationService(session).get(principal.tenant_id, install.operation_id))
+    return InstallPage(
+        install,
+        service.revisions(principal.tenant_id, install_id),
+        service.plans(principal.tenant_id, install_id),
+        operation,
+        can_change=principal.may("installs:write"),
+    )
+
+
+def _plan_page(session: Session, settings: AppSettings, principal: Caller, plan_id: UUID) -> PlanPage:
+    service = InstallService(session, settings)
+    plan = service.plan(principal.tenant_id, plan_id)
+    operation = read(OperationService(session).get(principal.tenant_id, plan.operation_id))
+    newer = None
+    if plan.install_id is not None:
+        later = service.plans(principal.tenant_id, plan.install_id)
+        newer = next((each.id for each in later if each.follows == plan.id), None)
+    return PlanPage(plan, operation, can_apply=principal.may("installs:write"), newer=newer)
+
+
+ROUTES = (
+    list_installs,
+    show_install,
+    follow_install,
+    show_plan,
+    follow_plan,
+    apply_plan,
+    decide,
+    roll_back,
+    uninstall,
+)
