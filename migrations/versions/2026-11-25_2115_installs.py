@@ -7,7 +7,7 @@ from sqlalchemy.dialects import postgresql
 from catalog.row_security import isolate, open_to_system
 
 revision = "installs_ledger"
-down_revision = "assets_search"
+down_revision = "proposals_agents"
 branch_labels = None
 depends_on = None
 
