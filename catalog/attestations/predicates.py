@@ -164,6 +164,12 @@ def _cyclonedx_digests(content: Mapping[str, Any]) -> set[tuple[str, str]]:
 def _spdx_digests(content: Mapping[str, Any]) -> set[tuple[str, str]]:
     described = content.get("documentDescribes")
     names = set(described) if isinstance(described, list) and all(isinstance(e, str) for e in described) else set()
+    relations = content.get("relationships")
+    for each in relations if isinstance(relations, list) else ():
+        # The other way to say what a document is about.
+        if isinstance(each, dict) and each.get("relationshipType") == "DESCRIBES":
+            related = each.get("relatedSpdxElement")
+            names |= {related} if isinstance(related, str) else set()
     found: set[tuple[str, str]] = set()
     packages = content.get("packages")
     for package in packages if isinstance(packages, list) else ():

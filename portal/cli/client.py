@@ -65,6 +65,10 @@ class Client:
         """Post a form with one file and return the answer."""
         return self._json(self._post(path, files={field: (name, content, "application/gzip")}, data=dict(form)))
 
+    def get_file(self, path: str) -> bytes:
+        """Return the exact bytes at ``path``."""
+        return self._send("GET", path).content
+
     def post_for_file(self, path: str, body: object, target: BinaryIO) -> None:
         """Post a JSON document and write the answer's bytes into ``target``."""
         try:

@@ -77,6 +77,16 @@ POLICY = LazyGroup(
     },
     summary="What policies say.",
 )
+SBOM = LazyGroup(
+    "sbom",
+    {
+        "where": Entry("portal.cli.sboms:where", "Say where a package runs."),
+        "list": Entry("portal.cli.sboms:list_", "List bills of materials."),
+        "download": Entry("portal.cli.sboms:download", "Download one, byte for byte."),
+        "make": Entry("portal.cli.sboms:make", "Ask for them to be made."),
+    },
+    summary="What things are made of.",
+)
 DEAD_LETTERS = LazyGroup(
     "dead-letters",
     {
@@ -147,6 +157,7 @@ COMMANDS = LazyGroup(
         "uninstall": Entry("portal.cli.installs:uninstall", "Take an install away."),
         "attest": Entry("portal.cli.attestations:attest", "Send a signed statement, or sign one."),
         "verify": Entry("portal.cli.attestations:verify", "Prove an asset, an environment, a release or a file."),
+        "sbom": Entry("portal.cli.commands:SBOM", "What things are made of."),
         "policy": Entry("portal.cli.commands:POLICY", "What policies say."),
         "env": Entry("portal.cli.commands:ENVIRONMENT", "Preview environments of pull requests."),
         "release": Entry("portal.cli.commands:RELEASE", "What a tenant ships."),

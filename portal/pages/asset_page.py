@@ -20,6 +20,7 @@ from portal.pages.dependency_tree import DependencyTree
 from portal.pages.markdown import render_markdown
 from portal.pages.reference import KIND as WITH_REFERENCE
 from portal.pages.render import Page
+from portal.pages.sboms import Materials
 from portal.pages.source import Source, source_of
 from portal.pages.using import Use
 
@@ -54,6 +55,7 @@ class AssetPage(Page):
     reference: Reference | None = None
     uses: Sequence[Use] = ()
     evidence: Assessment | None = None
+    materials: Materials | None = None
     used_by: Affected | None = None
     history: Sequence[MoveRead] = ()
     measured: Measured | None = None

@@ -22,6 +22,7 @@ from portal.pages.forms import Text, renderer_of
 from portal.pages.presentation import look
 from portal.pages.reference import component_reference
 from portal.pages.render import Page
+from portal.pages.sboms import materials_of
 from portal.pages.using import uses
 
 FACETS = {
@@ -200,6 +201,7 @@ def show_asset(  # noqa: PLR0913, PLR0917  # most are query parameters or the un
         tree=tree,
         uses=uses(shown, settings.base_url, principal.tenant_name, is_latest=is_latest),
         evidence=evidence_about(session, settings, principal, subject) if tab == "security" else None,
+        materials=materials_of(session, settings, principal, subject) if tab == "security" else None,
         used_by=service.used_by(principal.tenant_id, namespace, name, shown.version) if is_users else None,
         history=service.history(principal.tenant_id, shown) if is_versions else (),
         measured=service.measured(principal.tenant_id, namespace, name),

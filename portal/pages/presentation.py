@@ -154,6 +154,12 @@ OUTCOMES: dict[str, Look] = {
     "declined": Look("Declined", "bad", "ban", "Somebody outside said no."),
     "superseded": Look("Superseded", "quiet", "history", "Another revision took its place while it waited."),
 }
+MAKING_STATES: dict[str, Look] = {
+    "made": Look("Made", "good", "circle-check"),
+    "not_possible": Look("Not possible here", "warn", "triangle-alert", "Something of this machine is missing."),
+    "unsupported": Look("Nothing to look into", "quiet", "circle-minus", "Slipway does not hold its bytes."),
+    "failed": Look("Failed", "bad", "circle-x", "Its content made the generator fail."),
+}
 _NO_SUCH = Look("Unknown", "quiet", "circle-dashed")
 _FAMILIES = {
     "phase": PHASES,
@@ -171,6 +177,7 @@ _FAMILIES = {
     "run": RUN_STATES,
     "evidence": EVIDENCE,
     "key": KEY_STATES,
+    "making": MAKING_STATES,
     "level": LEVELS,
     "mode": MODES,
     "verdict": VERDICTS,

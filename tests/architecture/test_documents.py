@@ -42,6 +42,7 @@ def test_every_entry_point_loads() -> None:
         "events",
         "asset_kinds",
         "upload_checks",
+        "sbom_generators",
         "providers.scm",
         "providers.blobs",
         "providers.routers",

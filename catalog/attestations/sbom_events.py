@@ -1,0 +1,55 @@
+"""What happens to bills of materials."""
+
+from uuid import UUID
+
+from catalog.events.registry import EventData, event
+
+
+class _SbomEvent(EventData):
+    sbom_id: UUID
+    attestation_id: UUID
+    format: str
+    packages: int
+
+
+@event("sbom.indexed", version=1)
+class SbomIndexed(_SbomEvent):
+    """The packages of a bill of materials can be searched for; ``subjects`` are ``algorithm:digest``, at most 20."""
+
+    components: int
+    subjects: list[str]
+
+
+@event("sbom.removed", version=1)
+class SbomRemoved(_SbomEvent):
+    """A bill of materials is no longer evidence, and its packages are out of the index."""
+
+
+class _MakingEvent(EventData):
+    making_id: UUID
+    thing: str
+    label: str
+    digest: str
+
+
+@event("sbom.requested", version=1)
+class SbomRequested(EventData):
+    """Somebody wants the bills of materials of a thing to be made, again where they were made before."""
+
+    thing: str
+
+
+@event("sbom.made", version=1)
+class SbomMade(_MakingEvent):
+    """Bills of materials were made and wait to be signed and attached; ``documents`` are SHA-256 digests by format."""
+
+    generator: str
+    documents: dict[str, str]
+
+
+@event("sbom.not_made", version=1)
+class SbomNotMade(_MakingEvent):
+    """There is no bill of materials of a thing; ``state`` says of what kind the reason is, ``detail`` what to do."""
+
+    state: str
+    detail: str

@@ -1,0 +1,194 @@
+"""Every read of bills of materials and of the packages in them; row-level security stands behind it."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Select as Columns
+from sqlalchemy import func, or_, tuple_
+from sqlalchemy import select as choose
+from sqlalchemy.orm import aliased
+from sqlmodel import Session, col, select
+from sqlmodel.sql.expression import Select
+
+from catalog.assets.models import AssetVersion
+from catalog.attestations.models import Attestation, AttestationSubject, Reliance, Verdict
+from catalog.attestations.sboms.models import Sbom, SbomFormat, SbomMaking, SbomPackage
+
+
+@dataclass(frozen=True)
+class Carrier:
+    """One thing that carries a package in one version, as the documents ``sboms`` say."""
+
+    kind: str
+    id: UUID
+    label: str
+    version: str
+    through: str
+    digest: str
+    sboms: Sequence[UUID]
+
+
+def by_attestation(session: Session, tenant_id: UUID, attestation_id: UUID) -> Sbom | None:
+    """Return what was read out of an attestation of the tenant's."""
+    statement = select(Sbom).where(Sbom.tenant_id == tenant_id, Sbom.attestation_id == attestation_id)
+    return session.exec(statement).first()
+
+
+def by_id(session: Session, sbom_id: UUID) -> tuple[Sbom, Attestation] | None:
+    """Return a bill of materials that is evidence and that the transaction's tenant may see, with its attestation."""
+    return session.exec(_evident().where(Sbom.id == sbom_id)).first()
+
+
+def about(
+    session: Session, tenant_ids: Collection[UUID], digests: Collection[str], limit: int
+) -> Sequence[tuple[Sbom, Attestation]]:
+    """Return the bills of materials by some tenants about artifacts, newest first."""
+    subjects = select(AttestationSubject.attestation_id).where(col(AttestationSubject.digest).in_(digests))
+    statement = _evident().where(
+        col(Sbom.tenant_id).in_(tenant_ids), col(Sbom.attestation_id).in_(subjects.scalar_subquery())
+    )
+    return session.exec(statement.order_by(col(Sbom.indexed_at).desc(), col(Sbom.id)).limit(limit)).all()
+
+
+def newest(
+    session: Session, tenant_id: UUID, format_: SbomFormat | None, after: tuple[datetime, UUID] | None, limit: int
+) -> Sequence[tuple[Sbom, Attestation]]:
+    """Return the tenant's own bills of materials, newest first, after the cursor."""
+    statement = _evident().where(Sbom.tenant_id == tenant_id)
+    if format_ is not None:
+        statement = statement.where(Sbom.format == format_)
+    if after is not None:
+        statement = statement.where(tuple_(col(Sbom.indexed_at), col(Sbom.id)) < after)
+    return session.exec(statement.order_by(col(Sbom.indexed_at).desc(), col(Sbom.id).desc()).limit(limit)).all()
+
+
+def packages(session: Session, sbom_id: UUID, after: int, limit: int) -> Sequence[SbomPackage]:
+    """Return packages of a bill of materials in the order of the document."""
+    statement = select(SbomPackage).where(SbomPackage.sbom_id == sbom_id, col(SbomPackage.id) > after)
+    return session.exec(statement.order_by(col(SbomPackage.id)).limit(limit)).all()
+
+
+def versions_of(session: Session, package: str) -> Sequence[tuple[str, int]]:
+    """Return each version of a package that some document names, and how many do."""
+    statement = (
+        select(SbomPackage.version, func.count(func.distinct(col(SbomPackage.sbom_id))))
+        .where(SbomPackage.package == package)
+        .group_by(col(SbomPackage.version))
+    )
+    return session.exec(statement).all()
+
+
+def assets_with(
+    session: Session, tenant_id: UUID, package: str, versions: Collection[str] | None, limit: int
+) -> list[Carrier]:
+    """Return the asset versions that carry a package, in any of some versions or in all."""
+    label = func.concat(AssetVersion.namespace, "/", AssetVersion.name, "@", AssetVersion.version)
+    found: list[Any] = [
+        col(AssetVersion.id),
+        label,
+        col(SbomPackage.version),
+        col(AttestationSubject.digest),
+        func.array_agg(func.distinct(col(Sbom.id))),
+    ]
+    statement = (
+        _carried(found, tenant_id, package, versions)
+        .join(AssetVersion, col(AssetVersion.blob_digest) == col(AttestationSubject.digest))
+        .group_by(col(AssetVersion.id), label, col(SbomPackage.version), col(AttestationSubject.digest))
+        .order_by(label, col(SbomPackage.version))
+        .limit(limit)
+    )
+    return [
+        Carrier("asset", thing, named, version, "", digest, sboms)
+        for thing, named, version, digest, sboms in session.execute(statement)
+    ]
+
+
+def things_with(
+    session: Session, tenant_id: UUID, kind: str, package: str, versions: Collection[str] | None, limit: int
+) -> list[Carrier]:
+    """Return the tenant's environments, releases or rollouts that are, or are made of, something with a package."""
+    keys: list[Any] = [
+        col(Reliance.thing_id),
+        col(Reliance.label),
+        col(SbomPackage.version),
+        col(Reliance.used_as),
+        col(Reliance.digest),
+    ]
+    statement = (
+        _carried([*keys, func.array_agg(func.distinct(col(Sbom.id)))], tenant_id, package, versions)
+        .join(Reliance, col(Reliance.digest) == col(AttestationSubject.digest))
+        .where(col(Reliance.tenant_id) == tenant_id, col(Reliance.kind) == kind)
+        .group_by(*keys)
+        .order_by(col(Reliance.label), col(SbomPackage.version))
+        .limit(limit)
+    )
+    return [
+        Carrier(kind, thing, label, version, used_as, digest, sboms)
+        for thing, label, version, used_as, digest, sboms in session.execute(statement)
+    ]
+
+
+def subjects_of(session: Session, attestation_ids: Collection[UUID]) -> Sequence[AttestationSubject]:
+    """Return the subjects of some attestations."""
+    statement = select(AttestationSubject).where(col(AttestationSubject.attestation_id).in_(attestation_ids))
+    return session.exec(statement.order_by(col(AttestationSubject.name), col(AttestationSubject.digest))).all()
+
+
+def makings(session: Session, thing: str) -> Sequence[SbomMaking]:
+    """Return what came of the wishes for bills of materials of a thing that the transaction's tenant may see."""
+    statement = select(SbomMaking).where(SbomMaking.thing == thing)
+    return session.exec(statement.order_by(col(SbomMaking.made_at), col(SbomMaking.id))).all()
+
+
+def making(session: Session, tenant_id: UUID, thing: str, digest: str) -> SbomMaking | None:
+    """Return what came of one wish."""
+    statement = select(SbomMaking).where(
+        SbomMaking.tenant_id == tenant_id, SbomMaking.thing == thing, SbomMaking.digest == digest
+    )
+    return session.exec(statement).first()
+
+
+def making_by_id(session: Session, tenant_id: UUID, making_id: UUID) -> SbomMaking | None:
+    """Return what came of one wish, by id."""
+    statement = select(SbomMaking).where(SbomMaking.tenant_id == tenant_id, SbomMaking.id == making_id)
+    return session.exec(statement).first()
+
+
+def _evident() -> Select[Sbom, Attestation]:
+    return (
+        select(Sbom, Attestation)
+        .join(Attestation, col(Attestation.id) == col(Sbom.attestation_id))
+        .where(Attestation.verdict == Verdict.VERIFIED)
+    )
+
+
+def _carried(columns: Sequence[Any], tenant_id: UUID, package: str, versions: Collection[str] | None) -> Columns[Any]:
+    """Choose columns of the documents that name a package, as far as the tenant listens to who signed them.
+
+    Others may say what they like about an artifact that is not theirs; the tenant hears itself and the publisher.
+    """
+    publisher = aliased(AssetVersion)
+    first = (
+        choose(col(publisher.tenant_id))
+        .where(col(publisher.blob_digest) == col(AttestationSubject.digest))
+        .order_by(col(publisher.published_at))
+        .limit(1)
+        .scalar_subquery()
+    )
+    statement = (
+        choose(*columns)
+        .select_from(SbomPackage)
+        .join(Sbom, col(Sbom.id) == col(SbomPackage.sbom_id))
+        .join(Attestation, col(Attestation.id) == col(Sbom.attestation_id))
+        .join(AttestationSubject, col(AttestationSubject.attestation_id) == col(Attestation.id))
+        .where(
+            col(SbomPackage.package) == package,
+            col(Attestation.verdict) == Verdict.VERIFIED,
+            col(AttestationSubject.algorithm) == "sha256",
+            or_(col(Attestation.tenant_id) == tenant_id, col(Attestation.tenant_id) == first),
+        )
+    )
+    return statement if versions is None else statement.where(col(SbomPackage.version).in_(versions))

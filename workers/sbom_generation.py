@@ -1,0 +1,132 @@
+"""SbomGenerationWorker: makes bills of materials, attaches them, and keeps the index of packages true to evidence."""
+
+from datetime import timedelta
+
+from sqlmodel import Session
+
+from catalog.assets.events import AssetVersionPublished
+from catalog.attestations.events import AttestationInvalidated, AttestationVerified
+from catalog.attestations.sbom_events import SbomMade, SbomRequested
+from catalog.attestations.sboms.models import MakingState
+from catalog.attestations.service import SupplyChainAttestationService
+from catalog.attestations.service.sbom_making import Result
+from catalog.errors import NotFoundError
+from catalog.tenancy import Principal, system_principal
+from catalog.tenants.service import TenantService
+from workers.runtime.resources import Resource, Runtime
+from workers.runtime.worker import Interrupted, JobContext, Worker
+from workers.sandbox import Outcome, SandboxError, Stopped, Task
+from workers.sandbox.run import Sandbox
+from workers.sbom_generators import GenerationError, Material, generator_for
+from workers.sbom_materials import MaterialService
+
+WORKER = Worker("sbom_generation", queue="sboms", concurrency=1)
+
+
+def _sandbox(_: Runtime) -> Sandbox:
+    return Sandbox()
+
+
+SANDBOX: Resource[Sandbox] = Resource("sbom_sandbox", _sandbox)
+
+
+@WORKER.on(AssetVersionPublished, SbomRequested)
+@WORKER.job("attestations.generate_sbom", time_limit=timedelta(minutes=8), max_attempts=4)
+def generate_sbom(context: JobContext) -> None:
+    """Describe every artifact of a thing in both formats; what is described already is left, unless it is asked for.
+
+    What could not be described is written down with the reason, so that nobody takes silence for an empty list.
+    """
+    thing, is_asked_for = _thing(context)
+    with context.session() as session:
+        principal = _principal(session, context)
+        jobs = list(MaterialService(session, context.settings).jobs(principal.tenant_id, thing))
+        service = _service(session, context)
+        due = [each for each in jobs if is_asked_for or not service.has_made(principal.tenant_id, each.wanted)]
+    for job in due:
+        result = job.material if isinstance(job.material, Result) else _make(context, job.material)
+        with context.session() as session:
+            _service(session, context).keep_making(_principal(session, context), job.wanted, result)
+            if job is due[-1]:
+                context.complete(session)
+
+
+@WORKER.on(SbomMade)
+@WORKER.job("attestations.attach", time_limit=timedelta(minutes=2), max_attempts=8)
+def attach(context: JobContext) -> None:
+    """Sign what was made, byte for byte, and attach it to the version, release or image that it is about."""
+    made = context.event(SbomMade)
+    with context.session() as session:
+        service = _service(session, context)
+        service.attach_sboms(_principal(session, context), made.making_id, made.documents)
+        context.complete(session)
+    with context.session() as session:
+        _service(session, context).forget_documents(made.documents)
+
+
+@WORKER.on(AttestationVerified)
+@WORKER.job("attestations.index_sbom", time_limit=timedelta(minutes=5), max_attempts=8)
+def index_sbom(context: JobContext) -> None:
+    """Read the packages of a bill of materials into the index, whoever sent it."""
+    verified = context.event(AttestationVerified)
+    if verified.evidence != "sbom":
+        return
+    with context.session() as session:
+        tenant_id = _principal(session, context).tenant_id
+        try:
+            _service(session, context).index_sbom(tenant_id, verified.attestation_id, context.should_stop)
+        except InterruptedError:
+            raise Interrupted("the reading of a bill of materials was stopped") from None
+        context.complete(session)
+
+
+@WORKER.on(AttestationInvalidated)
+@WORKER.job("attestations.drop_sbom", time_limit=timedelta(minutes=2), max_attempts=8)
+def drop_sbom(context: JobContext) -> None:
+    """Take the packages of what is no longer evidence out of the index."""
+    invalidated = context.event(AttestationInvalidated)
+    if invalidated.evidence != "sbom":
+        return
+    with context.session() as session:
+        tenant_id = _principal(session, context).tenant_id
+        _service(session, context).drop_sbom(tenant_id, invalidated.attestation_id)
+        context.complete(session)
+
+
+def _thing(context: JobContext) -> tuple[str, bool]:
+    """Return what is to be described, and whether somebody asked for it."""
+    if context.envelope is not None and context.envelope.type == SbomRequested.event_type():
+        return context.event(SbomRequested).thing, True
+    return f"asset-versions/{context.event(AssetVersionPublished).version_id}", False
+
+
+def _make(context: JobContext, material: Material) -> Result:
+    generator, missing = generator_for(material.kind, context.settings)
+    if generator is None:
+        return Result(MakingState.NOT_POSSIBLE, missing)
+
+    def run(task: Task) -> Outcome:
+        outcome = context.resource(SANDBOX).run(task, context.should_stop)
+        if outcome.stopped is Stopped.CANCELLED:
+            raise Interrupted("the making of a bill of materials was stopped")
+        return outcome
+
+    try:
+        made = generator.generate(material, context.settings, run)
+    except SandboxError as error:
+        return Result(MakingState.NOT_POSSIBLE, f"Content is not looked into here: {error}.")
+    except GenerationError as error:
+        return Result(MakingState.FAILED, str(error), generator.name)
+    detail = " ".join(f"Not read: {each}." for each in made.problems)
+    return Result(MakingState.MADE, detail, made.generator, made.documents)
+
+
+def _service(session: Session, context: JobContext) -> SupplyChainAttestationService:
+    return SupplyChainAttestationService(session, context.settings)
+
+
+def _principal(session: Session, context: JobContext) -> Principal:
+    if context.tenant_id is None:
+        raise NotFoundError(f"{context.job} needs a tenant.")
+    tenant = TenantService(session).get(context.tenant_id)
+    return system_principal(tenant.id, tenant.name)
