@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from portal.cli.client import connect
+from portal.cli.errors import MissingError
 from portal.cli.output import Output, json_option, moment
 
 _PLACES = (("environments", "ENVIRONMENT"), ("releases", "RELEASE"), ("assets", "ASSET VERSION"))
@@ -46,7 +47,14 @@ def list_(subject: str | None, limit: int, cursor: str | None, as_json: bool) ->
 
 @click.command("download")
 @click.argument("subject")
-@click.option("--format", "format_", type=click.Choice(["cyclonedx", "spdx"]), default="cyclonedx", show_default=True)
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice(["cyclonedx", "spdx"]),
+    default="cyclonedx",
+    show_default=True,
+    help="In which format.",
+)
 @click.option("--output", "path", type=click.Path(path_type=Path, dir_okay=False), help="Where to write it.")
 @click.option("--wait", type=click.IntRange(0, 3600), default=0, metavar="SECONDS", help="Wait for it to be made.")
 @json_option
@@ -60,9 +68,7 @@ def download(subject: str, format_: str, path: Path | None, wait: int, as_json: 
                 break
             time.sleep(1)
         if not found:
-            raise click.ClickException(
-                f"There is no {format_} document about {subject}. Ask for one: slipway sbom make"
-            )
+            raise MissingError(f"There is no {format_} document about {subject}.", "Ask for one: slipway sbom make")
         data = client.get_file(f"/sboms/{found[0]['id']}/document")
     target = path or Path(f"sbom-{found[0]['document_digest'][:12]}.{'cdx' if format_ == 'cyclonedx' else 'spdx'}.json")
     target.write_bytes(data)

@@ -88,7 +88,7 @@ NOWHERE = Whereabouts(
 )
 
 
-def samples() -> dict[str, Page]:
+def pages() -> dict[str, Page]:
     """Return the samples by name."""
     return {
         "sboms": SbomsPage(sboms=[SBOM, SPDX], next_href="/sboms?cursor=x"),
