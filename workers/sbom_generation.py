@@ -10,6 +10,9 @@ from catalog.attestations.sbom_events import SbomMade, SbomRequested
 from catalog.attestations.sboms.models import MakingState
 from catalog.attestations.service import SupplyChainAttestationService
 from catalog.attestations.service.sbom_making import Result
+from catalog.environments.events import EnvironmentDestroyed
+from catalog.environments.models import Phase
+from catalog.environments.service import EphemeralEnvironmentService
 from catalog.errors import NotFoundError
 from catalog.tenancy import Principal, system_principal
 from catalog.tenants.service import TenantService
@@ -30,23 +33,28 @@ def _sandbox(_: Runtime) -> Sandbox:
 SANDBOX: Resource[Sandbox] = Resource("sbom_sandbox", _sandbox)
 
 
-@WORKER.on(AssetVersionPublished, SbomRequested)
+@WORKER.on(AssetVersionPublished, AttestationVerified, SbomRequested)
 @WORKER.job("attestations.generate_sbom", time_limit=timedelta(minutes=8), max_attempts=4)
 def generate_sbom(context: JobContext) -> None:
     """Describe every artifact of a thing in both formats; what is described already is left, unless it is asked for.
 
     What could not be described is written down with the reason, so that nobody takes silence for an empty list.
     """
-    thing, is_asked_for = _thing(context)
     with context.session() as session:
         principal = _principal(session, context)
+        thing, is_asked_for = _thing(session, context)
+        if thing is None:
+            return
         jobs = list(MaterialService(session, context.settings).jobs(principal.tenant_id, thing))
         service = _service(session, context)
         due = [each for each in jobs if is_asked_for or not service.has_made(principal.tenant_id, each.wanted)]
     for job in due:
         result = job.material if isinstance(job.material, Result) else _make(context, job.material)
         with context.session() as session:
-            _service(session, context).keep_making(_principal(session, context), job.wanted, result)
+            service = _service(session, context)
+            service.keep_making(_principal(session, context), job.wanted, result)
+            if thing.startswith("environments/"):  # of which there is one at a time
+                service.forget_sboms(principal.tenant_id, thing, keep=job.wanted.digest)
             if job is due[-1]:
                 context.complete(session)
 
@@ -93,10 +101,32 @@ def drop_sbom(context: JobContext) -> None:
         context.complete(session)
 
 
-def _thing(context: JobContext) -> tuple[str, bool]:
-    """Return what is to be described, and whether somebody asked for it."""
-    if context.envelope is not None and context.envelope.type == SbomRequested.event_type():
+@WORKER.on(EnvironmentDestroyed)
+@WORKER.job("attestations.forget_sboms", time_limit=timedelta(minutes=2), max_attempts=8)
+def forget_sboms(context: JobContext) -> None:
+    """Take what an environment was made of out of the index, once it is gone; what was signed about it stays."""
+    destroyed = context.event(EnvironmentDestroyed)
+    with context.session() as session:
+        tenant_id = _principal(session, context).tenant_id
+        environments = EphemeralEnvironmentService(session, context.settings)
+        if environments.get(tenant_id, destroyed.environment_id).phase is Phase.DESTROYED:
+            _service(session, context).forget_sboms(tenant_id, f"environments/{destroyed.environment_id}")
+        context.complete(session)
+
+
+def _thing(session: Session, context: JobContext) -> tuple[str | None, bool]:
+    """Return what is to be described, and whether somebody asked for it.
+
+    Releases and environments are described once Slipway has attested what they are.
+    """
+    kind = "" if context.envelope is None else context.envelope.type
+    if kind == SbomRequested.event_type():
         return context.event(SbomRequested).thing, True
+    if kind == AttestationVerified.event_type():
+        attested = context.event(AttestationVerified)
+        if attested.evidence not in {"release", "environment"} or context.tenant_id is None:
+            return None, False
+        return _service(session, context).thing_attested(context.tenant_id, attested.subjects), False
     return f"asset-versions/{context.event(AssetVersionPublished).version_id}", False
 
 

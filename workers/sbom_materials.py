@@ -1,7 +1,8 @@
 """What bills of materials are made from: the bytes behind a version, a release or an environment, as far as held."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from importlib.metadata import version as installed
 from uuid import NAMESPACE_URL, UUID, uuid5
 
@@ -12,13 +13,28 @@ from catalog.assets.check import check_archive
 from catalog.assets.models import AssetVersion
 from catalog.assets.service import AssetService
 from catalog.attestations.sboms.models import MakingState
+from catalog.attestations.service import SupplyChainAttestationService
 from catalog.attestations.service.sbom_making import Result, Wanted
 from catalog.attestations.statements import Subject
 from catalog.clock import now
+from catalog.distributions.service import DistributionService
+from catalog.environments.models import Environment
+from catalog.environments.service import EphemeralEnvironmentService
+from catalog.errors import SlipwayError
 from catalog.providers.blobs import BlobError, open_blobs
+from catalog.providers.scm import FolderLimits, open_repository
+from catalog.releases.models import Release
+from catalog.releases.service import ReleaseService
 from catalog.settings import Settings
 from workers.sbom_generators import Material, MaterialKind, Root
 from workers.sbom_program.names import is_read
+
+_TREE = FolderLimits(files=5000, size=64 * 1024 * 1024)
+_MOST_ARTIFACTS = 50
+_NOT_HELD = (
+    "Slipway holds no copy of this {type}. Describe it where it is built and send the document: "
+    "slipway attest {name} --predicate sbom.json --type cyclonedx."
+)
 
 
 @dataclass(frozen=True)
@@ -30,18 +46,92 @@ class Job:
 
 
 class MaterialService:
-    """Finds what there is to look into; reads rows and blobs, writes nothing."""
+    """Finds what there is to look into; reads rows, blobs and repositories, writes nothing."""
 
     def __init__(self, session: Session, settings: Settings) -> None:
         self._session = session
         self._settings = settings
         self._blobs = open_blobs(settings)
+        self._attestations = SupplyChainAttestationService(session, settings)
 
     def jobs(self, tenant_id: UUID, thing: str) -> Iterator[Job]:
         """Yield the artifacts of a thing; raises ``NotFoundError`` where the tenant has none of that id."""
         area, _, identifier = thing.partition("/")
         if area == "asset-versions":
             yield self._version(AssetService(self._session).version_by_id(tenant_id, UUID(identifier)))
+        elif area == "releases":
+            yield from self._release(ReleaseService(self._session).get(tenant_id, UUID(identifier)))
+        elif area == "environments":
+            service = EphemeralEnvironmentService(self._session, self._settings)
+            yield from self._environment(service.get(tenant_id, UUID(identifier)))
+
+    def _release(self, release: Release) -> Iterator[Job]:
+        thing, label = f"releases/{release.id}", f"{release.service} {release.version}"
+        source = Root(
+            release.service,
+            release.version,
+            PackageURL("generic", None, release.service, release.version).to_string(),
+        )
+        yield from self._source(
+            release.tenant_id, thing, label, source, (release.repository, release.commit), release.created_at
+        )
+        for artifact in release.artifacts[:_MOST_ARTIFACTS]:
+            algorithm, _, digest = artifact["digest"].partition(":")
+            known = algorithm == "sha256" and self._attestations.sboms_about(release.tenant_id, [digest], limit=1)
+            if algorithm == "sha256" and not known:
+                wanted = Wanted(thing, artifact["name"], digest, (Subject(artifact["name"], algorithm, digest),))
+                yield Job(wanted, self._artifact(release, artifact, digest))
+
+    def _artifact(self, release: Release, artifact: dict[str, str], digest: str) -> Material | Result:
+        """Return the file behind an artifact where the tenant may download it from us, which wheels are."""
+        name = artifact["name"]
+        try:
+            service = DistributionService(self._session, self._blobs)
+            content = service.content(release.tenant_id, digest, name)
+        except SlipwayError:
+            return Result(MakingState.UNSUPPORTED, _NOT_HELD.format(type=artifact["type"], name=name))
+        project, version, *_ = (*name.split("-"), "")
+        root = Root(name, version, PackageURL("pypi", None, project, version or None).to_string(), digest)
+        return self._material(
+            MaterialKind.PACKAGE, {name: content}, root, release.created_at, f"{release.tenant_id}:{digest}"
+        )
+
+    def _environment(self, environment: Environment) -> Iterator[Job]:
+        commit = environment.deployed_sha or environment.head_sha
+        purl = PackageURL("generic", "environments", environment.name, commit[:12]).to_string()
+        root = Root(environment.name, commit[:12], purl)
+        moment = environment.last_deploy_at or now()
+        source = (environment.repository, commit)
+        thing = f"environments/{environment.id}"
+        yield from self._source(environment.tenant_id, thing, environment.name, root, source, moment)
+
+    def _source(
+        self, tenant_id: UUID, thing: str, label: str, root: Root, source: tuple[str, str], moment: datetime
+    ) -> Iterator[Job]:
+        """Describe the files at a commit, about the release or environment that was attested to come from it."""
+        itself = self._attestations.itself(tenant_id, thing)
+        if itself is None:
+            return  # nothing says yet what it is; what will say so starts this again
+        repository, commit = source
+        try:
+            opened = open_repository(repository, self._settings)
+            commit = opened.commit(commit)
+            files = {path: each.content for path, each in opened.read_folder(commit, "", _TREE).items()}
+        except SlipwayError as error:
+            wanted = Wanted(thing, label, commit[:64], (itself,))
+            detail = f"The sources at {commit[:12]} cannot be looked into: {error.detail}"
+            yield Job(wanted, Result(MakingState.UNSUPPORTED, detail))
+            return
+        subjects = (itself, Subject(f"{label} sources", "gitCommit", commit))
+        serial = f"{tenant_id}:{thing}:{itself.digest}:{commit}"
+        material = self._material(MaterialKind.TREE, files, root, moment, serial)
+        yield Job(Wanted(thing, label, itself.digest, subjects), material)
+
+    @staticmethod
+    def _material(
+        kind: MaterialKind, files: Mapping[str, bytes], root: Root, created: datetime, serial: str
+    ) -> Material:
+        return Material(kind, files, root, created, uuid5(NAMESPACE_URL, f"slipway:{serial}"), installed("slipway"))
 
     def _version(self, version: AssetVersion) -> Job:
         label = f"{version.namespace}/{version.name}@{version.version}"

@@ -22,7 +22,7 @@ class SbomIndexed(_SbomEvent):
 
 @event("sbom.removed", version=1)
 class SbomRemoved(_SbomEvent):
-    """A bill of materials is no longer evidence, and its packages are out of the index."""
+    """The packages of a bill of materials are out of the index: it is no evidence any more, or its thing is gone."""
 
 
 class _MakingEvent(EventData):

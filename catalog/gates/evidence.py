@@ -7,12 +7,14 @@ from uuid import UUID
 from sqlmodel import Session
 
 from catalog.attestations.errors import AttestationBytesError
+from catalog.attestations.sboms.purls import read_purl
 from catalog.attestations.service import SupplyChainAttestationService
 from catalog.attestations.shapes import Checked
 from catalog.settings import Settings
 
 MOST_ARTIFACTS = 50
 MOST_ATTESTATIONS = 200
+MOST_PACKAGES = 2000
 LARGEST_PREDICATE = 256 * 1024
 """Larger statements, such as whole bills of materials, are named without their predicate, in bytes."""
 
@@ -35,6 +37,51 @@ def attestations_about(
             if checked.attestation.id not in found and len(found) < MOST_ATTESTATIONS:
                 found[checked.attestation.id] = dict(_said(service, checked))
     return list(found.values())
+
+
+def sbom_about(
+    session: Session, settings: Settings, tenant_id: UUID, digests: Iterable[str], thing: str = ""
+) -> dict[str, Any]:
+    """Return what signed bills of materials list of artifacts (``sha256:...``), as the part ``sbom``.
+
+    ``thing`` (``releases/ID``) adds what was read out of its sources. Without a document there is no such part.
+    ``complete`` is false where there are more packages than a policy is given.
+    """
+    service = SupplyChainAttestationService(session, settings)
+    own = service.itself(tenant_id, thing) if thing else None
+    wanted = [each.removeprefix("sha256:") for each in digests if each.startswith("sha256:")][:MOST_ARTIFACTS]
+    documents, packages, is_all = service.packages_about(
+        tenant_id, [*wanted, *([] if own is None else [own.digest])], MOST_PACKAGES
+    )
+    if not documents:
+        return {}
+    listed = [
+        {
+            "name": _name(each.package),
+            "purl": each.purl,
+            **({"version": each.version} if each.version else {}),
+            "licenses": each.licenses,
+        }
+        for each in packages
+    ]
+    named = [
+        {
+            "format": each.format,
+            "spec_version": each.spec_version,
+            "about": each.about,
+            "digest": f"sha256:{each.document_digest}",
+            "signer": each.signer,
+            "subjects": each.subjects,
+        }
+        for each in documents
+    ]
+    return {"sbom": {"packages": listed, "documents": named, "complete": is_all}}
+
+
+def _name(package: str) -> str:
+    """Return the name in a package URL, as people write it."""
+    read = read_purl(package)
+    return package if read is None else read.name
 
 
 def _said(service: SupplyChainAttestationService, checked: Checked) -> Iterator[tuple[str, Any]]:

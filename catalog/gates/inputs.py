@@ -20,7 +20,7 @@ from catalog.assets.service import AssetService
 from catalog.environments.models import Environment
 from catalog.environments.service import EphemeralEnvironmentService
 from catalog.errors import NotFoundError
-from catalog.gates.evidence import attestations_about
+from catalog.gates.evidence import attestations_about, sbom_about
 from catalog.gating import GatePoint
 from catalog.installs.service import InstallService
 from catalog.policies.rules import Subject
@@ -101,6 +101,7 @@ class InputService:
         parts: dict[str, Any] = {"release": _release_part(release, service)}
         digests = [each["digest"] for each in release.artifacts]
         parts["attestations"] = attestations_about(self._session, self._settings, tenant_id, digests)
+        parts |= sbom_about(self._session, self._settings, tenant_id, digests, f"releases/{release_id}")
         if environment is not None:
             parts |= {"environment": _environment_part(environment), "plan": self._plan(environment)}
         return subject, parts
@@ -123,6 +124,7 @@ class InputService:
         parts: dict[str, Any] = {"environment": _environment_part(environment), "plan": self._plan(environment)}
         digests = [each["digest"] for each in environment.locked]
         parts["attestations"] = attestations_about(self._session, self._settings, tenant_id, digests)
+        parts |= sbom_about(self._session, self._settings, tenant_id, digests, f"environments/{environment_id}")
         if service is not None:
             parts["service"] = _service_part(service)
         return subject, parts
@@ -144,7 +146,9 @@ class InputService:
         version = self._assets.version_by_id(tenant_id, version_id)
         asset = f"{version.namespace}/{version.name}"
         subject = Subject(about=f"assets/{asset}@{version.version}", point=point, asset=asset, asset_kind=version.kind)
-        return subject, {"asset": _asset_part(version)}
+        digests = [f"sha256:{version.blob_digest}"]
+        sbom = sbom_about(self._session, self._settings, tenant_id, digests)
+        return subject, {"asset": _asset_part(version), **sbom}
 
     def _install_plan(self, tenant_id: UUID, plan_id: UUID, point: GatePoint | None) -> tuple[Subject, dict[str, Any]]:
         plan = self._installs.plan(tenant_id, plan_id).document

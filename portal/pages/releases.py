@@ -25,6 +25,7 @@ from portal.boundary import AppSettings, Caller, OpenSession, WebRequest
 from portal.pages.attestations import evidence_about
 from portal.pages.forms import SentForm, Text, last_values, renderer_of, sent_fields
 from portal.pages.render import Page, redirect
+from portal.pages.sboms import Materials, materials_of
 
 READ = [requires("releases:read")]
 WRITE = [requires("releases:write")]
@@ -83,6 +84,7 @@ class ReleasePage(Page):
     service: ServiceRead
     attestations: Sequence[AttestationRead] = ()
     evidence: Assessment | None = None
+    materials: Materials | None = None
 
 
 @dataclass(frozen=True)
@@ -143,7 +145,10 @@ def show_release(
     release = service.get(principal.tenant_id, release_id)
     attested = _attested(SupplyChainAttestationService(session, settings), principal.tenant_id, release)
     evidence = evidence_about(session, settings, principal, f"releases/{release_id}")
-    page = ReleasePage(read(release), ServiceRead.model_validate(service.service_of(release)), attested, evidence)
+    materials = materials_of(session, settings, principal, f"releases/{release_id}")
+    page = ReleasePage(
+        read(release), ServiceRead.model_validate(service.service_of(release)), attested, evidence, materials
+    )
     return renderer_of(request).respond(request, page)
 
 

@@ -14,6 +14,7 @@ from catalog.attestations.sboms.models import SbomFormat
 from catalog.discovery import discover
 from catalog.settings import Settings
 from workers.sandbox import MIB, Outcome, SandboxLimits, Task
+from workers.sbom_program.names import is_read
 
 GROUP = "slipway.sbom_generators"
 LIMITS = SandboxLimits(
@@ -26,6 +27,11 @@ LIMITS = SandboxLimits(
 )
 """What one run of a generator may use; content that makes one use more gets no bill of materials."""
 PROGRAM = Path(__file__).parents[1] / "sbom_program"
+_START = (
+    "import runpy, sys; sys.path.insert(0, sys.argv.pop()); "
+    "runpy.run_module('workers.sbom_program', run_name='__main__', alter_sys=True)"
+)
+"""Starts the program from where it lies, which in the sandbox is all there is of us."""
 
 Run = Callable[[Task], Outcome]
 
@@ -137,13 +143,13 @@ def described(material: Material, given: bytes | None, run: Run) -> tuple[Outcom
     """Run our own program over a material, or over the CycloneDX document that another generator made of it."""
     files = {"order.json": material.order()}
     if given is None:
-        files |= {f"tree/{path}": data for path, data in material.files.items()}
+        files |= {f"tree/{path}": data for path, data in material.files.items() if is_read(path)}
     else:
         files["given.json"] = given
     names = ("cyclonedx.json", "spdx.json", "report.json")
     outcome = run(
         Task(
-            ["python", "-I", "-m", "workers.sbom_program"],
+            ["python", "-I", "-c", _START, str(PROGRAM.parents[1])],
             files=files,
             readable=(PROGRAM,),
             collect=names,

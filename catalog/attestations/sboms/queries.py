@@ -71,6 +71,14 @@ def packages(session: Session, sbom_id: UUID, after: int, limit: int) -> Sequenc
     return session.exec(statement.order_by(col(SbomPackage.id)).limit(limit)).all()
 
 
+def packages_in(session: Session, sbom_ids: Collection[UUID], limit: int) -> Sequence[SbomPackage]:
+    """Return the packages of some bills of materials in the order of their URLs."""
+    if not sbom_ids:
+        return []
+    statement = select(SbomPackage).where(col(SbomPackage.sbom_id).in_(sbom_ids))
+    return session.exec(statement.order_by(col(SbomPackage.purl), col(SbomPackage.id)).limit(limit)).all()
+
+
 def versions_of(session: Session, package: str) -> Sequence[tuple[str, int]]:
     """Return each version of a package that some document names, and how many do."""
     statement = (

@@ -81,6 +81,21 @@ class Makings(Sboms, Judging):
         """Return what came of the wishes for bills of materials of a subject; the errors are those of ``verify``."""
         return self.makings(self._named_thing(tenant_id, subject)[0])
 
+    def itself(self, tenant_id: UUID, thing: str) -> Subject | None:
+        """Return what ``releases/ID`` or ``environments/ID`` is by digest, None where that is not attested yet."""
+        area, _, identifier = thing.partition("/")
+        parts = queries.reliances_of(self._session, tenant_id, area.removesuffix("s"), UUID(identifier))
+        own = next((each for each in parts if each.is_itself), None)
+        return None if own is None else Subject(thing, "sha256", own.digest)
+
+    def thing_attested(self, tenant_id: UUID, subjects: Sequence[str]) -> str | None:
+        """Return the release or environment of the tenant's that subjects (``sha256:...``) of a statement name."""
+        digests = [each.removeprefix("sha256:") for each in subjects if each.startswith("sha256:")]
+        for each in queries.reliances_on(self._session, tenant_id, digests):
+            if each.is_itself and f"{each.kind}s" in THINGS:
+                return f"{each.kind}s/{each.thing_id}"
+        return None
+
     def has_made(self, tenant_id: UUID, wanted: Wanted) -> bool:
         """Tell whether the documents were made already."""
         found = sbom_queries.making(self._session, tenant_id, wanted.thing, wanted.digest)
@@ -136,6 +151,20 @@ class Makings(Sboms, Judging):
         payload = wrap(subjects, predicate_type, document)
         envelope = Envelope(payload, STATEMENT_TYPE, self.signature(key, pae(STATEMENT_TYPE, payload)))
         return self.receive(principal, write_bundle(envelope, hint_of(load_public_key(key.public_key))))[0]
+
+    def forget_sboms(self, tenant_id: UUID, thing: str, keep: str = "") -> None:
+        """Take what was made for a thing that is gone out of the index, except what is about the digest ``keep``.
+
+        The signed statements stay: what was true of the thing can be proven for as long as anybody asks.
+        """
+        for row in sbom_queries.makings(self._session, thing):
+            if row.tenant_id != tenant_id or row.digest == keep:
+                continue
+            if row.state is MakingState.MADE:
+                for sbom, _ in sbom_queries.about(self._session, {tenant_id}, [row.digest], 100):
+                    self._remove(sbom)
+            self._session.delete(row)
+        self._session.flush()
 
     def forget_documents(self, documents: Mapping[str, str]) -> None:
         """Remove the blobs of documents that are attached by now: their bytes are in the signed statements."""

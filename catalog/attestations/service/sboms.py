@@ -77,11 +77,14 @@ class Sboms(Reading):
         row = sbom_queries.by_attestation(self._session, tenant_id, attestation_id)
         if row is None or (attestation is not None and attestation.verdict is Verdict.VERIFIED):
             return False
-        event = SbomRemoved(sbom_id=row.id, attestation_id=attestation_id, format=row.format, packages=row.packages)
-        outbox.append(self._session, event, tenant_id=tenant_id, subject=f"sboms/{row.id}", actor=_SYSTEM)
+        self._remove(row)
+        return True
+
+    def _remove(self, row: Sbom) -> None:
+        event = SbomRemoved(sbom_id=row.id, attestation_id=row.attestation_id, format=row.format, packages=row.packages)
+        outbox.append(self._session, event, tenant_id=row.tenant_id, subject=f"sboms/{row.id}", actor=_SYSTEM)
         self._session.delete(row)  # and its packages with it
         self._session.flush()
-        return True
 
     def sbom(self, tenant_id: UUID, sbom_id: UUID) -> SbomRead:
         """Return a bill of materials; raise ``AttestationNotFoundError`` where the tenant may see none of that id."""
@@ -105,6 +108,23 @@ class Sboms(Reading):
         publishers = {queries.publisher_of(self._session, each) for each in list(digests)[:50]}
         whose = {tenant_id, *(each for each in publishers if each is not None)}
         return self._read_sboms(tenant_id, sbom_queries.about(self._session, whose, digests, limit))
+
+    def packages_about(
+        self, tenant_id: UUID, digests: Collection[str], most: int
+    ) -> tuple[list[SbomRead], list[PackageRead], bool]:
+        """Return the documents about artifacts, each package in them once in order of its URL, and whether that is all.
+
+        Licences of a package that several documents give are joined.
+        """
+        documents = self.sboms_about(tenant_id, digests)
+        rows = sbom_queries.packages_in(self._session, [each.id for each in documents], most * 2 + 1)
+        found: dict[str, PackageRead] = {}
+        for row in rows:
+            known = found.get(row.purl)
+            licenses = list(dict.fromkeys([*(known.licenses if known else ()), *row.licenses]))
+            found[row.purl] = PackageRead(package=row.package, version=row.version, purl=row.purl, licenses=licenses)
+        is_all = len(rows) <= most * 2 and len(found) <= most and all(each.is_complete for each in documents)
+        return documents, list(found.values())[:most], is_all
 
     def sbom_document(self, sbom_id: UUID) -> tuple[bytes, str]:
         """Return a document byte for byte as its maker wrote it, and a name for its file."""

@@ -5,6 +5,9 @@ from uuid import UUID
 
 from catalog.attestations.sboms.models import MakingState, SbomFormat
 from catalog.attestations.sboms.shapes import MakingRead, PackageRead, Place, SbomRead, VersionCount, Whereabouts
+from catalog.gating import VerdictSummary
+from catalog.releases.models import ReleaseRead, ServiceRead
+from portal.pages.releases import ReleasePage
 from portal.pages.render import Page
 from portal.pages.sboms import Materials, SbomPage, SbomsPage
 
@@ -83,6 +86,21 @@ FOUND = Whereabouts(
     assets=[_place("asset", "acme/web@1.0.0", "4.17.20", certain=True)],
     is_cut=True,
 )
+RELEASE = ReleaseRead(
+    id=ID,
+    service="web",
+    version="1.4.0",
+    repository="https://git.example.com/acme/web",
+    commit="9fceb02d0ae598e95dc970b74767f19372d61af8",
+    environment_id=None,
+    pipeline=None,
+    artifacts=[],
+    notes="",
+    verdict=VerdictSummary(),
+    created_by="ci",
+    created_at=NOW,
+)
+SERVICE = ServiceRead(id=ID, name="web", repository=RELEASE.repository, owner="", labels={}, created_at=NOW)
 NOWHERE = Whereabouts(
     package=f"pkg:pypi/{LONG}", asked="", versions=[], environments=[], releases=[], assets=[], is_cut=False
 )
@@ -96,6 +114,10 @@ def pages() -> dict[str, Page]:
         "sboms-found": SbomsPage("pkg:npm/lodash", "<4.17.21", FOUND),
         "sboms-nowhere": SbomsPage(f"pkg:pypi/{LONG}", "", NOWHERE),
         "sboms-invalid": SbomsPage("lodash", "<<", error="Write a package URL.", range_error="No bound."),
+        "release-made-of": ReleasePage(RELEASE, SERVICE, [], materials=MATERIALS),
+        "release-not-described": ReleasePage(RELEASE, SERVICE, [], materials=NO_MATERIALS),
+        "release-made-of-nothing": ReleasePage(RELEASE, SERVICE, [], materials=Materials([SBOM])),
+        "release-undescribed": ReleasePage(RELEASE, SERVICE, [], materials=Materials()),
         "sbom": SbomPage(SBOM, PACKAGES, next_href="/sboms?cursor=x"),
         "sbom-empty": SbomPage(SPDX, []),
     }
