@@ -7,7 +7,7 @@ from sqlalchemy.dialects import postgresql
 from catalog.row_security import OWN_ROWS, isolate
 
 revision = "attestations_sboms"
-down_revision = "assets_search"
+down_revision = "installs_ledger"
 branch_labels = None
 depends_on = None
 
