@@ -10,12 +10,13 @@ from catalog.policies.events import (
     PolicyWaived,
     PolicyWaiverEnded,
 )
+from catalog.proposals.events import BlockLifted
 from workers.runtime.worker import Interrupted, JobContext, Worker
 
 WORKER = Worker("environment_gates", queue="clock")
 
 
-@WORKER.on(PolicyBound, PolicyUnbound, PolicyWaived, PolicyWaiverEnded, PolicyOverridden)
+@WORKER.on(PolicyBound, PolicyUnbound, PolicyWaived, PolicyWaiverEnded, PolicyOverridden, BlockLifted)
 @WORKER.job("environments.ask_again", time_limit=timedelta(minutes=5), max_attempts=5)
 def ask_again(context: JobContext) -> None:
     """Ask policies again about every environment of the tenant that they keep at an earlier commit."""
