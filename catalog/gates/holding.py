@@ -7,6 +7,7 @@ from sqlmodel import Session
 
 from catalog.environments.service import EphemeralEnvironmentService
 from catalog.gating import GatePoint, Level, Violation
+from catalog.installs.service import InstallService
 from catalog.proposals.service import ProposalService
 from catalog.releases.service import ReleaseService
 from catalog.settings import Settings
@@ -66,3 +67,7 @@ def _keys(session: Session, settings: Settings, tenant_id: UUID, subject: str) -
         for index, each in enumerate(environment.lock):
             for role in ("asset", "file"):
                 yield f"{role}:sha256:{each['digest']}", "/environment/blueprint" if index == 0 else "/environment"
+    elif area == "install-plans":
+        plan = InstallService(session, settings).plan(tenant_id, UUID(identifier))
+        for each in plan.document.get("lock", ()):
+            yield f"asset:sha256:{each['digest'].removeprefix('sha256:')}", "/install"

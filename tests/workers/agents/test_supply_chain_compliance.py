@@ -25,6 +25,8 @@ from catalog.environments.service import EphemeralEnvironmentService
 from catalog.events import outbox
 from catalog.gates import PolicyDesk
 from catalog.gating import GatePoint, PolicyRefusedError, pass_gate
+from catalog.installs.models import Action, InstallPlan
+from catalog.operations.service import OperationService
 from catalog.policies.models import ScopeKind
 from catalog.policies.shapes import CreateWaiver, Evaluate, Scope
 from catalog.proposals.models import Autonomy, Proposal, ProposalState
@@ -92,6 +94,39 @@ class Stage:
         with self.session() as session:
             subject = f"environments/{environment}"
             pass_gate(session, self.acme.tenant_id, GatePoint.ENVIRONMENT_UPDATE, subject, "test")
+
+    def install(self, environment: UUID) -> None:
+        """Pass the gate that stands before an install of what the environment is made of."""
+        with self.session() as session:
+            tenant_id = self.acme.tenant_id
+            lock = session.get_one(Environment, environment).lock
+            operation = OperationService(session).start(tenant_id, "install.plan", "installs", (), "test")
+            document = {
+                "asset": "acme/web",
+                "name": "web",
+                "version": lock[0]["version"],
+                "lock": lock,
+                "target": {},
+                "labels": {},
+                "action": "install",
+                "owner": "",
+                "becomes": "",
+                "verification": {},
+                "inputs": {},
+                "permissions": [],
+                "changes": {},
+            }
+            plan = InstallPlan(
+                tenant_id=tenant_id,
+                action=Action.INSTALL,
+                document=document,
+                operation_id=operation.id,
+                actor="test",
+                created_by="test",
+            )
+            session.add(plan)
+            session.flush()
+            pass_gate(session, tenant_id, GatePoint.INSTALL, f"install-plans/{plan.id}", "test")
 
     def attest(self, digest: str = DIGEST) -> None:
         with self.session() as session:
@@ -263,6 +298,9 @@ def test_a_revoked_key_blocks_the_environment_that_relied_on_it(stage: Stage, en
     (violation,) = held.value.verdict.violations
     assert violation.path == "/environment/blueprint"
     assert "acme/web@0.1.0 has no publish" in violation.message
+    with pytest.raises(PolicyRefusedError) as not_installed:
+        stage.install(environment)
+    assert [each.path for each in not_installed.value.verdict.violations] == ["/install"]
 
     with stage.session() as session:
         service = SupplyChainAttestationService(session, stage.settings)
