@@ -29,7 +29,7 @@ class Member(SQLModel, table=True):
     """A person in a tenant, with one role."""
 
     __tablename__ = "members"
-    __table_args__ = (UniqueConstraint("tenant_id", "email"),)
+    __table_args__ = (UniqueConstraint("tenant_id", "id"), UniqueConstraint("tenant_id", "email"))
 
     id: UUID = Field(default_factory=uuid4, primary_key=True)
     tenant_id: UUID = Field(foreign_key="tenants.id")

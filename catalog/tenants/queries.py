@@ -87,6 +87,12 @@ def member_by_email(session: Session, tenant_id: UUID, email: str) -> Member | N
     return session.exec(statement).first()
 
 
+def members(session: Session, tenant_id: UUID) -> Sequence[Member]:
+    """Return the members who have not been removed, by name."""
+    statement = select(Member).where(Member.tenant_id == tenant_id, col(Member.removed_at).is_(None))
+    return session.exec(statement.order_by(col(Member.name), col(Member.id))).all()
+
+
 def tokens(
     session: Session, tenant_id: UUID, before: tuple[datetime, UUID] | None, limit: int | None
 ) -> Sequence[ApiToken]:

@@ -65,6 +65,10 @@ class TenantService:
         self.audit(tenant_id, actor, "member.add", f"members/{member.id}", {"role": role})
         return member
 
+    def members(self, tenant_id: UUID) -> Sequence[Member]:
+        """Return the members who have not been removed, by name."""
+        return queries.members(self._session, tenant_id)
+
     def create_token(self, principal: Principal, request: CreateToken) -> NewToken:
         """Make a token for the principal's tenant and return it with its secret, which is not kept."""
         rules.check_token_request(request.name, request.scopes, principal.scopes, request.expires_in_days)

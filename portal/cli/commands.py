@@ -87,6 +87,21 @@ SBOM = LazyGroup(
     },
     summary="What things are made of.",
 )
+APPROVALS = LazyGroup(
+    "approvals",
+    {
+        "list": Entry("portal.cli.approvals:list_", "List what waits for approval, or was decided."),
+        "show": Entry("portal.cli.approvals:show", "Show what waits, who may decide, and what was said."),
+        "ask": Entry("portal.cli.approvals:ask", "Ask people to approve a plan, or see how that stands."),
+        "approve": Entry("portal.cli.approvals:approve", "Approve."),
+        "deny": Entry("portal.cli.approvals:deny", "Deny."),
+        "withdraw": Entry("portal.cli.approvals:withdraw", "Take back what you asked."),
+        "delegate": Entry("portal.cli.approvals:delegate", "Let somebody decide in your place for a while."),
+        "delegations": Entry("portal.cli.approvals:delegations", "List who decides in whose place."),
+        "undelegate": Entry("portal.cli.approvals:undelegate", "End a delegation."),
+    },
+    summary="What waits for people.",
+)
 DEAD_LETTERS = LazyGroup(
     "dead-letters",
     {
@@ -161,6 +176,7 @@ COMMANDS = LazyGroup(
         "policy": Entry("portal.cli.commands:POLICY", "What policies say."),
         "env": Entry("portal.cli.commands:ENVIRONMENT", "Preview environments of pull requests."),
         "release": Entry("portal.cli.commands:RELEASE", "What a tenant ships."),
+        "approvals": Entry("portal.cli.commands:APPROVALS", "What waits for people."),
         "dead-letters": Entry("portal.cli.commands:DEAD_LETTERS", "Jobs that failed for good."),
         "proposals": Entry("portal.cli.commands:PROPOSALS", "What agents found and suggest."),
         "agents": Entry("portal.cli.commands:AGENTS", "What agents do, and how far they may go."),

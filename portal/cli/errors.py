@@ -50,7 +50,7 @@ class ProblemError(CommandError):
         self.status = status
         self.problem = dict(problem)
         self.exit_code = exit_code_of(status)
-        if str(problem.get("type", "")).endswith(":override_needed"):
+        if str(problem.get("type", "")).endswith((":override_needed", ":approval_needed")):
             self.exit_code = ExitCode.NEEDS_APPROVAL
         if status == 401:
             self.hint = "Run `slipway login`, or set SLIPWAY_TOKEN to a token that is valid."

@@ -160,11 +160,20 @@ MAKING_STATES: dict[str, Look] = {
     "unsupported": Look("Nothing to look into", "quiet", "circle-minus", "Slipway does not hold its bytes."),
     "failed": Look("Failed", "bad", "circle-x", "Its content made the generator fail."),
 }
+APPROVAL_STATES: dict[str, Look] = {
+    "pending": Look("Waiting", "warn", "hourglass", "People have to decide."),
+    "granted": Look("Approved", "good", "circle-check", "Just this plan may be carried out."),
+    "lapsed": Look("Counts no longer", "warn", "triangle-alert", "It was approved, and cannot be used any more."),
+    "denied": Look("Denied", "bad", "ban", "Somebody said no."),
+    "expired": Look("Expired", "quiet", "clock", "Nobody decided in time."),
+    "voided": Look("Voided", "quiet", "circle-slash", "The plan changed, or it was taken back."),
+}
 _NO_SUCH = Look("Unknown", "quiet", "circle-dashed")
 _FAMILIES = {
     "phase": PHASES,
     "install": INSTALL_STATES,
     "outcome": OUTCOMES,
+    "approval": APPROVAL_STATES,
     "operation": OPERATION_STATES,
     "step": STEP_STATES,
     "version": VERSION_STATES,

@@ -277,6 +277,13 @@ STATUS = {
     "slipway dead-letters replay 42": 4,
     "slipway upgrade": 1,  # it is the newest already
     "slipway rollback": 1,  # nothing was there before
+    "slipway approvals ask": 3,  # the administrator has to decide
+    "slipway approvals show": 4,
+    "slipway approvals approve": 4,
+    "slipway approvals deny": 4,
+    "slipway approvals withdraw": 4,
+    "slipway approvals delegate bob": 1,  # a person has to
+    "slipway approvals undelegate": 4,
 }
 # They run until they are stopped; the supervisor runs them all the time.
 LASTING = {"slipway up --data ~/slipway --port 9000 --no-demo", "slipway work"}

@@ -2,6 +2,7 @@
 
 from portal.api.v1 import (
     agents,
+    approvals,
     assets,
     attestations,
     catalog,
@@ -82,6 +83,7 @@ ROUTES = (
     releases.get_release,
     releases.list_services,
     *installs.ROUTES,
+    *approvals.ROUTES,
     *policies.ROUTES,
     *policy_decisions.ROUTES,
     *policy_statements.ROUTES,
