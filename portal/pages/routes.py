@@ -3,8 +3,8 @@
 from portal.pages import (
     account,
     agents,
-    asset_access,
     approvals,
+    asset_access,
     asset_life,
     attestations,
     catalog,
