@@ -7,7 +7,7 @@ from sqlalchemy.dialects import postgresql
 from catalog.row_security import isolate, open_to_system
 
 revision = "approvals_gates"
-down_revision = "installs_ledger"
+down_revision = "attestations_sboms"
 branch_labels = None
 depends_on = None
 
