@@ -186,7 +186,11 @@ class SignInService:
 
     def by_token(self, secret: str) -> Principal:
         """Return who holds an API token; raise ``UnauthorizedError`` for one that is unknown, expired or revoked."""
-        holder = queries.token_holder(self._session, rules.digest(secret))
+        return self.by_digest(rules.digest(secret))
+
+    def by_digest(self, digest: str) -> Principal:
+        """Return who holds the API token of a digest; raise ``UnauthorizedError`` as `by_token` does."""
+        holder = queries.token_holder(self._session, digest)
         if holder is None:
             raise UnauthorizedError("The token is not known, has expired, or was revoked. Make a new one.")
         actor = f"token:{holder.token_id}"

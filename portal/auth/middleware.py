@@ -14,6 +14,7 @@ from catalog.tenancy import Principal
 from catalog.tenants.service import SignInService
 from portal.auth.cookies import cookie_name
 from portal.auth.identity import Identity
+from portal.auth.pull_tokens import PREFIX, PullTokens
 from portal.auth.origins import refuse_foreign
 from portal.boundary import WebRequest
 from portal.problems import DOORS
@@ -40,7 +41,7 @@ class Authentication(ASGIMiddleware):
         cookie = connection.cookies.get(cookie_name(self._settings))
         if authorization is not None:
             secret = _secret(authorization, scope["path"])
-            scope["user"] = await self._threads.run(self._by_token, secret)
+            scope["user"] = await self._threads.run(self._by_token, secret, scope["path"])
             scope["auth"] = Identity(secret)
         else:
             refuse_foreign(connection, self._settings, has_cookie=cookie is not None)
@@ -51,8 +52,10 @@ class Authentication(ASGIMiddleware):
                     scope["auth"] = Identity(cookie, session_id)
         await next_app(scope, receive, send)
 
-    def _by_token(self, secret: str) -> Principal:
+    def _by_token(self, secret: str, path: str) -> Principal:
         with self._database.tenant_session(None) as session:
+            if secret.startswith(PREFIX):
+                return PullTokens(self._settings).holder(session, secret, path)
             return SignInService(session).by_token(secret)
 
     def _by_cookie(self, secret: str) -> tuple[Principal, UUID] | None:

@@ -1,6 +1,7 @@
 """The OCI door: what oras, podman and every other client of the distribution specification pulls from ``/v2/``."""
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
@@ -11,6 +12,7 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, QueryParameter
 from pydantic import BaseModel, Field
 
+from catalog.clock import now
 from catalog.errors import UnauthorizedError
 from catalog.providers.blobs import open_blobs
 from catalog.transfers.artifacts import INDEX_TYPE, MANIFEST_TYPE, Document
@@ -18,23 +20,28 @@ from catalog.transfers.registry import RegistryService
 from portal.api.documentation import CONDITIONAL, problems
 from portal.auth.guards import requires, signed_in
 from portal.auth.identity import identity_of
+from portal.auth.pull_tokens import LIFE, PullTokens
 from portal.boundary import AppSettings, Caller, OpenSession, WebRequest
 from portal.doors.files import FOR_EVER, hand_out
 from portal.idempotency import Answer
 
 TAGS = ["standard doors"]
 READ = [requires("assets:read")]
-TOKEN_SECONDS = 300
+Scopes = QueryParameter(name="scope", required=False, max_items=20)
 Decorator = Callable[[Callable[..., Response[Any]]], HTTPRouteHandler]
 _VARY = "Accept, Authorization, Cookie"
 
 
 class OciToken(BaseModel):
-    """A bearer token for the OCI door, in both spellings that clients read; ``expires_in`` is in seconds."""
+    """A bearer token for the OCI door, in both spellings that clients read; ``expires_in`` is in seconds.
+
+    It pulls what was asked for and does nothing else.
+    """
 
     token: str
     access_token: str
     expires_in: int
+    issued_at: datetime
 
 
 class TagList(BaseModel):
@@ -70,13 +77,20 @@ def check_oci() -> dict[str, str]:
 
 
 @get("/v2/token", operation_id="oci_token", summary="A bearer token for an OCI client", tags=TAGS, guards=[signed_in],
-     responses=problems(401), sync_to_thread=False)  # fmt: skip
-def oci_token(request: WebRequest) -> OciToken:
-    """Return the token that was sent as a password, as OCI clients ask for it before they pull."""
+     responses=problems(401, 503), sync_to_thread=True)  # fmt: skip
+def oci_token(
+    request: WebRequest, settings: AppSettings, principal: Caller, scopes: Annotated[list[str] | None, Scopes] = None
+) -> OciToken:
+    """Return a token for five minutes that pulls what the scopes name (`repository:NAMESPACE/NAME:pull`).
+
+    Whether there is such an asset, and whether the caller may see it, is not said here. Revoking the access token that
+    was sent as the password ends it at once.
+    """
     identity = identity_of(request.scope)
     if identity is None or identity.session_id is not None:
         raise UnauthorizedError("Send an access token as the password of any user.")
-    return OciToken(token=identity.secret, access_token=identity.secret, expires_in=TOKEN_SECONDS)
+    token = PullTokens(settings).issue(identity.secret, principal, scopes or ())
+    return OciToken(token=token, access_token=token, expires_in=int(LIFE.total_seconds()), issued_at=now())
 
 
 @_read("/tags/list", "list_oci_tags", "The tags of an asset", "application/json")

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import json
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from catalog.assets.archive import PackageFile, build_archive
 from catalog.assets.service import AssetService
 from catalog.assets.skeletons import skeleton
 from catalog.attestations.service import SupplyChainAttestationService
+from catalog.clock import now
 from catalog.db import Database
 from catalog.settings import Settings
 from catalog.tenancy import Principal
@@ -119,16 +121,60 @@ def test_a_token_is_a_password_or_a_bearer(
         'Bearer realm="http://127.0.0.1:8000/v2/token",service="slipway",scope="repository:acme/preview:pull"'
     )
     assert refused.json()["errors"][0]["code"] == "UNAUTHORIZED"
-    password = base64.b64encode(f"anybody:{new_token(acme, ['assets:read'])}".encode()).decode()
-    basic = {"Authorization": f"Basic {password}"}
-    granted = anyone.get("/v2/token?service=slipway&scope=repository:acme/preview:pull", headers=basic).json()
+    password = basic(new_token(acme, ["assets:read"]))
+    granted = anyone.get("/v2/token?service=slipway&scope=repository:acme/preview:pull", headers=password).json()
     bearer = {"Authorization": f"Bearer {granted['token']}"}
-    for headers in (basic, bearer):
+    for headers in (password, bearer):
         assert anyone.get("/v2/", headers=headers).status_code == 200
         assert anyone.get(f"{REPOSITORY}/manifests/1.0.0", headers=headers).status_code == 200
     wrong = {"Authorization": "Basic " + base64.b64encode(b"a:slw_wrong").decode()}
     assert anyone.get("/v2/token", headers=wrong).status_code == 401
     assert anyone.get("/v2/", headers=wrong).json()["errors"][0]["code"] == "UNAUTHORIZED"
+
+
+def basic(token: str) -> dict[str, str]:
+    return {"Authorization": "Basic " + base64.b64encode(f"a:{token}".encode()).decode()}
+
+
+def pull_token(client: Client, token: str, *scopes: str) -> dict[str, str]:
+    answer = client.get("/v2/token", params={"scope": list(scopes)}, headers=basic(token))
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["token"] != token
+    return {"Authorization": f"Bearer {answer.json()['token']}"}
+
+
+def test_a_pull_token_pulls_what_it_was_asked_for_and_nothing_else(
+    stocked: Client, anyone: Client, new_token: NewToken, acme: Principal
+) -> None:
+    del stocked
+    everything = new_token(acme, ["assets:write", "tenants:admin"])
+    pull = "repository:acme/preview:pull,push"
+    granted = pull_token(anyone, everything, "repository:acme/other:pull", pull)
+    assert anyone.get(f"{REPOSITORY}/tags/list", headers=granted).status_code == 200
+    for path in ("/v2/token", "/api/v1/assets", "/api/v1/tokens", "/t/acme/simple/", "/v2/acme/third/tags/list"):
+        assert anyone.get(path, headers=granted).status_code == 401, path
+    for scope in ("", "repository:acme/preview:push", "registry:catalog:*", "repository:acme/previe:pull", "x" * 400):
+        none = pull_token(anyone, everything, scope)
+        assert anyone.get("/v2/", headers=none).status_code == 200
+        refused = anyone.get(f"{REPOSITORY}/tags/list", headers=none)
+        assert (refused.status_code, refused.headers["www-authenticate"][:6]) == (401, "Bearer")
+    reads_nothing = pull_token(anyone, new_token(acme, ["events:read"]), pull)
+    assert anyone.get(f"{REPOSITORY}/tags/list", headers=reads_nothing).status_code == 401
+
+
+def test_a_pull_token_ends_by_itself_and_with_the_token_behind_it(
+    stocked: Client, anyone: Client, api: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = stocked.post("/api/v1/tokens", json={"name": "puller", "scopes": ["assets:read"]}).json()
+    granted = pull_token(anyone, made["token"], "repository:acme/preview:pull")
+    forged = {"Authorization": granted["Authorization"][:-6] + "AAAAA="}
+    assert anyone.get(f"{REPOSITORY}/tags/list", headers=forged).status_code == 401
+    with monkeypatch.context() as later:
+        later.setattr("portal.auth.pull_tokens.now", lambda: now() + timedelta(seconds=301))
+        assert anyone.get(f"{REPOSITORY}/tags/list", headers=granted).status_code == 401
+    assert anyone.get(f"{REPOSITORY}/tags/list", headers=granted).status_code == 200
+    assert api.delete(f"/api/v1/tokens/{made['id']}").status_code in {200, 204}
+    assert anyone.get(f"{REPOSITORY}/tags/list", headers=granted).status_code == 401
 
 
 @pytest.mark.parametrize(
