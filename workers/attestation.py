@@ -34,12 +34,14 @@ _STATES: dict[type[EventData], str] = {AssetVersionPublished: "published", **STA
 @WORKER.on(AssetVersionPublished)
 @WORKER.job("attestations.sign_published", time_limit=timedelta(seconds=60), max_attempts=8)
 def sign_published(context: JobContext) -> None:
-    """Say, signed with the publisher's key, that the registry took a version in."""
+    """Say, signed with the publisher's key, that the registry took a version in; bind to it what came before it."""
     published = context.event(AssetVersionPublished)
     with context.session() as session:
         principal = _principal(session, context)
         version = AssetService(session).version_by_id(principal.tenant_id, published.version_id)
-        _service(session, context).sign_published(principal, version.model_dump())
+        service = _service(session, context)
+        service.bind(principal.tenant_id, version.id)
+        service.sign_published(principal, version.model_dump())
         context.complete(session)
 
 

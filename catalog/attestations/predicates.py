@@ -21,6 +21,7 @@ PROVENANCE = "https://slsa.dev/provenance/v1"
 VSA = "https://slsa.dev/verification_summary/v1"
 RELEASE = "https://in-toto.io/attestation/release/v0.2"
 PUBLISH = f"{OWN}publish/v1"
+INDEX_PUBLISH = "https://docs.pypi.org/attestations/publish/v1"
 ENVIRONMENT = f"{OWN}environment/v1"
 ROLLOUT = f"{OWN}rollout/v1"
 POLICY_DECISION = f"{OWN}policy-decision/v1"
@@ -54,6 +55,7 @@ _KNOWN: dict[str, Predicate] = {
     "https://in-toto.io/attestation/vulns/v0.1": Predicate("vulns", "Vulnerability scan"),
     "https://in-toto.io/attestation/vulns/v0.2": Predicate("vulns", "Vulnerability scan"),
     "https://cosign.sigstore.dev/attestation/vuln/v1": Predicate("vulns", "Vulnerability scan"),
+    INDEX_PUBLISH: Predicate("index-publish", "Publication of a Python distribution"),
     PUBLISH: Predicate("publish", "Publication", is_own=True),
     ENVIRONMENT: Predicate("environment", "Environment", travels=False, is_own=True),
     ROLLOUT: Predicate("rollout", "Rollout", travels=False, is_own=True),

@@ -19,6 +19,7 @@ from catalog.attestations.models import (
     TrustPolicyVersion,
     Verdict,
 )
+from catalog.distributions.models import Distribution
 
 
 def lock(session: Session, tenant_id: UUID, name: str) -> None:
@@ -194,11 +195,73 @@ def trust_policies(session: Session, tenant_id: UUID, limit: int) -> Sequence[Tr
 
 
 def own_asset_of(session: Session, tenant_id: UUID, digests: Collection[str]) -> UUID | None:
-    """Return the tenant's own asset that has a version with one of some SHA-256 digests."""
-    statement = select(AssetVersion.asset_id).where(
-        AssetVersion.tenant_id == tenant_id, col(AssetVersion.blob_digest).in_(digests)
+    """Return the tenant's own asset that has a version, or the wheel of one, with one of some SHA-256 digests."""
+    statement = (
+        select(AssetVersion.asset_id)
+        .outerjoin(Distribution, col(Distribution.version_id) == AssetVersion.id)
+        .where(
+            AssetVersion.tenant_id == tenant_id,
+            or_(col(AssetVersion.blob_digest).in_(digests), col(Distribution.blob_digest).in_(digests)),
+        )
     )
     return session.exec(statement.limit(1)).first()
+
+
+def wheel_of(session: Session, tenant_id: UUID, version_id: UUID) -> str | None:
+    """Return the SHA-256 digest of the wheel of one of the tenant's own versions, None where it has none."""
+    statement = select(Distribution.blob_digest).where(
+        Distribution.tenant_id == tenant_id, Distribution.version_id == version_id
+    )
+    return session.exec(statement).first()
+
+
+def unbound(session: Session, tenant_id: UUID, digests: Collection[str]) -> Sequence[Attestation]:
+    """Return the tenant's evidence about some SHA-256 digests that travels with no asset yet, locked."""
+    about = select(AttestationSubject.attestation_id).where(
+        AttestationSubject.tenant_id == tenant_id,
+        AttestationSubject.algorithm == "sha256",
+        col(AttestationSubject.digest).in_(digests),
+    )
+    statement = select(Attestation).where(
+        Attestation.tenant_id == tenant_id,
+        Attestation.verdict == Verdict.VERIFIED,
+        col(Attestation.asset_id).is_(None),
+        col(Attestation.id).in_(about),
+    )
+    return session.exec(statement.order_by(col(Attestation.id)).with_for_update()).all()
+
+
+def attested_wheels(session: Session, owner: UUID, project: str, types: Collection[str]) -> Sequence[str]:
+    """Return the digests of a publisher's wheels of a project about which there is keyless evidence of some types."""
+    statement = (
+        select(Distribution.blob_digest)
+        .join(AttestationSubject, col(AttestationSubject.digest) == Distribution.blob_digest)
+        .join(Attestation, col(Attestation.id) == AttestationSubject.attestation_id)
+        .where(
+            Distribution.tenant_id == owner,
+            Distribution.project == project,
+            AttestationSubject.tenant_id == owner,
+            AttestationSubject.algorithm == "sha256",
+            *_keyless(types),
+        )
+    )
+    return session.exec(statement.distinct()).all()
+
+
+def keyless_about(session: Session, owner: UUID, digest: str, types: Collection[str]) -> Sequence[Attestation]:
+    """Return a publisher's keyless evidence of some types about a SHA-256 digest, oldest first."""
+    statement = select(Attestation).where(
+        Attestation.tenant_id == owner, col(Attestation.id).in_(_about(("sha256", digest))), *_keyless(types)
+    )
+    return session.exec(statement.order_by(col(Attestation.received_at), col(Attestation.id)).limit(20)).all()
+
+
+def _keyless(types: Collection[str]) -> tuple[ColumnElement[bool], ...]:
+    return (
+        col(Attestation.verdict) == Verdict.VERIFIED,
+        col(Attestation.issuer) != "",
+        col(Attestation.predicate_type).in_(types),
+    )
 
 
 def publisher_of(session: Session, digest: str) -> UUID | None:

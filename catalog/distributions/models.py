@@ -94,6 +94,7 @@ class ProjectPage:
     """A project as one tenant sees it: all files are of one asset of one publisher, oldest version first."""
 
     project: str
+    owner: UUID
     asset: str
     status: ProjectStatus
     status_reason: str

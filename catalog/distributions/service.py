@@ -125,7 +125,7 @@ class DistributionService:
         ]
         status, reason = rules.status(rows)
         files = tuple(each for each in map(rules.listed, rows) if each is not None)
-        return ProjectPage(project, asset, status, reason, files)
+        return ProjectPage(project, owner, asset, status, reason, files)
 
     def file(self, tenant_id: UUID, digest: str, filename: str) -> Distribution:
         """Return a file that the tenant may download, without its METADATA.

@@ -14,8 +14,8 @@ from catalog.tenancy import Principal
 from catalog.tenants.service import SignInService
 from portal.auth.cookies import cookie_name
 from portal.auth.identity import Identity
-from portal.auth.pull_tokens import PREFIX, PullTokens
 from portal.auth.origins import refuse_foreign
+from portal.auth.pull_tokens import PREFIX, PullTokens
 from portal.boundary import WebRequest
 from portal.problems import DOORS
 from portal.threads import Threads

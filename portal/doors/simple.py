@@ -6,6 +6,7 @@ from litestar import Response
 from litestar.params import FromPath, QueryParameter
 from packaging.utils import canonicalize_name, is_normalized_name
 
+from catalog.attestations.service import SupplyChainAttestationService
 from catalog.distributions.errors import NoSuchProjectError
 from catalog.distributions.service import DistributionService
 from catalog.providers.blobs import open_blobs
@@ -19,6 +20,8 @@ from portal.idempotency import Answer
 
 WHEEL = "application/zip"
 CORE_SUFFIX = ".metadata"
+PROVENANCE_SUFFIX = ".provenance"
+PROVENANCE = "application/vnd.pypi.integrity.v1+json"
 Format = Annotated[str | None, QueryParameter(name="format", required=False, max_length=100)]
 _VARY = "Accept, Authorization, Cookie"
 
@@ -61,8 +64,15 @@ def show_project(
         return _moved(request, f"/t/{tenant}/simple/{name}/")
     chosen = choose_form(request.headers.get("accept"), form)
     page = DistributionService(session, open_blobs(settings)).project(principal.tenant_id, name)
+    proved = SupplyChainAttestationService(session, settings).attested_wheels(page.owner, name)
+    base = f"{settings.base_url}/t/{tenant}/files"
+    provenance = {
+        each.digest: f"{base}/{each.digest}/{each.filename}{PROVENANCE_SUFFIX}"
+        for each in page.files
+        if each.digest in proved
+    }
     render = simple_pages.project_json if chosen is Form.JSON else simple_pages.project_html
-    return _page(render(page, {}), chosen)
+    return _page(render(page, provenance), chosen)
 
 
 @read_route("/files/{digest:str}/{filename:str}", "download_file", "A wheel, or the METADATA of one", WHEEL)
@@ -75,9 +85,16 @@ def download_file(
     settings: AppSettings,
     principal: Caller,
 ) -> Response[Any]:
-    """Return a wheel, whole or the range that is asked for; with ``.metadata`` behind its name its METADATA alone."""
+    """Return a wheel, whole or the range that is asked for; with ``.metadata`` behind its name its METADATA alone.
+
+    With ``.provenance`` behind its name it is who published the wheel from where (PEP 740), where that is proved.
+    """
     check_tenant(principal, tenant)
     service = DistributionService(session, open_blobs(settings))
+    if filename.endswith(PROVENANCE_SUFFIX):
+        found = service.file(principal.tenant_id, digest, filename.removesuffix(PROVENANCE_SUFFIX))
+        proof = SupplyChainAttestationService(session, settings).provenance(found.tenant_id, digest)
+        return Answer(proof, media_type=PROVENANCE, headers={"Vary": _VARY})
     wheel = filename.removesuffix(CORE_SUFFIX)
     if wheel != filename:
         core = service.core(principal.tenant_id, digest, wheel)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
+from catalog.assets.service import AssetService
 from catalog.attestations import queries, rules
 from catalog.attestations.dsse import LARGEST
 from catalog.attestations.errors import AttestationBytesError, AttestationRejectedError, Reason
@@ -102,6 +103,15 @@ class Intake(Keys, Reading):
         self._tell(
             principal, row.id, AttestationRejected(attestation_id=row.id, reason=error.reason, detail=row.detail)
         )
+
+    def bind(self, tenant_id: UUID, version_id: UUID) -> None:
+        """Let what was proved about a version before there was one travel with it from now on."""
+        version = AssetService(self._session).version_by_id(tenant_id, version_id)
+        digests = [version.blob_digest, *filter(None, [queries.wheel_of(self._session, tenant_id, version_id)])]
+        for row in queries.unbound(self._session, tenant_id, digests):
+            if predicate(row.predicate_type).travels:
+                row.asset_id = version.asset_id
+                self._session.add(row)
 
     def anchors(self, tenant_id: UUID) -> Anchors:
         """Return what the tenant verifies with."""

@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from catalog.attestations import queries
+from catalog.attestations import pep740, queries
 from catalog.attestations.dsse import read_signed
 from catalog.attestations.errors import AttestationBytesError, AttestationNotFoundError
 from catalog.attestations.models import Attestation, AttestationSubject, Verdict
@@ -61,6 +61,22 @@ class Reading(Base):
         if found.verdict is not Verdict.VERIFIED:
             raise AttestationNotFoundError(f"The attestation {attestation_id} is not evidence.")
         return read_statement(read_signed(self._bytes(found)).envelope)
+
+    def attested_wheels(self, owner: UUID, project: str) -> Collection[str]:
+        """Return the digests of a publisher's wheels of a project about which `provenance` has something to say."""
+        return set(queries.attested_wheels(self._session, owner, project, pep740.SERVED))
+
+    def provenance(self, owner: UUID, digest: str) -> bytes:
+        """Return the provenance object (PEP 740) of a publisher's wheel, byte for byte what its signers signed.
+
+        Raises ``AttestationNotFoundError`` where there is none that the transaction's tenant may see.
+        """
+        rows = queries.keyless_about(self._session, owner, digest, pep740.SERVED)
+        known = [(pep740.publisher(row.issuer, row.identity), row) for row in rows]
+        found = pep740.provenance((who, self._bytes(row)) for who, row in known if who is not None)
+        if found is None:
+            raise AttestationNotFoundError("There is no provenance of this file.")
+        return found
 
     def _attestation(self, attestation_id: UUID) -> Attestation:
         found = queries.attestation(self._session, attestation_id)
