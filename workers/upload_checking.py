@@ -21,7 +21,7 @@ WORKER = Worker("upload_checking", queue="uploads", concurrency=2)
 
 
 def _sandbox(_: Runtime) -> Sandbox:
-    return Sandbox()
+    return Sandbox(spares=True)
 
 
 SANDBOX: Resource[Sandbox] = Resource("sandbox", _sandbox)

@@ -114,7 +114,7 @@ def _attestation(bundle: dict[str, Any]) -> dict[str, Any] | None:
     material, envelope = bundle["verificationMaterial"], bundle.get("dsseEnvelope") or {}
     chain = (material.get("x509CertificateChain") or {}).get("certificates") or [None]
     certificate = material.get("certificate") or chain[0]
-    signatures = envelope.get("signatures") or ()
+    signatures = envelope.get("signatures") or []
     if certificate is None or len(signatures) != 1 or not material.get("tlogEntries"):
         return None
     return {

@@ -52,6 +52,9 @@ class Task:
     ``command`` runs in a folder that holds ``files`` (by relative path) and nothing else; ``readable`` are files or
     folders of this machine that it may read, at their own paths; ``collect`` names the files (relative paths) whose
     bytes are wanted afterwards. The environment is empty but for PATH, LANG, HOME, TMPDIR and ``environment``.
+
+    ``line`` is given to the command on its standard input, which then ends; without it there is no input. A command
+    with a line may be started ahead of its task: it must do nothing but import before it has read the line.
     """
 
     command: Sequence[str]
@@ -59,6 +62,7 @@ class Task:
     readable: Sequence[Path] = ()
     collect: Sequence[str] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
+    line: str | None = None
     limits: SandboxLimits = SandboxLimits()
 
 

@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO, cast
 
@@ -16,6 +16,7 @@ import psutil
 
 from workers.process_host import sessions
 from workers.sandbox import Outcome, SandboxError, SandboxLimits, Stopped, Task
+from workers.sandbox.spares import Spares
 from workers.sandbox.walls import Cell, Wall, choose, enclose, environment
 
 _TICK_SECONDS = 0.05
@@ -27,47 +28,112 @@ _LAST_WAIT_SECONDS = 10.0
 class Sandbox:
     """Runs tasks, each in a folder of its own that is removed afterwards; safe to use from any thread.
 
-    ``wall`` left out is the best one that this machine offers.
+    ``wall`` left out is the best one that this machine offers. With ``spares`` the next run of a task that has a
+    ``line`` is started ahead, once there was one.
     """
 
-    def __init__(self, wall: Wall | None = None) -> None:
+    def __init__(self, wall: Wall | None = None, *, spares: bool = False) -> None:
         self.wall = choose() if wall is None else wall
+        self._spares = Spares(self._start) if spares else None
+
+    def close(self) -> None:
+        """End what was started ahead."""
+        if self._spares is not None:
+            self._spares.close()
 
     def run(self, task: Task, should_stop: Callable[[], bool] = lambda: False) -> Outcome:
         """Run a task to its end or to its limits; raise ``SandboxError`` where it cannot be kept apart here.
 
         ``should_stop`` is asked several times a second: the run ends when it says so.
         """
-        with _folder() as folder:
-            work = folder / "work"
+        ahead = self._spares if task.line is not None else None
+        spare = ahead.take(task) if ahead is not None else None
+        started = spare if isinstance(spare, _Started) else self._start(task)
+        try:
+            outcome = started.follow(task, should_stop)
+        finally:
+            started.end()
+        if ahead is not None:
+            ahead.restock(task)
+        return outcome
+
+    def _start(self, task: Task) -> "_Started":
+        """Start a run with nothing in its folder yet; a command without a line is started when there is."""
+        with ExitStack() as stack:
+            work = stack.enter_context(_folder()) / "work"
             cell = enclose(self.wall, task.command, work, task.readable, task.limits)
-            _fill(work, task, cell)
-            watch = _Watch(task.limits, work, cell, should_stop)
-            began = time.monotonic()
-            try:
-                process = subprocess.Popen(
-                    cell.command,
-                    cwd="/",
-                    env={**environment(cell.directory), **task.environment},
-                    stdin=subprocess.DEVNULL,
-                    stdout=subprocess.PIPE,
-                    stderr=subprocess.PIPE,
-                    start_new_session=True,
-                )
-            except OSError as error:
-                raise SandboxError(f"the sandbox could not be started: {error.strerror}") from None
-            try:
-                output, errors, stopped = watch.follow(process)
-            finally:
-                _kill(process, cell, self.wall)
-            return Outcome(
-                status=process.returncode,
-                stopped=stopped,
-                output=output,
-                errors=errors,
-                files=_collect(work, task),
-                seconds=time.monotonic() - began,
+            work.mkdir(mode=0o700)
+            _hand_over(work, cell)
+            started = _Started(self.wall, cell, work, stack.pop_all())
+        if task.line is not None:
+            started.launch(task)
+        return started
+
+
+class _Started:
+    """A run behind its wall, from the making of its folder to the end of everything in it."""
+
+    def __init__(self, wall: Wall, cell: Cell, work: Path, stack: ExitStack) -> None:
+        self._wall = wall
+        self._cell = cell
+        self._work = work
+        self._stack = stack
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def launch(self, task: Task) -> None:
+        """Start the command."""
+        try:
+            self._process = subprocess.Popen(
+                self._cell.command,
+                cwd="/",
+                env={**environment(self._cell.directory), **task.environment},
+                stdin=subprocess.DEVNULL if task.line is None else subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                start_new_session=True,
             )
+        except OSError as error:
+            self.end()
+            raise SandboxError(f"the sandbox could not be started: {error.strerror}") from None
+
+    def follow(self, task: Task, should_stop: Callable[[], bool]) -> Outcome:
+        """Give the run its task, and follow it to its end or to its limits."""
+        _fill(self._work, task, self._cell)
+        began = time.monotonic()
+        watch = _Watch(task.limits, self._work, self._cell, should_stop)
+        if self._process is None:
+            self.launch(task)
+        process = cast("subprocess.Popen[bytes]", self._process)
+        if process.stdin is not None:
+            with suppress(BrokenPipeError), process.stdin as line:
+                line.write(f"{task.line}\n".encode())
+        try:
+            output, errors, stopped = watch.follow(process)
+        finally:
+            _kill(process, self._cell, self._wall)
+        return Outcome(
+            status=process.returncode,
+            stopped=stopped,
+            output=output,
+            errors=errors,
+            files=_collect(self._work, task),
+            seconds=time.monotonic() - began,
+        )
+
+    def is_waiting(self) -> bool:
+        """Tell whether the command has been started and lives."""
+        return self._process is not None and self._process.poll() is None
+
+    def end(self) -> None:
+        """End the run where it goes on still, and remove its folder."""
+        process = self._process
+        if process is not None and process.returncode is None:
+            _kill(process, self._cell, self._wall)
+        for pipe in (process.stdin, process.stdout, process.stderr) if process is not None else ():
+            if pipe is not None:
+                with suppress(OSError):
+                    pipe.close()
+        self._stack.close()
 
 
 class _Watch:
@@ -79,13 +145,13 @@ class _Watch:
         self._cell = cell
         self._should_stop = should_stop
         self._deadline = time.monotonic() + limits.wall_seconds
-        self._looked_at_disk = self._looked_at_memory = 0.0
+        self._looked_at_disk = self._looked_at_memory = time.monotonic()
 
     def follow(self, process: subprocess.Popen[bytes]) -> tuple[bytes, bytes, Stopped | None]:
         """Return both outputs and why the run was ended, None where it ended by itself."""
         pipes = (cast("IO[bytes]", process.stdout), cast("IO[bytes]", process.stderr))
         kept = {pipe: bytearray() for pipe in pipes}
-        with selectors.DefaultSelector() as selector:
+        with selectors.DefaultSelector() as selector, _ended(process, selector) as end:
             for pipe in pipes:
                 os.set_blocking(pipe.fileno(), False)
                 selector.register(pipe, selectors.EVENT_READ)
@@ -93,8 +159,11 @@ class _Watch:
             # What holds the pipes open after the command's end is killed with it, so the end of the command counts.
             while stopped is None and process.poll() is None:
                 for key, _ in selector.select(_TICK_SECONDS):
-                    _read(cast("IO[bytes]", key.fileobj), kept, selector)
+                    if key.fileobj != end:
+                        _read(cast("IO[bytes]", key.fileobj), kept, selector)
                 stopped = self._beyond(process, kept)
+            if end is not None:
+                selector.unregister(end)
             if stopped is None:
                 stopped = self._drain(selector, kept)
         for pipe in pipes:
@@ -130,6 +199,20 @@ class _Watch:
 
     def _too_much(self, kept: dict[IO[bytes], bytearray]) -> bool:
         return any(len(each) > self._limits.output_bytes for each in kept.values())
+
+
+@contextmanager
+def _ended(process: subprocess.Popen[bytes], selector: selectors.BaseSelector) -> Iterator[int | None]:
+    """Let the selector wake when the process ends, where the system tells; else it is noticed at the next tick."""
+    if not hasattr(os, "pidfd_open"):
+        yield None
+        return
+    descriptor = os.pidfd_open(process.pid)
+    try:
+        selector.register(descriptor, selectors.EVENT_READ)
+        yield descriptor
+    finally:
+        os.close(descriptor)
 
 
 def _read(pipe: IO[bytes], kept: dict[IO[bytes], bytearray], selector: selectors.BaseSelector) -> None:
@@ -219,13 +302,17 @@ def _force(_function: object, path: str, _error: object) -> None:
 
 
 def _fill(work: Path, task: Task, cell: Cell) -> None:
-    work.mkdir(mode=0o700)
     for name, data in task.files.items():
         path = work / name
         if not path.resolve().is_relative_to(work.resolve()) or path == work:
             raise SandboxError(f"{name!a} lies outside the working folder")
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
+    _hand_over(work, cell)
+
+
+def _hand_over(work: Path, cell: Cell) -> None:
+    """Give the folder and all in it to the user that the run becomes."""
     if cell.uid is not None:
         for folder, _, names in os.walk(work):
             os.chown(folder, cell.uid, cell.uid)

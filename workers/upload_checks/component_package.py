@@ -47,8 +47,9 @@ def _inspect(path: str, wheel: bytes, bench: Bench) -> Iterator[Finding]:
     file_name = PurePosixPath(path).name
     limits = {"files": LIMITS.files, "unpacked": LIMITS.unpacked, "ratio": LIMITS.ratio, "path": LIMITS.path}
     source = program("inspect_wheel")
-    command = [*_PYTHON, str(source), file_name, json.dumps(limits)]
-    outcome = bench.run(Task(command, files={file_name: wheel}, readable=(source,), limits=_LOOK))
+    line = json.dumps({"wheel": file_name, "limits": limits})
+    command = [*_PYTHON, str(source)]
+    outcome = bench.run(Task(command, files={file_name: wheel}, readable=(source,), line=line, limits=_LOOK))
     document = answer(outcome)
     if document is None:
         reason = outcome.reason(_LOOK) or "it gave no answer"
@@ -61,8 +62,10 @@ def _read_types(path: str, wheel: bytes, bench: Bench) -> Result:
     """Import the components in a run of their own, so that nothing of theirs can touch what was found before."""
     file_name = PurePosixPath(path).name
     source = program("analyze_components")
-    command = [*_PYTHON, str(source), file_name]
-    task = Task(command, files={file_name: wheel}, readable=(source,), collect=(_RESULT,), limits=_IMPORT)
+    line = json.dumps({"wheel": file_name})
+    files = {file_name: wheel}
+    command = [*_PYTHON, str(source)]
+    task = Task(command, files=files, readable=(source,), collect=(_RESULT,), line=line, limits=_IMPORT)
     outcome = bench.run(task)
     document = _document(outcome.files.get(_RESULT)) if outcome.stopped is None else None
     if document is None:

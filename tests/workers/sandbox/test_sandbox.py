@@ -13,6 +13,7 @@ import pytest
 
 from workers.sandbox import MIB, Outcome, SandboxError, SandboxLimits, Stopped, Task
 from workers.sandbox.run import Sandbox
+from workers.sandbox.spares import Spares
 from workers.sandbox.walls import Wall, choose, enclose
 
 SMALL = SandboxLimits(
@@ -279,3 +280,90 @@ def test_without_a_wall_nothing_runs(tmp_path: Path) -> None:
         enclose(Wall.REFUSED, ["true"], tmp_path, (), SMALL)
     with pytest.raises(SandboxError):
         Sandbox(Wall.REFUSED).run(Task(["true"]))
+
+
+WAITING = (
+    "import os, sys; line = sys.stdin.readline().strip();"
+    "print(line, os.getcwd(), sorted(os.listdir('.')), sorted(os.listdir('/tmp')), os.getuid());"
+    "open('/tmp/left', 'w').write('x'); open('left', 'w').write('x')"
+)
+
+
+def given(line: str, source: str = WAITING) -> Task:
+    return Task(["python", "-I", "-c", source], files={f"{line}.txt": b"x"}, line=line, limits=SMALL)
+
+
+@pytest.fixture
+def ahead() -> Iterator[Sandbox]:
+    """Return a sandbox that starts the next run ahead."""
+    made = Sandbox(spares=True)
+    yield made
+    made.close()
+
+
+def spares() -> list[psutil.Process]:
+    found = psutil.Process().children(recursive=True)
+    return [each for each in found if WAITING in each.cmdline() and each.name().startswith("python")]
+
+
+def test_a_run_that_was_started_ahead_finds_nothing_of_the_one_before(ahead: Sandbox) -> None:
+    users = set()
+    for line in ("one", "two", "three"):
+        outcome = ahead.run(given(line))
+        assert outcome.succeeded, outcome
+        said, _, rest = outcome.output.decode().partition(" ")
+        assert (said, rest.rpartition(" ")[0]) == (line, f"/work ['{line}.txt'] []")
+        users.add(rest.rpartition(" ")[2])
+    assert len(users) == 3, "each is a user of its own"
+    assert spares(), "one waits for the next"
+
+
+def test_a_run_that_was_started_ahead_saves_its_imports(ahead: Sandbox) -> None:
+    slow = "import time; time.sleep(1)\n" + WAITING.replace("; ", "\n").replace(";", "\n")
+    first = ahead.run(given("one", slow))
+    time.sleep(1.5)
+    assert first.seconds > 1 > ahead.run(given("two", slow)).seconds
+
+
+def test_one_that_died_meanwhile_is_replaced(ahead: Sandbox) -> None:
+    assert ahead.run(given("one")).succeeded
+    for each in spares():
+        each.kill()
+        each.wait(10)
+    time.sleep(0.2)
+    assert ahead.run(given("two")).succeeded
+
+
+def test_nothing_waits_after_the_end(ahead: Sandbox) -> None:
+    assert ahead.run(given("one")).succeeded
+    waiting = spares()
+    ahead.close()
+    assert not [each for each in waiting if each.is_running() and each.status() != psutil.STATUS_ZOMBIE]
+    assert ahead.run(given("two")).succeeded, "what comes late is done all the same"
+    assert not spares()
+
+
+def test_one_that_nobody_needs_is_given_up() -> None:
+    class Run:
+        ended = False
+
+        def is_waiting(self) -> bool:
+            return not self.ended
+
+        def end(self) -> None:
+            self.ended = True
+
+    run = Run()
+    kept = Spares(lambda _task: run, idle_seconds=0.1)
+    kept.restock(given("one"))
+    time.sleep(0.5)
+    assert run.ended
+    assert kept.take(given("one")) is None
+
+
+def test_limits_hold_for_what_was_started_ahead(ahead: Sandbox) -> None:
+    source = "import sys; sys.stdin.readline()\nwhile True: pass"
+    limits = SandboxLimits(wall_seconds=1.5, cpu_seconds=10)
+    for _ in range(2):
+        task = Task(["python", "-I", "-c", source], line="go", limits=limits)
+        assert ahead.run(task).stopped is Stopped.TIME

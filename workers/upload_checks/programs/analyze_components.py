@@ -1,6 +1,6 @@
 """Run inside the sandbox: import a wheel's components and infer their Pulumi package schema from the annotations.
 
-Usage: ``python -I analyze_components.py WHEEL``. Writes ``result.json`` into the working folder: ``{"schema": {...}}``,
+Usage: ``python -I analyze_components.py``, with ``{"wheel": NAME}`` as the line of input. Writes ``result.json`` into the working folder: ``{"schema": {...}}``,
 ``{"missing": "module"}`` where something that the wheel needs is not installed here, or ``{"problem": "..."}``. What
 runs here is the publisher's own code, so whoever reads the result believes it no more than any other text of theirs.
 """
@@ -93,4 +93,4 @@ def main(wheel: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(json.loads(sys.stdin.readline())["wheel"])

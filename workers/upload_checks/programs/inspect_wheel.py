@@ -1,6 +1,7 @@
 """Run inside the sandbox: look into a wheel without unpacking it, and print what is wrong with it as JSON.
 
-Usage: ``python -I inspect_wheel.py WHEEL LIMITS``, where LIMITS is JSON: ``files``, ``unpacked`` (bytes), ``ratio``,
+Usage: ``python -I inspect_wheel.py``, with ``{"wheel": NAME, "limits": {...}}`` as the line of input; the limits are
+``files``, ``unpacked`` (bytes), ``ratio``,
 ``path`` (characters). Prints ``{"findings": [{rule, message, fix, level}], "metadata": {...}}``.
 """
 
@@ -242,4 +243,5 @@ def inspect(path: Path, limits: dict[str, int]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(inspect(Path(sys.argv[1]), json.loads(sys.argv[2]))))  # noqa: T201  # the answer
+    given = json.loads(sys.stdin.readline())
+    print(json.dumps(inspect(Path(given["wheel"]), given["limits"])))  # noqa: T201  # the answer
