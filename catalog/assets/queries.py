@@ -16,6 +16,7 @@ from sqlalchemy import (
     or_,
     text,
     true,
+    tuple_,
     union_all,
     values,
 )
@@ -147,15 +148,43 @@ def version_by_id(session: Session, tenant_id: UUID, version_id: UUID) -> AssetV
     return session.exec(statement).first()
 
 
-def versions(session: Session, tenant_id: UUID, asset_id: UUID) -> Sequence[AssetVersion]:
-    """Return an asset's versions, newest first, with their light columns loaded only."""
+def versions(
+    session: Session,
+    tenant_id: UUID,
+    asset_id: UUID,
+    *,
+    after: Sequence[int] | None = None,
+    first: int = 0,
+    limit: int | None = None,
+) -> Sequence[AssetVersion]:
+    """Return an asset's versions, newest first, with their light columns loaded only.
+
+    ``after`` is the five numbers of the version before the first one wanted, ``first`` how many to leave out.
+    """
     statement = (
         select(AssetVersion)
         .where(_visible_version(tenant_id), AssetVersion.asset_id == asset_id)
         .options(*(defer(getattr(AssetVersion, name)) for name in _HEAVY))
         .order_by(*_newest_first())
     )
-    return session.exec(statement).all()
+    if after is not None:
+        statement = statement.where(tuple_(*(col(each) for each in _numbers())) < tuple_(*after))
+    return session.exec(statement.offset(first or None).limit(limit)).all()
+
+
+def count_versions(session: Session, tenant_id: UUID, asset_id: UUID) -> int:
+    """Return how many versions of an asset the tenant may see."""
+    statement = select(func.count()).where(_visible_version(tenant_id), AssetVersion.asset_id == asset_id)
+    return session.exec(statement).one()
+
+
+def version_numbers(
+    session: Session, tenant_id: UUID, asset_id: UUID
+) -> list[tuple[int, int, int, int, int, VersionState]]:
+    """Return the numbers and the state of each version of an asset, and nothing else, in no order."""
+    statement = select(*_numbers(), AssetVersion.state)  # type: ignore[call-overload]  # six columns are too many
+    statement = statement.where(_visible_version(tenant_id), AssetVersion.asset_id == asset_id)
+    return [tuple(row) for row in session.connection().execute(statement)]
 
 
 def making_environments(session: Session, tenant_id: UUID, paths: Sequence[str]) -> Sequence[str]:
@@ -209,15 +238,15 @@ def standing_version(session: Session, tenant_id: UUID, asset_id: UUID) -> Asset
     return None
 
 
-def _newest_first() -> list[ColumnElement[int]]:
-    numbers = (
-        AssetVersion.major,
-        AssetVersion.minor,
-        AssetVersion.patch,
-        AssetVersion.stage,
-        AssetVersion.stage_number,
+def _numbers() -> tuple[int, ...]:
+    return (
+        *(AssetVersion.major, AssetVersion.minor, AssetVersion.patch),
+        *(AssetVersion.stage, AssetVersion.stage_number),
     )
-    return [col(each).desc() for each in numbers]
+
+
+def _newest_first() -> list[ColumnElement[int]]:
+    return [col(each).desc() for each in _numbers()]
 
 
 def within_reach(session: Session, tenant_id: UUID, names: Sequence[tuple[str, str]]) -> Sequence[ReachedRow]:

@@ -24,6 +24,11 @@ def number_of(version: AssetVersion) -> VersionNumber:
     return VersionNumber(version.major, version.minor, version.patch, version.stage, version.stage_number)
 
 
+def candidates(rows: Iterable[tuple[int, int, int, int, int, VersionState]]) -> list[Candidate]:
+    """Return versions as choosing sees them, from their five numbers and their states."""
+    return [Candidate(VersionNumber(*numbers), state) for *numbers, state in rows]
+
+
 def choose(constraint: SpecifierSet, candidates: Iterable[Candidate]) -> VersionNumber:
     """Return the version that a request with ``constraint`` gets.
 

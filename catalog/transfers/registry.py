@@ -179,7 +179,8 @@ class RegistryService:
         return None
 
     def _newest(self, tenant_id: UUID, asset_id: UUID, namespace: str, name: str) -> Iterator[AssetVersion]:
-        names = [each.version for each in self._assets.versions(tenant_id, namespace, name)][:MOST_VERSIONS_SEARCHED]
+        newest = self._assets.versions(tenant_id, namespace, name, limit=MOST_VERSIONS_SEARCHED)
+        names = [each.version for each in newest]
         for start in range(0, len(names), _CHUNK):
             yield from _ordered(self._assets.versions_named(tenant_id, asset_id, names[start : start + _CHUNK]))
 

@@ -12,6 +12,8 @@ from uuid import UUID
 from litestar.params import QueryParameter
 from pydantic import BaseModel
 
+from catalog.assets.errors import InvalidVersionError
+from catalog.assets.versions import VersionNumber, parse_version
 from catalog.errors import FieldError, InvalidInputError
 from portal.boundary import WebRequest
 from portal.idempotency import Answer
@@ -66,6 +68,17 @@ def moment_and_id(cursor: str | None) -> tuple[datetime, UUID] | None:
             raise _invalid()
         return at, UUID(identifier)
     except ValueError:
+        raise _invalid() from None
+
+
+def version_place(cursor: str | None) -> VersionNumber | None:
+    """Return the version that a cursor over versions names; raise ``InvalidInputError`` for any other text."""
+    if cursor is None:
+        return None
+    try:
+        (text,) = _read(cursor)
+        return parse_version(text)
+    except (ValueError, InvalidVersionError):
         raise _invalid() from None
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import version
 from typing import Any, BinaryIO, Self
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 from uuid import uuid4
 
 import httpx
@@ -83,6 +83,17 @@ class Client:
     def put(self, path: str, body: object) -> Any:
         """Put a JSON document and return the answer."""
         return self._json(self._send("PUT", path, json=body))
+
+    def items(self, path: str) -> Iterator[dict[str, Any]]:
+        """Yield everything in the list at ``path``, page by page."""
+        cursor: str | None = None
+        while True:
+            query = {"limit": 200, **({"cursor": cursor} if cursor else {})}
+            found = self.get(f"{path}?{urlencode(query)}")
+            yield from found["items"]
+            cursor = found.get("next_cursor")
+            if cursor is None:
+                return
 
     def delete(self, path: str) -> Any:
         """Delete what is at ``path`` and return the answer, None where it is empty."""

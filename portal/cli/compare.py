@@ -71,7 +71,7 @@ def compare_with(checked: Checked, against: str) -> Comparison:
     number = parse_version(package.manifest.metadata.version)
     with connect() as client:
         if not version:
-            listed = client.get(path)["items"]
+            listed = client.items(path)
             found = predecessor(
                 number, ((parse_version(each["version"]), VersionState(each["state"])) for each in listed)
             )

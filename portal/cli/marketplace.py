@@ -99,6 +99,8 @@ def _show_asset(output: Output, client: Client, asset: dict[str, Any]) -> None:
             for each in versions["items"]
         ],
     )
+    if versions.get("next_cursor"):
+        output.note("Older versions are on the asset's page.")
 
 
 def _show_version(output: Output, version: dict[str, Any]) -> None:

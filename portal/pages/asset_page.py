@@ -61,13 +61,23 @@ class AssetPage(Page):
     measured: Measured | None = None
     moves: Sequence[str] = ()
     first: int = 0
+    count: int = 0
+    older: Sequence[VersionSummary] = ()
     may_share: bool = False
     may_curate: bool = False
 
     @property
+    def total(self) -> int:
+        """Return how many versions there are; ``versions`` are the newest, ``older`` those of a later page.
+
+        Each has one more than is shown, where there is one, so that the last can be compared with it.
+        """
+        return max(self.count, len(self.versions))
+
+    @property
     def shown_versions(self) -> Sequence[VersionSummary]:
         """Return the versions of this page of the list."""
-        return self.versions[self.first : self.first + VERSIONS_AT_ONCE]
+        return self.older[:VERSIONS_AT_ONCE] or self.versions[self.first : self.first + VERSIONS_AT_ONCE]
 
     @property
     def newer_href(self) -> str:
@@ -78,7 +88,7 @@ class AssetPage(Page):
     def older_href(self) -> str:
         """Return the address of the page of older versions, "" on the last."""
         following = self.first + VERSIONS_AT_ONCE
-        return self._versions_href(following) if following < len(self.versions) else ""
+        return self._versions_href(following) if following < self.total else ""
 
     def _versions_href(self, first: int) -> str:
         query = urlencode({"version": self.version.version, "tab": "versions", "first": first})
@@ -145,7 +155,7 @@ class AssetPage(Page):
         """Return key, name, address and count of each tab that has something to show."""
         counts: dict[str, int | None] = {
             "inputs": len(self.inputs),
-            "versions": len(self.versions),
+            "versions": self.total,
             "dependencies": len(self.dependencies),
             "files": len(self.version.files),
         }
@@ -200,7 +210,7 @@ class AssetPage(Page):
 
     def comparison_href(self, version: str) -> str:
         """Return the address that compares a version with the one before it in the list, "" for the oldest."""
-        names = [each.version for each in self.versions]
+        names = [each.version for each in self.older or self.versions]
         place = names.index(version)
         if place + 1 == len(names):
             return ""

@@ -17,6 +17,8 @@ from portal.pages.forms import renderer_of
 from portal.pages.render import Page
 
 TONES = {"major": "bad", "minor": "good", "patch": "quiet", "none": "quiet"}
+MOST_CHOICES = 200
+"""How many versions the form offers; an older one is named in the address."""
 WEIGHTS = {"major": "breaks", "minor": "new", "patch": "in words"}
 
 
@@ -38,7 +40,9 @@ class ComparisonPage(Page):
     @property
     def choices(self) -> list[tuple[str, str]]:
         """Return the versions that may be compared."""
-        return [(each.version, each.version) for each in self.versions]
+        listed = [each.version for each in self.versions]
+        beside = [each for each in (self.diff.after, self.diff.before) if each not in listed]
+        return [(each, each) for each in (*listed, *dict.fromkeys(beside))]
 
     @property
     def is_same(self) -> bool:
@@ -91,7 +95,7 @@ def show_comparison(  # each is a part of the address
     if older is None:
         raise NotFoundError(f"There is no version before {newer} to compare it with.")
     diff = service.diff(tenant_id, namespace, name, older, newer)
-    page = ComparisonPage(asset, service.versions(tenant_id, namespace, name), diff)
+    page = ComparisonPage(asset, service.versions(tenant_id, namespace, name, limit=MOST_CHOICES), diff)
     return renderer_of(request).respond(request, page)
 
 

@@ -51,6 +51,8 @@ FIXES = {
     "pull_request": "Give the number of the pull request, such as 42.",
     "head_sha": "Give a commit id: 7 to 64 hexadecimal digits, in lower case.",
 }
+MOST_VERSIONS = 200
+"""How many versions the form offers; the API takes any other by its number."""
 MOST_BLUEPRINTS = 100
 
 
@@ -154,6 +156,10 @@ class _Form:
         chosen = self._assets.get_version(self._tenant_id, namespace, name, found.version)
         return _Chosen(asset, chosen, read, "" if _is_version(version) else version.strip())
 
+    def _offered(self, asset: AssetRead) -> Sequence[VersionSummary]:
+        """Return the newest versions that the tenant's catalog offers; an older one is written into the field."""
+        return self._assets.offered_versions(self._tenant_id, asset.namespace, asset.name)[0][:MOST_VERSIONS]
+
     def filled(self, chosen: "_Chosen", filled: _Filled) -> RequestEnvironmentPage:
         """Return the page with the form for a blueprint."""
         asset, version = chosen.asset, chosen.version
@@ -168,7 +174,7 @@ class _Form:
             values=filled.values,
             errors=filled.errors,
             repositories=sorted({each.repository for each in recent}),
-            versions=_version_options(self._assets.offered_versions(self._tenant_id, asset.namespace, asset.name)[0]),
+            versions=_version_options(self._offered(asset)),
             reading=chosen.reading,
             lifetimes=_lifetimes(version, timedelta(seconds=self._settings.environment_maximum_ttl_seconds)),
         )

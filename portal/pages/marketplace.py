@@ -2,20 +2,21 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 from urllib.parse import urlencode
+from uuid import UUID
 
 from litestar import Response, get
 from litestar.params import FromPath, QueryParameter
 
 from catalog.assets.life import moves_from
-from catalog.assets.models import SearchQuery, SearchResult
+from catalog.assets.models import AssetRead, SearchQuery, SearchResult
 from catalog.assets.service import LATEST, AssetService
 from catalog.errors import NotFoundError
 from portal.auth.guards import requires
 from portal.boundary import AppSettings, Caller, OpenSession, WebRequest
 from portal.pages.asset_life import VERBS
-from portal.pages.asset_page import TABS, AssetPage
+from portal.pages.asset_page import TABS, VERSIONS_AT_ONCE, AssetPage
 from portal.pages.attestations import evidence_about
 from portal.pages.dependency_tree import DependencyTree, dependency_tree
 from portal.pages.forms import Text, renderer_of
@@ -183,7 +184,9 @@ def show_asset(  # noqa: PLR0913, PLR0917  # most are query parameters or the un
         raise NotFoundError(f"The page of an asset has no part {tab}.")
     service = AssetService(session)
     asset = service.get(principal.tenant_id, namespace, name)
-    versions = service.versions(principal.tenant_id, namespace, name)
+    versions = service.versions(principal.tenant_id, namespace, name, limit=VERSIONS_AT_ONCE + 1)
+    has_more = len(versions) > VERSIONS_AT_ONCE
+    count = service.count_versions(principal.tenant_id, namespace, name) if has_more else len(versions)
     newest = LATEST if asset.latest_version or not versions else versions[0].version
     shown = service.get_version(principal.tenant_id, namespace, name, version or newest)
     tree = dependency_tree(service, principal.tenant_id, shown) if tab == "dependencies" else DependencyTree()
@@ -206,11 +209,19 @@ def show_asset(  # noqa: PLR0913, PLR0917  # most are query parameters or the un
         history=service.history(principal.tenant_id, shown) if is_versions else (),
         measured=service.measured(principal.tenant_id, namespace, name),
         moves=moves_from(shown.state, VERBS) if shown.owned and principal.may("assets:write") else (),
-        first=first if first < len(versions) else 0,
+        **_place(service, principal.tenant_id, asset, count, first if is_versions else 0),
         may_share=asset.owned and principal.may("assets:write"),
         may_curate=not asset.owned and principal.may("assets:admin"),
     )
     return renderer_of(request).respond(request, page)
+
+
+def _place(service: AssetService, tenant_id: UUID, asset: AssetRead, count: int, first: int) -> dict[str, Any]:
+    """Return which page of the list of versions is shown, with its versions where it is not the first."""
+    if not 0 < first < count:
+        return {"count": count}
+    older = service.versions(tenant_id, asset.namespace, asset.name, first=first, limit=VERSIONS_AT_ONCE + 1)
+    return {"count": count, "first": first, "older": older}
 
 
 ROUTES = (show_marketplace, show_asset)

@@ -47,5 +47,5 @@ class Comparing(Reading):
         return found.canonical if found else None
 
     def _predecessor(self, tenant_id: UUID, asset_id: UUID, number: VersionNumber) -> VersionNumber | None:
-        rows = queries.versions(self._session, tenant_id, asset_id)
-        return predecessor(number, ((rules.number_of(row), row.state) for row in rows))
+        rows = rules.candidates(queries.version_numbers(self._session, tenant_id, asset_id))
+        return predecessor(number, ((each.number, each.state) for each in rows))

@@ -31,7 +31,7 @@ from catalog.assets.models import (
 )
 from catalog.assets.references import AssetReference, is_name
 from catalog.assets.search import FILTERS, NO_WORD, Position, closest, similar_query, words_of
-from catalog.assets.versions import allows, parse_constraint, parse_version
+from catalog.assets.versions import VersionNumber, allows, parse_constraint, parse_version
 from catalog.providers.blobs import BlobError, BlobStore
 
 LATEST = "latest"
@@ -71,8 +71,7 @@ class Reading:
             asset = found[asset_id]
             self._session.expunge(asset)  # what is shown here is never written
             constraint = parse_constraint(allowed)
-            rows = queries.versions(self._session, tenant_id, asset_id)
-            numbers = [rules.Candidate(rules.number_of(row), row.state) for row in rows]
+            numbers = rules.candidates(queries.version_numbers(self._session, tenant_id, asset_id))
             best = rules.latest(each for each in numbers if allows(constraint, each.number, prereleases=True))
             asset.latest_version = best.canonical if best else None
 
@@ -95,11 +94,25 @@ class Reading:
         """Return an asset; raise ``AssetNotFoundError`` where there is none that the tenant may see."""
         return asset_read(self._asset(tenant_id, namespace, name), tenant_id)
 
-    def versions(self, tenant_id: UUID, namespace: str, name: str) -> list[VersionSummary]:
-        """Return an asset's versions, newest first."""
+    def versions(
+        self,
+        tenant_id: UUID,
+        namespace: str,
+        name: str,
+        *,
+        after: VersionNumber | None = None,
+        first: int = 0,
+        limit: int | None = None,
+    ) -> list[VersionSummary]:
+        """Return an asset's versions, newest first: those below ``after``, without the ``first`` so many, ``limit``."""
         asset = self._asset(tenant_id, namespace, name)
-        rows = queries.versions(self._session, tenant_id, asset.id)
+        place = after.sort_key if after is not None else None
+        rows = queries.versions(self._session, tenant_id, asset.id, after=place, first=first, limit=limit)
         return [VersionSummary.model_validate(row) for row in rows]
+
+    def count_versions(self, tenant_id: UUID, namespace: str, name: str) -> int:
+        """Return how many versions of an asset the tenant may see."""
+        return queries.count_versions(self._session, tenant_id, self._asset(tenant_id, namespace, name).id)
 
     def get_version(self, tenant_id: UUID, namespace: str, name: str, version: str = LATEST) -> AssetVersionRead:
         """Return one version, in either spelling or ``latest``; raise ``AssetNotFoundError`` where there is none."""
@@ -185,8 +198,7 @@ class Reading:
         return [VersionSummary.model_validate(row) for row in offered], best.canonical if best else None
 
     def _candidates(self, tenant_id: UUID, asset: Asset) -> list[rules.Candidate]:
-        rows = queries.versions(self._session, tenant_id, asset.id)
-        everything = [rules.Candidate(rules.number_of(row), row.state) for row in rows]
+        everything = rules.candidates(queries.version_numbers(self._session, tenant_id, asset.id))
         if asset.tenant_id == tenant_id:
             return everything
         path = f"{asset.namespace}/{asset.name}"

@@ -28,7 +28,7 @@ from catalog.assets.service import AssetService
 from catalog.providers.blobs import open_blobs
 from catalog.uploads.models import Publication
 from portal.api.documentation import CONDITIONAL, REPLAYED, problems
-from portal.api.listing import page
+from portal.api.listing import Cursor, Limit, cut, page, version_place
 from portal.api.v1.uploads import UploadAccepted, upload_accepted
 from portal.auth.guards import PUBLISHING, requires
 from portal.boundary import AppSettings, AppThreads, Caller, OpenSession, WebRequest
@@ -189,14 +189,23 @@ def get_asset(namespace: FromPath[str], name: FromPath[str], session: OpenSessio
     summary="List an asset's versions",
     tags=TAGS,
     guards=READ,
-    responses={**CONDITIONAL, **problems(401, 403, 404)},
+    responses={**CONDITIONAL, **problems(401, 403, 404, 422)},
     sync_to_thread=True,
 )
 def list_asset_versions(
-    namespace: FromPath[str], name: FromPath[str], session: OpenSession, principal: Caller
-) -> VersionList:
-    """Return every version of an asset, newest first, with its state."""
-    return VersionList(items=AssetService(session).versions(principal.tenant_id, namespace, name))
+    request: WebRequest,
+    namespace: FromPath[str],
+    name: FromPath[str],
+    session: OpenSession,
+    principal: Caller,
+    limit: Limit = 100,
+    cursor: Cursor = None,
+) -> Answer[VersionList]:
+    """Return the versions of an asset, newest first, each with its state."""
+    after = version_place(cursor)
+    rows = AssetService(session).versions(principal.tenant_id, namespace, name, after=after, limit=limit + 1)
+    found, following = cut(rows, limit, lambda each: (each.version,))
+    return page(request, VersionList(items=list(found), next_cursor=following), following)
 
 
 @get(

@@ -1,8 +1,8 @@
 """Run inside the sandbox: look into a wheel without unpacking it, and print what is wrong with it as JSON.
 
-Usage: ``python -I inspect_wheel.py``, with ``{"wheel": NAME, "limits": {...}}`` as the line of input; the limits are
-``files``, ``unpacked`` (bytes), ``ratio``,
-``path`` (characters). Prints ``{"findings": [{rule, message, fix, level}], "metadata": {...}}``.
+Usage: ``python -I inspect_wheel.py``, with ``{"wheel": NAME, "limits": {...}}`` as the line of input; limits are
+``files``, ``unpacked`` (bytes), ``ratio`` and ``path`` (characters). Prints ``{"findings": [{rule, message, fix,
+level}], "metadata": {...}}``.
 """
 
 import base64
