@@ -1,9 +1,9 @@
 """Run inside the sandbox: import a wheel's components and infer their Pulumi package schema from the annotations.
 
-Usage: ``python -I analyze_components.py``, with ``{"wheel": NAME}`` as the line of input. Writes ``result.json`` into the
-working folder: ``{"schema": {...}}``, ``{"missing": "module"}`` where something that the wheel needs is not installed
-here, or ``{"problem": "..."}``. What runs here is the publisher's own code, so whoever reads the result believes it no
-more than any other text of theirs.
+Usage: ``python -I analyze_components.py``, with ``{"wheel": NAME}`` as the line of input. Writes ``result.json`` into
+the working folder: ``{"schema": {...}}``, ``{"missing": "module"}`` where something that the wheel needs is not
+installed here, or ``{"problem": "..."}``. What runs here is the publisher's own code, so whoever reads the result
+believes it no more than any other text of theirs.
 """
 
 import json
