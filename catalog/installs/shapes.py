@@ -8,6 +8,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
 from pydantic import Field as Shape
 
 from catalog.assets.findings import storable
+from catalog.errors import FieldError, InvalidInputError
 from catalog.installs.models import Action, InstallState, OutcomeState, PlanState
 from catalog.operations.models import Problem
 
@@ -80,6 +81,30 @@ class ApplyPlan(_Asked):
 
     plan: UUID
     digest: Digest
+
+
+class ApplyInstall(_Asked):
+    """A plan that shall be applied (``plan`` and ``digest``), or what is to be planned and applied in one go."""
+
+    plan: UUID | None = None
+    digest: Digest | None = None
+    asset: Annotated[str, StringConstraints(min_length=3, max_length=300)] | None = None
+    target: dict[str, Any] = Shape(default_factory=dict)
+    inputs: dict[str, Any] = Shape(default_factory=dict)
+    name: InstallName | None = None
+    owner: Annotated[str, StringConstraints(max_length=200), AfterValidator(storable)] = ""
+    labels: Labels = Shape(default_factory=dict, max_length=50)
+    conflicts: dict[str, Resolve] = Shape(default_factory=dict, max_length=2000)
+
+    def wanted(self) -> ApplyPlan | AskInstall:
+        """Return which of the two it is; raise ``InvalidInputError`` where it is both, or neither."""
+        given = self.model_fields_set
+        if self.plan is not None and self.digest is not None and given == {"plan", "digest"}:
+            return ApplyPlan(plan=self.plan, digest=self.digest)
+        if self.asset is not None and not given & {"plan", "digest"}:
+            return AskInstall.model_validate(self.model_dump(include=given))
+        detail = "Give plan and digest and nothing else, or asset and target."
+        raise InvalidInputError(detail, [FieldError("", detail)])
 
 
 class PlanRead(_Read):

@@ -13,6 +13,7 @@ from pydantic import BaseModel, Field
 from catalog.installs.models import Install, InstallPlan, InstallState, PlanState
 from catalog.installs.service import InstallService
 from catalog.installs.shapes import (
+    ApplyInstall,
     ApplyPlan,
     AskInstall,
     AskRollback,
@@ -150,7 +151,7 @@ def get_plan(plan_id: FromPath[UUID], session: OpenSession, settings: AppSetting
     sync_to_thread=True,
 )
 def apply_install(
-    data: JSONBody[ApplyPlan | AskInstall], session: OpenSession, settings: AppSettings, principal: Caller
+    data: JSONBody[ApplyInstall], session: OpenSession, settings: AppSettings, principal: Caller
 ) -> Answer[InstallAccepted]:
     """Apply a plan by its id and digest, or name an asset to plan and apply in one go.
 
@@ -158,11 +159,10 @@ def apply_install(
     Without a plan, it is applied by itself only where every gate lets it through and no file needs a decision.
     """
     service = InstallService(session, settings)
-    if isinstance(data, ApplyPlan):
-        install = service.apply(principal, data)
-        return _accepted(service, install, data.plan)
-    plan = service.plan_install(principal, data, auto=True)
-    return _planned(service, plan)
+    wanted = data.wanted()
+    if isinstance(wanted, ApplyPlan):
+        return _accepted(service, service.apply(principal, wanted), wanted.plan)
+    return _planned(service, service.plan_install(principal, wanted, auto=True))
 
 
 @get(

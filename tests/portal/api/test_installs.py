@@ -1,0 +1,110 @@
+"""Installs over HTTP: planned and applied by digest, refused as problems, and the same on pages."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from litestar import Litestar
+from litestar.testing import TestClient
+
+from catalog.settings import Settings
+from catalog.tenancy import Principal
+from workers import installation
+from workers.main import App
+from workers.runtime.drain import drain
+from workers.runtime.registry import registry
+
+Client = TestClient[Litestar]
+ALLOW = "deny contains v if { false; v := {} }"
+ASKED = {"asset": "acme/rules", "target": {"level": "advisory"}}
+
+
+@pytest.fixture
+def settings(settings: Settings) -> Settings:
+    """Settings under which nobody waits for a plan: the worker has its turn in between."""
+    return settings.model_copy(update={"upload_wait_seconds": 0.0})
+
+
+@pytest.fixture
+def work(settings: Settings) -> Iterator[Callable[[], list[str]]]:
+    """Return what lets a worker do everything that is due."""
+    app = App(settings, registry([installation.WORKER]))
+    yield lambda: drain(app)
+    app.close()
+
+
+def test_plan_apply_and_read(
+    api: Client,
+    client_of: Callable[..., Client],
+    publish_policy: Callable[..., str],
+    work: Callable[[], list[str]],
+    acme: Principal,
+    rival: Principal,
+) -> None:
+    publish_policy(acme, "rules", ALLOW)
+    asked = api.post("/api/v1/installs/plan", json=ASKED)
+    assert asked.status_code == 202, asked.text
+    assert asked.headers["location"].startswith("/api/v1/operations/")
+    work()
+    plan = api.get(f"/api/v1/installs/plans/{asked.json()['id']}").json()
+    assert plan["state"] == "ready"
+    assert plan["document"]["changes"]["binding"]["bundle"] == "acme/rules==1.0.0"
+    other = api.post("/api/v1/installs", json={"plan": plan["id"], "digest": "sha256:" + "0" * 64})
+    assert (other.status_code, other.json()["type"]) == (409, "urn:slipway:problem:plan_moved")
+    applied = api.post("/api/v1/installs", json={"plan": plan["id"], "digest": plan["digest"]})
+    assert applied.status_code == 202, applied.text
+    work()
+    install = api.get(f"/api/v1/installs/{applied.json()['install']['id']}").json()
+    assert (install["state"], install["applied_revision"]) == ("applied", 1)
+    path = f"/api/v1/installs/{install['id']}"
+    (revision,) = api.get(f"{path}/revisions").json()["items"]
+    assert api.get(f"{path}/revisions/1/files").json()["content_digest"] == revision["content_digest"]
+    uses = api.get("/api/v1/assets/acme/rules/used-by").json()["uses"]
+    assert [each["subject"] for each in uses] == [f"installs/{install['id']}"]
+    assert api.get("/api/v1/installs?outdated=true").json()["items"] == []
+    assert api.post(f"{path}/upgrade", json={}).json()["type"] == "urn:slipway:problem:upgrade_refused"
+    for hidden in (path, f"{path}/revisions", f"{path}/revisions/1/files", f"/api/v1/installs/plans/{plan['id']}"):
+        assert client_of(rival).get(hidden).status_code == 404
+    assert client_of(rival).get("/api/v1/installs").json()["items"] == []
+
+
+def test_in_one_go(
+    api: Client, publish_policy: Callable[..., str], work: Callable[[], list[str]], acme: Principal
+) -> None:
+    publish_policy(acme, "rules", ALLOW)
+    made = api.post("/api/v1/installs", json=ASKED)
+    assert made.status_code == 202, made.text
+    work()
+    operation = api.get(made.headers["location"]).json()
+    assert operation["state"] == "succeeded", operation
+    assert api.get(f"/api/v1/installs/{made.json()['install']['id']}").json()["state"] == "applied"
+    again = api.post("/api/v1/installs", json=ASKED)
+    assert (again.status_code, again.json()["type"]) == (409, "urn:slipway:problem:install_exists")
+    wrong = api.post("/api/v1/installs/plan", json={**ASKED, "target": {"level": "loud"}})
+    assert [each["pointer"] for each in wrong.json()["errors"]] == ["/target/level"]
+
+
+def test_the_same_on_pages(
+    browser: Client, publish_policy: Callable[..., str], work: Callable[[], list[str]], acme: Principal
+) -> None:
+    publish_policy(acme, "rules", ALLOW)
+    assert "What a violation does" in browser.get("/installs/new?asset=acme/rules").text
+    form = {"asset": "acme/rules", "version": "1.0.0", "level": "advisory", "scope": "tenant", "name": "", "owner": ""}
+    sent = browser.post("/installs/plan", data={**form, "name": "Not a name"}, follow_redirects=False)
+    assert sent.status_code == 422
+    asked = browser.post("/installs/plan", data=form, follow_redirects=False)
+    assert asked.status_code == 303, asked.text
+    where = asked.headers["location"]
+    assert "Working it out" in browser.get(where).text
+    work()
+    shown = browser.get(where).text
+    digest = shown.partition('name="digest" value="')[2].partition('"')[0]
+    assert digest.startswith("sha256:")
+    applied = browser.post(f"{where}/apply", data={"digest": digest}, follow_redirects=False)
+    assert applied.status_code == 303, applied.text
+    work()
+    page = browser.get(applied.headers["location"]).text
+    assert "Applied" in page
+    assert "rules-tenant" in browser.get("/installs").text
+    gone = browser.post(f"{applied.headers['location']}/uninstall", follow_redirects=False)
+    assert gone.headers["location"].startswith("/installs/plans/")
+    assert "No install" in browser.get("/installs?show=outdated").text
