@@ -17,8 +17,8 @@ from catalog.environments.service import DeployPlan, DestroyPlan, EnvironmentRep
 from catalog.errors import SlipwayError
 from catalog.operations.models import Problem, StepState
 from catalog.operations.service import OperationService
-from catalog.providers.scm import open_repository
 from catalog.providers.targets import target
+from catalog.scm.service import ScmService
 from catalog.secrets import SecretBox
 from catalog.settings import Settings
 from catalog.stacks.models import Stack, StackResource
@@ -165,7 +165,8 @@ def _fail(context: JobContext, hand: HeldLease, plan: DeployPlan, problem: Probl
 
 def _program(context: JobContext, plan: DeployPlan) -> StackProgram:
     mirrors = context.settings.data_dir / "repositories"
-    repository = open_repository(plan.repository, context.settings)
+    with context.session() as session:
+        repository = ScmService(session, context.settings).open(plan.tenant_id, plan.repository)
     mirror = repository.mirror(plan.head_sha, plan.pull_request.number, mirrors)
     return environment_program(plan, mirror, _directory(context.settings, plan.environment_id))
 

@@ -29,13 +29,15 @@ from catalog.errors import ConflictError, NotFoundError, QuotaExceededError
 from catalog.gating import GatePoint, PolicyRefusedError, pass_gate, verdict_summary
 from catalog.operations.service import OperationService
 from catalog.providers.scm import (
+    PullRequest,
     PullRequestNotFoundError,
     PullRequestState,
     RepositoryNotFoundError,
     normalised,
-    open_repository,
+    provider_for,
 )
 from catalog.providers.targets import LogTail, target
+from catalog.scm.service import LOCAL, ScmService
 from catalog.settings import Settings
 from catalog.stacks.models import StackResource
 from catalog.stacks.service import MultiCloudProvisioningService
@@ -44,6 +46,8 @@ from catalog.tenants.service import TenantService
 
 REFUSED = "Allowed"
 """The condition that is false while policies do not let an environment follow its pull request."""
+SIGNS = "OutwardSigns"
+"""The condition that is false while Slipway lacks a right to show the environment at its pull request."""
 
 
 class EphemeralEnvironmentService:
@@ -73,6 +77,7 @@ class EphemeralEnvironmentService:
             self._prolong(environment, wish.ttl)
             return environment
         wish.write(environment, self._settings)
+        ScmService(self._session, self._settings).note(principal.tenant_id, wish.repository)
         self._prolong(environment, wish.ttl)
         is_new = situation(environment).phase in {Phase.REQUESTED, Phase.DESTROYED}
         self._pass_gate(environment, principal.actor, is_new=is_new)
@@ -150,9 +155,25 @@ class EphemeralEnvironmentService:
         if environment.phase is Phase.DESTROYED:
             return
         try:
-            repository = open_repository(environment.repository, self._settings)
+            repository = ScmService(self._session, self._settings).open(environment.tenant_id, environment.repository)
             found = repository.pull_request(environment.pull_request, environment.branch)
         except (PullRequestNotFoundError, RepositoryNotFoundError):
+            found = None
+        self._observe(environment, found, actor)
+
+    def follow_listed(self, tenant_id: UUID, repository: str, listed: Sequence[PullRequest]) -> None:
+        """Compare every environment of a repository with a complete listing of its pull requests."""
+        by_number = {each.number: each for each in listed}
+        for each in queries.of_repository(self._session, tenant_id, repository):
+            environment = find(self._session, tenant_id, each.id, lock=True)
+            self._observe(environment, by_number.get(environment.pull_request), "system")
+
+    def pull_requests_of(self, tenant_id: UUID, repository: str) -> set[int]:
+        """Return the pull requests of a repository that have living environments."""
+        return {each.pull_request for each in queries.of_repository(self._session, tenant_id, repository)}
+
+    def _observe(self, environment: Environment, found: PullRequest | None, actor: str) -> None:
+        if found is None:
             environment.absences += 1
             self._session.add(environment)
             if environment.absences >= 2:
@@ -189,6 +210,25 @@ class EphemeralEnvironmentService:
         data = EnvironmentDestroyRequested(**stamp(environment), operation_id=operation.id, reason=reason)
         tell(self._session, environment, data, actor)
 
+    def rebuild(self, principal: Principal, environment_id: UUID) -> Environment:
+        """Make the environment again from the same commit; what it has been serves until that is there."""
+        principal.require("environments:write")
+        environment = find(self._session, principal.tenant_id, environment_id, lock=True)
+        if not rules.follows(situation(environment)):
+            raise ConflictError(f"The environment is {environment.phase}; it cannot be made again now.")
+        self._pass_gate(environment, principal.actor, is_new=False)
+        self._demand(environment, principal.actor, "rebuild")
+        return environment
+
+    def note_signs(self, tenant_id: UUID, environment_id: UUID, problems: Sequence[str]) -> None:
+        """Say on the environment which of its outward signs could not be brought up to date, and why."""
+        environment = find(self._session, tenant_id, environment_id, lock=True)
+        if problems:
+            set_condition(environment, SIGNS, "MissingRights", " ".join(problems)[:1000], status=False)
+        else:
+            clear_condition(environment, SIGNS)
+        self._session.add(environment)
+
     def expire(self, tenant_id: UUID, environment_id: UUID) -> bool:
         """Dismiss the environment if it has expired; tell whether it had."""
         environment = find(self._session, tenant_id, environment_id, lock=True)
@@ -198,8 +238,10 @@ class EphemeralEnvironmentService:
         return True
 
     def watch(self, tenant_id: UUID, environment_id: UUID) -> None:
-        """Follow the pull request of one environment."""
-        self.follow(find(self._session, tenant_id, environment_id, lock=True), "system")
+        """Follow the pull request of one environment; repositories elsewhere are listed as a whole, less often."""
+        environment = find(self._session, tenant_id, environment_id, lock=True)
+        if provider_for(environment.repository).name == LOCAL:
+            self.follow(environment, "system")
 
     def refused(self, tenant_id: UUID) -> list[UUID]:
         """Return the environments that policies keep at an earlier commit than their pull request's."""

@@ -22,8 +22,8 @@ from catalog.providers.scm import (
     PullRequest,
     PullRequestNotFoundError,
     RepositoryNotFoundError,
-    open_repository,
 )
+from catalog.scm.service import ScmService
 from catalog.secrets import SecretBox
 from catalog.settings import Settings
 
@@ -48,7 +48,7 @@ class Wish:
     @classmethod
     def resolve(cls, session: Session, settings: Settings, tenant_id: UUID, asked: RequestEnvironment) -> "Wish":
         """Look up and check everything a request names; raise ``InvalidInputError`` with the field at fault."""
-        repository, pull_request, head_sha = _source(settings, asked)
+        repository, pull_request, head_sha = _source(session, settings, tenant_id, asked)
         present = queries.by_pull_request(session, tenant_id, repository, pull_request.number)
         in_use = present.lock if present is not None and present.phase is not Phase.DESTROYED else []
         version, lock = _blueprint(session, tenant_id, asked.blueprint, in_use)
@@ -106,10 +106,12 @@ def _purpose(environment: Environment) -> str:
     return f"environments/{environment.id}/inputs"
 
 
-def _source(settings: Settings, asked: RequestEnvironment) -> tuple[str, PullRequest, str]:
+def _source(
+    session: Session, settings: Settings, tenant_id: UUID, asked: RequestEnvironment
+) -> tuple[str, PullRequest, str]:
     field = "/repository"
     try:
-        repository = open_repository(asked.repository, settings)
+        repository = ScmService(session, settings).open(tenant_id, asked.repository)
         field = "/branch" if asked.branch else "/pull_request"
         found = repository.pull_request(asked.pull_request, asked.branch)
         field = "/head_sha"

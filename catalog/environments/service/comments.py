@@ -1,0 +1,69 @@
+"""Commands in comments on pull requests, carried out for those who may give them."""
+
+from dataclasses import replace
+from uuid import UUID
+
+from sqlmodel import Session
+
+from catalog.environments import queries
+from catalog.environments.models import Environment, Phase, RequestEnvironment
+from catalog.environments.service.requests import EphemeralEnvironmentService
+from catalog.environments.service.wishes import open_inputs
+from catalog.providers.scm import Association, PullRequest
+from catalog.scm.commands import Command, Verb, may_command
+from catalog.settings import Settings
+from catalog.tenancy import Principal, system_principal
+
+
+def obey(  # noqa: PLR0913, PLR0911  (who asks what of which pull request in whose tenant; a sentence for each)
+    session: Session,
+    settings: Settings,
+    tenant_id: UUID,
+    repository: str,
+    pull_request: PullRequest,
+    command: Command,
+    *,
+    author: str,
+    association: Association,
+) -> str:
+    """Do what a comment asks and return the answer, as one sentence; refusals of the service are raised.
+
+    Who may is decided here and now, by how the provider says the author stands to the repository.
+    """
+    if not may_command(command, association, is_fork=pull_request.is_fork):
+        whose = "its maintainers" if pull_request.is_fork else "those with a part in the repository"
+        return f"`/preview {command.verb}` is for {whose}."
+    principal = replace(system_principal(tenant_id), actor=f"scm:{author}", name=author)
+    environment = queries.by_pull_request(session, tenant_id, repository, pull_request.number)
+    if environment is None:
+        return "This pull request has no environment yet. Request it once, so that its blueprint is known."
+    service = EphemeralEnvironmentService(session, settings)
+    if command.verb is Verb.DOWN:
+        service.destroy(principal, environment.id)
+        return f"`{environment.name}` is being removed."
+    if command.verb is Verb.EXTEND and command.by is not None:
+        minutes = int(command.by.total_seconds() // 60)
+        later = service.extend(principal, environment.id, f"PT{minutes}M").expires_at
+        return f"`{environment.name}` lives until {later:%Y-%m-%d %H:%M} UTC."
+    if command.verb is Verb.REBUILD:
+        service.rebuild(principal, environment.id)
+        return f"`{environment.name}` is being made again."
+    if command.verb is Verb.UP:
+        return _up(service, principal, environment, settings)
+    return f"`{environment.name}` is {environment.phase.value.replace('_', ' ')}."
+
+
+def _up(
+    service: EphemeralEnvironmentService, principal: Principal, environment: Environment, settings: Settings
+) -> str:
+    if environment.phase is not Phase.DESTROYED:
+        return f"`{environment.name}` is {environment.phase.value.replace('_', ' ')}; it is up already."
+    asked = RequestEnvironment(
+        repository=environment.repository,
+        pull_request=environment.pull_request,
+        branch=environment.branch,
+        blueprint=f"{environment.blueprint}=={environment.blueprint_version}",
+        inputs=open_inputs(environment, settings),
+    )
+    service.request(principal, asked)
+    return f"`{environment.name}` is asked for again."

@@ -1,0 +1,78 @@
+"""What an environment shows at its pull request: one comment, and one deployment under one environment name."""
+
+from dataclasses import dataclass
+
+from catalog.environments.models import Environment, Phase
+from catalog.providers.scm import Deployment, DeploymentState
+from catalog.settings import Settings
+
+_STATES = {
+    Phase.REQUESTED: DeploymentState.QUEUED,
+    Phase.QUEUED: DeploymentState.QUEUED,
+    Phase.PROVISIONING: DeploymentState.IN_PROGRESS,
+    Phase.UPDATING: DeploymentState.IN_PROGRESS,
+    Phase.UNKNOWN: DeploymentState.IN_PROGRESS,
+    Phase.READY: DeploymentState.SUCCESS,
+    Phase.FAILED: DeploymentState.FAILURE,
+    Phase.DESTROYING: DeploymentState.INACTIVE,
+    Phase.VERIFYING_GONE: DeploymentState.INACTIVE,
+    Phase.DESTROY_FAILED: DeploymentState.INACTIVE,
+}
+_WORDS = {
+    Phase.REQUESTED: "is asked for",
+    Phase.QUEUED: "waits for its turn",
+    Phase.PROVISIONING: "is being made",
+    Phase.UPDATING: "is being updated",
+    Phase.UNKNOWN: "is being looked at after an interruption",
+    Phase.READY: "is ready",
+    Phase.FAILED: "could not be made",
+    Phase.DESTROYING: "is being removed",
+    Phase.VERIFYING_GONE: "is being removed",
+    Phase.DESTROY_FAILED: "could not be removed yet, and is tried again",
+    Phase.DESTROYED: "is gone; nothing of it is left",
+}
+
+
+@dataclass(frozen=True)
+class Signs:
+    """What is to be seen of an environment; no ``deployment``: it and the environment's name are to vanish."""
+
+    name: str
+    comment: str
+    deployment: Deployment | None
+
+
+def signs_of(environment: Environment, settings: Settings) -> Signs:
+    """Return what is to be seen of an environment as it is now."""
+    name = f"preview/pr-{environment.pull_request}"
+    page = f"{settings.base_url}/environments/{environment.id}"
+    state = _STATES.get(environment.phase)
+    words = _WORDS[environment.phase]
+    deployment = None
+    if state is not None:
+        sha = environment.deployed_sha if environment.phase is Phase.READY else environment.head_sha
+        url = settings.preview_url(environment.hostname) if environment.phase is Phase.READY else ""
+        deployment = Deployment(name, sha or environment.head_sha, state, url, f"The environment {words}.", page)
+    return Signs(name, _comment(environment, words, page), deployment)
+
+
+def _comment(environment: Environment, words: str, page: str) -> str:
+    lines = [f"**Preview environment** `{environment.name}` {words}.", ""]
+    if environment.phase is Phase.READY and environment.url:
+        lines += [f"**{environment.url}**", ""]
+    if environment.phase is not Phase.DESTROYED:
+        until = environment.expires_at.strftime("%Y-%m-%d %H:%M UTC")
+        facts = (
+            ("Commit", f"`{environment.head_sha[:12]}`"),
+            ("Blueprint", f"`{environment.blueprint}` {environment.blueprint_version}"),
+            ("Lives until", until),
+        )
+        lines += ["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in facts), ""]
+    if environment.phase is Phase.FAILED and environment.failure:
+        # In a block of code, so that nobody is mentioned and nothing is rendered.
+        told = str(environment.failure.get("message", "")).replace("`", "'")[:1000]
+        lines += ["````", told, "````", ""]
+    lines.append(f"[What happens]({page})")
+    if environment.phase is not Phase.DESTROYED:
+        lines += ["", "Commands: `/preview up`, `down`, `extend 24h`, `rebuild`, `status`"]
+    return "\n".join(lines)

@@ -1,0 +1,95 @@
+"""Reads of connections, and the look-up of a hook's connection before its tenant is known."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import delete, text
+from sqlalchemy.dialects.postgresql import insert
+from sqlmodel import Session, col, select
+
+from catalog.scm.models import ScmConnection, ScmDelivery, ScmRepository
+
+
+@dataclass(frozen=True)
+class DueRepository:
+    """A repository that is to be listed, as the system role may see it."""
+
+    tenant_id: UUID
+    repository_id: UUID
+
+
+def connections(session: Session, tenant_id: UUID) -> Sequence[ScmConnection]:
+    """Return the tenant's connections by name."""
+    statement = select(ScmConnection).where(ScmConnection.tenant_id == tenant_id)
+    return session.exec(statement.order_by(col(ScmConnection.name))).all()
+
+
+def connection(session: Session, tenant_id: UUID, connection_id: UUID) -> ScmConnection | None:
+    """Return one connection of the tenant, locked."""
+    statement = select(ScmConnection).where(ScmConnection.tenant_id == tenant_id, ScmConnection.id == connection_id)
+    return session.exec(statement.with_for_update()).first()
+
+
+def named(session: Session, tenant_id: UUID, name: str) -> ScmConnection | None:
+    """Return the tenant's connection of that name."""
+    statement = select(ScmConnection).where(ScmConnection.tenant_id == tenant_id, ScmConnection.name == name)
+    return session.exec(statement).first()
+
+
+def connection_of_hook(session: Session, hook_key: str) -> tuple[UUID, UUID] | None:
+    """Return tenant and connection that a hook's address names, before any tenant is set (SECURITY DEFINER)."""
+    statement = text("SELECT tenant_id, connection_id FROM scm_connection_of_hook(:key)")
+    row = session.connection().execute(statement, {"key": hook_key}).first()
+    return None if row is None else (row.tenant_id, row.connection_id)
+
+
+def repositories(session: Session, tenant_id: UUID, connection_id: UUID) -> Sequence[ScmRepository]:
+    """Return the repositories followed through a connection, by address."""
+    statement = select(ScmRepository).where(
+        ScmRepository.tenant_id == tenant_id, ScmRepository.connection_id == connection_id
+    )
+    return session.exec(statement.order_by(col(ScmRepository.address))).all()
+
+
+def repository(session: Session, tenant_id: UUID, repository_id: UUID) -> ScmRepository | None:
+    """Return one repository that the tenant follows, locked."""
+    statement = select(ScmRepository).where(ScmRepository.tenant_id == tenant_id, ScmRepository.id == repository_id)
+    return session.exec(statement.execution_options(populate_existing=True).with_for_update()).first()
+
+
+def at(session: Session, tenant_id: UUID, address: str) -> ScmRepository | None:
+    """Return the repository that the tenant follows at an address."""
+    statement = select(ScmRepository).where(ScmRepository.tenant_id == tenant_id, ScmRepository.address == address)
+    return session.exec(statement).first()
+
+
+def due(session: Session, moment: datetime, limit: int) -> list[DueRepository]:
+    """Return the repositories of all tenants that are to be listed (system role)."""
+    statement = (
+        select(ScmRepository.tenant_id, ScmRepository.id)
+        .where(ScmRepository.poll_at <= moment)
+        .order_by(col(ScmRepository.poll_at))
+        .limit(limit)
+    )
+    return [DueRepository(tenant_id, repository_id) for tenant_id, repository_id in session.exec(statement).all()]
+
+
+def note_delivery(session: Session, row: ScmDelivery) -> bool:
+    """Write a delivery down; False where it was taken before."""
+    statement = (
+        insert(ScmDelivery).values(**row.model_dump()).on_conflict_do_nothing().returning(col(ScmDelivery.delivery))
+    )
+    return session.connection().execute(statement).first() is not None
+
+
+def forget_deliveries(session: Session, tenant_id: UUID, connection_id: UUID, before: datetime) -> None:
+    """Forget deliveries that are too old to be sent again."""
+    session.connection().execute(
+        delete(ScmDelivery).where(
+            col(ScmDelivery.tenant_id) == tenant_id,
+            col(ScmDelivery.connection_id) == connection_id,
+            col(ScmDelivery.received_at) < before,
+        )
+    )
