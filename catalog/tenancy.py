@@ -20,7 +20,7 @@ class Role(StrEnum):
 
 AREAS = (
     *("assets", "policies", "attestations", "releases", "installs", "environments", "proposals", "approvals"),
-    *("operations", "tenants", "events"),
+    *("operations", "tenants", "events", "feeds"),
 )
 LEVELS = ("read", "write", "admin")
 ALL_SCOPES = frozenset(f"{area}:{level}" for area in AREAS for level in LEVELS)

@@ -56,6 +56,14 @@ def tell_affected(context: JobContext) -> None:
             AssetService(session).tell(tenant_id, happened.version_id, happened.move_id or envelope.id, changed)
 
 
+@WORKER.every(timedelta(hours=6))
+@WORKER.job("assets.measure", time_limit=timedelta(seconds=300))
+def measure(context: JobContext) -> None:
+    """Measure every asset across tenants, so that a figure changes at no moment that tells who has changed it."""
+    with context.system_session() as session:
+        AssetService(session).measure(now())
+
+
 @WORKER.every(timedelta(minutes=10))
 @WORKER.job("assets.end_of_life", time_limit=timedelta(seconds=120))
 def end_of_life(context: JobContext) -> None:

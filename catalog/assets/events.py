@@ -133,3 +133,11 @@ class CatalogChanged(EventData):
 
     asset: str
     decision: str
+
+
+@event("saved_search.changed", version=1)
+class SavedSearchChanged(EventData):
+    """A search was saved, renamed or deleted, as ``change`` says; what it looks for is its owner's alone."""
+
+    search_id: UUID
+    change: str

@@ -2,7 +2,7 @@
 
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID, uuid4
 
 from pydantic import AfterValidator, BaseModel, ConfigDict
@@ -321,6 +321,8 @@ class ArtifactRead(_Read):
 
 
 Text = Annotated[str, AfterValidator(storable)]
+Sort = Literal["relevance", "newest", "name", "installs"]
+"""The order of a search: how well it fits, what changed last, the name, or what runs most (by anonymous steps)."""
 
 
 class SearchQuery(BaseModel):
@@ -335,6 +337,7 @@ class SearchQuery(BaseModel):
     trust: Text | None = None
     state: Text | None = None
     installed: Text | None = None
+    sort: Sort = "relevance"
     limit: int = Field(default=20, ge=1, le=100)
     cursor: Text | None = None
 

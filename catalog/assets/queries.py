@@ -284,7 +284,7 @@ class Found:
     without: dict[str, int]
 
 
-_SEARCH = text("SELECT search_assets(:words, :asked, CAST(:filters AS jsonb), :rank, :name, :namespace, :most)")
+_SEARCH = text("SELECT search_assets(:words, :asked, CAST(:filters AS jsonb), :sort, :score, :name, :namespace, :most)")
 
 
 def search(session: Session, query: SearchQuery, words: Sequence[str], *, limit: int) -> Found:
@@ -292,22 +292,31 @@ def search(session: Session, query: SearchQuery, words: Sequence[str], *, limit:
 
     The database's function applies the rule of the policies itself, because no policy lets a text index be used.
     """
-    after = position(query.cursor)
+    after = position(query.cursor, query.sort)
     values = {
         "words": list(words),
         "asked": query.q.strip().lower(),
         "filters": json.dumps({name: value for name in FILTERS if (value := getattr(query, name))}),
-        "rank": after.rank,
+        "sort": query.sort,
+        "score": after.score,
         "name": after.name,
         "namespace": after.namespace,
         "most": limit,
     }
     answer = session.connection().execute(_SEARCH, values).scalar_one()
     return Found(
-        items=[(UUID(identifier), rank) for identifier, rank in answer["items"]],
+        items=[(UUID(identifier), score) for identifier, score in answer["items"]],
         counts=[(facet, value, int(count)) for facet, value, count in answer["counts"]],
         without={facet: int(count) for facet, count in answer["without"].items()},
     )
+
+
+def assets_of(session: Session, tenant_id: UUID, namespace: str) -> Sequence[Asset]:
+    """Return the listed assets of a publisher that the tenant may see, by name, 200 at the most."""
+    statement = select(Asset).where(
+        _visible(tenant_id), Asset.namespace == namespace, col(Asset.latest_version).is_not(None)
+    )
+    return session.exec(statement.options(defer(col(Asset.terms))).order_by(col(Asset.name)).limit(200)).all()  # type: ignore[arg-type]
 
 
 def assets_by_id(session: Session, tenant_id: UUID, ids: Sequence[UUID]) -> dict[UUID, Asset]:

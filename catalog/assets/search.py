@@ -17,7 +17,7 @@ NO_WORD = ":"
 """What stands for a text without words: nothing is ever found by it."""
 
 _MOST_WORDS = 10
-_HIGHEST_RANK = 3
+_HIGHEST_SCORE = 2**62
 _LONGEST_NAME = 63
 _SHORTEST_GUESS = 3
 
@@ -29,33 +29,39 @@ def words_of(q: str) -> list[str]:
 
 @dataclass(frozen=True)
 class Position:
-    """Where an asset stands in a result: by rank (3 is the exact name), then by name."""
+    """Where an asset stands in a result: by score, the highest first, then by name.
 
-    rank: int
+    By relevance the score is a rank (3 is the exact name), by newness the moment of its last change in microseconds
+    since 1970, by installs the step that their number has reached, by name always 0.
+    """
+
+    score: int
     name: str
     namespace: str
+    sort: str = "relevance"
 
     def cursor(self) -> str:
         """Return the position as a cursor."""
-        data = json.dumps([self.rank, self.name, self.namespace])
+        data = json.dumps([self.score, self.name, self.namespace, self.sort])
         return base64.urlsafe_b64encode(data.encode()).decode().rstrip("=")
 
 
-FIRST = Position(_HIGHEST_RANK + 1, "", "")
+FIRST = Position(_HIGHEST_SCORE, "", "")
 """Before everything."""
 
 
-def position(cursor: str | None) -> Position:
-    """Read a cursor; raise ``InvalidInputError`` where it is none of ours."""
+def position(cursor: str | None, sort: str = "relevance") -> Position:
+    """Read a cursor; raise ``InvalidInputError`` where it is none of ours, or of another order."""
     if cursor is None:
         return FIRST
     found: object = None
     with suppress(ValueError, RecursionError):
         found = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-    if isinstance(found, list) and len(found) == 3:
-        rank, name, namespace = found
-        if type(rank) is int and 0 <= rank <= _HIGHEST_RANK and _is_name(name) and _is_name(namespace):
-            return Position(rank, name, namespace)
+    if isinstance(found, list) and len(found) == 4:
+        score, name, namespace, order = found
+        is_score = type(score) is int and 0 <= score < _HIGHEST_SCORE
+        if is_score and _is_name(name) and _is_name(namespace) and order == sort:
+            return Position(score, name, namespace, sort)
     detail = "The cursor is not one that a search gave. Leave it out to begin at the first page."
     raise InvalidInputError(detail, [FieldError("/cursor", detail)])
 

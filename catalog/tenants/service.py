@@ -27,6 +27,8 @@ from catalog.tenants.models import (
 
 SESSION_LIFE = timedelta(days=14)
 LINK_LIFE = timedelta(minutes=15)
+FEEDS = "feeds:read"
+"""What the token of a feed reader may do."""
 
 
 class TenantService:
@@ -113,6 +115,25 @@ class TenantService:
         subject = f"tokens/{token.id}"
         outbox.append(self._session, data, tenant_id=tenant_id, subject=subject, actor=f"token:{token.id}")
         return NewToken(**read_token(token).model_dump(), token=secret)
+
+    def create_feed_token(self, principal: Principal, name: str) -> NewToken:
+        """Make a token that can read feeds and nothing else, for a year."""
+        wanted = CreateToken(name=name, scopes=[FEEDS], expires_in_days=rules.MAXIMUM_TOKEN_DAYS)
+        return self.create_token(principal, wanted)
+
+    def feed_tokens(self, principal: Principal) -> list[ApiToken]:
+        """Return the caller's own tokens that can read feeds alone and are not revoked, newest first."""
+        return [
+            each
+            for each in queries.tokens(self._session, principal.tenant_id, None, None)
+            if each.scopes == [FEEDS] and each.member_id == principal.member_id and each.revoked_at is None
+        ]
+
+    def revoke_feed_token(self, principal: Principal, token_id: UUID) -> ApiToken:
+        """Revoke one of the caller's own tokens that read feeds; raise ``NotFoundError`` for any other."""
+        if token_id not in {each.id for each in self.feed_tokens(principal)}:
+            raise NotFoundError(f"There is no token {token_id}.")
+        return self.revoke_token(principal, token_id)
 
     def tokens(
         self, tenant_id: UUID, before: tuple[datetime, UUID] | None = None, limit: int | None = None

@@ -36,6 +36,17 @@ ENVIRONMENT = LazyGroup(
     },
     summary="Preview environments of pull requests.",
 )
+SEARCHES = LazyGroup(
+    "searches",
+    {
+        "save": Entry("portal.cli.searches:save", "Keep a search under a name."),
+        "list": Entry("portal.cli.searches:list_", "List saved searches, with how much is new."),
+        "run": Entry("portal.cli.searches:run", "Run a saved search."),
+        "rename": Entry("portal.cli.searches:rename", "Give a saved search another name."),
+        "delete": Entry("portal.cli.searches:delete", "Keep a search no longer."),
+    },
+    summary="Searches that you keep.",
+)
 CATALOG = LazyGroup(
     "catalog",
     {
@@ -155,6 +166,7 @@ COMMANDS = LazyGroup(
         "catalog": Entry("portal.cli.commands:CATALOG", "What your members choose from."),
         "draft": Entry("portal.cli.commands:DRAFT", "Versions that are not out yet."),
         "search": Entry("portal.cli.marketplace:search", "Search the marketplace."),
+        "searches": Entry("portal.cli.commands:SEARCHES", "Searches that you keep."),
         "show": Entry("portal.cli.marketplace:show", "Show an asset, or one version of it."),
         "resolve": Entry("portal.cli.resolve:resolve", "Choose versions that go together."),
         "export": Entry("portal.cli.transfers:export", "Write assets as a layout for a Slipway elsewhere."),

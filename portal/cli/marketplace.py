@@ -29,6 +29,7 @@ _SEEN_BY = {"private": "its own tenant", "shared": "the tenants it is shared wit
 @click.option("--trust", help="Only assets of publishers that are curated, verified or unverified.")
 @click.option("--state", help="Only assets whose newest version is in this state.")
 @click.option("--installed", is_flag=True, flag_value="yes", default=None, help="Only what your tenant runs.")
+@click.option("--sort", type=click.Choice(["relevance", "newest", "name", "installs"]), help="The order.")
 @click.option("--limit", type=click.IntRange(1, 100), default=20, show_default=True, help="How many at most.")
 @click.option("--cursor", help="Where to go on, as the search before said.")
 @json_option
@@ -38,10 +39,11 @@ def search(query: str, as_json: bool, **filters: str | int | None) -> None:  # n
     params = {"q": query, **{name: value for name, value in filters.items() if value is not None}}
     with connect() as client:
         found = client.get("/assets", params)
-    output.result(found, lambda each: _show_results(output, each))
+    output.result(found, lambda each: show_results(output, each))
 
 
-def _show_results(output: Output, found: dict[str, Any]) -> None:
+def show_results(output: Output, found: dict[str, Any]) -> None:
+    """Print what a search has found."""
     items = found["items"]
     if not items:
         output.line("Nothing was found.")

@@ -1,6 +1,6 @@
 """The standard doors: what other people's clients speak, below ``/t/{tenant}``; every route in one place."""
 
-from portal.doors import bundles, legacy, oci, simple
+from portal.doors import bundles, feeds, legacy, oci, simple
 
 ROUTES = (
     simple.list_projects,
@@ -10,4 +10,5 @@ ROUTES = (
     bundles.poll_bundle,
     bundles.poll_bundle_version,
     *oci.ROUTES,
+    *feeds.ROUTES,
 )

@@ -15,9 +15,9 @@ TAG = "standard doors"
 
 
 def read_route(
-    path: str, name: str, summary: str, media_type: str, *, threads: bool = True
+    path: str, name: str, summary: str, media_type: str, *, threads: bool = True, scope: str = "assets:read"
 ) -> Callable[[Callable[..., Any]], HTTPRouteHandler]:
-    """Return the decorator of a route below ``/t/{tenant}`` that answers GET and HEAD to who may read assets.
+    """Return the decorator of a route below ``/t/{tenant}`` that answers GET and HEAD to who holds ``scope``.
 
     ``threads`` says whether the handler is blocking.
     """
@@ -27,7 +27,7 @@ def read_route(
         operation_id=lambda _handler, method, _path: name if method == "GET" else f"{name}_head",
         summary=summary,
         tags=[TAG],
-        guards=[requires("assets:read")],
+        guards=[requires(scope)],
         media_type=media_type,
         responses={
             200: ResponseSpec(bytes, media_type=media_type, description=summary, generate_examples=False),

@@ -27,6 +27,7 @@ AREA_NAMES = {
     "operations": "Operations",
     "tenants": "Tokens and members",
     "events": "Events",
+    "feeds": "Feeds",
 }
 LEVEL_NAMES = {"read": "read", "write": "read and change", "admin": "administer"}
 

@@ -13,7 +13,7 @@ from catalog.assets.installation import Installation, installation
 from catalog.assets.kinds import kinds
 from catalog.assets.life import SELECTABLE
 from catalog.assets.models import Affected, AssetRead, AssetVersionRead, VersionSummary
-from catalog.assets.usage.models import Measured, MoveRead
+from catalog.assets.usage.models import Measured, MoveRead, Totals
 from catalog.attestations.shapes import Assessment
 from portal.pages.asset_inputs import InputRow, input_rows
 from portal.pages.dependency_tree import DependencyTree
@@ -65,6 +65,8 @@ class AssetPage(Page):
     older: Sequence[VersionSummary] = ()
     may_share: bool = False
     may_curate: bool = False
+    totals: Totals | None = None
+    feed_href: str = ""
 
     @property
     def total(self) -> int:

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
-from urllib.parse import urlencode
 from uuid import UUID
 
 from litestar import Response, get
@@ -11,8 +10,10 @@ from litestar.params import FromPath, QueryParameter
 
 from catalog.assets.life import moves_from
 from catalog.assets.models import AssetRead, SearchQuery, SearchResult
+from catalog.assets.searches.models import SavedQuery
 from catalog.assets.service import LATEST, AssetService
 from catalog.errors import NotFoundError
+from catalog.tenancy import Principal
 from portal.auth.guards import requires
 from portal.boundary import AppSettings, Caller, OpenSession, WebRequest
 from portal.pages.asset_life import VERBS
@@ -20,31 +21,12 @@ from portal.pages.asset_page import TABS, VERSIONS_AT_ONCE, AssetPage
 from portal.pages.attestations import evidence_about
 from portal.pages.dependency_tree import DependencyTree, dependency_tree
 from portal.pages.forms import Text, renderer_of
-from portal.pages.presentation import look
 from portal.pages.reference import component_reference
 from portal.pages.render import Page
 from portal.pages.sboms import materials_of
+from portal.pages.search_words import FACETS, SORTS, search_address, value_label
 from portal.pages.using import uses
 
-FACETS = {
-    "kind": "Kind",
-    "archetype": "Made for",
-    "cloud": "Cloud",
-    "trust": "Publisher is",
-    "namespace": "Publisher",
-    "state": "State",
-    "license": "License",
-    "installed": "In use",
-}
-VALUES = {
-    "aws": "AWS",
-    "azure": "Azure",
-    "gcp": "Google Cloud",
-    "curated": "curated with Slipway",
-    "verified": "verified",
-    "unverified": "not verified",
-    "yes": "here",
-}
 Link = tuple[str, str, int, bool]
 
 
@@ -58,17 +40,38 @@ class MarketplacePage(Page):
     query: SearchQuery
     result: SearchResult
     may_publish: bool
+    tenant: str = ""
+    may_read_feeds: bool = False
 
     def href(self, **changes: str | None) -> str:
         """Return the address of this search with other filters; a value of None takes a filter away."""
-        given = {"q": self.query.q or None, **{name: getattr(self.query, name) for name in FACETS}, **changes}
-        query = urlencode({name: value for name, value in given.items() if value})
-        return f"/assets?{query}" if query else "/assets"
+        return search_address("/assets", {**self.kept, **changes})
+
+    @property
+    def kept(self) -> Mapping[str, str]:
+        """Return what was given of the search, for its addresses and for keeping it."""
+        return SavedQuery.of(self.query).given()
+
+    @property
+    def feed_href(self) -> str:
+        """Return the address of this search's feed, "" for who may not read feeds."""
+        if not self.may_read_feeds:
+            return ""
+        given = {name: value for name, value in self.kept.items() if name != "sort"}
+        return search_address(f"/t/{self.tenant}/feeds/search", given)
+
+    @property
+    def sorts(self) -> list[tuple[str, str, bool]]:
+        """Return name, address and whether it holds, of each order."""
+        return [
+            (name, self.href(sort=None if key == "relevance" else key), key == self.query.sort)
+            for key, name in SORTS.items()
+        ]
 
     @property
     def filters(self) -> dict[str, str | None]:
-        """Return the filters in force, for the form to keep."""
-        return {name: getattr(self.query, name) for name in FACETS}
+        """Return the filters and the order in force, for the form to keep."""
+        return {name: value for name, value in self.kept.items() if name != "q"}
 
     @property
     def facets(self) -> list[tuple[str, list[Link]]]:
@@ -123,13 +126,6 @@ class MarketplacePage(Page):
         return self.href() if self.query.cursor else ""
 
 
-def value_label(facet: str, value: str) -> str:
-    """Return how a facet's value reads."""
-    if facet in {"kind", "state"}:
-        return look("version" if facet == "state" else "kind", value).label
-    return VALUES.get(value, value) if facet in {"cloud", "trust", "installed"} else value
-
-
 READ = [requires("assets:read")]
 
 
@@ -147,6 +143,7 @@ def show_marketplace(  # noqa: PLR0913, PLR0917  # each is a query parameter of 
     license_id: Annotated[str | None, QueryParameter(name="license", required=False, max_length=200)] = None,
     state_of_latest: Annotated[str | None, QueryParameter(name="state", required=False, max_length=200)] = None,
     installed: Text = None,
+    sort: Text = None,
     cursor: Text = None,
 ) -> Response[str]:
     """Show what the caller may see, searched and filtered; an empty field of the form is no filter."""
@@ -160,10 +157,17 @@ def show_marketplace(  # noqa: PLR0913, PLR0917  # each is a query parameter of 
         license=license_id or None,
         state=state_of_latest or None,
         installed=installed or None,
+        sort=sort if sort in SORTS else "relevance",  # type: ignore[arg-type]
         cursor=cursor or None,
     )
     found = AssetService(session).search(principal.tenant_id, query)
-    page = MarketplacePage(query, found, may_publish=principal.may("assets:write"))
+    page = MarketplacePage(
+        query,
+        found,
+        may_publish=principal.may("assets:write"),
+        tenant=principal.tenant_name,
+        may_read_feeds=principal.may("feeds:read"),
+    )
     return renderer_of(request).respond(request, page)
 
 
@@ -212,6 +216,8 @@ def show_asset(  # noqa: PLR0913, PLR0917  # most are query parameters or the un
         **_place(service, principal.tenant_id, asset, count, first if is_versions else 0),
         may_share=asset.owned and principal.may("assets:write"),
         may_curate=not asset.owned and principal.may("assets:admin"),
+        totals=service.totals(principal.tenant_id, namespace, name),
+        feed_href=asset_feed(principal, namespace, name),
     )
     return renderer_of(request).respond(request, page)
 
@@ -222,6 +228,13 @@ def _place(service: AssetService, tenant_id: UUID, asset: AssetRead, count: int,
         return {"count": count}
     older = service.versions(tenant_id, asset.namespace, asset.name, first=first, limit=VERSIONS_AT_ONCE + 1)
     return {"count": count, "first": first, "older": older}
+
+
+def asset_feed(principal: Principal, namespace: str, name: str) -> str:
+    """Return the address of an asset's feed, "" for who may not read feeds."""
+    if not principal.may("feeds:read"):
+        return ""
+    return f"/t/{principal.tenant_name}/feeds/assets/{namespace}/{name}"
 
 
 ROUTES = (show_marketplace, show_asset)

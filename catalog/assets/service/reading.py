@@ -47,13 +47,10 @@ class Reading:
     def search(self, tenant_id: UUID, query: SearchQuery) -> SearchResult:
         """Return one page of assets with the counts of every filter, in three statements (more where nothing fits)."""
         words = words_of(query.q)
-        asks_for_nothing = bool(query.q.strip()) and not words
-        found = queries.search(
-            self._session, query, words or ([NO_WORD] if asks_for_nothing else []), limit=query.limit + 1
-        )
+        found = self._found(query)
         rows = queries.assets_by_id(self._session, tenant_id, [identifier for identifier, _ in found.items])
         self._bind_to_ranges(tenant_id, rows)
-        page = [(rows[identifier], rank) for identifier, rank in found.items[: query.limit] if identifier in rows]
+        page = [(rows[identifier], score) for identifier, score in found.items[: query.limit] if identifier in rows]
         last = page[-1] if len(found.items) > query.limit and page else None
         total = found.without["total"]
         return SearchResult(
@@ -61,8 +58,15 @@ class Reading:
             total=total,
             facets=_facets(found, query),
             hints=[] if total else self._hints(query, found),
-            next_cursor=Position(last[1], last[0].name, last[0].namespace).cursor() if last else None,
+            next_cursor=Position(last[1], last[0].name, last[0].namespace, query.sort).cursor() if last else None,
             suggestions=[] if total or not words else self._similar(query.q),
+        )
+
+    def _found(self, query: SearchQuery) -> queries.Found:
+        words = words_of(query.q)
+        asks_for_nothing = bool(query.q.strip()) and not words
+        return queries.search(
+            self._session, query, words or ([NO_WORD] if asks_for_nothing else []), limit=query.limit + 1
         )
 
     def _bind_to_ranges(self, tenant_id: UUID, found: Mapping[UUID, Asset]) -> None:

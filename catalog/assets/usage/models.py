@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict
 from sqlalchemy import ForeignKeyConstraint, Index, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
-from catalog.assets.models import VersionState
+from catalog.assets.models import AssetRead, VersionState
 from catalog.clock import now
 from catalog.columns import Timestamp, one_of
 
@@ -98,6 +98,27 @@ class VersionMove(SQLModel, table=True):
     at: datetime = Field(default_factory=now, sa_type=Timestamp)
 
 
+class AssetTotal(SQLModel, table=True):
+    """What is measured of an asset across tenants, where five at least make it up; written by ``measure_assets`` alone.
+
+    ``tenants`` and ``installs`` are the steps (5, 10, 20, 50, 100 ...) that the numbers have reached, the rate is in
+    fives of a hundred, and ``lag_days`` is the median of how long tenants have run what a newer version replaces.
+    """
+
+    __tablename__ = "asset_totals"
+    __table_args__ = (
+        ForeignKeyConstraint(["tenant_id", "asset_id"], ["assets.tenant_id", "assets.id"], ondelete="CASCADE"),
+    )
+
+    asset_id: UUID = Field(primary_key=True)
+    tenant_id: UUID
+    tenants: int
+    installs: int
+    success_percent: int | None = None
+    lag_days: int | None = None
+    measured_at: datetime = Field(sa_type=Timestamp)
+
+
 class _Read(BaseModel):
     model_config = ConfigDict(from_attributes=True, frozen=True)
 
@@ -143,3 +164,23 @@ class Measured(_Read):
     def success_percent(self) -> int:
         """Return how many of a hundred attempts succeeded, rounded down so that 100 means all."""
         return self.successes * 100 // self.attempts if self.attempts else 0
+
+
+class Totals(_Read):
+    """What is measured across tenants, in steps that name nobody (`AssetTotal`); None where too few make it up."""
+
+    tenants: int
+    installs: int
+    success_percent: int | None
+    lag_days: int | None
+    measured_at: datetime
+
+
+class PublisherRead(_Read):
+    """A publisher as the caller sees it, with those of its assets that it may choose; ``owned`` as in `AssetRead`."""
+
+    namespace: str
+    owned: bool
+    verified_publisher: str | None
+    assets: list[AssetRead]
+    totals: Totals | None

@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import Session, col, select, update
 
 from catalog.assets.models import AssetVersion, VersionState
-from catalog.assets.usage.models import AssetDependency, AssetUse, VersionMove
+from catalog.assets.usage.models import AssetDependency, AssetTotal, AssetUse, Totals, VersionMove
 
 MOST = 500
 """How many dependents or uses are named at once."""
@@ -161,3 +161,14 @@ def count_uses(session: Session, tenant_id: UUID, asset_id: UUID) -> dict[UUID, 
         .group_by(col(AssetUse.version_id))
     )
     return dict(session.exec(statement).all())
+
+
+def totals(session: Session, asset_ids: Sequence[UUID]) -> dict[UUID, Totals]:
+    """Return what is measured across tenants of those assets that enough of them run."""
+    statement = select(AssetTotal).where(col(AssetTotal.asset_id).in_(asset_ids))
+    return {row.asset_id: Totals.model_validate(row) for row in session.exec(statement).all()}
+
+
+def measure(session: Session, moment: datetime) -> int:
+    """Write what is measured across tenants anew (SECURITY DEFINER, system role); return of how many assets."""
+    return int(session.connection().execute(text("SELECT measure_assets(:moment)"), {"moment": moment}).scalar_one())

@@ -20,6 +20,7 @@ from catalog.assets.models import (
     ChangeVersionState,
     SearchQuery,
     SearchResult,
+    Sort,
     VersionState,
     VersionSummary,
     Visibility,
@@ -148,6 +149,7 @@ def search_assets(  # noqa: PLR0913, PLR0917  # each is a query parameter of its
     trust: Text = None,
     state_of_latest: Annotated[str | None, QueryParameter(name="state", max_length=200)] = None,
     installed: Text = None,
+    sort: Annotated[Sort, QueryParameter(description="The order.")] = "relevance",
     limit: Annotated[int, QueryParameter(ge=1, le=100, description="How many at the most.")] = 20,
     cursor: Annotated[str | None, QueryParameter(max_length=500)] = None,
 ) -> Answer[SearchResult]:
@@ -162,6 +164,7 @@ def search_assets(  # noqa: PLR0913, PLR0917  # each is a query parameter of its
         trust=trust,
         state=state_of_latest,
         installed=installed,
+        sort=sort,
         limit=limit,
         cursor=cursor,
     )
@@ -239,7 +242,6 @@ def get_asset_version(
     sync_to_thread=True,
 )
 def get_asset_archive(
-    request: WebRequest,
     namespace: FromPath[str],
     name: FromPath[str],
     version: FromPath[str],
@@ -248,7 +250,6 @@ def get_asset_archive(
     principal: Caller,
 ) -> Response[bytes]:
     """Return the archive as it was published; its digest was compared while reading and is the ETag."""
-    del request
     service = AssetService(session)
     found = service.get_version(principal.tenant_id, namespace, name, version)
     data = service.archive(principal.tenant_id, namespace, name, found.version, open_blobs(settings))

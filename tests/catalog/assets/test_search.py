@@ -213,7 +213,7 @@ def test_search_finds_and_counts_what_the_policies_and_the_catalog_leave(
         decide(database, world["acme"], curated=curated)
     for principal in world.values():
         for q, filters in product(QUERIES, FILTERED):
-            check(database, principal, SearchQuery(q=q, limit=100, **filters))
+            check(database, principal, SearchQuery.model_validate({"q": q, "limit": 100, **filters}))
 
 
 def test_pages_hold_everything_once_in_one_order(database: Database, world: dict[str, Principal]) -> None:
