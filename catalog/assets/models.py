@@ -88,6 +88,13 @@ class Asset(SQLModel, table=True):
         Index("ix_assets_terms", "terms", postgresql_using="gin"),
         Index("ix_assets_public", "name", "namespace", postgresql_where=text(f"visibility = 'public' AND {_LISTED}")),
         Index(
+            "ix_assets_newest",
+            text("updated_at DESC"),
+            "name",
+            "namespace",
+            postgresql_where=text(f"visibility = 'public' AND {_LISTED}"),
+        ),
+        Index(
             "ix_assets_own",
             "tenant_id",
             "name",

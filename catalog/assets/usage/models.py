@@ -85,6 +85,7 @@ class VersionMove(SQLModel, table=True):
             ["tenant_id", "version_id"], ["asset_versions.tenant_id", "asset_versions.id"], ondelete="CASCADE"
         ),
         Index("ix_asset_version_moves_version_id_at", "version_id", "at"),
+        Index("ix_asset_version_moves_at", "at"),
     )
 
     id: UUID = Field(default_factory=uuid4, primary_key=True)
