@@ -12,7 +12,7 @@ import pytest
 from litestar import Litestar
 from litestar.routes import HTTPRoute
 from litestar.testing import TestClient
-from lxml import etree
+from lxml import etree  # type: ignore[import-untyped]  # this distribution carries no types
 
 from catalog.assets.archive import PackageFile, build_archive
 from catalog.assets.models import Visibility
