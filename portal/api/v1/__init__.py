@@ -17,6 +17,7 @@ from portal.api.v1 import (
     policy_statements,
     proposals,
     publishers,
+    publishing,
     releases,
     resolutions,
     sboms,
@@ -31,7 +32,7 @@ from portal.api.v1 import (
 
 ROUTES = (
     *drafts.ROUTES,
-    assets.publish_asset,
+    publishing.publish_asset,
     assets.search_assets,
     assets.get_asset,
     assets.list_asset_versions,

@@ -1,9 +1,9 @@
 """Versions that are not out yet: drafts, reviews by a second person, and sessions whose versions come out together."""
 
+from typing import Any
 from uuid import UUID
 
 from litestar import Response, delete, get, post, put
-from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, JSONBody
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -13,8 +13,7 @@ from catalog.providers.blobs import open_blobs
 from catalog.uploads.models import ImportTag, OpenPublishingSession, PublishingSessionRead
 from catalog.uploads.service import UploadService
 from portal.api.documentation import CONDITIONAL, REPLAYED, problems
-from portal.api.v1.assets import PublishedRead, publication_answer
-from portal.api.v1.uploads import UploadAccepted
+from portal.api.v1.publishing import PUBLISHES, PublishedRead, publication_answer
 from portal.auth.guards import PUBLISHING, requires
 from portal.boundary import AppSettings, AppThreads, Caller, OpenSession, WebRequest
 from portal.publishing import Publishing
@@ -24,6 +23,16 @@ READ = [requires("assets:read")]
 WRITE = [requires("assets:write")]
 ADMIN = [requires("assets:admin")]
 VERSION = "/assets/{namespace:str}/{name:str}/versions/{version:str}"
+METHODS = {"publish": "put_out"}
+STEPS: dict[str, Any] = {
+    "tags": TAGS,
+    "guards": WRITE,
+    "status_code": 200,
+    "responses": problems(401, 403, 404, 409, 413, 415, 422),
+    "response_headers": REPLAYED,
+    "sync_to_thread": True,
+}
+"""What every step of a version or a session declares."""
 
 
 class Comment(BaseModel):
@@ -72,73 +81,41 @@ def set_namespace_review(
     return NamespaceRead(name=name, review_required=data.review_required)
 
 
-@post(
-    f"{VERSION}/submit",
-    operation_id="submit_asset_version",
-    summary="Submit a draft for review",
-    tags=TAGS,
-    guards=WRITE,
-    status_code=200,
-    responses=problems(401, 403, 404, 409, 413, 415, 422),
-    response_headers=REPLAYED,
-    sync_to_thread=True,
+def _version_step(verb: str, operation_id: str, summary: str, explanation: str) -> Any:
+    """Return the route by which a version takes a step before it is out; ``verb`` is the last part of its address."""
+
+    def step(
+        namespace: FromPath[str],
+        name: FromPath[str],
+        version: FromPath[str],
+        data: JSONBody[Comment],
+        session: OpenSession,
+        principal: Caller,
+    ) -> AssetVersionRead:
+        take = getattr(AssetService(session), METHODS.get(verb, verb))
+        taken: AssetVersionRead = take(principal, namespace, name, version, data.comment)
+        return taken
+
+    step.__doc__ = explanation
+    step.__name__ = operation_id
+    return post(f"{VERSION}/{verb}", operation_id=operation_id, summary=summary, **STEPS)(step)
+
+
+submit_version = _version_step(
+    "submit", "submit_asset_version", "Submit a draft for review", "Ask for a second person to publish a draft."
 )
-def submit_version(
-    namespace: FromPath[str],
-    name: FromPath[str],
-    version: FromPath[str],
-    data: JSONBody[Comment],
-    session: OpenSession,
-    principal: Caller,
-) -> AssetVersionRead:
-    """Ask for a second person to publish a draft."""
-    return AssetService(session).submit(principal, namespace, name, version, data.comment)
-
-
-@post(
-    f"{VERSION}/withdraw",
-    operation_id="withdraw_asset_version",
-    summary="Return a version from review",
-    tags=TAGS,
-    guards=WRITE,
-    status_code=200,
-    responses=problems(401, 403, 404, 409, 413, 415, 422),
-    response_headers=REPLAYED,
-    sync_to_thread=True,
+withdraw_version = _version_step(
+    "withdraw",
+    "withdraw_asset_version",
+    "Return a version from review",
+    "Make a version that waits for review a draft again; the comment says why.",
 )
-def withdraw_version(
-    namespace: FromPath[str],
-    name: FromPath[str],
-    version: FromPath[str],
-    data: JSONBody[Comment],
-    session: OpenSession,
-    principal: Caller,
-) -> AssetVersionRead:
-    """Make a version that waits for review a draft again; the comment says why."""
-    return AssetService(session).withdraw(principal, namespace, name, version, data.comment)
-
-
-@post(
-    f"{VERSION}/publish",
-    operation_id="put_asset_version_out",
-    summary="Publish a draft, or approve a version",
-    tags=TAGS,
-    guards=WRITE,
-    status_code=200,
-    responses=problems(401, 403, 404, 409, 413, 415, 422),
-    response_headers=REPLAYED,
-    sync_to_thread=True,
+put_version_out = _version_step(
+    "publish",
+    "put_asset_version_out",
+    "Publish a draft, or approve a version",
+    "Publish a draft; one in review takes a person who neither uploaded nor submitted it.",
 )
-def put_version_out(
-    namespace: FromPath[str],
-    name: FromPath[str],
-    version: FromPath[str],
-    data: JSONBody[Comment],
-    session: OpenSession,
-    principal: Caller,
-) -> AssetVersionRead:
-    """Publish a draft; one in review takes a person who neither uploaded nor submitted it."""
-    return AssetService(session).put_out(principal, namespace, name, version, data.comment)
 
 
 @delete(
@@ -161,18 +138,8 @@ def discard_version(
     "/uploads/import",
     operation_id="import_tag",
     summary="Publish from a tag",
-    tags=TAGS,
-    guards=WRITE,
     opt={PUBLISHING: True},
-    status_code=201,
-    responses={
-        200: ResponseSpec(PublishedRead, description="Just these bytes were published before", generate_examples=False),
-        202: ResponseSpec(
-            UploadAccepted, description="Its checks go on; follow the operation", generate_examples=False
-        ),
-        **problems(401, 403, 409, 413, 415, 422),
-    },
-    response_headers=REPLAYED,
+    **PUBLISHES,
 )
 async def import_tag(
     request: WebRequest,
@@ -235,48 +202,38 @@ def get_session(
     return UploadService(session, open_blobs(settings)).publishing_session(principal.tenant_id, session_id)
 
 
-@post(
-    "/uploads/sessions/{session_id:uuid}/submit",
-    operation_id="submit_publishing_session",
-    summary="Submit a session for review",
-    tags=TAGS,
-    guards=WRITE,
-    status_code=200,
-    responses=problems(401, 403, 404, 409, 413, 415, 422),
-    response_headers=REPLAYED,
-    sync_to_thread=True,
-)
-def submit_session(
-    session_id: FromPath[UUID],
-    data: JSONBody[Comment],
-    session: OpenSession,
-    settings: AppSettings,
-    principal: Caller,
-) -> PublishingSessionRead:
-    """Ask for a second person to publish all that is in the session."""
-    return UploadService(session, open_blobs(settings)).submit_session(principal, session_id, data.comment)
+def _session_step(verb: str, operation_id: str, summary: str, explanation: str) -> Any:
+    """Return the route by which a session takes a step; ``verb`` is the last part of its address."""
+
+    def step(
+        session_id: FromPath[UUID],
+        data: JSONBody[Comment],
+        session: OpenSession,
+        settings: AppSettings,
+        principal: Caller,
+    ) -> PublishingSessionRead:
+        take = getattr(UploadService(session, open_blobs(settings)), f"{verb}_session")
+        taken: PublishingSessionRead = take(principal, session_id, data.comment)
+        return taken
+
+    step.__doc__ = explanation
+    step.__name__ = operation_id
+    path = f"/uploads/sessions/{{session_id:uuid}}/{verb}"
+    return post(path, operation_id=operation_id, summary=summary, **STEPS)(step)
 
 
-@post(
-    "/uploads/sessions/{session_id:uuid}/publish",
-    operation_id="publish_session",
-    summary="Publish a session",
-    tags=TAGS,
-    guards=WRITE,
-    status_code=200,
-    responses=problems(401, 403, 404, 409, 413, 415, 422),
-    response_headers=REPLAYED,
-    sync_to_thread=True,
+submit_session = _session_step(
+    "submit",
+    "submit_publishing_session",
+    "Submit a session for review",
+    "Ask for a second person to publish all that is in the session.",
 )
-def publish_session(
-    session_id: FromPath[UUID],
-    data: JSONBody[Comment],
-    session: OpenSession,
-    settings: AppSettings,
-    principal: Caller,
-) -> PublishingSessionRead:
-    """Publish all that is in the session at once; where one member cannot be, none is, and each is named."""
-    return UploadService(session, open_blobs(settings)).publish_session(principal, session_id, data.comment)
+publish_session = _session_step(
+    "publish",
+    "publish_session",
+    "Publish a session",
+    "Publish all that is in the session at once; where one member cannot be, none is, and each is named.",
+)
 
 
 @delete(
