@@ -7,7 +7,7 @@ from sqlalchemy.dialects import postgresql
 from catalog.row_security import CURRENT_TENANT, isolate
 
 revision = "assets_searches"
-down_revision = "approvals_gates"
+down_revision = "scm_connections"
 branch_labels = None
 depends_on = None
 
