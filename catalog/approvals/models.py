@@ -27,7 +27,7 @@ Link = Annotated[
 ]
 
 
-class Mode(StrEnum):
+class ApprovalMode(StrEnum):
     """How many of those who may approve have to."""
 
     ANY = "any"
@@ -129,7 +129,7 @@ class Need(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    mode: Mode = Mode.ANY
+    mode: ApprovalMode = ApprovalMode.ANY
     quorum: int = Shape(default=1, ge=1, le=50)
     chosen_by: Literal["role", "members", "policy"] = "role"
     role: Literal[Role.APPROVER, Role.ADMIN] = Role.APPROVER
@@ -167,7 +167,7 @@ class AskOutside(BaseModel):
     plan_digest: Digest = Shape(examples=["9f" * 32])
     link: Link = Shape(default="", examples=["https://ci.example.com/runs/118"])
     summary: Prose = ""
-    mode: Mode = Mode.ANY
+    mode: ApprovalMode = ApprovalMode.ANY
     quorum: int = Shape(default=1, ge=1, le=50)
     expires_in_hours: int = Shape(default=72, ge=1, le=720)
 
@@ -206,7 +206,7 @@ class PersonRead(BaseModel):
     counts: bool
 
 
-class DecisionRead(BaseModel):
+class ApprovalDecisionRead(BaseModel):
     """What one person said; ``instead_of`` names those it stood for, ``counts`` whether it still does."""
 
     model_config = ConfigDict(frozen=True)
@@ -243,7 +243,7 @@ class ApprovalRead(BaseModel):
     needed: int
     problem: str | None
     approvers: list[PersonRead]
-    decisions: list[DecisionRead]
+    decisions: list[ApprovalDecisionRead]
     requested_by: str
     requested_at: datetime
     expires_at: datetime

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from catalog.approvals.models import Mode
+from catalog.approvals.models import ApprovalMode
 from catalog.tenancy import ROLE_SCOPES, Role
 
 SCOPE = "approvals:write"
@@ -38,7 +38,7 @@ class Gate:
     ``barred`` are the requester and others with a hand in it: neither they, nor anybody in their place, ever counts.
     """
 
-    mode: Mode
+    mode: ApprovalMode
     quorum: int
     approvers: frozenset[UUID]
     barred: frozenset[UUID]
@@ -78,7 +78,7 @@ def roster(gate: Gate, people: People) -> frozenset[UUID]:
     if gate.role is None:
         return gate.approvers & frozenset(able)
     holding = frozenset(member for member in able if _holds(people[member], gate.role))
-    return holding & gate.approvers if gate.mode is Mode.ALL else holding
+    return holding & gate.approvers if gate.mode is ApprovalMode.ALL else holding
 
 
 def stands_for(gate: Gate, member: UUID, people: People, delegations: Collection[Instead]) -> frozenset[UUID]:
@@ -98,11 +98,11 @@ def tally(gate: Gate, people: People) -> Tally:
     counting = roster(gate, people)
     heard = [each for each in gate.voices if _is_heard(each, gate, people) and each.stands_for & counting]
     approving = [each for each in heard if each.approves]
-    if gate.mode is Mode.ALL:
+    if gate.mode is ApprovalMode.ALL:
         covered = frozenset[UUID]().union(*(each.stands_for for each in approving)) & counting
         given, needed = len(covered), len(counting)
     else:
-        given, needed = len({each.member for each in approving}), gate.quorum if gate.mode is Mode.QUORUM else 1
+        given, needed = len({each.member for each in approving}), gate.quorum if gate.mode is ApprovalMode.QUORUM else 1
     denied = len(approving) < len(heard)
     return Tally(
         granted=not denied and 0 < needed <= given,

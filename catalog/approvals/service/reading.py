@@ -11,10 +11,10 @@ from catalog.approvals import queries, rules
 from catalog.approvals.errors import ApprovalNeededError
 from catalog.approvals.models import (
     Approval,
+    ApprovalDecisionRead,
     ApprovalRead,
     ApprovalState,
     Decision,
-    DecisionRead,
     Grant,
     Need,
     PersonRead,
@@ -193,9 +193,9 @@ def _approval_read(approval: Approval, decisions: Sequence[Decision], crowd: Cro
     )
 
 
-def _decision_read(decision: Decision, tally: rules.Tally, crowd: Crowd) -> DecisionRead:
+def _decision_read(decision: Decision, tally: rules.Tally, crowd: Crowd) -> ApprovalDecisionRead:
     others = [UUID(each) for each in decision.stands_for if each != str(decision.member_id)]
-    return DecisionRead(
+    return ApprovalDecisionRead(
         member_id=decision.member_id,
         name=decision.name,
         instead_of=sorted(crowd.name(each) for each in others),

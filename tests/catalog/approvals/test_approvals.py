@@ -15,7 +15,7 @@ from catalog.approvals.errors import (
     NotYourDecisionError,
     PlanChangedError,
 )
-from catalog.approvals.models import ApprovalState, AskOutside, Delegate, Mode, Need
+from catalog.approvals.models import ApprovalMode, ApprovalState, AskOutside, Delegate, Need
 from catalog.clock import now
 from catalog.errors import ForbiddenError, InvalidInputError, NotFoundError
 from catalog.tenancy import ALL_SCOPES, Principal, Role
@@ -90,7 +90,7 @@ def test_another_plan_voids_what_was_asked_and_what_was_granted(gates: Gates, ev
 
 def test_a_quorum_needs_that_many_people(gates: Gates, events: Events) -> None:
     ann, bob, cid = (gates.person(name) for name in ("Ann", "Bob", "Cid"))
-    asked = gates.ask(ann, need=Need(mode=Mode.QUORUM, quorum=2))
+    asked = gates.ask(ann, need=Need(mode=ApprovalMode.QUORUM, quorum=2))
     gates.call("delegate", cid, Delegate(to="bob@example.com", until=now() + timedelta(hours=1)))
     half = gates.decide(bob, asked)
     assert (half.state, half.given, half.needed) == (ApprovalState.PENDING, 1, 2)
@@ -102,7 +102,7 @@ def test_a_quorum_needs_that_many_people(gates: Gates, events: Events) -> None:
 
 def test_all_means_all_who_could_then_and_still_may(gates: Gates) -> None:
     ann, bob, cid = (gates.person(name) for name in ("Ann", "Bob", "Cid"))
-    asked = gates.ask(ann, need=Need(mode=Mode.ALL))
+    asked = gates.ask(ann, need=Need(mode=ApprovalMode.ALL))
     assert gates.decide(bob, asked).given == 1
     late = gates.person("Late")
     with pytest.raises(NotYourDecisionError, match="Who may decide: Bob, Cid"):
@@ -112,7 +112,7 @@ def test_all_means_all_who_could_then_and_still_may(gates: Gates) -> None:
 
 def test_one_denial_closes_it(gates: Gates, events: Events) -> None:
     ann, bob, cid = (gates.person(name) for name in ("Ann", "Bob", "Cid"))
-    asked = gates.ask(ann, need=Need(mode=Mode.QUORUM, quorum=2))
+    asked = gates.ask(ann, need=Need(mode=ApprovalMode.QUORUM, quorum=2))
     gates.decide(bob, asked)
     denied = gates.decide(cid, asked, approves=False, comment="Not on a Friday.")
     assert (denied.state, denied.reason) == (ApprovalState.DENIED, "Not on a Friday.")
@@ -152,7 +152,7 @@ def test_without_approvers_nothing_is_made_and_the_asker_is_told(gates: Gates, e
             gates.ask(ann, need=need)
     gates.person("Bob")
     with pytest.raises(NoApproversError, match=r"2 of members with the role approver .* and 1 could"):
-        gates.ask(ann, need=Need(mode=Mode.QUORUM, quorum=2))
+        gates.ask(ann, need=Need(mode=ApprovalMode.QUORUM, quorum=2))
     assert events() == []
 
 

@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from catalog.approvals.models import Mode
+from catalog.approvals.models import ApprovalMode
 from catalog.approvals.rules import Gate, Instead, Voice, may_approve, roster, stands_for, tally
 from catalog.tenancy import Role
 
@@ -19,13 +19,15 @@ class Gates(RuleBasedStateMachine):
     """Members come, go, change roles, delegate and decide in any order."""
 
     @initialize(
-        mode=st.sampled_from(Mode),
+        mode=st.sampled_from(ApprovalMode),
         quorum=st.integers(1, 3),
         role=st.sampled_from([None, Role.APPROVER, Role.ADMIN]),
         barred=st.frozensets(member, min_size=1, max_size=2),
         named=st.frozensets(member),
     )
-    def open(self, mode: Mode, quorum: int, role: Role | None, barred: frozenset[UUID], named: frozenset[UUID]) -> None:
+    def open(
+        self, mode: ApprovalMode, quorum: int, role: Role | None, barred: frozenset[UUID], named: frozenset[UUID]
+    ) -> None:
         self.people = dict.fromkeys(MEMBERS, Role.APPROVER)
         self.delegations: set[Instead] = set()
         asked = Gate(mode, quorum, named if role is None else frozenset(MEMBERS), barred, role)
@@ -71,9 +73,9 @@ class Gates(RuleBasedStateMachine):
         assert not (found.granted and found.denied)
         if found.granted:
             assert approving
-            if self.gate.mode is Mode.QUORUM:
+            if self.gate.mode is ApprovalMode.QUORUM:
                 assert len(approving) >= self.gate.quorum
-            if self.gate.mode is Mode.ALL:
+            if self.gate.mode is ApprovalMode.ALL:
                 for who in found.roster:
                     assert any(who in each.stands_for for each in self.gate.voices if each.member in approving)
         for each in self.gate.voices:
@@ -90,7 +92,7 @@ TestGates.settings = settings(
 def test_a_circle_of_delegations_leads_to_nobody() -> None:
     asker, one, other = MEMBERS[:3]
     people = dict.fromkeys((asker, one, other), Role.APPROVER)
-    gate = Gate(Mode.ANY, 1, frozenset({one}), frozenset({asker}))
+    gate = Gate(ApprovalMode.ANY, 1, frozenset({one}), frozenset({asker}))
     circle = [Instead(one, other), Instead(other, asker), Instead(asker, one)]
     assert stands_for(gate, asker, people, circle) == frozenset()
     assert stands_for(gate, other, people, circle) == {one}
@@ -100,17 +102,17 @@ def test_a_circle_of_delegations_leads_to_nobody() -> None:
 def test_one_person_is_one_of_a_quorum_however_many_it_stands_for() -> None:
     one, other, third = MEMBERS[:3]
     people = dict.fromkeys((one, other, third), Role.APPROVER)
-    gate = Gate(Mode.QUORUM, 2, frozenset(people), frozenset(), Role.APPROVER)
+    gate = Gate(ApprovalMode.QUORUM, 2, frozenset(people), frozenset(), Role.APPROVER)
     voice = Voice(one, frozenset({one, other, third}), approves=True)
     assert not tally(replace(gate, voices=(voice,)), people).granted
-    assert tally(replace(gate, mode=Mode.ALL, voices=(voice,)), people).granted
+    assert tally(replace(gate, mode=ApprovalMode.ALL, voices=(voice,)), people).granted
     second = Voice(other, frozenset({other}), approves=True)
     assert tally(replace(gate, voices=(voice, second)), people).granted
 
 
 def test_who_comes_later_does_not_close_a_gate_that_all_opened() -> None:
     one, late = MEMBERS[:2]
-    gate = Gate(Mode.ALL, 1, frozenset({one}), frozenset(), Role.APPROVER)
+    gate = Gate(ApprovalMode.ALL, 1, frozenset({one}), frozenset(), Role.APPROVER)
     opened = replace(gate, voices=(Voice(one, frozenset({one}), approves=True),))
     assert tally(opened, {one: Role.APPROVER, late: Role.APPROVER}).granted
     assert not tally(opened, {one: Role.VIEWER, late: Role.APPROVER}).granted

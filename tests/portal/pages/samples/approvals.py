@@ -4,7 +4,15 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from catalog.approvals.models import ApprovalRead, ApprovalState, DecisionRead, DelegationRead, Mode, Need, PersonRead
+from catalog.approvals.models import (
+    ApprovalDecisionRead,
+    ApprovalMode,
+    ApprovalRead,
+    ApprovalState,
+    DelegationRead,
+    Need,
+    PersonRead,
+)
 from catalog.errors import FieldError
 from portal.pages.approvals import ApprovalListPage, ApprovalPage, DelegationsPage
 from portal.pages.render import Page
@@ -24,7 +32,7 @@ def approval(**changes: Any) -> ApprovalRead:
         "link": "https://ci.example.com/runs/118",
         "summary": "Moves the database to a larger instance.\nNo downtime is expected.",
         "plan_digest": "9f" * 32,
-        "need": Need(mode=Mode.QUORUM, quorum=2),
+        "need": Need(mode=ApprovalMode.QUORUM, quorum=2),
         "state": ApprovalState.PENDING,
         "counts": False,
         "given": 1,
@@ -41,7 +49,7 @@ def approval(**changes: Any) -> ApprovalRead:
     return ApprovalRead(**{**values, **changes})
 
 
-def decision(**changes: Any) -> DecisionRead:
+def decision(**changes: Any) -> ApprovalDecisionRead:
     values: dict[str, Any] = {
         "member_id": ID,
         "name": "Bob",
@@ -51,7 +59,7 @@ def decision(**changes: Any) -> DecisionRead:
         "decided_at": NOW - timedelta(minutes=12),
         "counts": True,
     }
-    return DecisionRead(**{**values, **changes})
+    return ApprovalDecisionRead(**{**values, **changes})
 
 
 def delegation(**changes: Any) -> DelegationRead:
@@ -78,7 +86,10 @@ def pages() -> dict[str, Page]:
         title=LONG[:120],
     )
     lapsed = approval(
-        state=ApprovalState.GRANTED, closed_at=NOW, problem="Somebody who approved has left.", need=Need(mode=Mode.ALL)
+        state=ApprovalState.GRANTED,
+        closed_at=NOW,
+        problem="Somebody who approved has left.",
+        need=Need(mode=ApprovalMode.ALL),
     )
     bare = approval(summary="", link="", decisions=[], approvers=[], given=0)
     people = [("cid@example.com", "Cid"), ("dee@example.com", LONG)]
