@@ -88,7 +88,8 @@ class Materials:
     @property
     def newest(self) -> Sequence[SbomRead]:
         """Return the newest document of each format."""
-        return list({each.format: each for each in reversed(self.sboms)}.values())
+        newest = {each.format: each for each in reversed(self.sboms)}
+        return [newest[each] for each in sorted(newest)]
 
     @property
     def obstacles(self) -> Sequence[MakingRead]:

@@ -156,11 +156,8 @@ class Sboms(Reading):
             VersionCount(version=version, sboms=count, holds=_holds(version, asked.version, bounds))
             for version, count in known
         ]
-        wanted = (
-            None
-            if bounds is None and not asked.version
-            else [each.version for each in counts if each.holds is not False]
-        )
+        is_any = bounds is None and not asked.version
+        wanted = None if is_any and counts else [each.version for each in counts if each.holds is not False]
         certain = {each.version for each in counts if each.holds}
         limit = min(limit, MOST_PLACES)
         found = self._places(tenant_id, asked.package, wanted, certain, limit + 1)
@@ -177,6 +174,8 @@ class Sboms(Reading):
     def _places(
         self, tenant_id: UUID, package: str, versions: Sequence[str] | None, certain: Collection[str], limit: int
     ) -> dict[str, list[Place]]:
+        if versions is not None and not versions:
+            return {kind: [] for kind in (*_KINDS, "asset")}
         things: dict[str, list[sbom_queries.Carrier]] = {
             kind: sbom_queries.things_with(self._session, tenant_id, kind, package, versions, limit) for kind in _KINDS
         }

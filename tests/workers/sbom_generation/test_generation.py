@@ -36,6 +36,7 @@ from catalog.releases.models import Artifact, CreateRelease
 from catalog.releases.service import ReleaseService
 from catalog.settings import Settings
 from catalog.tenancy import Principal
+from catalog.transfers.registry import RegistryService
 from catalog.uploads.service import UploadService
 from workers import sbom_generators
 from workers.attestation import WORKER as ATTESTATION
@@ -123,6 +124,11 @@ def test_a_published_version_gets_both_documents_and_is_found_by_what_it_is_made
         places = service.where(acme.tenant_id, "pkg:npm/lodash", "<4.17.21").assets
         assert [(each.label, each.version, each.certain) for each in places] == [("acme/web@0.1.0", "4.17.20", True)]
         assert service.where(acme.tenant_id, "pkg:npm/lodash@4.17.21").assets == []
+        door = RegistryService(session, settings, open_blobs(settings))
+        image = door.manifest(acme.tenant_id, "acme", "web", version.version)
+        listed = json.loads(door.referrers(acme.tenant_id, "acme", "web", image.digest).data)["manifests"]
+        said = {each["annotations"]["dev.slipway.predicate-type"] for each in listed}
+        assert said == {"https://cyclonedx.org/bom", "https://spdx.dev/Document"}
     assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(cyclonedx.decode()) is None
     assert validate_spdx(spdx) == []
     assert {
@@ -191,6 +197,11 @@ def test_a_release_is_described_by_its_sources_and_says_what_slipway_does_not_ho
         Draft202012Validator(input_schema()).validate(document)
         service.request_sboms(acme, subject)
     assert drain(app, patience=timedelta(seconds=1)).count("attestations.index_sbom") == 0  # the same bytes, once
+    with database.tenant_session(acme.tenant_id) as session:
+        service = SupplyChainAttestationService(session, settings)
+        service.forget_sboms(acme.tenant_id, subject)
+        assert service.where(acme.tenant_id, "pkg:pypi/flask").versions == []
+        assert service.makings_of(acme.tenant_id, subject) == []
     app.close()
 
 
