@@ -8,7 +8,7 @@ from catalog.settings import Settings
 
 _FILE = "slipway.json"
 # Whoever runs a command beside Slipway has no use for the key that everything secret is sealed with.
-_KEPT_BACK = {"master_key"}
+_KEPT_BACK = {"master_key", "smtp_password"}
 
 
 def record(settings: Settings) -> Path:

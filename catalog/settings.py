@@ -82,6 +82,14 @@ class Settings(BaseSettings):
 
     opa_url: str = ""
 
+    smtp_host: str = ""
+    smtp_port: int = Field(default=587, ge=1, le=65535)
+    smtp_starttls: bool = True
+    smtp_user: str = ""
+    smtp_password: SecretStr | None = None
+    smtp_from: str = "slipway@localhost"
+    notification_patience_hours: float = Field(default=72.0, gt=0, le=720)
+
     @model_validator(mode="before")
     @classmethod
     def _fill_derived(cls, values: dict[str, object]) -> dict[str, object]:

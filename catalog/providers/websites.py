@@ -1,15 +1,30 @@
-"""Reading one small text from a website that somebody else named: never from inside this network, never much."""
+"""Reading from and writing to websites that somebody else named: never inside this network, never much, never long."""
 
 import ipaddress
 import socket
-from urllib.parse import urlsplit
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import SplitResult, urlsplit
 
 import httpx
 
 from catalog.settings import Settings
 
 LARGEST = 64 * 1024
+LONGEST = 15.0
+"""How long one answer may take, in seconds, however steadily it drips."""
+EXCERPT = 2000
 _TIMEOUT = httpx.Timeout(5.0)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a website said to what it was sent: ``text`` is its beginning, ``retry_after`` seconds where it gave any."""
+
+    status: int
+    text: str
+    retry_after: float | None = None
 
 
 class WebsiteError(Exception):
@@ -24,15 +39,7 @@ def read_text(url: str, settings: Settings) -> str:
     once and connected to, so that a name cannot mean one thing when it is checked and another when it is used.
     """
     parts = urlsplit(url)
-    try:
-        host, port = parts.hostname or "", parts.port or 443
-    except ValueError:
-        raise WebsiteError(f"{parts.netloc[:100]} is not an address.") from None
-    internal = parts.netloc in settings.internal_domains
-    address = _address(host, port, internal=internal)
-    plain = internal and ipaddress.ip_address(address).is_loopback
-    literal = f"[{address}]" if ":" in address else address
-    target = f"{'http' if plain else 'https'}://{literal}:{port}{parts.path}"
+    target, host = _target(parts, settings)
     headers = {"Host": parts.netloc, "User-Agent": "slipway", "Accept": "text/plain"}
     try:
         with (
@@ -49,6 +56,53 @@ def read_text(url: str, settings: Settings) -> str:
     except httpx.HTTPError as error:
         raise WebsiteError(f"{url} does not answer ({type(error).__name__}).") from None
     return body.decode("utf-8", "replace")
+
+
+def post(url: str, body: str, headers: Mapping[str, str], settings: Settings) -> Answer:
+    """Send JSON to an address and return what it said; the rules of ``read_text`` hold for where it may lead.
+
+    Any status is an answer, a redirect too: it is not followed. The receiver has ``LONGEST`` seconds, and no more than
+    the beginning of what it says is read. Raises ``WebsiteError`` where there is no answer.
+    """
+    parts = urlsplit(url)
+    target, host = _target(parts, settings)
+    query = f"?{parts.query}" if parts.query else ""
+    sent = {"Host": parts.netloc, "User-Agent": "slipway", "Content-Type": "application/json", **headers}
+    deadline = time.monotonic() + LONGEST
+    try:
+        with (
+            httpx.Client(timeout=_TIMEOUT, follow_redirects=False, trust_env=False) as client,
+            client.stream(
+                "POST", f"{target}{query}", content=body.encode(), headers=sent, extensions={"sni_hostname": host}
+            ) as response,
+        ):
+            said = b""
+            for chunk in response.iter_raw():
+                said += chunk
+                if len(said) >= EXCERPT:
+                    break
+                if time.monotonic() > deadline:
+                    raise WebsiteError(f"{host} takes longer than {LONGEST:.0f} seconds to answer.")
+            after = response.headers.get("retry-after", "")
+            text = said[:EXCERPT].decode("utf-8", "replace").replace("\x00", "\ufffd")
+            return Answer(response.status_code, text, float(after) if after.isdecimal() else None)
+    except httpx.HTTPError as error:
+        raise WebsiteError(f"{host} does not answer ({type(error).__name__}).") from None
+
+
+def _target(parts: SplitResult, settings: Settings) -> tuple[str, str]:
+    """Return the address to connect to and the host's name, after a look at where it leads."""
+    try:
+        host, port = parts.hostname or "", parts.port or (80 if parts.scheme == "http" else 443)
+    except ValueError:
+        raise WebsiteError(f"{parts.netloc[:100]} is not an address.") from None
+    internal = parts.netloc in settings.internal_domains
+    if parts.scheme == "http" and not internal:
+        raise WebsiteError(f"{host} has to be asked by https.")
+    address = _address(host, port, internal=internal)
+    plain = internal and (parts.scheme == "http" or ipaddress.ip_address(address).is_loopback)
+    literal = f"[{address}]" if ":" in address else address
+    return f"{'http' if plain else 'https'}://{literal}:{port}{parts.path}", host
 
 
 def _address(host: str, port: int, *, internal: bool) -> str:

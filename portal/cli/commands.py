@@ -113,6 +113,23 @@ APPROVALS = LazyGroup(
     },
     summary="What waits for people.",
 )
+NOTIFICATIONS = LazyGroup(
+    "notifications",
+    {
+        "inbox": Entry("portal.cli.notifications:inbox", "Show what you were told."),
+        "subscribe": Entry("portal.cli.notifications:subscribe", "Have events told in the portal, by mail or webhook."),
+        "subscriptions": Entry("portal.cli.notifications:subscriptions", "List who is told of what."),
+        "test": Entry("portal.cli.notifications:test", "Send a test."),
+        "rotate": Entry("portal.cli.notifications:rotate", "Give a webhook a new secret."),
+        "pause": Entry("portal.cli.notifications:pause", "Stop telling."),
+        "resume": Entry("portal.cli.notifications:resume", "Tell again."),
+        "unsubscribe": Entry("portal.cli.notifications:unsubscribe", "Remove a subscription."),
+        "list": Entry("portal.cli.notifications:list_", "List what went out."),
+        "show": Entry("portal.cli.notifications:show", "Show one with every try."),
+        "replay": Entry("portal.cli.notifications:replay", "Send once more what was given up."),
+    },
+    summary="Who is told of what.",
+)
 DEAD_LETTERS = LazyGroup(
     "dead-letters",
     {
@@ -189,6 +206,7 @@ COMMANDS = LazyGroup(
         "env": Entry("portal.cli.commands:ENVIRONMENT", "Preview environments of pull requests."),
         "release": Entry("portal.cli.commands:RELEASE", "What a tenant ships."),
         "approvals": Entry("portal.cli.commands:APPROVALS", "What waits for people."),
+        "notifications": Entry("portal.cli.commands:NOTIFICATIONS", "Who is told of what."),
         "dead-letters": Entry("portal.cli.commands:DEAD_LETTERS", "Jobs that failed for good."),
         "proposals": Entry("portal.cli.commands:PROPOSALS", "What agents found and suggest."),
         "agents": Entry("portal.cli.commands:AGENTS", "What agents do, and how far they may go."),

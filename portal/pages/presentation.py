@@ -168,12 +168,38 @@ APPROVAL_STATES: dict[str, Look] = {
     "expired": Look("Expired", "quiet", "clock", "Nobody decided in time."),
     "voided": Look("Voided", "quiet", "circle-slash", "The plan changed, or it was taken back."),
 }
+NOTIFICATION_STATES: dict[str, Look] = {
+    "pending": Look("On its way", "busy", "clock", "It is sent, or tried again at a later time."),
+    "held": Look("Gathered", "quiet", "hourglass", "It waits for the next digest."),
+    "digested": Look("In a digest", "good", "layers", "It went out together with others."),
+    "delivered": Look("Delivered", "good", "circle-check", "It was taken."),
+    "dead": Look("Given up", "bad", "mail-x", "It did not get through; it can be sent again."),
+}
+SUBSCRIPTION_STATES: dict[str, Look] = {
+    "active": Look("Active", "good", "circle-check", "What it wants is sent."),
+    "paused": Look("Paused", "quiet", "circle-minus", "Nothing is sent until it is resumed."),
+    "disabled": Look("Disabled", "bad", "unplug", "Lasting failure has ended it; it can be resumed."),
+}
+SEVERITIES: dict[str, Look] = {
+    "info": Look("For your information", "quiet", "info"),
+    "warning": Look("Warning", "warn", "triangle-alert"),
+    "critical": Look("Critical", "bad", "octagon-alert"),
+}
+CHANNELS: dict[str, Look] = {
+    "inbox": Look("In the portal", "quiet", "inbox"),
+    "mail": Look("Mail", "quiet", "scroll-text"),
+    "webhook": Look("Webhook", "quiet", "workflow"),
+}
 _NO_SUCH = Look("Unknown", "quiet", "circle-dashed")
 _FAMILIES = {
     "phase": PHASES,
     "install": INSTALL_STATES,
     "outcome": OUTCOMES,
     "approval": APPROVAL_STATES,
+    "notification": NOTIFICATION_STATES,
+    "subscription": SUBSCRIPTION_STATES,
+    "severity": SEVERITIES,
+    "channel": CHANNELS,
     "operation": OPERATION_STATES,
     "step": STEP_STATES,
     "version": VERSION_STATES,

@@ -13,6 +13,7 @@ from portal.pages.shell import Shell
 NAMES = sorted(path.relative_to(TEMPLATES).as_posix() for path in TEMPLATES.rglob("*.html"))
 VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
 SINGULAR = {
+    "notifications": "notification",
     "approvals": "approval",
     "assets": "asset",
     "environments": "environment",
