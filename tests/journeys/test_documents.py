@@ -277,6 +277,14 @@ STATUS = {
     "slipway dead-letters replay 42": 4,
     "slipway upgrade": 1,  # it is the newest already
     "slipway rollback": 1,  # nothing was there before
+    "slipway notifications subscribe": 1,  # the inbox belongs to a person
+    "slipway notifications show": 4,
+    "slipway notifications replay": 4,
+    "slipway notifications test": 4,
+    "slipway notifications rotate": 4,
+    "slipway notifications pause": 4,
+    "slipway notifications resume": 4,
+    "slipway notifications unsubscribe": 4,
     "slipway approvals ask": 3,  # the administrator has to decide
     "slipway approvals show": 4,
     "slipway approvals approve": 4,

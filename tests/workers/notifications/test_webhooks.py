@@ -17,7 +17,7 @@ from catalog.tenancy import Principal, Role
 
 Office = Any
 Receiver = Any
-_NONE = timedelta()
+_SOON = timedelta(seconds=0.3)
 
 
 def is_signed(headers: dict[str, str], body: str, secret: str) -> bool:
@@ -184,7 +184,7 @@ def test_a_worker_that_dies_after_sending_sends_the_same_again(
         broken.setattr(
             "catalog.notifications.service.NotificationService.record", lambda *_: (_ for _ in ()).throw(SystemExit)
         )
-        office.drain(patience=_NONE)
+        office.drain(patience=_SOON)
     assert office.told(made)[0].state is NotificationState.PENDING
     office.drain()
     assert len(receiver.ids) == 2
