@@ -7,7 +7,7 @@ from sqlalchemy.dialects import postgresql
 from catalog.row_security import isolate, open_to_system
 
 revision = "notifications_subscriptions"
-down_revision = "approvals_gates"
+down_revision = "assets_searches"
 branch_labels = None
 depends_on = None
 
