@@ -272,6 +272,8 @@ def test_the_format_page_in_order(slipway: Installation, tmp_path: Path) -> None
 STATUS = {
     "slipway env request --repo . --pr 42 --blueprint acme/web": 1,
     "slipway proposals show": 4,
+    "slipway proposals approve": 4,
+    "slipway proposals reject": 4,
     "slipway asset check": 1,
     "slipway policy evaluate --bundle slipway/baseline": 1,
     "slipway dead-letters replay 42": 4,
