@@ -77,9 +77,11 @@ class Bench:
             AssetService(session).resolve(self.principal.tenant_id, parse_reference("bench/shop>=1.2,<1.9"))
 
     def listing(self) -> None:
-        """List every version."""
+        """List a page of versions, newest first, and count all of them, as the asset's page does."""
         with self.database.tenant_session(self.principal.tenant_id) as session:
-            AssetService(session).versions(self.principal.tenant_id, "bench", "shop")
+            service = AssetService(session)
+            service.versions(self.principal.tenant_id, "bench", "shop", limit=50)
+            service.count_versions(self.principal.tenant_id, "bench", "shop")
 
 
 def seconds(action: Callable[[], object]) -> float:
@@ -99,7 +101,7 @@ def main() -> None:
         server = EmbeddedPostgres(Path(folder) / "postgres", Path(folder) / "run")
         server.start()
         server.wait_ready()
-        urls = server.urls("postgres")
+        urls = server.urls()
         migrate.upgrade(urls.owner)
         settings = Settings(
             data_dir=Path(folder) / "data",

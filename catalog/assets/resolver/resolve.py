@@ -16,6 +16,8 @@ from catalog.assets.resolver.universe import CHOSEN_FREELY, Ask, Listing, Need, 
 from catalog.assets.versions import VersionNumber
 
 MOST_ROUNDS = 20_000
+PATIENCE = 100
+"""How many steps are taken before what can be in no answer is looked for and left out."""
 """How many choices one resolution may make; a count and not a time, so that the answer is the same everywhere."""
 
 MOST_ASKS_NARROWED = 25
@@ -60,10 +62,10 @@ class _Requirement:
 _Candidate = Release | _Absent
 
 
-def resolve(universe: Universe, wanted: Wanted) -> Resolution:
+def resolve(universe: Universe, wanted: Wanted, patience: int = PATIENCE) -> Resolution:
     """Return the lock; raise ``ResolutionRefusedError`` with a sentence that says which requirements exclude which."""
     try:
-        chosen = _solve(universe, wanted)
+        chosen = _solve(universe, wanted, patience)
     except ResolutionImpossible as impossible:
         raise _refusal(universe, wanted, impossible) from None
     except ResolutionTooDeep:
@@ -80,11 +82,25 @@ def resolve(universe: Universe, wanted: Wanted) -> Resolution:
     )
 
 
-def _solve(universe: Universe, wanted: Wanted) -> dict[str, Release]:
+def _solve(universe: Universe, wanted: Wanted, patience: int = PATIENCE) -> dict[str, Release]:
+    """Search as it is, and where that goes back and forth, once more without what can be in no answer.
+
+    Leaving that out costs a look at every version, and hides from an explanation what stood in the way, so that only
+    the ends of it are named: it is done for searches that are long.
+    """
+    try:
+        return _search(universe, wanted, patience)
+    except ResolutionTooDeep:
+        return _search(universe, wanted, MOST_ROUNDS, thinned=True)
+
+
+def _search(universe: Universe, wanted: Wanted, rounds: int, *, thinned: bool = False) -> dict[str, Release]:
     provider = _Provider(universe, wanted)
+    if thinned:
+        provider.thin()
     solver: Resolver[_Requirement, _Candidate, str] = Resolver(provider, BaseReporter())
     roots = [provider.requirement(ask.need, None) for ask in wanted.asks]
-    result = solver.resolve(roots, max_rounds=MOST_ROUNDS)
+    result = solver.resolve(roots, max_rounds=rounds)
     pins = {asset: each for asset, each in result.mapping.items() if isinstance(each, Release)}
     return _needed(provider, wanted, pins)
 
@@ -116,6 +132,35 @@ class _Provider(AbstractProvider[_Requirement, _Candidate, str]):
         self._needs: dict[int, list[_Requirement]] = {}
         self._bits: dict[int, int] = {}
         self._absent: dict[str, _Absent] = {}
+        self._alive: dict[str, int] = {}
+
+    def thin(self) -> None:
+        """Leave out every version that can be in no answer, because something it needs can be in none.
+
+        What the request itself requires holds in every answer, and what follows from it is carried on until nothing
+        changes (arc consistency, AC-3).
+        """
+        listings = self._universe.listings
+        alive = {asset: listing.line.everything for asset, listing in listings.items()}
+        for ask in self._wanted.asks:
+            alive[ask.need.asset] = alive.get(ask.need.asset, 0) & self.requirement(ask.need, None).mask
+        needed_by: dict[str, set[str]] = {}
+        for asset, listing in listings.items():
+            for release in listing.releases:
+                for need in release.needs:
+                    needed_by.setdefault(need.asset, set()).add(asset)
+        waiting = list(listings)
+        while waiting:
+            asset = waiting.pop()
+            left = sum(bit for bit, each in self._order(asset) if alive[asset] & bit and self._lives(each, alive))
+            if left != alive[asset]:
+                alive[asset] = left
+                waiting += needed_by.get(asset, set()) - set(waiting)
+        self._alive = alive
+
+    def _lives(self, release: Release, alive: Mapping[str, int]) -> bool:
+        binding = (each for each in self.get_dependencies(release) if each.is_binding)
+        return all(each.mask & alive.get(each.need.asset, 0) for each in binding)
 
     def requirement(self, need: Need, by: Release | None) -> _Requirement:
         """Return a need with the versions that satisfy it in this universe."""
@@ -191,7 +236,7 @@ class _Provider(AbstractProvider[_Requirement, _Candidate, str]):
     ) -> tuple[Any, ...]:
         """Choose first what has no choice, then what was in the way; assets that may stay away come last."""
         del resolutions, candidates
-        mask, binding = -1, False
+        mask, binding = self._alive.get(identifier, -1), False
         for each in information[identifier]:
             requirement = each.requirement
             binding = binding or requirement.is_binding
@@ -207,7 +252,7 @@ class _Provider(AbstractProvider[_Requirement, _Candidate, str]):
     ) -> Iterable[_Candidate]:
         """Return the versions that satisfy every requirement, best first."""
         excluded = {id(each) for each in incompatibilities[identifier]}
-        mask, binding = -1, False
+        mask, binding = self._alive.get(identifier, -1), False
         for requirement in requirements[identifier]:
             binding = binding or requirement.is_binding
             mask &= requirement.mask

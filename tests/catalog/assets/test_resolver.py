@@ -12,6 +12,7 @@ from catalog.assets.models import VersionState
 from catalog.assets.references import parse_reference
 from catalog.assets.resolver import Ask, Need, Release, Resolution, ResolutionRefusedError, Universe, Wanted, resolve
 from catalog.assets.resolver.ranges import Line
+from catalog.assets.resolver.resolve import PATIENCE
 from catalog.assets.versions import (
     VersionNumber,
     allows,
@@ -269,16 +270,16 @@ def solutions(universe: Sequence[Release], wanted: Wanted) -> Iterator[dict[str,
 
 
 @SLOW
-@given(universes(), REQUESTS, LOCKS)
+@given(universes(), REQUESTS, LOCKS, st.sampled_from([PATIENCE, 0]))
 def test_it_agrees_with_trying_everything(
-    universe: list[Release], texts: list[str], locked: dict[str, VersionNumber]
+    universe: list[Release], texts: list[str], locked: dict[str, VersionNumber], patience: int
 ) -> None:
     wanted = Wanted(asks(*texts), locked)
     if not any(True for _ in solutions(universe, wanted)):
         with pytest.raises(ResolutionRefusedError, match=r"cannot be had: because .*\.$"):
-            resolve(Universe(universe), wanted)
+            resolve(Universe(universe), wanted, patience)
         return
-    found = resolve(Universe(universe), wanted)
+    found = resolve(Universe(universe), wanted, patience)
     chosen = {
         entry.asset: next(
             each for each in universe if each.asset == entry.asset and each.number.canonical == entry.version
@@ -288,6 +289,20 @@ def test_it_agrees_with_trying_everything(
     assert is_solution(chosen, wanted)
     assert all(entry.why for entry in found.lock)
     assert all(any(not why.optional for why in entry.why) for entry in found.lock)
+
+
+def test_a_bound_far_below_reaches_all_that_needs_it() -> None:
+    """Thirty assets need each other's like or newer, and the last is bound: the search alone would try for ever."""
+    names = [f"acme/n{place:02}" for place in range(30)]
+    universe = [
+        release(f"{name} 1.{number}.0", *(f"{other}>=1.{number}" for other in names[place + 1 : place + 4]))
+        for place, name in enumerate(names)
+        for number in range(30)
+    ]
+    found = solve(universe, *names[:5], f"{names[-1]}<1.7")
+    assert set(found.values()) == {"1.6.0"}
+    assert len(found) == 30
+    assert "because" in refusal(universe, *names[:5], f"{names[-1]}<1.7", f"{names[0]}>=1.8").detail
 
 
 @SLOW
