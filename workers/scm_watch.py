@@ -4,6 +4,7 @@ from contextlib import suppress
 from datetime import timedelta
 from uuid import UUID
 
+from catalog.clock import now
 from catalog.environments.service import EphemeralEnvironmentService
 from catalog.errors import SlipwayError
 from catalog.providers.scm import PullRequest, PullRequestNotFoundError, PullRequestState, RateLimitedError, Repository
@@ -48,6 +49,7 @@ def look(context: JobContext, tenant_id: UUID, repository_id: UUID) -> None:
         repository = ScmService(session, context.settings).repository(tenant_id, repository_id)
     if repository is None:
         return
+    asked_at = now()
     try:
         listed = repository.pull_requests()
         pulls = [*listed, *_others(context, tenant_id, repository, {each.number for each in listed})]
@@ -59,9 +61,10 @@ def look(context: JobContext, tenant_id: UUID, repository_id: UUID) -> None:
     conditions = _conditions(repository)
     with context.session(tenant_id) as session:
         opened = [each for each in pulls if each.state is PullRequestState.OPEN]
-        ScmService(session, context.settings).listed(tenant_id, repository_id, opened, conditions)
-        service = EphemeralEnvironmentService(session, context.settings)
-        service.follow_listed(tenant_id, repository.address, pulls)
+        scm = ScmService(session, context.settings)
+        if scm.listed(tenant_id, repository_id, opened, conditions, asked_at):
+            service = EphemeralEnvironmentService(session, context.settings)
+            service.follow_listed(tenant_id, repository.address, pulls)
 
 
 def _others(context: JobContext, tenant_id: UUID, repository: Repository, listed: set[int]) -> list[PullRequest]:

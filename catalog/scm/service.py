@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlmodel import Session
@@ -187,21 +187,29 @@ class ScmService:
         return self.opened_through(self._find(tenant_id, row.connection_id), row.address)
 
     def listed(
-        self, tenant_id: UUID, repository_id: UUID, pulls: Sequence[PullRequest], conditions: Sequence[ScmCondition]
-    ) -> list[EventData]:
-        """Take down a complete listing, and append what happened since the one before as events."""
+        self,
+        tenant_id: UUID,
+        repository_id: UUID,
+        pulls: Sequence[PullRequest],
+        conditions: Sequence[ScmCondition],
+        asked_at: datetime,
+    ) -> bool:
+        """Take down a complete listing, and append what happened since the one before as events.
+
+        Returns False, and changes nothing, where one that was asked for later was taken down already.
+        """
         row = queries.repository(self._session, tenant_id, repository_id)
-        if row is None:
-            return []
+        if row is None or (row.polled_at is not None and row.polled_at > asked_at):
+            return False
         after = rules.snapshot(pulls)
         found = rules.differences(row.id, row.address, row.pulls, after)
-        row.pulls, row.polled_at = after, now()
+        row.pulls, row.polled_at = after, asked_at
         row.poll_at = now() + timedelta(seconds=self._settings.scm_poll_seconds)
         row.conditions = [each.model_dump() for each in conditions]
         self._session.add(row)
         for each in found:
             self._append(tenant_id, f"scm/repositories/{row.id}", each, "system")
-        return found
+        return True
 
     def not_listed(self, tenant_id: UUID, repository_id: UUID, problem: str, again_after: timedelta) -> None:
         """Take down why a repository could not be listed. What is known of its pull requests stays as it was."""

@@ -1,10 +1,8 @@
 """One repository on this machine, opened: what ``Repository`` promises, by the git command and Slipway's records."""
 
-import fcntl
 import hashlib
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -21,6 +19,7 @@ from catalog.providers.scm.errors import (
     TagNotFoundError,
 )
 from catalog.providers.scm.git_command import run_git
+from catalog.providers.scm.git_fetching import locked
 from catalog.providers.scm.local_git_board import Board, key
 from catalog.providers.scm.local_git_pulls import LocalPullRequests
 from catalog.providers.scm.local_git_reading import changed_paths, contents, entries, folder_at, merge_base, resolved
@@ -123,7 +122,7 @@ class LocalRepository:
     def mirror(self, commit: str, number: int, into: Path) -> Path:
         """See ``Repository``; the mirror is our own, and its configuration nothing that the repository can touch."""
         mirror = into / f"{hashlib.sha256(self.address.encode()).hexdigest()[:24]}.git"
-        with _locked(into / f"{mirror.name}.lock"):
+        with locked(into / f"{mirror.name}.lock"):
             if not (mirror / "HEAD").exists():
                 run_git(None, "init", "--quiet", "--bare", str(mirror))
             if resolved(mirror, f"{commit}^{{commit}}") is None:
@@ -220,11 +219,3 @@ class LocalRepository:
 
     def _put(self, name: str, record: dict[str, Any] | None) -> None:
         self._board.change(lambda _: {name: record})
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield

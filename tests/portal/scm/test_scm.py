@@ -7,14 +7,17 @@ from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 from litestar import Litestar
 from litestar.testing import TestClient
 
+from catalog.clock import now
 from catalog.db import Database
 from catalog.events.service import EventService
-from catalog.providers.scm import NewPullRequest, PullRequestChange, PullRequestState
+from catalog.providers.scm import NewPullRequest, PullRequest, PullRequestChange, PullRequestState
+from catalog.scm.service import ScmService
 from catalog.settings import Settings
 from catalog.tenancy import Principal
 from tests.catalog.providers.scm.worlds import GitHubWorld, git
@@ -223,6 +226,20 @@ def test_the_listing_decides_whatever_hooks_say(
     deliver(anyone, connection, pushed(world), delivery="7")
     drain(working, patience=QUICK)
     assert happened(database, acme)[-1] == ("pull_request.closed", number)
+
+
+def test_a_listing_that_was_overtaken_changes_nothing(
+    api: Client, settings: Settings, connection: dict[str, Any], database: Database, acme: Principal
+) -> None:
+    shown = api.get(f"{API}/scm/connections/{connection['id']}").json()
+    repository, later = UUID(shown["repositories"][0]["id"]), now()
+    pull = PullRequest(7, PullRequestState.OPEN, "a" * 40, "feature", base="main")
+    for pulls, asked_at, taken in (([pull], later, True), ([], later - timedelta(seconds=1), False)):
+        with database.tenant_session(acme.tenant_id) as session:
+            service = ScmService(session, settings)
+            assert service.listed(acme.tenant_id, repository, pulls, [], asked_at) is taken
+    shown = api.get(f"{API}/scm/connections/{connection['id']}").json()
+    assert shown["repositories"][0]["open_pull_requests"] == 1
 
 
 def test_an_environment_follows_shows_itself_and_obeys(
