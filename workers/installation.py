@@ -1,5 +1,6 @@
 """InstallationWorker: works plans out and brings about what was planned, step by step and again after any crash."""
 
+import math
 from datetime import timedelta
 from uuid import UUID
 
@@ -16,6 +17,7 @@ from workers.upload_checking import SANDBOX
 WORKER = Worker("installation", queue="installs", concurrency=4)
 
 MOST_LOOKED_AT = 500
+ELSEWHERE_SECONDS = 60.0
 
 
 def _tenant(context: JobContext) -> UUID:
@@ -132,20 +134,23 @@ def follow(context: JobContext) -> None:
 @WORKER.every(lambda settings: timedelta(seconds=settings.pull_request_poll_seconds))
 @WORKER.job("installs.watch", time_limit=timedelta(minutes=5))
 def watch(context: JobContext) -> None:
-    """Look at what every install waits for, those looked at longest ago first."""
+    """Look at what every install waits for; servers elsewhere are asked once a minute, whoever else is looked at."""
+    rounds = max(1, math.ceil(ELSEWHERE_SECONDS / context.settings.pull_request_poll_seconds))
+    here_only = context.attempt % rounds != 0
     with context.system_session() as system:
         found = InstallReports.all_waiting(system, MOST_LOOKED_AT)
     for tenant_id, install_id in found:
         if context.should_stop():
             raise Interrupted("the rest is looked at next time")
-        _look(context, tenant_id, install_id)
+        _look(context, tenant_id, install_id, here_only=here_only)
 
 
-def _look(context: JobContext, tenant_id: UUID, install_id: UUID) -> None:
+def _look(context: JobContext, tenant_id: UUID, install_id: UUID, *, here_only: bool = False) -> None:
     """Look at one install; one that cannot be looked at now keeps nobody else waiting."""
     with context.session(tenant_id) as session:
         work = InstallReports(session, context.settings).waiting(tenant_id, install_id)
-    if work is None:
+    repository = "" if work is None else str(work.content["target"].get("repository", "/"))
+    if work is None or (here_only and not repository.startswith("/")):
         return
     problem, seen = None, None
     try:
@@ -155,6 +160,6 @@ def _look(context: JobContext, tenant_id: UUID, install_id: UUID) -> None:
     with context.session(tenant_id) as session:
         reports = InstallReports(session, context.settings)
         if seen is None:
-            reports.look_again(tenant_id, install_id, problem)
+            reports.note(tenant_id, install_id, problem)
         else:
             reports.settle(work, seen)

@@ -161,11 +161,11 @@ def secrets(session: Session, tenant_id: UUID, ids: Sequence[UUID]) -> Sequence[
 
 
 def waiting(session: Session, limit: int) -> list[tuple[UUID, UUID]]:
-    """Return tenant and id of installs that wait for somebody outside, those looked at longest ago first (system)."""
+    """Return tenant and id of installs that wait for somebody outside, in any order, so that all have their turn."""
     statement = (
         select(Install.tenant_id, Install.id)
         .where(Install.state == InstallState.WAITING)
-        .order_by(col(Install.changed_at))
+        .order_by(func.random())
         .limit(limit)
     )
     return list(session.exec(statement).all())

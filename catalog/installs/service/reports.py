@@ -222,11 +222,12 @@ class InstallReports(Settling):
         revision = self._revision(tenant_id, install_id, install.desired_revision)
         return self._work(self._plan(tenant_id, revision.plan_id), install, revision)
 
-    def look_again(self, tenant_id: UUID, install_id: UUID, problem: Problem | None = None) -> None:
-        """Record that an install that waits was looked at, so that others have their turn, and what was in the way."""
+    def note(self, tenant_id: UUID, install_id: UUID, problem: Problem | None) -> None:
+        """Record what is in the way of an install that waits; nothing is written where that is known already."""
         install = self._install(tenant_id, install_id, lock=True)
-        if install.state is InstallState.WAITING:
-            install.failure = problem.model_dump() if problem else None
+        told = problem.model_dump() if problem else None
+        if install.state is InstallState.WAITING and install.failure != told:
+            install.failure = told
             self._touch(install)
 
     def waiting_for(self, tenant_id: UUID, becomes: str) -> list[UUID]:
