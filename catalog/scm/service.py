@@ -165,7 +165,8 @@ class ScmService:
                 return self.opened_through(row, providers()[row.provider].normalise(address, self._settings))
         provider = provider_for(address)
         if provider.name != LOCAL:
-            detail = f"{address[:200]} takes a connection. Make one: POST /api/v1/scm/connections."
+            fix = "Make one with `slipway scm connect`, or POST /api/v1/scm/connections."
+            detail = f"{address[:200]} takes a connection. {fix}"
             raise InvalidInputError(detail)
         return open_repository(address, self._settings)
 

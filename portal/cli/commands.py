@@ -69,6 +69,18 @@ DRAFT = LazyGroup(
     },
     summary="Versions that are not out yet.",
 )
+SCM = LazyGroup(
+    "scm",
+    {
+        "connect": Entry("portal.cli.scm:connect", "Connect to GitHub with a token or as a GitHub App."),
+        "list": Entry("portal.cli.scm:list_", "List connections and the repositories that are followed."),
+        "follow": Entry("portal.cli.scm:follow", "Look at a repository's pull requests from now on."),
+        "test": Entry("portal.cli.scm:test", "Ask what a connection may do in a repository."),
+        "rotate": Entry("portal.cli.scm:rotate", "Make another secret for a connection's hooks."),
+        "disconnect": Entry("portal.cli.scm:disconnect", "Forget a connection with its credentials."),
+    },
+    summary="Connections to source code management.",
+)
 RELEASE = LazyGroup(
     "release",
     {
@@ -204,6 +216,7 @@ COMMANDS = LazyGroup(
         "sbom": Entry("portal.cli.commands:SBOM", "What things are made of."),
         "policy": Entry("portal.cli.commands:POLICY", "What policies say."),
         "env": Entry("portal.cli.commands:ENVIRONMENT", "Preview environments of pull requests."),
+        "scm": Entry("portal.cli.commands:SCM", "Connections to source code management."),
         "release": Entry("portal.cli.commands:RELEASE", "What a tenant ships."),
         "approvals": Entry("portal.cli.commands:APPROVALS", "What waits for people."),
         "notifications": Entry("portal.cli.commands:NOTIFICATIONS", "Who is told of what."),

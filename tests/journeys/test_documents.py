@@ -294,6 +294,10 @@ STATUS = {
     "slipway approvals withdraw": 4,
     "slipway approvals delegate bob": 1,  # a person has to
     "slipway approvals undelegate": 4,
+    "slipway scm test": 1,  # there is no connection yet
+    "slipway scm follow": 4,
+    "slipway scm rotate": 4,
+    "slipway scm disconnect": 4,
 }
 # They run until they are stopped; the supervisor runs them all the time.
 LASTING = {"slipway up --data ~/slipway --port 9000 --no-demo", "slipway work"}
