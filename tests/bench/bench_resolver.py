@@ -80,7 +80,12 @@ def fill(database: Database, tenant_id: UUID, world: World) -> None:
         session.add(Namespace(name="bench", skeleton="bench", tenant_id=tenant_id))
         session.flush()
         for name in world.needs:
-            about = {"namespace": "bench", "name": name, "kind": "component-package", "tenant_id": tenant_id}
+            about: dict[str, Any] = {
+                "namespace": "bench",
+                "name": name,
+                "kind": "component-package",
+                "tenant_id": tenant_id,
+            }
             asset = Asset(**about, display_name=name, summary="", license="MIT", latest_version=version(VERSIONS - 1))
             session.add(asset)
             session.flush()
