@@ -209,6 +209,11 @@ class SignInService:
         """Return who holds an API token; raise ``UnauthorizedError`` for one that is unknown, expired or revoked."""
         return self.by_digest(rules.digest(secret))
 
+    @staticmethod
+    def digest(secret: str) -> str:
+        """Return the digest under which an access token is kept and found by ``by_digest``."""
+        return rules.digest(secret)
+
     def by_digest(self, digest: str) -> Principal:
         """Return who holds the API token of a digest; raise ``UnauthorizedError`` as `by_token` does."""
         holder = queries.token_holder(self._session, digest)

@@ -17,7 +17,6 @@ from catalog.errors import UnauthorizedError
 from catalog.secrets import SecretBox, SecretsUnavailableError
 from catalog.settings import Settings
 from catalog.tenancy import Principal
-from catalog.tenants import rules
 from catalog.tenants.service import SignInService
 
 PREFIX = "slwp_"
@@ -48,7 +47,7 @@ class PullTokens:
         may_read = principal.publishes is None and principal.may(_SCOPE)
         assets = _pulled(scopes) if may_read else []
         ends = (now() + LIFE).timestamp()
-        grant = {"behind": rules.digest(secret), "assets": assets, "ends": ends}
+        grant = {"behind": SignInService.digest(secret), "assets": assets, "ends": ends}
         return PREFIX + SecretBox(self._settings).seal(_PURPOSE, grant)
 
     def holder(self, session: Session, token: str, path: str) -> Principal:
