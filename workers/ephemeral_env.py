@@ -3,6 +3,7 @@
 import shutil
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
@@ -21,6 +22,7 @@ from catalog.providers.targets import target
 from catalog.scm.service import ScmService
 from catalog.secrets import SecretBox
 from catalog.settings import Settings
+from catalog.stacks.graph import GraphResource
 from catalog.stacks.models import Stack, StackResource
 from catalog.stacks.service import MultiCloudProvisioningService
 from workers.engine import EngineError, ErrorKind, ProgressEvent, ProgressKind, StackProgram, StackRef, StackRequest
@@ -153,7 +155,8 @@ def _deploy(context: JobContext, hand: HeldLease, stack: Stack, plan: DeployPlan
     resources = [StackResource(type=each.type, name=each.name, id=each.id) for each in result.resources]
     with context.session() as session:
         reports = EnvironmentReports(session, context.settings)
-        reports.succeed(hand.lease, plan, resources, dict(result.outputs))
+        graph = [GraphResource(**{**asdict(each), "operation": str(each.operation)}) for each in result.graph]
+        reports.succeed(hand.lease, plan, resources, dict(result.outputs), graph)
         context.complete(session)
 
 

@@ -22,6 +22,7 @@ from catalog.environments.service import EphemeralEnvironmentService
 from catalog.errors import NotFoundError
 from catalog.gates.approvals import GrantedApprovals, ReleaseApprovals
 from catalog.gates.evidence import attestations_about, sbom_about
+from catalog.gates.plans import TARGET, environment_plan
 from catalog.gating import GatePoint
 from catalog.installs.service import InstallService
 from catalog.policies.rules import Subject
@@ -30,9 +31,9 @@ from catalog.proposals.service import ProposalService
 from catalog.releases.models import Release, Service
 from catalog.releases.service import ReleaseService
 from catalog.settings import Settings
+from catalog.stacks.graph import read_graph
 
 VERSION = 1
-TARGET = "local"
 
 
 def input_schema() -> dict[str, Any]:
@@ -108,7 +109,7 @@ class InputService:
         parts["attestations"] = attestations_about(self._session, self._settings, tenant_id, digests)
         parts |= sbom_about(self._session, self._settings, tenant_id, digests, f"releases/{release_id}")
         if environment is not None:
-            parts |= {"environment": _environment_part(environment), "plan": self._plan(environment)}
+            parts |= {"environment": _environment_part(environment), "plan": self._plan(environment, point)}
         return subject, parts
 
     def _environment(
@@ -126,7 +127,7 @@ class InputService:
             asset=environment.blueprint,
             asset_kind="deployment-blueprint",
         )
-        parts: dict[str, Any] = {"environment": _environment_part(environment), "plan": self._plan(environment)}
+        parts: dict[str, Any] = {"environment": _environment_part(environment), "plan": self._plan(environment, point)}
         digests = [each["digest"] for each in environment.locked]
         parts["attestations"] = attestations_about(self._session, self._settings, tenant_id, digests)
         parts |= sbom_about(self._session, self._settings, tenant_id, digests, f"environments/{environment_id}")
@@ -176,7 +177,8 @@ class InputService:
         parts["attestations"] = attestations_about(self._session, self._settings, tenant_id, digests)
         if service is not None:
             parts["service"] = _service_part(service)
-        return subject, parts
+        graph = read_graph(plan.get("preview"))
+        return subject, parts if graph is None else {**parts, "plan": graph.as_plan()}
 
     def _shown(self, tenant_id: UUID, environment_id: UUID | None) -> Environment | None:
         if environment_id is None:
@@ -186,18 +188,9 @@ class InputService:
         except NotFoundError:
             return None
 
-    def _plan(self, environment: Environment) -> dict[str, Any]:
-        """Return the plan, with what is made anew and what goes, compared with what the last deployment left."""
-        plan = _plan(environment)
-        there = {(each.type, each.name) for each in self._environments.resources(environment)}
-        for each in plan["resources"]:
-            if (each["type"], each["name"]) not in there:
-                each["operation"] = "create"
-            there.discard((each["type"], each["name"]))
-        gone = [
-            {"type": kind, "name": name, "provider": "slipway", "operation": "delete"} for kind, name in sorted(there)
-        ]
-        return {**plan, "resources": [*plan["resources"], *gone]}
+    def _plan(self, environment: Environment, point: GatePoint | None) -> dict[str, Any]:
+        known = self._environments.resources(environment)
+        return environment_plan(environment, point, self._environments.graph(environment), known)
 
 
 def _proposal_part(proposal: Proposal) -> dict[str, Any]:
@@ -278,34 +271,6 @@ def _asset_part(version: AssetVersion) -> dict[str, Any]:
         "files": [{"path": each["path"], "size": each["size"]} for each in version.files],
         "published_by": version.published_by,
     }
-
-
-def _plan(environment: Environment) -> dict[str, Any]:
-    """Return the resources that the environment's blueprint asks for, as the engine will be told.
-
-    Wiring such as ``${inputs.size}`` stays as it is written: values are not known before the engine runs.
-    """
-    spec: Mapping[str, Any] = environment.spec.get("environment", {})
-    components: Mapping[str, Any] = spec.get("components", {})
-    source = {"repository": environment.repository, "commit": environment.head_sha}
-    processes = [
-        _resource("Process", name, {key: value for key, value in _inner(component).items() if key != "type"})
-        for name, component in components.items()
-    ]
-    resources = [
-        _resource("Checkout", "checkout", source),
-        *processes,
-        _resource("Route", "route", {"host": environment.hostname}),
-    ]
-    return {"resources": resources, "outputs": sorted(spec.get("outputs", {}))}
-
-
-def _resource(kind: str, name: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
-    return {"type": f"slipway:{TARGET}:{kind}", "name": name, "provider": "slipway", "inputs": dict(inputs)}
-
-
-def _inner(component: Any) -> Mapping[str, Any]:
-    return component if isinstance(component, Mapping) else {}
 
 
 def _names(environment: Environment) -> tuple[str, ...]:

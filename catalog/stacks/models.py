@@ -52,6 +52,7 @@ class Stack(SQLModel, table=True):
     state: StackState = Field(default=StackState.EMPTY, sa_type=one_of(StackState))
     resources: list[dict[str, Any]] = Field(default_factory=list, sa_type=Json)
     outputs: dict[str, Any] = Field(default_factory=dict, sa_type=Json)
+    graph: dict[str, Any] | None = Field(default=None, sa_type=Json)
     fence: int = Field(default=0, sa_type=Counter)
     lease_holder: str | None = None
     lease_until: datetime | None = Field(default=None, sa_type=Timestamp)

@@ -14,6 +14,7 @@ from catalog.events.registry import EventData
 from catalog.stacks import queries
 from catalog.stacks.errors import LeaseLostError, StackBusyError
 from catalog.stacks.events import StackApplied, StackDestroyed
+from catalog.stacks.graph import ResourceGraph
 from catalog.stacks.models import Lease, Stack, StackResource, StackState
 
 LEASE = timedelta(seconds=30)
@@ -88,9 +89,16 @@ class MultiCloudProvisioningService:
         """Record that an interrupted stack has been recovered and refreshed."""
         self._move(self.confirm(lease), StackState.APPLIED)
 
-    def mark_applied(self, lease: Lease, resources: Sequence[StackResource], outputs: Mapping[str, Any]) -> Stack:
-        """Record what the stack consists of now."""
+    def mark_applied(
+        self,
+        lease: Lease,
+        resources: Sequence[StackResource],
+        outputs: Mapping[str, Any],
+        graph: ResourceGraph | None = None,
+    ) -> Stack:
+        """Record what the stack consists of now, and the graph of it where the engine told one."""
         stack = self.confirm(lease)
+        stack.graph = None if graph is None else graph.model_dump(mode="json")
         stack.resources = [resource.model_dump() for resource in resources]
         stack.outputs = dict(outputs)
         self._move(stack, StackState.APPLIED)
@@ -106,6 +114,7 @@ class MultiCloudProvisioningService:
         stack = self.confirm(lease)
         stack.resources = []
         stack.outputs = {}
+        stack.graph = None
         self._move(stack, StackState.DESTROYED)
         self._tell(stack, StackDestroyed(stack_id=stack.id))
         return stack

@@ -152,21 +152,39 @@ class PlannedChange:
 
 
 @dataclass(frozen=True, slots=True)
+class GraphNode:
+    """A resource among those that it belongs to and needs, components included.
+
+    `parent` and `depends_on` are names. Secret inputs read `[secret]`, those not known before it runs `[unknown]`.
+    """
+
+    type: str
+    name: str
+    provider: str
+    operation: ResourceOperation
+    parent: str = ""
+    depends_on: tuple[str, ...] = ()
+    inputs: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class ApplyResult:
-    """What an `up` left: the plain outputs, the secret ones apart (kept out of `repr`), and the inventory."""
+    """What an `up` left: the plain outputs, the secret ones apart (kept out of `repr`), inventory and graph."""
 
     outputs: Mapping[str, Any]
     resources: tuple[ResourceState, ...]
     summary: ChangeSummary
     secret_outputs: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    graph: tuple[GraphNode, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class PreviewResult:
-    """What an `up` would do."""
+    """What an `up` would do, and the graph as it would be, with what would go."""
 
     changes: tuple[PlannedChange, ...]
     summary: ChangeSummary
+    graph: tuple[GraphNode, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

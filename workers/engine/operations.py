@@ -19,7 +19,7 @@ from workers.engine.plugin.resource import ResourceFailure
 from workers.engine.plugin.server import serve_beside
 from workers.engine.program import build
 from workers.engine.recorder import Recorder, readable
-from workers.engine.state import Deployment, inventory, pending_creates, stack_outputs
+from workers.engine.state import Deployment, graph, inventory, pending_creates, stack_outputs
 from workers.engine.wire import Job, Message
 
 Emit = Callable[[ProgressEvent], None]
@@ -89,7 +89,7 @@ class Operations:
             if not existed:
                 self._cli("stack", "rm", "--yes", "--stack", stack.name)
         changes, summary = self._recorder.plan()
-        return {"changes": changes, "summary": summary}
+        return {"changes": changes, "summary": summary, "graph": self._recorder.graph()}
 
     def _up(self) -> Message:
         stack = self._stack(build(self._job.program), create=not self._exists())
@@ -102,6 +102,7 @@ class Operations:
             "secret_outputs": secret,
             "resources": inventory(deployment),
             "summary": self._recorder.summary(),
+            "graph": graph(deployment),
         }
 
     def _refresh(self, *, clear_pending: bool = False) -> Message:

@@ -3,7 +3,7 @@
 import re
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from pulumi.automation.events import DiagnosticEvent, EngineEvent, StepEventMetadata
 
@@ -11,12 +11,13 @@ from workers.engine import (
     ChangeSummary,
     EngineError,
     ErrorKind,
+    GraphNode,
     PlannedChange,
     ProgressEvent,
     ProgressKind,
     ResourceOperation,
 )
-from workers.engine.state import name_of, type_of
+from workers.engine.state import name_of, node, type_of
 
 OPERATIONS = {
     "same": ResourceOperation.SAME,
@@ -70,12 +71,22 @@ class Recorder:
         """Return what a preview announced, a replacement as one change."""
         changes, counted = [], Counter[ResourceOperation]()
         for urn, steps in self._planned.items():
-            names = {str(step.op.value) for step in steps}
-            counted.update(OPERATIONS[name] for name in names if name in OPERATIONS)
-            operation = ResourceOperation.REPLACE if names & REPLACEMENTS else OPERATIONS.get(names.pop())
+            counted.update(OPERATIONS[name] for name in _names(steps) if name in OPERATIONS)
+            operation = _operation(steps)
             if operation is not None:
                 changes.append(PlannedChange(urn, type_of(urn), name_of(urn), operation))
         return tuple(changes), _summary(counted)
+
+    def graph(self) -> tuple[GraphNode, ...]:
+        """Return every resource that a preview announced as it would be; one that goes, as it is."""
+        found = []
+        for urn, steps in self._planned.items():
+            operation = _operation(steps)
+            state = next((each.new for each in steps if each.new), None) or next((each.old for each in steps), None)
+            if operation is not None and state is not None:
+                inputs = dict(state.inputs or {})
+                found.append(node(urn, operation, parent=state.parent, depends_on=(), inputs=inputs))
+        return tuple(found)
 
     def failure(self, fallback: str) -> EngineError:
         """Return the reason why the operation failed."""
@@ -125,6 +136,16 @@ def readable(text: str) -> str:
     while clean != before:
         before, clean = clean, _NOISE.sub("", clean).strip()
     return _INPUT.sub(r"\1: \2", clean)
+
+
+def _names(steps: Sequence[StepEventMetadata]) -> set[str]:
+    return {str(step.op.value) for step in steps}
+
+
+def _operation(steps: Sequence[StepEventMetadata]) -> ResourceOperation | None:
+    """Return what happens to one resource; the steps of a replacement are one."""
+    names = _names(steps)
+    return ResourceOperation.REPLACE if names & REPLACEMENTS else OPERATIONS.get(min(names))
 
 
 def _is_own(metadata: StepEventMetadata) -> bool:

@@ -10,6 +10,7 @@ from workers.engine import (
     DestroyResult,
     EngineError,
     ErrorKind,
+    GraphNode,
     PlannedChange,
     PreviewResult,
     ProgramResource,
@@ -84,6 +85,20 @@ def resources_from_json(data: list[Message]) -> tuple[ResourceState, ...]:
     return tuple(ResourceState(**item) for item in data)
 
 
+def graph_from_json(data: list[Message]) -> tuple[GraphNode, ...]:
+    """Read a graph of resources."""
+    return tuple(
+        GraphNode(
+            **{
+                **item,
+                "operation": ResourceOperation(item["operation"]),
+                "depends_on": tuple(item["depends_on"]),
+            }
+        )
+        for item in data
+    )
+
+
 def apply_from_json(data: Message) -> ApplyResult:
     """Read the result of an `up`."""
     return ApplyResult(
@@ -91,6 +106,7 @@ def apply_from_json(data: Message) -> ApplyResult:
         resources=resources_from_json(data["resources"]),
         summary=ChangeSummary(**data["summary"]),
         secret_outputs=data["secret_outputs"],
+        graph=graph_from_json(data["graph"]),
     )
 
 
@@ -99,7 +115,7 @@ def preview_from_json(data: Message) -> PreviewResult:
     changes = tuple(
         PlannedChange(**{**item, "operation": ResourceOperation(item["operation"])}) for item in data["changes"]
     )
-    return PreviewResult(changes, ChangeSummary(**data["summary"]))
+    return PreviewResult(changes, ChangeSummary(**data["summary"]), graph_from_json(data["graph"]))
 
 
 def refresh_from_json(data: Message) -> RefreshResult:

@@ -1,6 +1,6 @@
 """What workers report: each report is bound to a lease and a generation, and writes nothing where either is stale."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -36,11 +36,14 @@ from catalog.operations.rules import FINAL
 from catalog.operations.service import OperationService
 from catalog.providers.scm import PullRequest, PullRequestState
 from catalog.settings import Settings
+from catalog.stacks.graph import GraphResource, GraphSource, ResourceGraph, resource_graph, texts_in
 from catalog.stacks.models import Lease, Stack, StackResource
 from catalog.stacks.service import MultiCloudProvisioningService
 
 PROJECT = "slipway-environments"
 TARGET = "local"
+SHORTEST_SECRET = 4
+"""Secret inputs of fewer characters are not looked for in the graph: they stand everywhere by chance."""
 
 
 @dataclass(frozen=True)
@@ -140,11 +143,19 @@ class EnvironmentReports:
         )
 
     def succeed(
-        self, lease: Lease, plan: DeployPlan, resources: Sequence[StackResource], outputs: dict[str, Any]
+        self,
+        lease: Lease,
+        plan: DeployPlan,
+        resources: Sequence[StackResource],
+        outputs: dict[str, Any],
+        graph: Sequence[GraphResource] = (),
     ) -> Phase:
-        """Report that the plan was applied; returns the phase that follows, which may be another than ready."""
-        self._stacks.mark_applied(lease, resources, outputs)
+        """Report that the plan was applied; returns the phase that follows, which may be another than ready.
+
+        ``graph`` is what the engine says of the resources; policies see it from now on, without secrets.
+        """
         environment = find(self._session, plan.tenant_id, plan.environment_id, lock=True)
+        self._stacks.mark_applied(lease, resources, outputs, self._graph(environment, plan, graph, outputs))
         self._settle(environment, rules.succeed(situation(environment), plan.generation))
         environment.deployed_sha = plan.head_sha
         environment.outputs = outputs
@@ -164,6 +175,25 @@ class EnvironmentReports:
         tell(self._session, environment, data, "system")
         self._record_outcome(environment, plan.operation_id, succeeded=True)
         return environment.phase
+
+    def _graph(
+        self,
+        environment: Environment,
+        plan: DeployPlan,
+        resources: Sequence[GraphResource],
+        outputs: Mapping[str, Any],
+    ) -> ResourceGraph | None:
+        if not resources:
+            return None
+        hidden = {each for each in texts_in(plan.inputs) if len(each) >= SHORTEST_SECRET}
+        return resource_graph(
+            GraphSource.DEPLOYMENT,
+            resources,
+            revision=plan.head_sha,
+            outputs=list(outputs),
+            masks=self._settings.policy_masks,
+            secrets=hidden - set(texts_in(environment.inputs)),
+        )
 
     def fail(self, lease: Lease, plan: DeployPlan, problem: Problem, *, interrupted: bool = False) -> Phase:
         """Report that the plan could not be applied; what served before goes on serving.

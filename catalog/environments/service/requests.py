@@ -39,6 +39,7 @@ from catalog.providers.scm import (
 from catalog.providers.targets import LogTail, target
 from catalog.scm.service import LOCAL, ScmService
 from catalog.settings import Settings
+from catalog.stacks.graph import ResourceGraph, read_graph
 from catalog.stacks.models import StackResource
 from catalog.stacks.service import MultiCloudProvisioningService
 from catalog.tenancy import Principal
@@ -273,6 +274,13 @@ class EphemeralEnvironmentService:
             return []
         stack = MultiCloudProvisioningService(self._session).get(environment.tenant_id, environment.stack_id)
         return [StackResource.model_validate(each) for each in stack.resources]
+
+    def graph(self, environment: Environment) -> ResourceGraph | None:
+        """Return the graph of resources that the engine reported last; None where it has told none."""
+        if environment.stack_id is None:
+            return None
+        stack = MultiCloudProvisioningService(self._session).get(environment.tenant_id, environment.stack_id)
+        return read_graph(stack.graph)
 
     @staticmethod
     def due_for_expiry(session: Session, moment: datetime, limit: int) -> list[queries.Due]:

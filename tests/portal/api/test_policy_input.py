@@ -15,9 +15,11 @@ from sqlmodel import Session
 from catalog.approvals.models import Decide
 from catalog.approvals.service import ApprovalService
 from catalog.db import Database
-from catalog.environments.models import Environment
+from catalog.environments.models import Environment, Phase
 from catalog.gates.inputs import InputService, input_schema
+from catalog.gating import GatePoint
 from catalog.settings import Settings
+from catalog.stacks.graph import MOST_RESOURCES, GraphResource, GraphSource, resource_graph
 from catalog.stacks.models import Stack
 from catalog.tenancy import ROLE_SCOPES, Principal, Role
 from catalog.tenants.service import TenantService
@@ -156,3 +158,64 @@ def test_the_plan_tells_what_comes_and_what_goes(
     assert second[stays] is None
     assert second["slipway:local:Process", "old"] == "delete"
     assert {**second, stays: "create"} == {**first, ("slipway:local:Process", "old"): "delete"}
+
+
+def test_what_the_engine_reported_is_the_plan_of_what_stands(
+    database: Database, settings: Settings, acme: Principal, environment: str
+) -> None:
+    resources = [
+        GraphResource(type="slipway:local:Process", name="web", provider="slipway", inputs={"command": "run"}),
+        GraphResource(
+            type="aws:rds/instance:Instance",
+            name="database",
+            provider="aws",
+            parent="data",
+            depends_on=("web",),
+            inputs={"password": "hunter22", "url": "postgres://app:hunter22@db", "size": 20},
+        ),
+    ]
+    graph = resource_graph(GraphSource.DEPLOYMENT, resources, revision="ab" * 20, secrets=["hunter22"])
+
+    def plan(session: Session, point: GatePoint | None = None) -> dict[str, Any]:
+        subject = f"environments/{environment}"
+        document = InputService(session, settings).gather(acme.tenant_id, point, subject, "test")[1]
+        STRICT.validate(document)
+        found: dict[str, Any] = document["plan"]
+        return found
+
+    with database.tenant_session(acme.tenant_id) as session:
+        there = [{"type": each.type, "name": each.name, "id": "1"} for each in resources]
+        stack = Stack(tenant_id=acme.tenant_id, project="p", name="s", owner="test", target="local", resources=there)
+        stack.graph = graph.model_dump(mode="json")
+        session.add(stack)
+        session.flush()
+        row = session.get(Environment, UUID(environment))
+        assert row is not None
+        row.stack_id, row.phase, row.observed_generation = stack.id, Phase.READY, row.generation
+        session.add(row)
+        session.flush()
+        stands = plan(session)
+        changes = plan(session, GatePoint.ENVIRONMENT_UPDATE)
+        row.generation += 1
+        session.add(row)
+        session.flush()
+        moves = plan(session)
+    assert (stands["source"], stands["revision"], stands["complete"]) == ("deployment", "ab" * 20, True)
+    database_there = stands["resources"][1]
+    assert database_there["inputs"] == {"password": "[secret]", "url": "postgres://app:[secret]@db", "size": 20}
+    assert (database_there["parent"], database_there["depends_on"]) == ("data", ["web"])
+    assert changes["source"] == moves["source"] == "program"
+    assert changes["deployed"]["resources"] == stands["resources"]
+    assert {each["name"] for each in changes["resources"] if each.get("operation") == "delete"} == {"database"}
+
+
+def test_a_graph_without_end_is_kept_within_bounds() -> None:
+    large = [GraphResource(type="a:b:C", name=str(index), inputs={"text": "x" * 30_000}) for index in range(60)]
+    graph = resource_graph(
+        GraphSource.PREVIEW, [*large, GraphResource(type="a:b:C", name="y", inputs={"t": "z" * 40_000})]
+    )
+    assert not graph.complete
+    assert len(graph.resources) == 61
+    assert sum(bool(each.inputs) for each in graph.resources) == 34
+    many = resource_graph(GraphSource.PREVIEW, [GraphResource(type="a:b:C", name="n")] * (MOST_RESOURCES + 1))
+    assert (len(many.resources), many.complete) == (MOST_RESOURCES, False)

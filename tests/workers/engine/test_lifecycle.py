@@ -33,9 +33,17 @@ def test_stack_lives_from_preview_to_destroy(target: Any, events: Any) -> None:
         ("web", ResourceOperation.CREATE),
         ("route", ResourceOperation.CREATE),
     ]
+    graph = {node.name: node for node in planned.graph}
+    assert {node.operation for node in graph.values()} == {ResourceOperation.CREATE}
+    assert graph["route"].inputs == {"host": f"{name}.test", "port": "[unknown]"}
     assert not engine.exists(StackRef("environments", name))
 
     applied = engine.up(target.request(name, first), events)
+    there = {node.name: node for node in applied.graph}
+    assert (there["web"].provider, there["web"].type) == ("slipway", "slipway:local:Process")
+    assert there["web"].inputs["env"] == "[secret]"
+    assert there["route"].inputs["port"] == applied.outputs["port"]
+    assert set(there["route"].depends_on) >= {"web"}
     assert applied.summary == ChangeSummary(create=3)
     assert target.get(name) == (200, "one")
     assert events.steps() == [

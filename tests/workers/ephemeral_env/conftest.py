@@ -31,6 +31,7 @@ from catalog.providers.blobs import open_blobs
 from catalog.providers.routers.haproxy_configuration import HAProxyOptions, write_configuration
 from catalog.providers.targets import target
 from catalog.settings import Settings
+from catalog.stacks.graph import ResourceGraph
 from catalog.tenancy import Principal
 from catalog.uploads.service import UploadService
 from workers.embedded.postgres import DatabaseUrls
@@ -185,6 +186,13 @@ class World:
             service = EphemeralEnvironmentService(session, self.settings)
             row = service.get(self.principal.tenant_id, environment_id)
             return read(row, service.resources(row))
+
+    def graph(self, environment_id: UUID) -> ResourceGraph:
+        with self.database.tenant_session(self.principal.tenant_id) as session:
+            service = EphemeralEnvironmentService(session, self.settings)
+            found = service.graph(service.get(self.principal.tenant_id, environment_id))
+            assert found is not None
+            return found
 
     def operation(self, operation_id: UUID) -> OperationRead:
         with self.database.tenant_session(self.principal.tenant_id) as session:

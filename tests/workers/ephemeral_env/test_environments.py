@@ -27,6 +27,11 @@ def test_a_pull_request_gets_an_environment_that_moves_and_goes(world: World) ->
     assert (operation.state, operation.progress) == (OperationState.SUCCEEDED, 100)
     assert {step.state for step in operation.steps} == {StepState.SUCCEEDED}
     assert "visited" in world.log(environment_id)
+    graph = world.graph(environment_id)
+    assert (graph.source, graph.revision, graph.complete) == ("deployment", first, True)
+    inputs = {each.name: each.inputs for each in graph.resources}
+    assert inputs["web"]["env"] == "[secret]"
+    assert inputs["route"]["host"] == ready.hostname
 
     second = world.commit("two")
     world.watch()
