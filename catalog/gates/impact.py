@@ -1,7 +1,7 @@
 """ImpactDesk: what a bundle would have stopped, had it been in force; asked before anybody activates it."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -10,6 +10,8 @@ from sqlmodel import Session
 
 from catalog.assets.references import parse_reference
 from catalog.clock import now
+from catalog.environments.models import Phase
+from catalog.environments.service import EphemeralEnvironmentService
 from catalog.errors import FieldError, InvalidInputError, NotFoundError, SlipwayError
 from catalog.events import outbox
 from catalog.gates.compiled import CatalogBundles
@@ -43,6 +45,7 @@ class Case:
 
     evaluation: UUID | None = None
     subject: str = ""
+    point: GatePoint = GatePoint.RELEASE
 
 
 class ImpactDesk:
@@ -92,12 +95,21 @@ class ImpactDesk:
         self._operations.step(tenant_id, impact.operation_id, "collect", StepState.RUNNING)
         known = self._policies.latest_of_each(tenant_id, impact.points, impact.most)
         cases = [Case(evaluation=identifier) for identifier, _ in known]
-        if not impact.points or GatePoint.RELEASE in impact.points:
-            seen = {about for _, about in known}
-            releases = ReleaseService(self._session).page(tenant_id, limit=impact.most)
-            unseen = (each for each in releases if f"releases/{each.service}@{each.version}" not in seen)
-            cases += [Case(subject=f"releases/{each.id}") for each in unseen]
+        seen = {about for _, about in known}
+        cases += [case for about, case in self._unasked(tenant_id, impact) if about not in seen]
         return cases[: impact.most]
+
+    def _unasked(self, tenant_id: UUID, impact: Impact) -> Iterator[tuple[str, Case]]:
+        """Yield releases and living environments by name: there may be no record left of what gates said of them."""
+        if not impact.points or GatePoint.RELEASE in impact.points:
+            for each in ReleaseService(self._session).page(tenant_id, limit=impact.most):
+                yield f"releases/{each.service}@{each.version}", Case(subject=f"releases/{each.id}")
+        if not impact.points or GatePoint.ENVIRONMENT_UPDATE in impact.points:
+            point, living = GatePoint.ENVIRONMENT_UPDATE, sorted(set(Phase) - {Phase.DESTROYED})
+            environments = EphemeralEnvironmentService(self._session, self._settings)
+            for row in environments.page(tenant_id, living, limit=impact.most):
+                about = f"environments/{row.repository}#{row.pull_request}"
+                yield about, Case(subject=f"environments/{row.id}", point=point)
 
     def look(self, tenant_id: UUID, impact_id: UUID, cases: Sequence[Case]) -> list[dict[str, Any]]:
         """Return what the bundle says of some subjects; those outside the scope are left out."""
@@ -159,7 +171,7 @@ class ImpactDesk:
         else:
             try:
                 inputs = InputService(self._session, self._settings)
-                subject, document = inputs.gather(tenant_id, GatePoint.RELEASE, case.subject, SYSTEM)
+                subject, document = inputs.gather(tenant_id, case.point, case.subject, SYSTEM)
             except NotFoundError:
                 return None
         if not self._policies.is_meant(impact.scope, impact.points, subject):
