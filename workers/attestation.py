@@ -12,6 +12,7 @@ from catalog.assets.events import AssetVersionPublished
 from catalog.assets.service import AssetService
 from catalog.attestations.events import SigningKeyRevoked
 from catalog.attestations.service import SupplyChainAttestationService
+from catalog.clock import now
 from catalog.environments.events import EnvironmentDestroyed, EnvironmentReady
 from catalog.environments.models import Environment, Phase
 from catalog.environments.service import EphemeralEnvironmentService
@@ -27,6 +28,10 @@ from workers.asset_life import STATES
 from workers.runtime.worker import Interrupted, JobContext, Worker
 
 WORKER = Worker("attestation", queue="attestations", concurrency=2)
+
+SWEEP = timedelta(minutes=10)
+AT_ONCE = 200
+"""How many tenants one sweep looks at; each comes up again an hour after it was."""
 
 _STATES: dict[type[EventData], str] = {AssetVersionPublished: "published", **STATES}
 
@@ -169,3 +174,16 @@ def _environment_content(environment: Environment, resources: list[StackResource
 
 def _digest(value: Any) -> str:
     return f"sha256:{sha256(rfc8785.dumps(value)).hexdigest()}"
+
+
+@WORKER.every(SWEEP)
+@WORKER.job("attestations.sweep_ages", time_limit=timedelta(minutes=2))
+def sweep_ages(context: JobContext) -> None:
+    """Tell which evidence has become too old for the trust policy of its tenant, so that it is judged again."""
+    with context.system_session() as session:
+        due = SupplyChainAttestationService.due_for_sweep(session, now(), AT_ONCE)
+    for tenant_id in due:
+        if context.should_stop():
+            return
+        with context.session(tenant_id) as session:
+            _service(session, context).sweep_ages(tenant_id)

@@ -36,6 +36,11 @@ class AttestationInvalidated(_AttestationEvent):
     reason: str
 
 
+@event("attestation.aged", version=1)
+class AttestationAged(_AttestationEvent):
+    """A statement has become older than a requirement of the tenant's trust policy lets it be; it is still evidence."""
+
+
 class _KeyEvent(EventData):
     signing_key_id: UUID
     key_id: str

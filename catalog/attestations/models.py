@@ -107,6 +107,15 @@ class TrustPolicyVersion(SQLModel, table=True):
     created_at: datetime = Field(default_factory=now, sa_type=Timestamp)
 
 
+class EvidenceWatch(SQLModel, table=True):
+    """A tenant whose trust policy gives evidence an age: ``swept_at`` is up to when what grew too old was told."""
+
+    __tablename__ = "evidence_watches"
+
+    tenant_id: UUID = Field(primary_key=True, foreign_key="tenants.id")
+    swept_at: datetime = Field(default_factory=now, sa_type=Timestamp)
+
+
 class Attestation(SQLModel, table=True):
     """One signed statement, its exact bytes in the blob store under ``envelope_digest``.
 

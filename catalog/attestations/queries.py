@@ -11,6 +11,7 @@ from catalog.assets.models import Asset, AssetVersion
 from catalog.attestations.models import (
     Attestation,
     AttestationSubject,
+    EvidenceWatch,
     KeyState,
     PublisherIdentity,
     RegistryRecord,
@@ -351,3 +352,25 @@ def has_verified_since(session: Session, tenant_id: UUID, signing_key_id: UUID, 
     if since is not None:
         statement = statement.where(col(Attestation.received_at) >= since)
     return session.exec(statement.limit(1)).first() is not None
+
+
+def evidence_watch(session: Session, tenant_id: UUID) -> EvidenceWatch | None:
+    """Return up to when the tenant's evidence was looked through for its age, locked; None where no age matters."""
+    statement = select(EvidenceWatch).where(EvidenceWatch.tenant_id == tenant_id)
+    return session.exec(statement.with_for_update()).first()
+
+
+def watches_before(session: Session, moment: datetime, limit: int) -> Sequence[UUID]:
+    """Return tenants of all whose evidence was last looked through before ``moment``, those first who wait longest."""
+    statement = select(EvidenceWatch.tenant_id).where(col(EvidenceWatch.swept_at) <= moment)
+    return session.exec(statement.order_by(col(EvidenceWatch.swept_at)).limit(limit)).all()
+
+
+def signed_between(
+    session: Session, kinds: Collection[str], after: datetime, until: datetime, limit: int
+) -> Sequence[Attestation]:
+    """Return visible evidence of some kinds that was signed in a span of time, or arrived where that is not proven."""
+    at = func.coalesce(Attestation.signed_at, Attestation.received_at)
+    of_kind = or_(col(Attestation.evidence).in_(kinds), col(Attestation.predicate_type).in_(kinds))
+    statement = select(Attestation).where(Attestation.verdict == Verdict.VERIFIED, of_kind, at > after, at <= until)
+    return session.exec(statement.order_by(at).limit(limit)).all()

@@ -11,7 +11,7 @@ from catalog.errors import FieldError, InvalidInputError, NotFoundError
 from catalog.gates.compiled import CatalogBundles
 from catalog.gates.holding import held
 from catalog.gates.inputs import InputService
-from catalog.gating import GatePoint, Level
+from catalog.gating import GatePoint, Level, Violation
 from catalog.policies.engine import DenialCode, OpaServerEngine, PolicyEngine, WasmEngine
 from catalog.policies.errors import EngineUnavailableError, NotEvaluatedError
 from catalog.policies.rules import UNEVALUATED, Subject
@@ -82,6 +82,10 @@ class PolicyDesk:
         """Return everything that counts now for a service or an asset by name; for neither, for the whole tenant."""
         about = self._inputs.named(principal.tenant_id, service, asset, point)
         return self.policies.effective(principal.tenant_id, about)
+
+    def blocks_of(self, tenant_id: UUID, subject: str) -> list[Violation]:
+        """Return what agents hold ``releases/<id>`` or ``environments/<id>`` for, as gates tell it; waivers aside."""
+        return held(self._session, self._settings, tenant_id, None, subject)
 
     def services(self, tenant_id: UUID) -> list[str]:
         """Return the names of what the tenant ships."""

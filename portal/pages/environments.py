@@ -16,6 +16,7 @@ from catalog.attestations.shapes import Assessment
 from catalog.environments.models import EnvironmentRead, Phase
 from catalog.environments.service import EphemeralEnvironmentService, read
 from catalog.errors import ConflictError, UnavailableError
+from catalog.gating import Violation
 from catalog.operations.models import OperationRead
 from catalog.operations.service import OperationService
 from catalog.operations.service import read as read_operation
@@ -28,6 +29,7 @@ from portal.pages.attestations import evidence_about
 from portal.pages.forms import SentForm, Text, last_values, renderer_of, sent_fields
 from portal.pages.live import EVENT_STREAM, Moment, follow_page
 from portal.pages.presentation import PHASES
+from portal.pages.proposals import blocks_on
 from portal.pages.render import Page, redirect
 from portal.pages.shell import Toast
 
@@ -97,6 +99,7 @@ class EnvironmentPage(Page):
     evidence: Assessment | None = None
     notices: Sequence[Notice] = ()
     extensions: Sequence[tuple[str, str]] = EXTENSIONS
+    blocks: Sequence[Violation] = ()
 
     @property
     def is_moving(self) -> bool:
@@ -188,7 +191,8 @@ def show_environment(
     """Show one environment."""
     page = _load(session, settings, principal, environment_id)
     evidence = evidence_about(session, settings, principal, f"environments/{environment_id}")
-    return renderer_of(request).respond(request, replace(page, evidence=evidence))
+    blocks = () if page.is_gone else blocks_on(session, settings, principal, f"environments/{environment_id}")
+    return renderer_of(request).respond(request, replace(page, evidence=evidence, blocks=blocks))
 
 
 @get("/environments/{environment_id:uuid}/stream", guards=READ, media_type=EVENT_STREAM)

@@ -9,11 +9,16 @@ from uuid import UUID
 from litestar import Response, get, post
 from litestar.params import FromPath
 from litestar.response import Redirect
+from sqlmodel import Session
 
 from catalog.errors import ConflictError, FieldError, InvalidInputError
+from catalog.gates import PolicyDesk
+from catalog.gating import Violation
 from catalog.proposals.models import ProposalState
 from catalog.proposals.service import ProposalService, read
 from catalog.proposals.shapes import BlockRead, Decide, ProposalRead
+from catalog.settings import Settings
+from catalog.tenancy import Principal
 from portal.api.listing import cut, moment_and_id
 from portal.auth.guards import requires
 from portal.boundary import Caller, OpenSession, WebRequest
@@ -144,6 +149,13 @@ def _page(
         comment=comment,
         problem=problem,
     )
+
+
+def blocks_on(session: Session, settings: Settings, principal: Principal, subject: str) -> Sequence[Violation]:
+    """Return what agents hold a release or an environment for, as its page shows it to whoever may read proposals."""
+    if not principal.may("proposals:read"):
+        return ()
+    return PolicyDesk(session, settings).blocks_of(principal.tenant_id, subject)
 
 
 ROUTES = (list_proposals, show_proposal, decide)

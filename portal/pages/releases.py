@@ -16,7 +16,7 @@ from catalog.attestations.shapes import Assessment, AttestationRead
 from catalog.environments.models import Environment, Phase
 from catalog.environments.service import EphemeralEnvironmentService
 from catalog.errors import ConflictError, FieldError, InvalidInputError
-from catalog.gating import PolicyRefusedError, Verdict, keep_refusal
+from catalog.gating import PolicyRefusedError, Verdict, Violation, keep_refusal
 from catalog.releases.models import CreateRelease, Release, ReleaseRead, ServiceRead
 from catalog.releases.service import ReleaseService, read
 from portal.api.listing import cut, moment_and_id
@@ -24,6 +24,7 @@ from portal.auth.guards import requires
 from portal.boundary import AppSettings, Caller, OpenSession, WebRequest
 from portal.pages.attestations import evidence_about
 from portal.pages.forms import SentForm, Text, last_values, renderer_of, sent_fields
+from portal.pages.proposals import blocks_on
 from portal.pages.render import Page, redirect
 from portal.pages.sboms import Materials, materials_of
 
@@ -85,6 +86,7 @@ class ReleasePage(Page):
     attestations: Sequence[AttestationRead] = ()
     evidence: Assessment | None = None
     materials: Materials | None = None
+    blocks: Sequence[Violation] = ()
 
 
 @dataclass(frozen=True)
@@ -147,7 +149,12 @@ def show_release(
     evidence = evidence_about(session, settings, principal, f"releases/{release_id}")
     materials = materials_of(session, settings, principal, f"releases/{release_id}")
     page = ReleasePage(
-        read(release), ServiceRead.model_validate(service.service_of(release)), attested, evidence, materials
+        read(release),
+        ServiceRead.model_validate(service.service_of(release)),
+        attested,
+        evidence,
+        materials,
+        blocks_on(session, settings, principal, f"releases/{release_id}"),
     )
     return renderer_of(request).respond(request, page)
 

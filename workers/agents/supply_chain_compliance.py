@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from catalog.attestations.events import AttestationInvalidated, AttestationVerified, TrustPolicyChanged
+from catalog.attestations.events import AttestationAged, AttestationInvalidated, AttestationVerified, TrustPolicyChanged
 from catalog.attestations.models import Verdict
 from catalog.attestations.predicates import ALIASES, predicate
 from catalog.attestations.service import SupplyChainAttestationService
@@ -62,6 +62,7 @@ class _Shortfall:
     EnvironmentDestroyed,
     AttestationVerified,
     AttestationInvalidated,
+    AttestationAged,
     TrustPolicyChanged,
 )
 def concerned(facts: Facts, happened: EventData, after: str) -> Sequence[str]:
@@ -73,7 +74,7 @@ def concerned(facts: Facts, happened: EventData, after: str) -> Sequence[str]:
             return [f"releases/{happened.release_id}"]
         case EnvironmentReady() | EnvironmentDestroyed():
             return [f"environments/{happened.environment_id}"]
-        case AttestationVerified() | AttestationInvalidated():
+        case AttestationVerified() | AttestationInvalidated() | AttestationAged():
             # The event itself names some of its subjects only.
             subjects = service.get(tenant_id, happened.attestation_id).subjects
             return service.things_with(tenant_id, [each.digest for each in subjects if each.algorithm == "sha256"])

@@ -9,11 +9,11 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlmodel import Session
+from sqlmodel import Session, select
 
 from catalog.assets.archive import PackageFile, build_archive
 from catalog.assets.skeletons import skeleton
-from catalog.attestations.models import KeyState
+from catalog.attestations.models import Attestation, EvidenceWatch, KeyState
 from catalog.attestations.service import SupplyChainAttestationService
 from catalog.attestations.shapes import NewSigningKey, RevokeKey, SetTrustPolicy, SignStatement, SubjectRead
 from catalog.attestations.trust import Requirement, TrustPolicy
@@ -179,6 +179,34 @@ def test_a_release_without_its_evidence_is_blocked_until_it_arrives(stage: Stage
     with stage.session() as session:
         (block,) = ProposalService(session).blocks_of(stage.acme.tenant_id, proposal.id)
         assert block.lifted_by == "agent:supply_chain_compliance"
+
+
+def test_evidence_that_has_grown_too_old_is_missed(stage: Stage) -> None:
+    stage.trust([Requirement(evidence="sbom", applies_to=["release"], max_age_days=30)])
+    release = stage.release("1.4.0")
+    stage.attest()
+    stage.work()
+    assert State.APPLIED not in stage.states
+    with stage.session() as session:  # thirty days and half an hour later, an hour after the last look
+        for row in session.exec(select(Attestation).where(Attestation.predicate_type == SBOM_TYPE)):
+            row.received_at, row.signed_at = now() - timedelta(days=30, minutes=30), None
+            session.add(row)
+        watch = session.get_one(EvidenceWatch, stage.acme.tenant_id)
+        watch.swept_at = now() - timedelta(hours=1)
+        session.add(watch)
+    with stage.database.system_session() as session:
+        due = SupplyChainAttestationService.due_for_sweep(session, now(), 10)
+    assert due == [stage.acme.tenant_id]
+    with stage.session() as session:
+        service = SupplyChainAttestationService(session, stage.settings)
+        assert [service.sweep_ages(stage.acme.tenant_id) for _ in range(2)] == [1, 0]
+    stage.work()
+    proposal = stage.proposals()[-1]
+    assert (proposal.state, proposal.subject) == (State.APPLIED, f"releases/{release.id}")
+    assert "older than 30 days" in proposal.summary
+    stage.trust(ASKS_FOR_SBOM)
+    with stage.session() as session:
+        assert session.get(EvidenceWatch, stage.acme.tenant_id) is None, "no age matters any more"
 
 
 def test_another_trust_policy_reaches_what_is_there_already(stage: Stage) -> None:

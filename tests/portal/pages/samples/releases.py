@@ -110,12 +110,22 @@ def pages() -> dict[str, Page]:
     values = {"service": "Web!", "version": "1.4.0", "labels": "tier", "artifacts": "oci-image web"}
     errors = (FieldError("/service", "Use lower case."), FieldError("/labels", "One per line."), FieldError("", "No."))
     refused = Verdict(allowed=False, level=Level.MANDATORY, violations=VIOLATIONS, evaluation=ID)
+    blocks = [
+        Violation(
+            rule="slipway.missing-evidence",
+            level=Level.MANDATORY,
+            message=f"registry.example.com/{LONG} has no sbom attestation that counts. There is no sbom attestation.",
+            path="/release/artifacts/0",
+            remediation=f"slipway attest sha256:{LONG} --predicate sbom.json --type cyclonedx (see /proposals/{ID})",
+        )
+    ]
     return {
         "releases": ReleaseListPage(releases, services, "web", can_create=True, next_href="/releases?cursor=x"),
         "releases-empty": ReleaseListPage([], [], "", can_create=True),
         "releases-viewer": ReleaseListPage([], [], "", can_create=False),
         "release": ReleasePage(release(), service(), [attestation()]),
         "release-bare": ReleasePage(release(**bare), service(owner="", labels={})),
+        "release-blocked": ReleasePage(release(), service(), [attestation()], blocks=blocks),
         "release-new": NewReleasePage(),
         "release-errors": NewReleasePage(values, errors),
         "release-refused": NewReleasePage({"service": "web", "version": "1.4.0"}, verdict=refused),
