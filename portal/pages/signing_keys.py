@@ -1,7 +1,7 @@
 """The pages of keys: those that a tenant vouches for, one of them, and what its revocation means."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 from urllib.parse import quote
 from uuid import UUID
@@ -24,7 +24,7 @@ from catalog.attestations.shapes import (
     RevokeKey,
 )
 from catalog.errors import FieldError, SlipwayError
-from catalog.providers.signers import KeyAlgorithm
+from catalog.providers.signers import KeyAlgorithm, signer_names
 from catalog.settings import Settings
 from catalog.tenancy import Principal
 from portal.auth.guards import requires
@@ -35,6 +35,7 @@ from portal.pages.render import Page, redirect
 READ = [requires("attestations:read")]
 ADMIN = [requires("attestations:admin")]
 ALGORITHMS = tuple((each.value, each.value.upper().replace("ECDSA-P", "ECDSA P-")) for each in KeyAlgorithm)
+SIGNERS = {"local": "A key file", "pkcs11": "A PKCS #11 token", "aws-kms": "AWS Key Management Service"}
 # Names of fields must differ on a page with three forms, and say the same thing to the service.
 _FIELDS = {"import": {"name": "import_name"}, "identity": {"name": "identity_name"}}
 
@@ -52,6 +53,17 @@ class KeysPage(Page):
     values: Mapping[str, str] = field(default_factory=dict)
     errors: Sequence[FieldError] = ()
     algorithms: Sequence[tuple[str, str]] = ALGORITHMS
+    usual: str = "local"
+
+    @property
+    def signers(self) -> list[tuple[str, str]]:
+        """Return the choices of where a new key is made and stays; the first is what the installation has chosen."""
+        named = [(name, SIGNERS.get(name, name)) for name in signer_names()]
+        return [("", f"As the installation has it: {self.held_by(self.usual)}"), *named]
+
+    def held_by(self, provider: str) -> str:
+        """Return where a key is, in words."""
+        return held_by(provider)
 
     def value(self, form: str, name: str) -> str:
         """Return what was sent in a field of the form that has to be mended, "" in any other."""
@@ -89,6 +101,12 @@ class KeyPage(Page):
         # What is about the form as a whole stands at its first field.
         pointers = {f"/{name}", *([""] if name == "reason" else [])}
         return " ".join(each.detail for each in self.errors if each.pointer in pointers)
+
+    @property
+    def holder(self) -> str:
+        """Return who holds the key, in words."""
+        provider = self.report.key.provider
+        return held_by(provider) if provider else "somebody else"
 
     def href(self, affected: AffectedRead) -> str:
         """Return the address of something that relied on the key, "" where it has no page."""
@@ -190,6 +208,12 @@ def revoke_key(
     return redirect(f"/attestations/keys/{key_id}", "key-revoked")
 
 
+def held_by(provider: str) -> str:
+    """Return where a signer keeps its keys, in words that may stand inside a sentence."""
+    name = SIGNERS.get(provider, provider)
+    return name if name.startswith("AWS") else f"{name[:1].lower()}{name[1:]}"
+
+
 def errors_of(error: ValidationError | SlipwayError) -> list[FieldError]:
     """Return what is wrong with a form, by field; a conflict is about the form as a whole."""
     if isinstance(error, SlipwayError):
@@ -207,6 +231,7 @@ def _keys(session: Session, settings: Settings, principal: Principal) -> KeysPag
         service.keys(principal.tenant_id),
         service.identities(principal.tenant_id),
         principal.may("attestations:admin"),
+        usual=settings.signer,
     )
 
 
@@ -220,7 +245,7 @@ def _refused(
     session.rollback()
     form, values, error = sent
     kept = _keys(session, settings, principal)
-    page = KeysPage(kept.keys, kept.identities, kept.may_change, form, values, errors_of(error))
+    page = replace(kept, form=form, values=values, errors=errors_of(error))
     return renderer_of(request).respond(request, page, status_code=422)
 
 

@@ -86,3 +86,8 @@ def open_signer(name: str, settings: Settings) -> Signer:
     if name not in providers:
         raise SignerError(f"there is no signer {name!r}; there are {', '.join(sorted(providers))}")
     return providers[name].open(settings)
+
+
+def signer_names() -> list[str]:
+    """Return the names of the signers that are installed; what one of them needs is looked at when it is used."""
+    return sorted(discover(GROUP, "PROVIDER", SignerProvider))
