@@ -14,10 +14,10 @@ PASSED = {
     GatePoint.ENVIRONMENT_REQUEST: "catalog/environments/service/requests.py",
     GatePoint.ENVIRONMENT_UPDATE: "catalog/environments/service/requests.py",
     GatePoint.AGENT_ACTION: "catalog/proposals/service/deciding.py",
+    GatePoint.INSTALL: "catalog/installs/service/applying.py",
 }
 """The gate points that services pass; the others are named for areas to come."""
 COMING = {
-    GatePoint.INSTALL: "installs",
     GatePoint.ROLLOUT_STEP: "rollouts",
     GatePoint.DRIFT_FIX: "drift",
 }
