@@ -113,3 +113,8 @@ def audit_log(session: Session, tenant_id: UUID, limit: int) -> Sequence[AuditEn
     """Return the latest entries of the tenant's audit log, newest first."""
     statement = select(AuditEntry).where(AuditEntry.tenant_id == tenant_id)
     return session.exec(statement.order_by(col(AuditEntry.id).desc()).limit(limit)).all()
+
+
+def tenant_ids(session: Session) -> Sequence[UUID]:
+    """Return the ids of all tenants; needs a session of the system role."""
+    return session.exec(select(Tenant.id).order_by(col(Tenant.id))).all()

@@ -189,6 +189,11 @@ class TenantService:
             found.ended_at = now()
             self._session.add(found)
 
+    @staticmethod
+    def ids(session: Session) -> Sequence[UUID]:
+        """Return the ids of all tenants, for what a worker does for each; needs a session of the system role."""
+        return queries.tenant_ids(session)
+
     def audit(self, tenant_id: UUID, actor: str, action: str, subject: str, detail: dict[str, Any]) -> None:
         """Append one entry to the tenant's audit log."""
         entry = AuditEntry(tenant_id=tenant_id, actor=actor, action=action, subject=subject, detail=detail)

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from typing import BinaryIO, Protocol, runtime_checkable
 
 from catalog.discovery import discover
@@ -56,6 +57,10 @@ class BlobStore(Protocol):
         """Remove a blob; one that is not there is removed already."""
         ...
 
+    def last_written(self) -> Iterator[tuple[str, datetime]]:
+        """Yield the digest of every blob, and when it was last written; writing it again counts."""
+        ...
+
 
 @runtime_checkable
 class BlobProvider(Protocol):
@@ -83,6 +88,11 @@ class BuiltInProvider:
 def open_blobs(settings: Settings) -> BlobStore:
     """Open the store that the settings name."""
     return discover(GROUP, "PROVIDER", BlobProvider)[settings.blob_store].open(settings)
+
+
+def is_digest(text: str) -> bool:
+    """Tell whether a name is that of a blob."""
+    return _DIGEST.fullmatch(text) is not None
 
 
 def check_digest(digest: str) -> str:

@@ -5,6 +5,7 @@ import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
@@ -16,6 +17,7 @@ from catalog.providers.blobs import (
     StoredBlob,
     check_digest,
     chunks,
+    is_digest,
 )
 from catalog.settings import Settings
 
@@ -79,6 +81,17 @@ class LocalBlobs:
         """See `BlobStore.delete`."""
         with _translated("deleted"):
             self._path(digest).unlink(missing_ok=True)
+
+    def last_written(self) -> Iterator[tuple[str, datetime]]:
+        """See `BlobStore.last_written`."""
+        with _translated("listed"):
+            for path in sorted((self._root / "sha256").glob("??/*")):
+                if is_digest(path.name):
+                    try:
+                        changed = path.stat().st_mtime
+                    except FileNotFoundError:  # somebody was quicker
+                        continue
+                    yield path.name, datetime.fromtimestamp(changed, UTC)
 
     def _path(self, digest: str) -> Path:
         return self._root / "sha256" / check_digest(digest)[:2] / digest

@@ -4,6 +4,7 @@ import hashlib
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from typing import TYPE_CHECKING, BinaryIO
 
 from catalog.providers.blobs import (
@@ -14,6 +15,7 @@ from catalog.providers.blobs import (
     StoredBlob,
     check_digest,
     chunks,
+    is_digest,
 )
 from catalog.settings import Settings
 
@@ -77,6 +79,16 @@ class S3Blobs:
         """See `BlobStore.delete`."""
         with _translated():
             self._client.delete_object(Bucket=self._bucket, Key=_key(digest))
+
+    def last_written(self) -> Iterator[tuple[str, datetime]]:
+        """See `BlobStore.last_written`."""
+        with _translated():
+            pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix="sha256/")
+            for page in pages:
+                for each in page.get("Contents", ()):
+                    digest = each["Key"].removeprefix("sha256/")
+                    if is_digest(digest):
+                        yield digest, each["LastModified"]
 
 
 @contextmanager

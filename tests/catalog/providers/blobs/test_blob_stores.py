@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 import boto3
@@ -15,6 +16,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from moto.server import ThreadedMotoServer
 
+from catalog.clock import now
 from catalog.providers.blobs import (
     BlobDamagedError,
     BlobMissingError,
@@ -167,3 +169,13 @@ def test_an_unknown_bucket_is_named_as_a_refusal(fake_s3: str, monkeypatch: pyte
 def test_the_settings_choose_the_store(tmp_path: Path) -> None:
     assert isinstance(open_blobs(Settings(data_dir=tmp_path)), LocalBlobs)
     assert isinstance(open_blobs(Settings(data_dir=tmp_path, blob_store="s3", s3_bucket=BUCKET)), S3Blobs)
+
+
+def test_when_a_blob_was_last_written_is_told(kept: Kept) -> None:
+    before = now()
+    digests = [kept.store.write(io.BytesIO(data)).digest for data in (b"one", b"two")]
+    found = dict(kept.store.last_written())
+    assert set(digests) <= set(found)
+    assert all(abs(found[each] - before) < timedelta(minutes=1) for each in digests)
+    kept.store.delete(digests[0])
+    assert digests[0] not in dict(kept.store.last_written())
