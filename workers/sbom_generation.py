@@ -1,6 +1,8 @@
 """SbomGenerationWorker: makes bills of materials, attaches them, and keeps the index of packages true to evidence."""
 
+from contextlib import suppress
 from datetime import timedelta
+from uuid import UUID
 
 from sqlmodel import Session
 
@@ -14,6 +16,7 @@ from catalog.environments.events import EnvironmentDestroyed
 from catalog.environments.models import Phase
 from catalog.environments.service import EphemeralEnvironmentService
 from catalog.errors import NotFoundError
+from catalog.providers.registries import RegistryError
 from catalog.tenancy import Principal, system_principal
 from catalog.tenants.service import TenantService
 from workers.runtime.resources import Resource, Runtime
@@ -21,7 +24,7 @@ from workers.runtime.worker import Interrupted, JobContext, Worker
 from workers.sandbox import Outcome, SandboxError, Stopped, Task
 from workers.sandbox.run import Sandbox
 from workers.sbom_generators import GenerationError, Material, generator_for
-from workers.sbom_materials import MaterialService
+from workers.sbom_materials import MaterialService, Remote
 
 WORKER = Worker("sbom_generation", queue="sboms", concurrency=1)
 
@@ -49,9 +52,12 @@ def generate_sbom(context: JobContext) -> None:
         service = _service(session, context)
         due = [each for each in jobs if is_asked_for or not service.has_made(principal.tenant_id, each.wanted)]
     for job in due:
-        result = job.material if isinstance(job.material, Result) else _make(context, job.material)
+        result = _result(context, job.material)
         with context.session() as session:
             service = _service(session, context)
+            if isinstance(job.material, Remote):
+                problem = result.detail if result.state is MakingState.UNSUPPORTED else ""
+                service.note_registry(principal.tenant_id, job.material.registry_id, problem)
             service.keep_making(_principal(session, context), job.wanted, result)
             if thing.startswith("environments/"):  # of which there is one at a time
                 service.forget_sboms(principal.tenant_id, thing, keep=job.wanted.digest)
@@ -86,6 +92,52 @@ def index_sbom(context: JobContext) -> None:
         except InterruptedError:
             raise Interrupted("the reading of a bill of materials was stopped") from None
         context.complete(session)
+
+
+@WORKER.on(AttestationVerified)
+@WORKER.job("attestations.refer_sbom", time_limit=timedelta(minutes=10), max_attempts=5)
+def refer_sbom(context: JobContext) -> None:
+    """Attach a signed bill of materials to the images that it is about, in registries that take it from the tenant.
+
+    It is done before it is told: after a crash in between it is done again, which changes nothing there.
+    """
+    verified = context.event(AttestationVerified)
+    if verified.evidence != "sbom" or context.tenant_id is None:
+        return
+    with context.session() as session:
+        wanted = list(MaterialService(session, context.settings).referrals(context.tenant_id, verified.attestation_id))
+    for each in wanted:
+        problem, referrer = "", ""
+        try:
+            referrer = each.refer()
+        except RegistryError as error:
+            problem = str(error)
+        with context.session() as session:
+            service = _service(session, context)
+            service.note_registry(context.tenant_id, each.registry_id, problem)
+            if referrer:
+                service.note_referrer(_principal(session, context), each.told(referrer))
+
+
+@WORKER.every(timedelta(hours=12))
+@WORKER.job("attestations.index_older_sboms", time_limit=timedelta(minutes=30))
+def index_older_sboms(context: JobContext) -> None:
+    """Read bills of materials into the index that are in none, because they are older than it."""
+    with context.system_session() as session:
+        tenants = TenantService.ids(session)
+    for tenant_id in tenants:
+        after: UUID | None = None
+        while True:
+            with context.session(tenant_id) as session:
+                found = _service(session, context).not_indexed(tenant_id, after)
+            for attestation_id in found:
+                if context.should_stop():
+                    return
+                with context.session(tenant_id) as session, suppress(InterruptedError):
+                    _service(session, context).index_sbom(tenant_id, attestation_id, context.should_stop)
+            if not found:
+                break
+            after = found[-1]
 
 
 @WORKER.on(AttestationInvalidated)
@@ -128,6 +180,18 @@ def _thing(session: Session, context: JobContext) -> tuple[str | None, bool]:
             return None, False
         return _service(session, context).thing_attested(context.tenant_id, attested.subjects), False
     return f"asset-versions/{context.event(AssetVersionPublished).version_id}", False
+
+
+def _result(context: JobContext, material: Material | Remote | Result) -> Result:
+    """Fetch what lies elsewhere and make the documents; neither happens inside a transaction."""
+    if isinstance(material, Result):
+        return material
+    if isinstance(material, Material):
+        return _make(context, material)
+    try:
+        return _make(context, material.made(material.fetch()))
+    except RegistryError as error:
+        return Result(MakingState.UNSUPPORTED, f"It could not be fetched: {error}")
 
 
 def _make(context: JobContext, material: Material) -> Result:

@@ -1,6 +1,6 @@
 """What bills of materials are made from: the bytes behind a version, a release or an environment, as far as held."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from importlib.metadata import version as installed
@@ -12,7 +12,8 @@ from sqlmodel import Session
 from catalog.assets.check import check_archive
 from catalog.assets.models import AssetVersion
 from catalog.assets.service import AssetService
-from catalog.attestations.sboms.models import MakingState
+from catalog.attestations.sbom_events import SbomReferred
+from catalog.attestations.sboms.models import MakingState, RegistryKind
 from catalog.attestations.service import SupplyChainAttestationService
 from catalog.attestations.service.sbom_making import Result, Wanted
 from catalog.attestations.statements import Subject
@@ -22,19 +23,45 @@ from catalog.environments.models import Environment
 from catalog.environments.service import EphemeralEnvironmentService
 from catalog.errors import SlipwayError
 from catalog.providers.blobs import BlobError, open_blobs
+from catalog.providers.registries import Access, Place, image_place, package_place
+from catalog.providers.registries.npm import package_file
+from catalog.providers.registries.oci import OciRegistry
 from catalog.providers.scm import FolderLimits, open_repository
 from catalog.releases.models import Release
 from catalog.releases.service import ReleaseService
 from catalog.settings import Settings
-from workers.sbom_generators import Material, MaterialKind, Root
+from workers.sbom_generators import NPM_FILE, Material, MaterialKind, Root
 from workers.sbom_program.names import is_read
 
 _TREE = FolderLimits(files=5000, size=64 * 1024 * 1024)
 _MOST_ARTIFACTS = 50
+IMAGE_TYPES = frozenset({"oci-image", "oci", "image", "container", "container-image", "docker", "docker-image"})
 _NOT_HELD = (
-    "Slipway holds no copy of this {type}. Describe it where it is built and send the document: "
-    "slipway attest {name} --predicate sbom.json --type cyclonedx."
+    "Slipway holds no copy of this {type}, and its registry is not one that you have named (slipway sbom add-registry)."
+    " Or describe it where it is built and send the document: slipway attest {name} --predicate sbom.json --type"
+    " cyclonedx."
 )
+
+
+@dataclass(frozen=True)
+class Remote:
+    """Something that lies in a registry elsewhere; it is fetched outside of any transaction.
+
+    ``made`` turns the bytes into what a generator is given.
+    """
+
+    registry_id: UUID
+    fetch: Callable[[], bytes]
+    made: Callable[[bytes], Material]
+
+
+@dataclass(frozen=True)
+class Referral:
+    """A statement that is to be attached to an image where that lies; ``told`` is the event about the referrer."""
+
+    registry_id: UUID
+    refer: Callable[[], str]
+    told: Callable[[str], SbomReferred]
 
 
 @dataclass(frozen=True)
@@ -42,7 +69,7 @@ class Job:
     """One artifact to be described: what is wanted, and what to look into or why there is nothing to look into."""
 
     wanted: Wanted
-    material: Material | Result
+    material: Material | Remote | Result
 
 
 class MaterialService:
@@ -65,6 +92,24 @@ class MaterialService:
             service = EphemeralEnvironmentService(self._session, self._settings)
             yield from self._environment(service.get(tenant_id, UUID(identifier)))
 
+    def referrals(self, tenant_id: UUID, attestation_id: UUID) -> Iterator[Referral]:
+        """Yield the images of the tenant's releases that a statement is about and whose registries take statements."""
+        statement = self._attestations.get(tenant_id, attestation_id)
+        data, kind = self._attestations.envelope(attestation_id)
+        annotations = {"dev.slipway.predicate-type": statement.predicate_type, "dev.slipway.signer": statement.signer}
+        releases, seen = ReleaseService(self._session), set[tuple[str, str, str]]()
+        for digest in (f"{each.algorithm}:{each.digest}" for each in statement.subjects if each.algorithm == "sha256"):
+            for release in releases.with_artifact(tenant_id, digest):
+                for artifact in release.artifacts:
+                    place = image_place(artifact.get("uri") or artifact["name"])
+                    if artifact["digest"] != digest or artifact["type"] not in IMAGE_TYPES or place is None:
+                        continue
+                    known = self._attestations.registry_access(tenant_id, RegistryKind.OCI, place.host, to_push=True)
+                    if known is None or (key := (place.host, place.name, digest)) in seen:
+                        continue
+                    seen.add(key)
+                    yield _referral(known, place, digest, (data, kind, annotations), attestation_id)
+
     def _release(self, release: Release) -> Iterator[Job]:
         thing, label = f"releases/{release.id}", f"{release.service} {release.version}"
         source = Root(
@@ -82,18 +127,50 @@ class MaterialService:
                 wanted = Wanted(thing, artifact["name"], digest, (Subject(artifact["name"], algorithm, digest),))
                 yield Job(wanted, self._artifact(release, artifact, digest))
 
-    def _artifact(self, release: Release, artifact: dict[str, str], digest: str) -> Material | Result:
-        """Return the file behind an artifact where the tenant may download it from us, which wheels are."""
+    def _artifact(self, release: Release, artifact: dict[str, str], digest: str) -> Material | Remote | Result:
+        """Return the file behind an artifact: where the tenant may download it from us, or from a registry it named."""
         name = artifact["name"]
         try:
             service = DistributionService(self._session, self._blobs)
             content = service.content(release.tenant_id, digest, name)
         except SlipwayError:
-            return Result(MakingState.UNSUPPORTED, _NOT_HELD.format(type=artifact["type"], name=name))
+            elsewhere = self._elsewhere(release, artifact, digest)
+            return elsewhere or Result(MakingState.UNSUPPORTED, _NOT_HELD.format(type=artifact["type"], name=name))
         project, version, *_ = (*name.split("-"), "")
         root = Root(name, version, PackageURL("pypi", None, project, version or None).to_string(), digest)
         return self._material(
             MaterialKind.PACKAGE, {name: content}, root, release.created_at, f"{release.tenant_id}:{digest}"
+        )
+
+    def _elsewhere(self, release: Release, artifact: dict[str, str], digest: str) -> Remote | None:
+        is_image = artifact["type"] in IMAGE_TYPES
+        if not is_image and artifact["type"] != "npm":
+            return None
+        where = artifact.get("uri") or artifact["name"]
+        place = image_place(where) if is_image else package_place(where)
+        kind = RegistryKind.OCI if is_image else RegistryKind.NPM
+        known = place and self._attestations.registry_access(release.tenant_id, kind, place.host)
+        if place is None or not known:
+            return None
+        registry_id, access = known
+        full, serial = f"sha256:{digest}", f"{release.tenant_id}:{digest}"
+        if is_image:
+            bare = place.name.rpartition("/")[2]
+            purl = PackageURL("oci", None, bare, full, {"repository_url": f"{place.host}/{place.name}"}).to_string()
+            root = Root(f"{place.host}/{place.name}", full[:19], purl)
+            return Remote(
+                registry_id,
+                lambda: OciRegistry(access, place.name).image(full),
+                lambda data: self._material(MaterialKind.IMAGE, {"image.tar": data}, root, release.created_at, serial),
+            )
+        name, version = npm_name(place.name)
+        scope, slash, bare = name.rpartition("/")
+        purl = PackageURL("npm", scope if slash else None, bare, version or None).to_string()
+        package = Root(name, version, purl, digest)
+        return Remote(
+            registry_id,
+            lambda: package_file(access, place.name, full),
+            lambda data: self._material(MaterialKind.NPM, {NPM_FILE: data}, package, release.created_at, serial),
         )
 
     def _environment(self, environment: Environment) -> Iterator[Job]:
@@ -162,6 +239,31 @@ class MaterialService:
             dependencies=tuple(_dependency(each) for each in version.dependencies or ()),
         )
         return Job(wanted, material)
+
+
+def _referral(
+    known: tuple[UUID, Access], place: Place, image: str, statement: tuple[bytes, str, dict[str, str]], about: UUID
+) -> Referral:
+    registry_id, access = known
+    return Referral(
+        registry_id,
+        lambda: OciRegistry(access, place.name).refer(image, *statement),
+        lambda referrer: SbomReferred(
+            attestation_id=about, registry=place.host, repository=place.name, image=image, referrer=referrer
+        ),
+    )
+
+
+def npm_name(path: str) -> tuple[str, str]:
+    """Return name and version out of the path of an npm package file, ``/@scope/name/-/name-1.2.3.tgz``."""
+    left, separator, file = path.rpartition("/-/")
+    parts = left.strip("/").split("/")
+    scoped = len(parts) > 1 and parts[-2].startswith("@")
+    name = "/".join(parts[-2:] if scoped else parts[-1:])
+    stem = file.rpartition("/")[2].removesuffix(".tgz")
+    if not separator or not name:
+        return stem or "package", ""
+    return name, stem.removeprefix(f"{parts[-1]}-") if stem.startswith(f"{parts[-1]}-") else ""
 
 
 def _dependency(entry: dict[str, str]) -> tuple[str, str]:

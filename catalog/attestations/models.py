@@ -111,6 +111,7 @@ class EvidenceWatch(SQLModel, table=True):
     """A tenant whose trust policy gives evidence an age: ``swept_at`` is up to when what grew too old was told."""
 
     __tablename__ = "evidence_watches"
+    __table_args__ = (Index("ix_evidence_watches_swept_at", "swept_at"),)
 
     tenant_id: UUID = Field(primary_key=True, foreign_key="tenants.id")
     swept_at: datetime = Field(default_factory=now, sa_type=Timestamp)

@@ -53,3 +53,32 @@ class SbomNotMade(_MakingEvent):
 
     state: str
     detail: str
+
+
+class _RegistryEvent(EventData):
+    registry_id: UUID
+    kind: str
+    host: str
+
+
+@event("artifact_registry.added", version=1)
+class ArtifactRegistryAdded(_RegistryEvent):
+    """A registry elsewhere may be asked for the tenant's artifacts, or its credential was replaced."""
+
+    may_push: bool
+
+
+@event("artifact_registry.removed", version=1)
+class ArtifactRegistryRemoved(_RegistryEvent):
+    """A registry elsewhere is no longer asked, and its credential is gone."""
+
+
+@event("sbom.referred", version=1)
+class SbomReferred(EventData):
+    """A signed bill of materials was attached to an image in the registry where that lies, as a referrer."""
+
+    attestation_id: UUID
+    registry: str
+    repository: str
+    image: str
+    referrer: str

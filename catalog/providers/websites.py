@@ -5,7 +5,7 @@ import socket
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, urljoin, urlsplit
 
 import httpx
 
@@ -15,6 +15,8 @@ LARGEST = 64 * 1024
 LONGEST = 15.0
 """How long one answer may take, in seconds, however steadily it drips."""
 EXCERPT = 2000
+MOST_HOPS = 3
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _TIMEOUT = httpx.Timeout(5.0)
 
 
@@ -25,6 +27,15 @@ class Answer:
     status: int
     text: str
     retry_after: float | None = None
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What a server said, whole: names of headers are in lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
 
 
 class WebsiteError(Exception):
@@ -86,6 +97,70 @@ def post(url: str, body: str, headers: Mapping[str, str], settings: Settings) ->
             after = response.headers.get("retry-after", "")
             text = said[:EXCERPT].decode("utf-8", "replace").replace("\x00", "\ufffd")
             return Answer(response.status_code, text, float(after) if after.isdecimal() else None)
+    except httpx.HTTPError as error:
+        raise WebsiteError(f"{host} does not answer ({type(error).__name__}).") from None
+
+
+def ask(  # each is something that a server may be told or held to
+    method: str,
+    url: str,
+    settings: Settings,
+    *,
+    headers: Mapping[str, str] | None = None,
+    content: bytes | None = None,
+    largest: int = LARGEST,
+    seconds: float = LONGEST,
+) -> Reply:
+    """Ask a server and return what it said, whole; the rules of ``read_text`` hold for where it may lead.
+
+    A redirect of a GET is followed, at most ``MOST_HOPS`` times, under the same rules; another host is never told what
+    was in ``Authorization``. Raises ``WebsiteError`` where there is no answer, or one beyond ``largest`` bytes or
+    ``seconds`` seconds.
+    """
+    deadline, sent = time.monotonic() + seconds, dict(headers or {})
+    for _ in range(MOST_HOPS + 1):
+        reply = _asked(method, url, sent, content, settings, largest=largest, deadline=deadline)
+        following = reply.headers.get("location", "")
+        if method != "GET" or reply.status not in _REDIRECTS or not following:
+            return reply
+        there = urljoin(url, following)
+        if urlsplit(there).netloc != urlsplit(url).netloc:
+            sent = {name: value for name, value in sent.items() if name.lower() != "authorization"}
+        url = there
+    raise WebsiteError(f"{urlsplit(url).netloc[:100]} leads on and on.")
+
+
+def _asked(
+    method: str,
+    url: str,
+    headers: Mapping[str, str],
+    content: bytes | None,
+    settings: Settings,
+    *,
+    largest: int,
+    deadline: float,
+) -> Reply:
+    parts = urlsplit(url)
+    target, host = _target(parts, settings)
+    query = f"?{parts.query}" if parts.query else ""
+    sent = {"Host": parts.netloc, "User-Agent": "slipway", "Accept-Encoding": "identity", **headers}
+    try:
+        with (
+            httpx.Client(timeout=_TIMEOUT, follow_redirects=False, trust_env=False) as client,
+            client.stream(
+                method, f"{target}{query}", content=content, headers=sent, extensions={"sni_hostname": host}
+            ) as response,
+        ):
+            said = bytearray()
+            for chunk in response.iter_raw():
+                said += chunk
+                if len(said) > largest:
+                    raise WebsiteError(f"{host} answers with more than {largest // 1024} KiB.")
+                if time.monotonic() > deadline:
+                    raise WebsiteError(f"{host} takes too long to answer.")
+            return Reply(
+                response.status_code, {name.lower(): value for name, value in response.headers.items()}, bytes(said)
+            )
     except httpx.HTTPError as error:
         raise WebsiteError(f"{host} does not answer ({type(error).__name__}).") from None
 

@@ -107,6 +107,9 @@ SBOM = LazyGroup(
         "list": Entry("portal.cli.sboms:list_", "List bills of materials."),
         "download": Entry("portal.cli.sboms:download", "Download one, byte for byte."),
         "make": Entry("portal.cli.sboms:make", "Ask for them to be made."),
+        "registries": Entry("portal.cli.registries:list_", "List registries that artifacts are fetched from."),
+        "add-registry": Entry("portal.cli.registries:add", "Name a registry, or replace its credential."),
+        "remove-registry": Entry("portal.cli.registries:remove", "Ask a registry no longer."),
     },
     summary="What things are made of.",
 )

@@ -79,6 +79,8 @@ NOTICES: dict[str, Toast] = {
     "key-revoked": Toast("good", "The key is revoked. Everything that it signed is being verified again."),
     "identity-added": Toast("good", "The identity is added. Its keyless signatures are taken from now on."),
     "identity-removed": Toast("good", "Nothing more is taken from that identity."),
+    "registry-added": Toast("good", "The registry is named. Artifacts of releases are looked up there from now on."),
+    "registry-removed": Toast("good", "The registry is asked no longer, and its credential is forgotten."),
     "trust-policy-changed": Toast("good", "The trust policy holds from now on."),
     "delivery-replayed": Toast("good", "The delivery is on its way again."),
     "search-saved": Toast("good", "The search is saved."),

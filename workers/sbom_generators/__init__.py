@@ -33,13 +33,20 @@ _START = (
 )
 """Starts the program from where it lies, which in the sandbox is all there is of us."""
 
+NPM_FILE = "package.tgz"
+"""Under this name the one file of an npm package is handed in."""
+
 Run = Callable[[Task], Outcome]
 
 
 class MaterialKind(StrEnum):
-    """What a generator is given: files as one project or package has them, or a whole image as an OCI layout in tar."""
+    """What a generator is given: files as a project or package has them, or an image as one file, an OCI layout in tar.
+
+    ``npm`` is one npm package as registries keep it, a tar archive with gzip.
+    """
 
     PACKAGE = "package"
+    NPM = "npm"
     TREE = "tree"
     IMAGE = "image"
 

@@ -15,7 +15,7 @@ class CycloneDxPython:
 
     name = "cyclonedx-python"
     rank = 90
-    kinds = frozenset({MaterialKind.PACKAGE, MaterialKind.TREE})
+    kinds = frozenset({MaterialKind.PACKAGE, MaterialKind.NPM, MaterialKind.TREE})
 
     def missing(self, settings: Settings) -> str:  # noqa: ARG002  # the protocol's signature
         """Return "": it comes with Slipway."""

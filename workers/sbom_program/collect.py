@@ -8,6 +8,7 @@ import json
 import re
 import subprocess
 import sys
+import tarfile
 import tomllib
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -41,6 +42,11 @@ class Collection:
 
 
 Reader = Callable[[Path], Iterable[Component]]
+_UNREADABLE = (
+    *(ValueError, KeyError, TypeError, AttributeError, OSError, EOFError, RecursionError),
+    *(zipfile.BadZipFile, tarfile.TarError),
+)
+"""What a reader raises for a file that is not what its name says."""
 
 
 def collect(tree: Path, order: Mapping[str, Any]) -> Collection:
@@ -52,7 +58,7 @@ def collect(tree: Path, order: Mapping[str, Any]) -> Collection:
             continue
         try:
             components = list(reader[1](path))
-        except (ValueError, KeyError, TypeError, AttributeError, OSError, RecursionError, zipfile.BadZipFile) as error:
+        except _UNREADABLE as error:
             found.problems.append(f"{path.relative_to(tree)}: {type(error).__name__}: {str(error)[:200]}")
             continue
         place = str(path.relative_to(tree))
@@ -87,6 +93,8 @@ def _reader(path: Path) -> tuple[str, Reader] | None:
     name, folder = path.name, path.parent
     if name.endswith(".whl"):
         return "wheel", _wheel
+    if name == "package.tgz":
+        return "npm package", _npm_file
     if name == "METADATA" and folder.name.endswith(".dist-info"):
         return "installed", lambda found: _metadata(found.read_bytes(), is_here=True)
     if REQUIREMENTS.fullmatch(name):
@@ -148,8 +156,30 @@ def _cyclonedx_bom(command: str, path: Path) -> list[Component]:
     return read_components(json.loads(output.read_text(encoding="utf-8")), with_root=False)
 
 
+def _npm_file(path: Path) -> Iterator[Component]:
+    """Read an npm package file: itself, and what it was locked to or asks for."""
+    found: dict[str, Any] = {}
+    with tarfile.open(path, mode="r|gz") as archive:
+        for member in archive:
+            name = member.name.partition("/")[2]
+            if name in {"package.json", "npm-shrinkwrap.json"} and member.isfile() and member.size <= LARGEST:
+                content = archive.extractfile(member)
+                found[name] = json.loads(content.read()) if content is not None else {}
+    own = found["package.json"]
+    licence = own.get("license")
+    licenses = [licence] if isinstance(licence, str) else []
+    yield Component.of(_npm_purl(own["name"], own["version"]), licenses=licenses, content=path.read_bytes())
+    if "npm-shrinkwrap.json" in found:
+        yield from _npm_locked(found["npm-shrinkwrap.json"])
+    else:
+        yield from _npm_asked(own)
+
+
 def _npm_lock(path: Path) -> Iterator[Component]:
-    document = json.loads(path.read_text(encoding="utf-8"))
+    yield from _npm_locked(json.loads(path.read_text(encoding="utf-8")))
+
+
+def _npm_locked(document: Mapping[str, Any]) -> Iterator[Component]:
     if "packages" in document:
         for place, each in document["packages"].items():
             if place and not each.get("link"):
@@ -174,7 +204,10 @@ def _npm_package(name: str, entry: Mapping[str, Any]) -> Iterator[Component]:
 
 
 def _npm_project(path: Path) -> Iterator[Component]:
-    document = json.loads(path.read_text(encoding="utf-8"))
+    yield from _npm_asked(json.loads(path.read_text(encoding="utf-8")))
+
+
+def _npm_asked(document: Mapping[str, Any]) -> Iterator[Component]:
     for group in ("dependencies", "optionalDependencies", "peerDependencies"):
         for name, constraint in document.get(group, {}).items():
             yield Component.of(_npm_purl(name, None), constraint=str(constraint))

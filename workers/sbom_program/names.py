@@ -15,6 +15,7 @@ PROJECT_FILES = frozenset(
         "package-lock.json",
         "npm-shrinkwrap.json",
         "package.json",
+        "package.tgz",
         "pyproject.toml",
         "go.mod",
     }

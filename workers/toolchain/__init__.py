@@ -1,18 +1,26 @@
-"""Programs written in Go that Slipway uses: found on PATH or in our own copy, else built from the Go module proxy."""
+"""Programs that Slipway uses: found on PATH or in our own copy, else built from Go modules or installed from npm."""
 
 from workers.toolchain.go_tool import GoTool, ToolMissingError, build, ensure, find, put
+from workers.toolchain.npm_tool import NodeProgram, NpmTool
+from workers.toolchain.npm_tool import ensure as ensure_npm
+from workers.toolchain.npm_tool import find as find_npm
 
 __all__ = [
     "ACTIONLINT",
+    "CDXGEN",
     "COSIGN",
     "OPA",
     "ORAS",
     "SYFT",
     "GoTool",
+    "NodeProgram",
+    "NpmTool",
     "ToolMissingError",
     "build",
     "ensure",
+    "ensure_npm",
     "find",
+    "find_npm",
     "put",
 ]
 
@@ -54,4 +62,11 @@ SYFT = GoTool(
     purpose="bills of materials of images and source trees cannot be made",
     install="https://github.com/anchore/syft",
     cgo=False,
+)
+CDXGEN = NpmTool(
+    "cdxgen",
+    "12.8.4",
+    "@cyclonedx/cdxgen/bin/cdxgen.js",
+    purpose="bills of materials of npm packages and source trees are made by other generators, or not at all",
+    install="https://github.com/CycloneDX/cdxgen",
 )

@@ -128,3 +128,32 @@ class SbomMaking(SQLModel, table=True):
     documents: dict[str, Any] = Field(default_factory=dict, sa_type=Json)
     subjects: list[dict[str, Any]] = Field(default_factory=list, sa_type=Json)
     made_at: datetime = Field(default_factory=now, sa_type=Timestamp)
+
+
+class RegistryKind(StrEnum):
+    """What a registry elsewhere holds."""
+
+    OCI = "oci"
+    NPM = "npm"
+
+
+class ArtifactRegistry(SQLModel, table=True):
+    """A registry elsewhere that the tenant's artifacts may be fetched from, and the sealed credential for it.
+
+    ``may_push`` lets signed bills of materials be attached to images there.
+    """
+
+    __tablename__ = "artifact_registries"
+    __table_args__ = (UniqueConstraint("tenant_id", "kind", "host"),)
+
+    id: UUID = Field(default_factory=uuid4, primary_key=True)
+    tenant_id: UUID = Field(foreign_key="tenants.id")
+    kind: RegistryKind = Field(sa_type=one_of(RegistryKind))
+    host: str = Field(max_length=255)
+    username: str = Field(default="", max_length=200)
+    sealed_secret: str = ""
+    may_push: bool = False
+    problem: str = Field(default="", max_length=500)
+    used_at: datetime | None = Field(default=None, sa_type=Timestamp)
+    created_by: str
+    created_at: datetime = Field(default_factory=now, sa_type=Timestamp)

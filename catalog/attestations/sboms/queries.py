@@ -15,7 +15,7 @@ from sqlmodel.sql.expression import Select
 
 from catalog.assets.models import AssetVersion
 from catalog.attestations.models import Attestation, AttestationSubject, Reliance, Verdict
-from catalog.attestations.sboms.models import Sbom, SbomFormat, SbomMaking, SbomPackage
+from catalog.attestations.sboms.models import ArtifactRegistry, Sbom, SbomFormat, SbomMaking, SbomPackage
 
 
 @dataclass(frozen=True)
@@ -200,3 +200,30 @@ def _carried(columns: Sequence[Any], tenant_id: UUID, package: str, versions: Co
         )
     )
     return statement if versions is None else statement.where(col(SbomPackage.version).in_(versions))
+
+
+def registries(session: Session, tenant_id: UUID) -> Sequence[ArtifactRegistry]:
+    """Return the registries elsewhere that a tenant has named, by host."""
+    statement = select(ArtifactRegistry).where(ArtifactRegistry.tenant_id == tenant_id)
+    return session.exec(statement.order_by(col(ArtifactRegistry.host), col(ArtifactRegistry.kind))).all()
+
+
+def not_indexed(session: Session, tenant_id: UUID, after: UUID | None, limit: int) -> Sequence[UUID]:
+    """Return bills of materials of the tenant's that are evidence and in no index, by id after ``after``.
+
+    What an environment was made of is left out: it leaves the index with the environment.
+    """
+    indexed = select(Sbom.id).where(Sbom.tenant_id == tenant_id, Sbom.attestation_id == Attestation.id)
+    passing = select(AttestationSubject.attestation_id).where(
+        AttestationSubject.attestation_id == Attestation.id, col(AttestationSubject.name).startswith("environments/")
+    )
+    statement = select(Attestation.id).where(
+        Attestation.tenant_id == tenant_id,
+        Attestation.verdict == Verdict.VERIFIED,
+        Attestation.evidence == "sbom",
+        ~indexed.exists(),
+        ~passing.exists(),
+    )
+    if after is not None:
+        statement = statement.where(Attestation.id > after)
+    return session.exec(statement.order_by(col(Attestation.id)).limit(limit)).all()

@@ -4,9 +4,9 @@ from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
-from catalog.attestations.sboms.models import MakingState, SbomFormat
+from catalog.attestations.sboms.models import MakingState, RegistryKind, SbomFormat
 
 
 class AskForSboms(BaseModel):
@@ -103,3 +103,33 @@ class MakingRead(_Read):
     detail: str
     generator: str
     made_at: datetime
+
+
+class AddRegistry(BaseModel):
+    """A registry elsewhere: ``host`` with a port where it has one; without ``secret`` it is asked as nobody.
+
+    A ``secret`` is a password or token. ``may_push`` lets signed bills of materials be attached to images there.
+    """
+
+    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
+
+    kind: RegistryKind = RegistryKind.OCI
+    host: str = Field(pattern=r"^[A-Za-z0-9.-]{1,240}(:[0-9]{1,5})?$", examples=["registry.example.com"])
+    username: str = Field(default="", max_length=200, pattern=r"^[^:\x00-\x1f]*$")
+    secret: SecretStr | None = Field(default=None, max_length=10_000)
+    may_push: bool = False
+
+
+class RegistryRead(_Read):
+    """A registry as others read it, without its credential; ``problem`` is what it last refused."""
+
+    id: UUID
+    kind: RegistryKind
+    host: str
+    username: str
+    has_secret: bool
+    may_push: bool
+    problem: str
+    used_at: datetime | None
+    created_by: str
+    created_at: datetime

@@ -70,6 +70,10 @@ class Sboms(Reading):
         outbox.append(self._session, event, tenant_id=tenant_id, subject=f"sboms/{row.id}", actor=_SYSTEM)
         return row
 
+    def not_indexed(self, tenant_id: UUID, after: UUID | None = None, limit: int = 100) -> Sequence[UUID]:
+        """Return attestations that are bills of materials and in no index, such as those from before there was one."""
+        return sbom_queries.not_indexed(self._session, tenant_id, after, limit)
+
     def drop_sbom(self, tenant_id: UUID, attestation_id: UUID) -> bool:
         """Take a bill of materials that is no longer evidence out of the index; tell whether it was in it."""
         queries.lock(self._session, tenant_id, f"sbom/{attestation_id}")

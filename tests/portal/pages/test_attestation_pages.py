@@ -80,6 +80,31 @@ def test_keys_are_made_imported_and_revoked_on_pages(browser: Client) -> None:
     assert "Nothing relied on it" in revoked.text
 
 
+def test_a_key_is_kept_where_it_was_chosen(browser: Client) -> None:
+    sent = {"name": "release", "algorithm": "ecdsa-p256", "overlap_days": "30"}
+    local = browser.post("/attestations/keys", data={**sent, "signer": "local"})
+    assert "The key is made." in local.text
+    assert "a key file" in local.text
+    refused = browser.post("/attestations/keys", data={**sent, "signer": "pkcs11"})
+    assert refused.status_code in {422, 503}, refused.text
+    assert "SLIPWAY_PKCS11" in refused.text
+    assert '<option value="pkcs11" selected>' in refused.text
+
+
+def test_registries_are_named_and_forgotten(browser: Client) -> None:
+    sent = {"kind": "oci", "host": "Registry.example.com", "username": "slipway", "secret": "a secret of theirs"}
+    refused = browser.post("/sboms/registries", data={**sent, "host": "not a host"})
+    assert (refused.status_code, "not a host" in refused.text) == (422, True)
+    named = browser.post("/sboms/registries", data={**sent, "may_push": "yes"})
+    assert "registry.example.com" in named.text
+    assert "Attached there" in named.text
+    for page in (refused, named, browser.get("/api/v1/sboms/registries")):
+        assert "a secret of theirs" not in page.text
+    identifier = named.text.partition("/sboms/registries/")[2][:36]
+    removed = browser.post(f"/sboms/registries/{identifier}/remove")
+    assert "No registries yet" in removed.text
+
+
 def test_identities_are_added_and_removed(browser: Client) -> None:
     sent = {"identity_name": "release", "issuer": "https://id.example.com", "subject": "https://example.com/*"}
     added = browser.post("/attestations/identities", data=sent)

@@ -1,12 +1,23 @@
 """Bills of materials: nothing asked, found, found nowhere, a question that cannot be read, and one document."""
 
 from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
-from catalog.attestations.sboms.models import MakingState, SbomFormat
-from catalog.attestations.sboms.shapes import MakingRead, PackageRead, Place, SbomRead, VersionCount, Whereabouts
+from catalog.attestations.sboms.models import MakingState, RegistryKind, SbomFormat
+from catalog.attestations.sboms.shapes import (
+    MakingRead,
+    PackageRead,
+    Place,
+    RegistryRead,
+    SbomRead,
+    VersionCount,
+    Whereabouts,
+)
+from catalog.errors import FieldError
 from catalog.gating import VerdictSummary
 from catalog.releases.models import ReleaseRead, ServiceRead
+from portal.pages.registries import RegistriesPage
 from portal.pages.releases import ReleasePage
 from portal.pages.render import Page
 from portal.pages.sboms import Materials, SbomPage, SbomsPage
@@ -106,9 +117,31 @@ NOWHERE = Whereabouts(
 )
 
 
+def _registry(host: str, **more: Any) -> RegistryRead:
+    known = {"kind": RegistryKind.OCI, "username": "", "has_secret": False, "may_push": False, "problem": ""}
+    moments = {"used_at": None, "created_at": NOW}
+    return RegistryRead(id=ID, host=host, created_by="Ann", **{**known, **moments, **more})
+
+
+def _registry_pages() -> dict[str, Page]:
+    refused = "registry.example.com has no sha256:9f86d0818840 of acme/web (404)."
+    named = [
+        _registry("registry.example.com", username="slipway", has_secret=True, may_push=True, used_at=NOW),
+        _registry(f"{LONG}.example.com:5000", used_at=NOW, problem=refused),
+        _registry("npm.example.com", kind=RegistryKind.NPM, has_secret=True),
+    ]
+    errors = (FieldError("/host", "String should match pattern"), FieldError("/may_push", "Give a secret."))
+    return {
+        "registries": RegistriesPage(named, may_change=True),
+        "registries-empty": RegistriesPage([], may_change=False),
+        "registries-errors": RegistriesPage([], may_change=True, values={"host": "a b"}, errors=errors),
+    }
+
+
 def pages() -> dict[str, Page]:
     """Return the samples by name."""
     return {
+        **_registry_pages(),
         "sboms": SbomsPage(sboms=[SBOM, SPDX], next_href="/sboms?cursor=x"),
         "sboms-empty": SbomsPage(),
         "sboms-found": SbomsPage("pkg:npm/lodash", "<4.17.21", FOUND),
