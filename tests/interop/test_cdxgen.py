@@ -64,14 +64,23 @@ def test_a_source_tree_is_described_in_both_formats(settings: Settings) -> None:
 
 
 def test_an_npm_package_is_described_as_registries_keep_it(settings: Settings) -> None:
+    found = made(MaterialKind.NPM, {NPM_FILE: packed("package.json", "npm-shrinkwrap.json")}, settings)
+    assert found.generator.startswith("cdxgen ")
+    assert "pkg:npm/lodash@4.17.20" in purls(found.documents[SbomFormat.CYCLONEDX])
+
+
+def test_what_a_package_asks_for_is_listed_where_nothing_is_locked(settings: Settings) -> None:
+    found = made(MaterialKind.NPM, {NPM_FILE: packed("package.json")}, settings)
+    for format_ in SbomFormat:
+        assert {"pkg:npm/lodash", "pkg:npm/web@1.4.0"} <= purls(found.documents[format_])
+
+
+def packed(*names: str) -> bytes:
+    files = {"package.json": TREE["package.json"], "npm-shrinkwrap.json": TREE["package-lock.json"]}
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
-        for name, data in {
-            "package.json": TREE["package.json"],
-            "npm-shrinkwrap.json": json.dumps(LOCK).encode(),
-        }.items():
+        for name in names:
             entry = tarfile.TarInfo(f"package/{name}")
-            entry.size = len(data)
-            archive.addfile(entry, io.BytesIO(data))
-    found = made(MaterialKind.NPM, {NPM_FILE: buffer.getvalue()}, settings)
-    assert "pkg:npm/lodash@4.17.20" in purls(found.documents[SbomFormat.CYCLONEDX])
+            entry.size = len(files[name])
+            archive.addfile(entry, io.BytesIO(files[name]))
+    return buffer.getvalue()

@@ -12,7 +12,7 @@ from catalog.attestations.sboms.models import SbomFormat
 from catalog.settings import Settings
 from workers import toolchain
 from workers.sandbox import MIB, SandboxLimits, Task
-from workers.sbom_generators import NPM_FILE, GenerationError, Made, Material, MaterialKind, Run, described
+from workers.sbom_generators import NPM_FILE, GenerationError, Made, Material, MaterialKind, Run, described, generators
 
 _DOCUMENT = "cyclonedx.json"
 _UNPACK = f'mkdir tree && tar -xzf {NPM_FILE} -C tree --no-same-owner && exec "$@"'
@@ -82,9 +82,20 @@ class Cdxgen:
         if not outcome.succeeded or document is None:
             reason = outcome.reason(LIMITS) or "it wrote no document"
             raise GenerationError(f"cdxgen did not come to an end: {reason}.")
+        if material.kind is MaterialKind.NPM and not _lists(document):
+            # A package without a lock asks for versions and pins none; what it asks for is worth knowing, too.
+            return generators()["cyclonedx-python"].generate(material, settings, run)
         spdx, _ = described(material, document, run)
         documents = {SbomFormat.CYCLONEDX: document, SbomFormat.SPDX: spdx.files["spdx.json"]}
         return Made(documents, f"cdxgen {_version(document)}")
+
+
+def _lists(document: bytes) -> bool:
+    """Tell whether a document lists any component."""
+    try:
+        return bool(json.loads(document).get("components"))
+    except (ValueError, AttributeError):
+        return False
 
 
 def _version(document: bytes) -> str:

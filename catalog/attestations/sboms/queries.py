@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Select as Columns
-from sqlalchemy import func, or_, tuple_
+from sqlalchemy import func, literal, or_, tuple_, union_all
 from sqlalchemy import select as choose
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
@@ -89,53 +89,44 @@ def versions_of(session: Session, package: str) -> Sequence[tuple[str, int]]:
     return session.exec(statement).all()
 
 
-def assets_with(
-    session: Session, tenant_id: UUID, package: str, versions: Collection[str] | None, limit: int
+def carriers(
+    session: Session,
+    tenant_id: UUID,
+    kinds: Collection[str],
+    package: str,
+    versions: Collection[str] | None,
+    limit: int,
 ) -> list[Carrier]:
-    """Return the asset versions that carry a package, in any of some versions or in all."""
+    """Return what carries a package in some versions, or in any: at most ``limit`` of each kind, by name.
+
+    ``kinds`` are those of the tenant's things (``environment``, ``release``); asset versions, of the kind ``asset``,
+    come with them. The documents are gone through once for all of these.
+    """
+    columns = [col(SbomPackage.version), col(AttestationSubject.digest), col(Sbom.id).label("sbom_id")]
+    evidence = _carried(columns, tenant_id, package, versions).cte("evidence")
+    said = (evidence.c.version, evidence.c.digest)
+    sboms = func.array_agg(func.distinct(evidence.c.sbom_id)).label("sboms")
+    own = (col(Reliance.kind), col(Reliance.thing_id), col(Reliance.label), col(Reliance.used_as))
+    things = (
+        choose(*own, *said, sboms)
+        .select_from(evidence.join(Reliance, col(Reliance.digest) == evidence.c.digest))
+        .where(col(Reliance.tenant_id) == tenant_id, col(Reliance.kind).in_(kinds))
+        .group_by(*own, *said)
+    )
     label = func.concat(AssetVersion.namespace, "/", AssetVersion.name, "@", AssetVersion.version)
-    found: list[Any] = [
-        col(AssetVersion.id),
-        label,
-        col(SbomPackage.version),
-        col(AttestationSubject.digest),
-        func.array_agg(func.distinct(col(Sbom.id))),
-    ]
-    statement = (
-        _carried(found, tenant_id, package, versions)
-        .join(AssetVersion, col(AssetVersion.blob_digest) == col(AttestationSubject.digest))
-        .group_by(col(AssetVersion.id), label, col(SbomPackage.version), col(AttestationSubject.digest))
-        .order_by(label, col(SbomPackage.version))
-        .limit(limit)
+    assets = (
+        choose(literal("asset"), col(AssetVersion.id), label, literal(""), *said, sboms)
+        .select_from(evidence.join(AssetVersion, col(AssetVersion.blob_digest) == evidence.c.digest))
+        .group_by(col(AssetVersion.id), label, *said)
     )
+    found = union_all(things, assets).subquery()
+    order = (found.c.label, found.c.version)
+    place = func.row_number().over(partition_by=found.c.kind, order_by=order).label("place")
+    numbered = choose(found, place).subquery()
+    rows = session.execute(choose(numbered).where(numbered.c.place <= limit).order_by(numbered.c.place))
     return [
-        Carrier("asset", thing, named, version, "", digest, sboms)
-        for thing, named, version, digest, sboms in session.execute(statement)
-    ]
-
-
-def things_with(
-    session: Session, tenant_id: UUID, kind: str, package: str, versions: Collection[str] | None, limit: int
-) -> list[Carrier]:
-    """Return the tenant's environments, releases or rollouts that are, or are made of, something with a package."""
-    keys: list[Any] = [
-        col(Reliance.thing_id),
-        col(Reliance.label),
-        col(SbomPackage.version),
-        col(Reliance.used_as),
-        col(Reliance.digest),
-    ]
-    statement = (
-        _carried([*keys, func.array_agg(func.distinct(col(Sbom.id)))], tenant_id, package, versions)
-        .join(Reliance, col(Reliance.digest) == col(AttestationSubject.digest))
-        .where(col(Reliance.tenant_id) == tenant_id, col(Reliance.kind) == kind)
-        .group_by(*keys)
-        .order_by(col(Reliance.label), col(SbomPackage.version))
-        .limit(limit)
-    )
-    return [
-        Carrier(kind, thing, label, version, used_as, digest, sboms)
-        for thing, label, version, used_as, digest, sboms in session.execute(statement)
+        Carrier(each.kind, each.thing_id, each.label, each.version, each.used_as, each.digest, each.sboms)
+        for each in rows
     ]
 
 

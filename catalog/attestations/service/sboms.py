@@ -180,23 +180,11 @@ class Sboms(Reading):
     ) -> dict[str, list[Place]]:
         if versions is not None and not versions:
             return {kind: [] for kind in (*_KINDS, "asset")}
-        things: dict[str, list[sbom_queries.Carrier]] = {
-            kind: sbom_queries.things_with(self._session, tenant_id, kind, package, versions, limit) for kind in _KINDS
-        }
-        assets = sbom_queries.assets_with(self._session, tenant_id, package, versions, limit)
-        return {
-            kind: [
-                Place.model_validate(
-                    {
-                        **vars(each),
-                        "certain": each.version in certain,
-                        "digest": f"sha256:{each.digest}",
-                    }
-                )
-                for each in carriers
-            ]
-            for kind, carriers in {**things, "asset": assets}.items()
-        }
+        found: dict[str, list[Place]] = {kind: [] for kind in (*_KINDS, "asset")}
+        for each in sbom_queries.carriers(self._session, tenant_id, _KINDS, package, versions, limit):
+            values = {**vars(each), "certain": each.version in certain, "digest": f"sha256:{each.digest}"}
+            found[each.kind].append(Place.model_validate(values))
+        return found
 
     def _write_packages(self, row: Sbom, text: str, head: Head, should_stop: Callable[[], bool]) -> None:
         listed = read_packages(text, head)

@@ -6,6 +6,7 @@ import json
 import tarfile
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -44,10 +45,11 @@ def elsewhere() -> Iterator[StandIn]:
 
 
 @pytest.fixture
-def settings(settings: Settings, elsewhere: StandIn) -> Settings:
-    """Settings that can seal, and under which the stand-in is asked."""
+def settings(settings: Settings, elsewhere: StandIn, tmp_path: Path) -> Settings:
+    """Settings that can seal, under which the stand-in is asked, and without tools of this machine's."""
     key = SecretStr("a master key of forty-three characters, or so")
-    return settings.model_copy(update={"master_key": key, "internal_domains": (elsewhere.host,)})
+    more = {"internal_domains": (elsewhere.host,), "tools_dir": tmp_path / "tools"}
+    return settings.model_copy(update={"master_key": key, **more})
 
 
 @pytest.fixture
