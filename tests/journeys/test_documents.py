@@ -90,7 +90,16 @@ def alternatives(words: list[str]) -> list[list[str]]:
     return [list(reading) for reading in product(*(word.split("|") for word in words))]
 
 
-SIGNING = ("service.tar", "sbom.json", "builder.pem", "builder.pub", "service.sigstore.json", "trust-policy.json")
+SIGNING = (
+    "service.tar",
+    "sbom.json",
+    "builder.pem",
+    "builder.pub",
+    "service.sigstore.json",
+    "trust-policy.json",
+    "web.vsa.json",
+    "acme.pub",
+)
 """The files that the documents sign, sign with, and judge by."""
 
 

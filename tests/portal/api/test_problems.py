@@ -143,12 +143,14 @@ ERRORS: list[tuple[SlipwayError, int, str]] = [
 
 @pytest.mark.parametrize(("error", "status", "code"), ERRORS)
 def test_every_error_of_the_domain_has_its_answer(
-    portal: Litestar, error: SlipwayError, status: int, code: str
+    settings: Settings, error: SlipwayError, status: int, code: str
 ) -> None:
     @get("/api/raise", opt={"anonymous": True}, sync_to_thread=True)
     def raising() -> None:
         raise error
 
+    # An application of its own: the shared one has no such route.
+    portal = create_app(settings)
     portal.register(raising)
     with TestClient(portal, base_url="http://127.0.0.1:8000", raise_server_exceptions=False) as client:
         found = problem(client.get("/api/raise"), status, code)
@@ -158,11 +160,12 @@ def test_every_error_of_the_domain_has_its_answer(
         assert page.headers["content-type"].startswith("text/html")
 
 
-def test_a_fault_of_ours_tells_nothing_but_where_to_look(portal: Litestar, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_fault_of_ours_tells_nothing_but_where_to_look(settings: Settings, caplog: pytest.LogCaptureFixture) -> None:
     @get("/api/fault", opt={"anonymous": True}, sync_to_thread=True)
     def fault() -> None:
         raise RuntimeError("the password is hunter2")
 
+    portal = create_app(settings)
     portal.register(fault)
     with TestClient(portal, base_url="http://127.0.0.1:8000", raise_server_exceptions=False) as client:
         answer = client.get("/api/fault")

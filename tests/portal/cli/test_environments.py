@@ -1,6 +1,7 @@
 """``slipway env``: requests, following the work, and what can be done with an environment, against the real portal."""
 
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -128,7 +129,7 @@ def test_every_field_at_fault_is_named(
 def test_a_relative_repository_is_the_one_here(
     slipway: Slipway, signed_in: dict[str, str], blueprint: Path, repository: Path, tmp_path: Path
 ) -> None:
-    relative = repository.relative_to(tmp_path)
+    relative = os.path.relpath(repository, tmp_path)
     done = slipway(
         "env", "request", "--repo", relative, "--pr", "42", "--blueprint", f"acme/{blueprint.name}", env=signed_in
     )
