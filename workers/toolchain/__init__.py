@@ -11,6 +11,7 @@ __all__ = [
     "COSIGN",
     "OPA",
     "ORAS",
+    "REGISTRY",
     "SYFT",
     "GoTool",
     "NodeProgram",
@@ -61,6 +62,14 @@ SYFT = GoTool(
     "github.com/anchore/syft/cmd/syft",
     purpose="bills of materials of images and source trees cannot be made",
     install="https://github.com/anchore/syft",
+    cgo=False,
+)
+REGISTRY = GoTool(
+    "registry",
+    "v0.22.1",
+    "github.com/google/go-containerregistry/cmd/registry",
+    purpose="registries elsewhere cannot be tried with a real one",
+    install="https://github.com/google/go-containerregistry",
     cgo=False,
 )
 CDXGEN = NpmTool(

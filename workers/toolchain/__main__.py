@@ -7,7 +7,11 @@ from catalog.settings import load_settings
 from workers import toolchain
 
 TOOLS = {
-    tool.name: tool for tool in (toolchain.OPA, toolchain.ORAS, toolchain.COSIGN, toolchain.ACTIONLINT, toolchain.SYFT)
+    tool.name: tool
+    for tool in (
+        *(toolchain.OPA, toolchain.ORAS, toolchain.COSIGN, toolchain.ACTIONLINT),
+        *(toolchain.SYFT, toolchain.REGISTRY),
+    )
 }
 NPM_TOOLS = {tool.name: tool for tool in (toolchain.CDXGEN,)}
 

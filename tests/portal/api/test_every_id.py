@@ -44,6 +44,7 @@ TABLES = {
     "proof_id": "publisher_proofs",
     "proposal_id": "proposals",
     "publisher_id": "trusted_publishers",
+    "registry_id": "artifact_registries",
     "release_id": "releases",
     "sbom_id": "sboms",
     "search_id": "saved_searches",
