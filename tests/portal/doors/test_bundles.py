@@ -71,6 +71,7 @@ def publish(database: Database, settings: Settings, acme: Principal) -> Publish:
 
 
 def unpack(bundle: bytes) -> dict[str, bytes]:
+    assert not bundle.startswith(b"{"), bundle  # a problem, and what it says
     with tarfile.open(fileobj=io.BytesIO(gzip.decompress(bundle))) as tar:
         return {each.name: tar.extractfile(each).read() for each in tar}  # type: ignore[union-attr]  # all are files
 
