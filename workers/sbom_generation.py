@@ -20,7 +20,7 @@ from catalog.providers.registries import RegistryError
 from catalog.tenancy import Principal, system_principal
 from catalog.tenants.service import TenantService
 from workers.runtime.resources import Resource, Runtime
-from workers.runtime.worker import Interrupted, JobContext, Worker
+from workers.runtime.worker import Interrupted, JobContext, Retry, Worker
 from workers.sandbox import Outcome, SandboxError, Stopped, Task
 from workers.sandbox.run import Sandbox
 from workers.sbom_generators import GenerationError, Material, generator_for
@@ -106,17 +106,20 @@ def refer_sbom(context: JobContext) -> None:
         return
     with context.session() as session:
         wanted = list(MaterialService(session, context.settings).referrals(context.tenant_id, verified.attestation_id))
+    refused = ""
     for each in wanted:
         problem, referrer = "", ""
         try:
             referrer = each.refer()
         except RegistryError as error:
-            problem = str(error)
+            problem = refused = str(error)
         with context.session() as session:
             service = _service(session, context)
             service.note_registry(context.tenant_id, each.registry_id, problem)
             if referrer:
                 service.note_referrer(_principal(session, context), each.told(referrer))
+    if refused:
+        raise Retry(timedelta(minutes=5), refused)
 
 
 @WORKER.every(timedelta(hours=12))

@@ -1,10 +1,13 @@
 """What a check of a package finds: one value per problem, with the place and the fix."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 Level = Literal["error", "warning"]
+_HALVES = re.compile("[\ud800-\udfff]")
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
@@ -56,9 +59,9 @@ def printable(text: str) -> str:
 
 def has_surrogates(text: str) -> bool:
     """Tell whether a text holds half characters, which cannot be encoded."""
-    return any("\ud800" <= char <= "\udfff" for char in text)
+    return _HALVES.search(text) is not None
 
 
 def storable(text: str) -> str:
     """Return a text with what PostgreSQL cannot store (NUL, half characters) replaced by U+FFFD."""
-    return "".join("\ufffd" if char == "\0" or has_surrogates(char) else char for char in text)
+    return _UNSTORABLE.sub("\ufffd", text)
