@@ -81,6 +81,7 @@ class Settings(BaseSettings):
     scm_write_pause_seconds: float = Field(default=0.5, ge=0, le=60)
 
     opa_url: str = ""
+    prometheus_servers: tuple[dict[str, str], ...] = ()
 
     smtp_host: str = ""
     smtp_port: int = Field(default=587, ge=1, le=65535)

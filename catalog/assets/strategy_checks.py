@@ -1,13 +1,13 @@
 """Whether a strategy makes sense: the rules of Argo Rollouts for analyses, and those that missing data asks for."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 
 from catalog.assets.durations import parse_duration
 from catalog.assets.findings import Finding
 from catalog.assets.located import Place
 from catalog.assets.package import Package
-from catalog.assets.strategy_spec import Analysis, Metric, Step, StrategySpec
+from catalog.assets.strategy_spec import Measure, Step, StrategySpec
 
 _AT: Place = ("spec", "strategy")
 LEAST_SAMPLES = 5
@@ -83,24 +83,29 @@ def _of_analysis(strategy: StrategySpec) -> Iterator[Problem]:
         yield ("analysis", "metrics"), "An analysis without metrics says nothing.", "Add a metric."
     if analysis.metrics and all(metric.dry_run for metric in analysis.metrics):
         yield ("analysis", "metrics"), "Where every metric is a dry run, none decides.", "Let one of them count."
-    yield from _twice(analysis)
-    for index, metric in enumerate(analysis.metrics):
-        for rule in (_conditions, _queries, _counts, _times):
-            for message, fix in rule(metric):
-                yield ("analysis", "metrics", index), f"{metric.name}: {message}", fix
+    for index, message, fix in measure_problems(analysis.metrics):
+        yield ("analysis", "metrics", index), message, fix
 
 
-def _twice(analysis: Analysis) -> Iterator[Problem]:
-    names = [metric.name for metric in analysis.metrics]
+def measure_problems(measures: Sequence[Measure], *, is_scraped: bool = True) -> Iterator[tuple[int, str, str]]:
+    """Yield index, message and fix of every rule that a measure breaks.
+
+    ``is_scraped`` says that the numbers are sampled by scrapes, so that windows have to hold enough of them.
+    """
+    names = [each.name for each in measures]
     for index, name in enumerate(names):
         if name in names[:index]:
-            yield ("analysis", "metrics", index), f"There are two metrics {name}.", "Give one another name."
+            yield index, f"There are two metrics {name}.", "Give one another name."
+    for index, measure in enumerate(measures):
+        for rule in (_conditions, _queries, _counts, _steps_apart, *((_windows,) if is_scraped else ())):
+            for message, fix in rule(measure):
+                yield index, f"{measure.name}: {message}", fix
 
 
-Rule = Callable[[Metric], Iterator[tuple[str, str]]]
+Rule = Callable[[Measure], Iterator[tuple[str, str]]]
 
 
-def _conditions(metric: Metric) -> Iterator[tuple[str, str]]:
+def _conditions(metric: Measure) -> Iterator[tuple[str, str]]:
     has_one = metric.success_condition is not None or metric.failure_condition is not None
     if metric.kind != "distribution" and not has_one:
         yield "without a condition every answer is a success.", "Add successCondition or failureCondition."
@@ -108,7 +113,7 @@ def _conditions(metric: Metric) -> Iterator[tuple[str, str]]:
         yield "a distribution is compared with the baseline, not with a condition.", "Remove the conditions."
 
 
-def _queries(metric: Metric) -> Iterator[tuple[str, str]]:
+def _queries(metric: Measure) -> Iterator[tuple[str, str]]:
     needed = {"threshold": {"query"}, "rate": {"numerator", "denominator"}, "distribution": {"query", "baseline"}}
     given = {name for name in ("query", "numerator", "denominator", "baseline") if getattr(metric, name) is not None}
     if given != needed[metric.kind]:
@@ -116,7 +121,7 @@ def _queries(metric: Metric) -> Iterator[tuple[str, str]]:
         yield f"the kind {metric.kind} has {wanted}, and no other query.", f"Write {wanted}."
 
 
-def _counts(metric: Metric) -> Iterator[tuple[str, str]]:
+def _counts(metric: Measure) -> Iterator[tuple[str, str]]:
     if metric.failure_limit == -1 and metric.consecutive_success_limit == 0:
         yield "neither failures nor successes end it.", "Write failureLimit: 0 or more, or consecutiveSuccessLimit."
     if metric.count is not None:
@@ -132,12 +137,15 @@ def _counts(metric: Metric) -> Iterator[tuple[str, str]]:
         yield "a rate of next to nothing says nothing.", "Add minRequests, such as 50."
 
 
-def _times(metric: Metric) -> Iterator[tuple[str, str]]:
+def _windows(metric: Measure) -> Iterator[tuple[str, str]]:
     window = parse_duration(metric.window)
     if window < LEAST_WINDOW:
         yield "the window holds fewer than four scrapes.", "Write window: PT1M, or longer."
     if parse_duration(metric.initial_delay) < window:
         message = "the first measurement would look at what was before the rollout."
         yield message, "Make initialDelay at least as long as window."
+
+
+def _steps_apart(metric: Measure) -> Iterator[tuple[str, str]]:
     if metric.interval is not None and parse_duration(metric.interval) < timedelta(seconds=1):
         yield "the interval is shorter than a second.", "Write PT30S."

@@ -24,8 +24,8 @@ Count = Annotated[int, Field(ge=0, le=10_000)]
 Reaction = Literal["abort", "freeze", "pause"]
 
 
-class Metric(Shape):
-    """One thing that is measured again and again while a release is rolled out.
+class Measure(Shape):
+    """One thing that is measured again and again, wherever its numbers come from.
 
     ``threshold`` looks at the number that ``query`` answers, ``rate`` at the share of ``numerator`` in
     ``denominator``, and ``distribution`` compares the values of ``query`` with those of ``baseline``.
@@ -35,7 +35,6 @@ class Metric(Shape):
     """
 
     name: MetricName
-    provider: Literal["prometheus"]
     kind: Literal["threshold", "rate", "distribution"] = "threshold"
     query: WiredText | None = None
     numerator: WiredText | None = None
@@ -59,6 +58,12 @@ class Metric(Shape):
     critical: bool = False
     dry_run: bool = False
     weight: Annotated[int, Field(ge=1, le=100)] = 1
+
+
+class Metric(Measure):
+    """One thing that is measured again and again while a release is rolled out."""
+
+    provider: Literal["prometheus"]
 
 
 class Analysis(Shape):

@@ -47,6 +47,7 @@ def test_every_entry_point_loads() -> None:
         "providers.blobs",
         "providers.routers",
         "providers.identities",
+        "providers.metrics",
     ):
         assert list(modules(f"slipway.{group}")), group
 
