@@ -11,6 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from catalog.assets.findings import storable
 from catalog.clock import now
 from catalog.policies.masking import MASKED, mask
 
@@ -105,13 +106,15 @@ def resource_graph(
 
 
 def _without(hidden: Sequence[str], value: Any) -> Any:
+    """Return JSON data without texts that are secrets, nor characters that the database cannot keep."""
     if isinstance(value, Mapping):
-        return {name: _without(hidden, item) for name, item in value.items()}
+        return {storable(str(name)): _without(hidden, item) for name, item in value.items()}
     if isinstance(value, list):
         return [_without(hidden, item) for item in value]
     if isinstance(value, str):
         for each in hidden:
             value = value.replace(each, MASKED)
+        return storable(value)
     return value
 
 

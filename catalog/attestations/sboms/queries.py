@@ -6,8 +6,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy import ARRAY, String, any_, func, literal, or_, tuple_, union_all
 from sqlalchemy import Select as Columns
-from sqlalchemy import func, literal, or_, tuple_, union_all
 from sqlalchemy import select as choose
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
@@ -190,7 +190,10 @@ def _carried(columns: Sequence[Any], tenant_id: UUID, package: str, versions: Co
             or_(col(Attestation.tenant_id) == tenant_id, col(Attestation.tenant_id) == first),
         )
     )
-    return statement if versions is None else statement.where(col(SbomPackage.version).in_(versions))
+    if versions is None:
+        return statement
+    # One array instead of a list of parameters, so that the statement is the same, and is planned once.
+    return statement.where(col(SbomPackage.version) == any_(literal(list(versions), ARRAY(String))))
 
 
 def registries(session: Session, tenant_id: UUID) -> Sequence[ArtifactRegistry]:

@@ -171,7 +171,7 @@ def test_what_the_engine_reported_is_the_plan_of_what_stands(
             provider="aws",
             parent="data",
             depends_on=("web",),
-            inputs={"password": "hunter22", "url": "postgres://app:hunter22@db", "size": 20},
+            inputs={"password": "hunter22", "url": "postgres://app:hunter22@db", "size": 20, "odd": ["a\0b"]},
         ),
     ]
     graph = resource_graph(GraphSource.DEPLOYMENT, resources, revision="ab" * 20, secrets=["hunter22"])
@@ -202,7 +202,8 @@ def test_what_the_engine_reported_is_the_plan_of_what_stands(
         moves = plan(session)
     assert (stands["source"], stands["revision"], stands["complete"]) == ("deployment", "ab" * 20, True)
     database_there = stands["resources"][1]
-    assert database_there["inputs"] == {"password": "[secret]", "url": "postgres://app:[secret]@db", "size": 20}
+    masked = {"password": "[secret]", "url": "postgres://app:[secret]@db", "size": 20}
+    assert database_there["inputs"] == {**masked, "odd": ["a\ufffdb"]}
     assert (database_there["parent"], database_there["depends_on"]) == ("data", ["web"])
     assert changes["source"] == moves["source"] == "program"
     assert changes["deployed"]["resources"] == stands["resources"]
