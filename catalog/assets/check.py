@@ -14,9 +14,10 @@ from catalog.assets.kinds import AssetKind, kinds
 from catalog.assets.located import Bounds, DocumentRefusedError, load_json, load_yaml, read_text
 from catalog.assets.manifest import API_VERSION, Manifest
 from catalog.assets.package import MOST_READ, Package
-from catalog.assets.schemas import check_schema, field_errors
+from catalog.assets.schemas import check_schema
 from catalog.assets.shapes import read_shape, suggestion
 from catalog.errors import InvalidInputError
+from catalog.forms.validation import field_errors
 
 INPUT_SCHEMA = "inputs.schema.json"
 INPUT_HINTS = "inputs.ui.json"

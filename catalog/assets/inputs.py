@@ -5,8 +5,9 @@ from copy import deepcopy
 from typing import Any
 
 from catalog.assets.findings import storable
-from catalog.assets.schemas import escape, field_errors
 from catalog.errors import FieldError, InvalidInputError
+from catalog.forms.pointers import escape
+from catalog.forms.validation import field_errors
 
 HIDDEN = "[secret]"
 

@@ -1,32 +1,24 @@
-"""JSON Schemas that publishers bring: checking them, and validating values without trusting them.
+"""JSON Schemas that publishers bring: what is wrong with them, before any value is held against them.
 
-A publisher's pattern never reaches Python's backtracking regular expressions: patterns run on a linear-time engine.
 References that repeat themselves, and schemas that grow without measure, are refused when they are published.
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextvars import ContextVar
-from functools import lru_cache
-from typing import Annotated, Any
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from jsonschema import Draft202012Validator, FormatChecker
-from jsonschema.exceptions import SchemaError, ValidationError
-from jsonschema.validators import extend
-from pydantic import StringConstraints, TypeAdapter
-from pydantic import ValidationError as PydanticError
-from pydantic_core import SchemaError as PatternError
+from jsonschema.exceptions import SchemaError
 
 from catalog.assets.findings import Finding
 from catalog.assets.located import Bounds, DocumentRefusedError, load_json
-from catalog.errors import FieldError
+from catalog.forms.patterns import is_usable
+from catalog.forms.pointers import escape, pointer_to
+from catalog.forms.validation import field_errors
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 SCHEMA_BOUNDS = Bounds(size=64 * 1024)
 MOST_SUBSCHEMAS = 5_000
-MOST_STEPS = 100_000
-"""How many keywords one validation may look at; an honest form needs a few hundred."""
-
 _PLAIN_PLACE = re.compile(r"(?:/properties/[^/]+)+")
 _ANCHORS = ("$id", "$anchor", "$dynamicAnchor", "$dynamicRef", "$recursiveRef", "$vocabulary")
 # Keywords whose value is a schema, a list of schemas, or schemas by name (JSON Schema 2020-12, core and applicators).
@@ -57,7 +49,7 @@ def check_schema(data: bytes, path: str) -> tuple[dict[str, Any], list[Finding]]
     try:
         Draft202012Validator.check_schema(schema, format_checker=FormatChecker(()))
     except SchemaError as error:
-        message = f"Not a valid JSON Schema at {_pointer(error.absolute_path) or '/'}: {error.message[:200]}."
+        message = f"Not a valid JSON Schema at {pointer_to(error.absolute_path) or '/'}: {error.message[:200]}."
         return {}, [*findings, found("schema-invalid", message, "Correct it.")]
     findings += _check_parts(schema, path)
     if not findings:
@@ -76,7 +68,7 @@ def _check_parts(schema: dict[str, Any], path: str) -> list[Finding]:
             message = f"{pointer}/$ref leads outside the schema, or to nothing."
             findings.append(Finding("schema-ref", path, None, message, "Refer to parts by #/$defs/name."))
         for pattern in (*([part["pattern"]] if "pattern" in part else []), *part.get("patternProperties", {})):
-            if _matcher(pattern) is None:
+            if not is_usable(pattern):
                 message = f"The pattern at {pointer or '/'} cannot be used."
                 fix = "Write a regular expression without look-around and back references."
                 findings.append(Finding("schema-pattern", path, None, message, fix))
@@ -154,147 +146,3 @@ def _size(root: Mapping[str, Any], part: Any, open_references: frozenset[str], l
             return None
         total += size
     return total
-
-
-@lru_cache(maxsize=1024)
-def _matcher(pattern: str) -> TypeAdapter[str] | None:
-    """Return a linear-time matcher for a pattern, or None where it needs more than a linear-time engine has."""
-    if len(pattern) > 1000:
-        return None
-    try:
-        return TypeAdapter(Annotated[str, StringConstraints(pattern=pattern)])
-    except PatternError:
-        return None
-
-
-def matches(pattern: str, text: str) -> bool:
-    """Tell whether a publisher's pattern is found in a text, in linear time; one that cannot be used never is."""
-    matcher = _matcher(pattern)
-    if matcher is None:
-        return False
-    try:
-        matcher.validate_python(text)
-    except PydanticError:
-        return False
-    return True
-
-
-def _check_pattern(_validator: Any, pattern: str, instance: Any, _schema: Any) -> Iterator[ValidationError]:
-    if isinstance(instance, str) and not matches(pattern, instance):
-        yield ValidationError(f"does not match {pattern}")
-
-
-def _check_pattern_properties(
-    validator: Any, patterns: Mapping[str, Any], instance: Any, _schema: Any
-) -> Iterator[ValidationError]:
-    if not isinstance(instance, dict):
-        return
-    for pattern, subschema in patterns.items():
-        for name, value in instance.items():
-            if matches(pattern, name):
-                yield from validator.descend(value, subschema, path=name, schema_path=pattern)
-
-
-class _TooMuchWorkError(Exception):
-    """Validating takes more steps than any honest schema and value need."""
-
-
-_STEPS_LEFT: ContextVar[list[int]] = ContextVar("slipway_schema_steps")
-
-
-def _counted(
-    keyword: str, check: Callable[..., Iterator[ValidationError] | None]
-) -> Callable[..., Iterator[ValidationError]]:
-    """Return a keyword's check that counts as one step; comparing the entries of a list counts as many."""
-
-    def counted(validator: Any, value: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
-        left = _STEPS_LEFT.get()
-        left[0] -= 1
-        if keyword == "uniqueItems" and isinstance(instance, list):
-            left[0] -= len(instance) ** 2 // 16
-        if left[0] < 0:
-            raise _TooMuchWorkError
-        yield from check(validator, value, instance, schema) or ()
-
-    return counted
-
-
-_CHECKS = {**Draft202012Validator.VALIDATORS, "pattern": _check_pattern, "patternProperties": _check_pattern_properties}
-# jsonschema leaves extend untyped.
-_VALIDATOR = extend(Draft202012Validator, {name: _counted(name, check) for name, check in _CHECKS.items()})  # type: ignore[no-untyped-call]
-FORMAT_NAMES = ("date", "time", "date-time", "email", "ipv4", "ipv6", "uuid", "uri", "duration", "hostname")
-"""The formats that are asserted; any other is a remark."""
-_FORMATS = FormatChecker(FORMAT_NAMES)
-
-
-def field_errors(schema: Mapping[str, Any], value: Any) -> list[FieldError]:
-    """Return everything in which ``value`` does not fit ``schema``, each with the JSON pointer of the field."""
-    validator = _VALIDATOR(schema, format_checker=_FORMATS)
-    reset = _STEPS_LEFT.set([MOST_STEPS])
-    try:
-        errors = [each for error in validator.iter_errors(value) for each in _field_errors(error)]
-    except (_TooMuchWorkError, RecursionError):
-        return [FieldError("", "This takes too long to validate. Give fewer values, or use a simpler schema.")]
-    finally:
-        _STEPS_LEFT.reset(reset)
-    return sorted(dict.fromkeys(errors), key=lambda error: error.pointer)
-
-
-def _field_errors(error: ValidationError) -> Iterator[FieldError]:
-    pointer = _pointer(error.absolute_path)
-    value: Any = error.instance
-    schema: Any = error.schema
-    if error.validator == "required":
-        for name in schema["required"]:
-            if name not in value:
-                yield FieldError(f"{pointer}/{escape(name)}", "This is required.")
-    elif error.validator == "additionalProperties" and schema["additionalProperties"] is False:
-        known = schema.get("properties", {})
-        for name in value:
-            if name not in known and not any(matches(pattern, name) for pattern in schema.get("patternProperties", {})):
-                yield FieldError(f"{pointer}/{escape(name)}", _unknown(name, list(known)))
-    else:
-        yield FieldError(pointer, _sentence(error))
-
-
-def _unknown(name: str, known: Sequence[str]) -> str:
-    return f"{name!r} is not an input. There are: {', '.join(sorted(known)) or 'none'}."
-
-
-_SENTENCES = {
-    "enum": "Choose one of: {value}.",
-    "const": "This must be {value}.",
-    "type": "This must be of type {value}.",
-    "minLength": "This must have at least {value} characters.",
-    "maxLength": "This must have at most {value} characters.",
-    "minimum": "This must be at least {value}.",
-    "maximum": "This must be at most {value}.",
-    "exclusiveMinimum": "This must be more than {value}.",
-    "exclusiveMaximum": "This must be less than {value}.",
-    "multipleOf": "This must be a multiple of {value}.",
-    "pattern": "This must match {value}.",
-    "format": "This must be a valid {value}.",
-    "minItems": "This needs at least {value} entries.",
-    "maxItems": "This takes at most {value} entries.",
-    "uniqueItems": "Each entry must be different.",
-    "oneOf": "This must fit exactly one of the alternatives.",
-    "anyOf": "This must fit one of the alternatives.",
-    "not": "This value is not allowed.",
-}
-
-
-def _sentence(error: ValidationError) -> str:
-    """Say what is wrong without repeating the value, which may be a secret."""
-    sentence = _SENTENCES.get(str(error.validator), "This does not fit the schema.")
-    wanted = error.validator_value
-    shown = ", ".join(str(each) for each in wanted) if isinstance(wanted, list) else str(wanted)
-    return sentence.format(value=shown[:300])
-
-
-def _pointer(place: Sequence[str | int]) -> str:
-    return "".join(f"/{escape(str(step))}" for step in place)
-
-
-def escape(name: str) -> str:
-    """Return a name as one step of a JSON pointer."""
-    return name.replace("~", "~0").replace("/", "~1")

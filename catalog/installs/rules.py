@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from catalog.assets.schemas import escape
+from catalog.forms.pointers import escape
 from catalog.installs.files import digest_of
 from catalog.installs.models import InstallState, OutcomeState
 

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from catalog.assets.compatibility.inclusion import Filling, Gap, Inclusion, TooLargeError, shown
 from catalog.assets.compatibility.normal import ANNOTATIONS, Part, bare, nested, parts_of, written_out
-from catalog.assets.schemas import escape
+from catalog.forms.pointers import escape
 
 CLOSED: Mapping[str, Any] = {"type": "object", "properties": {}, "additionalProperties": False}
 """What an asset without a schema takes and gives: nothing."""

@@ -8,8 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from catalog.assets.compatibility.changes import Bump, Change
 from catalog.assets.compatibility.verdict import Faces, Verdict, compare
 from catalog.assets.models import AssetVersionRead
-from catalog.assets.schemas import escape
 from catalog.assets.versions import parse_version
+from catalog.forms.pointers import escape
 
 MOST_MANIFEST_CHANGES = 500
 BumpName = Literal["none", "patch", "minor", "major"]

@@ -11,7 +11,9 @@ from typing import Any
 
 from catalog.assets.compatibility.limits import BOUNDS, numeric_gap, size_gap
 from catalog.assets.compatibility.normal import Part, Parts, is_never, kind_names, kinds_of, parts_of
-from catalog.assets.schemas import FORMAT_NAMES, escape, field_errors, matches
+from catalog.forms.patterns import matches
+from catalog.forms.pointers import escape
+from catalog.forms.validation import FORMAT_NAMES, field_errors
 
 MOST_STEPS = 20_000
 MOST_BRANCHES = 24

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from catalog.assets.compatibility import Bump, Faces, compare
 from catalog.assets.compatibility.normal import Part, parts_of, written_out
 from catalog.assets.inputs import InvalidInputsError, complete_inputs
-from catalog.assets.schemas import DIALECT, check_schema, matches
+from catalog.assets.schemas import DIALECT, check_schema
+from catalog.forms.patterns import matches
 
 NAMES = ("a", "b", "c")
 TEXTS = ("", "a", "b", "ab", "abc", "2026-11-25", "x1")

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from catalog.assets.hints import check_hints
 from catalog.assets.inputs import InvalidInputsError, complete_inputs, secret_pointers, without_secrets
-from catalog.assets.schemas import DIALECT, check_schema, field_errors
+from catalog.assets.schemas import DIALECT, check_schema
+from catalog.forms.validation import field_errors
 
 SCHEMA: dict[str, Any] = {
     "$schema": DIALECT,
