@@ -183,7 +183,8 @@ class Sboms(Reading):
         found: dict[str, list[Place]] = {kind: [] for kind in (*_KINDS, "asset")}
         for each in sbom_queries.carriers(self._session, tenant_id, _KINDS, package, versions, limit):
             values = {**vars(each), "certain": each.version in certain, "digest": f"sha256:{each.digest}"}
-            found[each.kind].append(Place.model_validate(values))
+            # What comes from rows needs no second look, and there may be thousands.
+            found[each.kind].append(Place.model_construct(None, **values))
         return found
 
     def _write_packages(self, row: Sbom, text: str, head: Head, should_stop: Callable[[], bool]) -> None:
