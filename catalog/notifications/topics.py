@@ -67,6 +67,11 @@ TOPICS: dict[str, tuple[str, str, Severity]] = {
         "/environments/{environment_id}",
         Severity.CRITICAL,
     ),
+    "overlay.conflicted": (
+        "{asset} {version} does not fit your tenant's overlay, so nobody gets it",
+        "/overlays/{asset}",
+        Severity.WARNING,
+    ),
     "release.created": ("A release was recorded", "/releases/{release_id}", Severity.INFO),
     "signing_key.revoked": ("A signing key is revoked", "/attestations/keys", Severity.CRITICAL),
     "attestation.invalidated": (

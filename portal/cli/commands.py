@@ -59,6 +59,16 @@ CATALOG = LazyGroup(
     },
     summary="What your members choose from.",
 )
+OVERLAY = LazyGroup(
+    "overlay",
+    {
+        "show": Entry("portal.cli.overlays:show", "Show what your tenant narrows of an asset, or of all."),
+        "set": Entry("portal.cli.overlays:set_", "Narrow an asset's inputs by the rules of a file."),
+        "check": Entry("portal.cli.overlays:check", "Say how the rules of a file would fit; nothing is changed."),
+        "remove": Entry("portal.cli.overlays:remove", "Let members give what the publisher lets them."),
+    },
+    summary="What your tenant narrows of an asset's inputs.",
+)
 DRAFT = LazyGroup(
     "draft",
     {
@@ -196,6 +206,7 @@ COMMANDS = LazyGroup(
         "import-tag": Entry("portal.cli.drafts:import_tag", "Publish from a tag of a repository."),
         "share": Entry("portal.cli.sharing:share", "Show or change who may see an asset."),
         "catalog": Entry("portal.cli.commands:CATALOG", "What your members choose from."),
+        "overlay": Entry("portal.cli.commands:OVERLAY", "What your tenant narrows of an asset's inputs."),
         "draft": Entry("portal.cli.commands:DRAFT", "Versions that are not out yet."),
         "search": Entry("portal.cli.marketplace:search", "Search the marketplace."),
         "searches": Entry("portal.cli.commands:SEARCHES", "Searches that you keep."),

@@ -10,13 +10,14 @@ from sqlmodel import Session
 
 from catalog.assets.blueprint_spec import BlueprintSpec, makes_environments, parse_spec
 from catalog.assets.durations import parse_duration
-from catalog.assets.inputs import complete_inputs, secret_pointers, without_secrets
+from catalog.assets.inputs import secret_pointers, without_secrets
 from catalog.assets.models import AssetVersion
 from catalog.assets.references import parse_reference
 from catalog.assets.service import AssetService
 from catalog.environments import queries
 from catalog.environments.models import Desired, Environment, Phase, RequestEnvironment
 from catalog.errors import FieldError, InvalidInputError, SlipwayError
+from catalog.overlays.service import OverlayService
 from catalog.providers.scm import (
     CommitNotFoundError,
     PullRequest,
@@ -47,12 +48,16 @@ class Wish:
 
     @classmethod
     def resolve(cls, session: Session, settings: Settings, tenant_id: UUID, asked: RequestEnvironment) -> "Wish":
-        """Look up and check everything a request names; raise ``InvalidInputError`` with the field at fault."""
+        """Look up and check everything a request names.
+
+        Raises ``InvalidInputError`` with the field at fault, or ``OverlayConflictError`` where what the tenant narrows
+        of the blueprint does not fit its version.
+        """
         repository, pull_request, head_sha = _source(session, settings, tenant_id, asked)
         present = queries.by_pull_request(session, tenant_id, repository, pull_request.number)
         in_use = present.lock if present is not None and present.phase is not Phase.DESTROYED else []
         version, lock = _blueprint(session, tenant_id, asked.blueprint, in_use)
-        inputs = complete_inputs(version.input_schema or {}, asked.inputs)
+        inputs = OverlayService(session).over(tenant_id, version).complete(asked.inputs)
         ttl, maximum = _ttl(settings, asked.ttl, parse_spec(version.manifest))
         return cls(repository, pull_request, asked.branch, head_sha, version, lock, inputs, ttl, maximum)
 

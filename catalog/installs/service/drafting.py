@@ -9,7 +9,7 @@ from uuid import UUID
 from catalog.assets.compatibility import Bump
 from catalog.assets.compatibility.verdict import Faces, compare
 from catalog.assets.errors import VersionNotSelectableError
-from catalog.assets.inputs import InvalidInputsError, complete_inputs, secret_pointers
+from catalog.assets.inputs import InvalidInputsError, secret_pointers
 from catalog.assets.installation import installation
 from catalog.assets.kinds import kinds
 from catalog.assets.life import MEANINGS, Choice, Running, words
@@ -23,6 +23,7 @@ from catalog.installs import queries, rules
 from catalog.installs.errors import UpgradeRefusedError
 from catalog.installs.models import Action, InstallPlan, InstallRevision, InstallState
 from catalog.installs.service.base import Base
+from catalog.overlays.service import OverlayService
 
 MOST_STEPS = 50
 
@@ -83,6 +84,7 @@ class Drafting(Base):
             "capabilities": list(effect.capabilities),
             "conflicts": dict(asked.get("conflicts", {})),
             "verification": self._verification(plan.tenant_id, version),
+            **self._overlay(plan, version, inputs),
         }
         return Draft(
             plan.id,
@@ -175,7 +177,7 @@ class Drafting(Base):
         self, tenant_id: UUID, version: AssetVersion, given: Mapping[str, Any], base: InstallRevision | None
     ) -> dict[str, Any]:
         """Return complete inputs, secrets and all; what cannot change stays as it is."""
-        schema = version.input_schema or {}
+        narrowed = OverlayService(self._session).over(tenant_id, version)
         opened = self._opened(tenant_id, given)
         immutable = (version.manifest.get("inputs") or {}).get("immutable", ())
         before = {} if base is None else self._opened(tenant_id, base.content["inputs"])
@@ -183,7 +185,7 @@ class Drafting(Base):
             if rules.at(opened, pointer) is None and rules.at(before, pointer) is not None and pointer.count("/") == 1:
                 rules.put(opened, pointer, rules.at(before, pointer))
         try:
-            inputs = complete_inputs(schema, opened)
+            inputs = narrowed.complete(opened)
         except InvalidInputsError as error:
             raise _explained(error, version, base) from None
         changed = [
@@ -194,6 +196,20 @@ class Drafting(Base):
         if changed:
             raise UpgradeRefusedError("Some inputs cannot change: see each field.", changed)
         return inputs
+
+    def _overlay(self, plan: InstallPlan, version: AssetVersion, inputs: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what the tenant narrows of the version, and where what was there before departs from it."""
+        narrowed = OverlayService(self._session).over(plan.tenant_id, version)
+        if plan.action is Action.UNINSTALL or not narrowed.rules:
+            return {}
+        departs = [f"/inputs{each.pointer}" for each in narrowed.misfits]
+        if plan.action is Action.ROLLBACK and not departs:
+            try:
+                narrowed.complete(inputs)
+            except InvalidInputsError as error:
+                departs = [each.pointer for each in error.errors]
+        rules = [{"pointer": each.pointer, "reason": each.reason} for each in narrowed.rules]
+        return {"overlay": {"revision": narrowed.revision, "rules": rules, "departs": departs}}
 
     def _with_references(
         self, given: Mapping[str, Any], inputs: Mapping[str, Any], schema: Mapping[str, Any] | None
