@@ -1,4 +1,4 @@
-"""One version's inputs as a tenant narrows them: what may be given, completed and checked, with the reason of each no."""
+"""One version's inputs as a tenant narrows them: what may be given, and the reason of each no."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -93,10 +93,7 @@ class _Laying:
         if wrong:
             return wrong
         wide = deepcopy(place.parts)
-        if self._rule.is_lock:
-            wrong = list(self._lock(place, wide))
-        else:
-            wrong = list(self._limit(place, wide))
+        wrong = list(self._lock(place, wide) if self._rule.is_lock else self._limit(place, wide))
         return wrong or [*self._proven(place, wide), *self._defaults(place)]
 
     def _misfit(self, detail: str, fix: str, pointer: str = "") -> Misfit:

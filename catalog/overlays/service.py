@@ -142,9 +142,7 @@ class OverlayService:
         queries.hold(self._session, principal.tenant_id, row.asset_id)
         self._hold_to(row, revision)
         self._session.execute(
-            delete(Overlay).where(
-                col(Overlay.tenant_id) == principal.tenant_id, col(Overlay.asset_id) == row.asset_id
-            )
+            delete(Overlay).where(col(Overlay.tenant_id) == principal.tenant_id, col(Overlay.asset_id) == row.asset_id)
         )
         number = queries.last_revision(self._session, principal.tenant_id, row.asset_id) + 1
         self._record(principal, row.asset_id, f"{namespace}/{name}", number, ())
@@ -240,9 +238,7 @@ class OverlayService:
         )
         return found
 
-    def _record(
-        self, principal: Principal, asset_id: UUID, asset: str, revision: int, rules: Sequence[Rule]
-    ) -> None:
+    def _record(self, principal: Principal, asset_id: UUID, asset: str, revision: int, rules: Sequence[Rule]) -> None:
         tenant_id = principal.tenant_id
         kept = [each.as_json() for each in rules]
         self._session.add(

@@ -7,7 +7,7 @@ from sqlalchemy.dialects import postgresql
 from catalog.row_security import isolate, open_to_system
 
 revision = "overlays_rules"
-down_revision = "notifications_subscriptions"
+down_revision = "analysis_runs"
 branch_labels = None
 depends_on = None
 
@@ -64,9 +64,7 @@ def _keys(table: str) -> list[sa.Column[sa.Uuid] | sa.ForeignKeyConstraint]:
         sa.Column("tenant_id", sa.Uuid(), nullable=False),
         sa.Column("asset_id", sa.Uuid(), nullable=False),
         sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name=f"fk_{table}_tenant_id_tenants"),
-        sa.ForeignKeyConstraint(
-            ["asset_id"], ["assets.id"], name=f"fk_{table}_asset_id_assets", ondelete="CASCADE"
-        ),
+        sa.ForeignKeyConstraint(["asset_id"], ["assets.id"], name=f"fk_{table}_asset_id_assets", ondelete="CASCADE"),
     ]
 
 

@@ -110,7 +110,9 @@ def _show(output: Output, overlay: Mapping[str, Any]) -> None:
     path = f"{overlay['namespace']}/{overlay['name']}"
     when = moment(overlay["changed_at"])
     output.line(f"{path}, change {overlay['revision']} by {overlay['changed_by']}, {when}")
-    output.table(("INPUT", "RULE", "WHY"), [(each["pointer"], _words(each), each["reason"]) for each in overlay["rules"]])
+    output.table(
+        ("INPUT", "RULE", "WHY"), [(each["pointer"], _words(each), each["reason"]) for each in overlay["rules"]]
+    )
     _fits(output, [each for each in overlay["versions"] if not each["fits"]])
 
 

@@ -15,9 +15,11 @@ from catalog.assets.life import SELECTABLE
 from catalog.assets.models import Affected, AssetRead, AssetVersionRead, VersionSummary
 from catalog.assets.usage.models import Measured, MoveRead, Totals
 from catalog.attestations.shapes import Assessment
+from catalog.overlays.fitting import Fitted
 from portal.pages.asset_inputs import InputRow, input_rows
 from portal.pages.dependency_tree import DependencyTree
 from portal.pages.markdown import render_markdown
+from portal.pages.narrowed_form import rule_of, words_of
 from portal.pages.reference import KIND as WITH_REFERENCE
 from portal.pages.render import Page
 from portal.pages.sboms import Materials
@@ -67,6 +69,7 @@ class AssetPage(Page):
     may_curate: bool = False
     totals: Totals | None = None
     feed_href: str = ""
+    fitted: Fitted | None = None
 
     @property
     def total(self) -> int:
@@ -228,4 +231,13 @@ class AssetPage(Page):
         """Return the rows of the inputs' reference table."""
         declared = self.version.manifest.get("inputs") or {}
         immutable = set(declared.get("immutable", ()))
-        return list(input_rows(self.version.input_schema, immutable)) if self.version.input_schema else []
+        schema = self.version.input_schema
+        if self.fitted is not None and self.fitted.rules and not self.fitted.misfits:
+            schema = dict(self.fitted.schema)
+        return list(input_rows(schema, immutable)) if self.version.input_schema else []
+
+    def narrowed(self, row: InputRow) -> str:
+        """Say what the tenant makes of an input, and why; "" where the publisher alone decides."""
+        pointer = "/" + row.name.replace("~", "~0").replace("/", "~1").replace(".", "/")
+        rule = rule_of(self.fitted.rules, pointer) if self.fitted is not None and not self.fitted.misfits else None
+        return "" if rule is None else f"{'Hidden. ' if rule.hidden else ''}{words_of(rule)}"

@@ -24,11 +24,14 @@ from catalog.environments.models import Environment, RequestEnvironment
 from catalog.environments.service import EphemeralEnvironmentService
 from catalog.errors import ConflictError, FieldError, InvalidInputError, NotFoundError, QuotaExceededError, SlipwayError
 from catalog.gating import PolicyRefusedError, Verdict, keep_refusal
+from catalog.overlays.fitting import Fitted
+from catalog.overlays.service import OverlayService
 from catalog.settings import Settings
 from catalog.tenancy import Principal
 from portal.auth.guards import requires
 from portal.boundary import AppSettings, Caller, OpenSession, WebRequest
 from portal.pages.forms import SentForm, Text, last_values, renderer_of, sent_fields
+from portal.pages.narrowed_form import hints_of
 from portal.pages.render import Page, redirect
 from portal.pages.schema_form import Control, FormSource, build_form, element_id
 from portal.pages.schema_input import read_form
@@ -130,6 +133,7 @@ class _Form:
 
     def __init__(self, session: Session, settings: Settings, principal: Principal) -> None:
         self._assets = AssetService(session)
+        self._overlays = OverlayService(session)
         self._environments = EphemeralEnvironmentService(session, settings)
         self._settings = settings
         self._tenant_id = principal.tenant_id
@@ -154,7 +158,8 @@ class _Form:
         read = translate(f"=={version}" if _is_version(version) else version)
         found = self._assets.resolve(self._tenant_id, AssetReference(namespace, name, read.constraint))
         chosen = self._assets.get_version(self._tenant_id, namespace, name, found.version)
-        return _Chosen(asset, chosen, read, "" if _is_version(version) else version.strip())
+        fitted = self._overlays.over(self._tenant_id, chosen)
+        return _Chosen(asset, chosen, read, "" if _is_version(version) else version.strip(), fitted)
 
     def _offered(self, asset: AssetRead) -> Sequence[VersionSummary]:
         """Return the newest versions that the tenant's catalog offers; an older one is written into the field."""
@@ -164,18 +169,22 @@ class _Form:
         """Return the page with the form for a blueprint."""
         asset, version = chosen.asset, chosen.version
         source = FormSource(
-            hints=version.input_hints, values=filled.inputs, submitted=filled.fields, errors=filled.errors
+            hints=hints_of(version, chosen.fitted),
+            values=filled.inputs,
+            submitted=filled.fields,
+            errors=filled.errors,
         )
         recent = self._environments.page(self._tenant_id)
         return RequestEnvironmentPage(
             asset,
             [],
-            build_form(version.input_schema, source),
+            build_form(chosen.fitted.form_schema, source),
             values=filled.values,
             errors=filled.errors,
             repositories=sorted({each.repository for each in recent}),
             versions=_version_options(self._offered(asset)),
             reading=chosen.reading,
+            problem=chosen.fitted.problem.detail if chosen.fitted.problem else "",
             lifetimes=_lifetimes(version, timedelta(seconds=self._settings.environment_maximum_ttl_seconds)),
         )
 
@@ -188,6 +197,7 @@ class _Chosen:
     version: AssetVersionRead
     read: Translation
     written: str
+    fitted: Fitted
 
     @property
     def reading(self) -> str:
@@ -285,7 +295,7 @@ def request_environment(
             chosen = form.version(values.get("blueprint", ""), "")
         except VersionNotSelectableError as none:
             return renderer_of(request).respond(request, form.choice(none.detail, {}), status_code=422)
-    inputs, unread = read_form(chosen.version.input_schema, fields)
+    inputs, unread = read_form(chosen.fitted.form_schema, fields)
     asked, wrong = _asked(values, chosen, inputs)
     wrong = (*wrong_version, *wrong)
     errors: Sequence[FieldError] = (*wrong, *unread)

@@ -19,12 +19,14 @@ from catalog.errors import ConflictError, FieldError, InvalidInputError, Slipway
 from catalog.installs.models import InstallPlan
 from catalog.installs.service import InstallService
 from catalog.installs.shapes import AskInstall, AskUpgrade, InstallRead
+from catalog.overlays.service import OverlayService
 from catalog.policies.models import ScopeKind
 from catalog.settings import Settings
 from catalog.tenancy import Principal
 from portal.auth.guards import requires
 from portal.boundary import AppSettings, Caller, OpenSession, WebRequest
 from portal.pages.forms import SentForm, Text, last_values, renderer_of, sent_fields
+from portal.pages.narrowed_form import hints_of
 from portal.pages.render import Page, redirect
 from portal.pages.schema_form import Control, FormSource, build_form, element_id
 from portal.pages.schema_input import read_form
@@ -61,6 +63,8 @@ class InstallFormPage(Page):
     services: Sequence[str] = ()
 
     given: Mapping[str, Any] = field(default_factory=dict)
+    schema: Mapping[str, Any] = field(default_factory=dict)
+    misfit: str = ""
 
     scopes: ClassVar[Sequence[tuple[str, str]]] = (
         (ScopeKind.TENANT, "Everything in the tenant"),
@@ -113,6 +117,7 @@ class _Forms:
     def __init__(self, session: Session, settings: Settings, principal: Principal) -> None:
         self._assets = AssetService(session)
         self._installs = InstallService(session, settings)
+        self._overlays = OverlayService(session)
         self._tenant_id = principal.tenant_id
 
     def new(
@@ -126,15 +131,18 @@ class _Forms:
         """Return the form of a new install."""
         namespace, _, name = asset.partition("/")
         version = self._assets.get_version(self._tenant_id, namespace, name, wanted or LATEST)
-        source = FormSource(hints=version.input_hints, submitted=fields, errors=errors)
+        fitted = self._overlays.over(self._tenant_id, version)
+        source = FormSource(hints=hints_of(version, fitted), submitted=fields, errors=errors)
         effects = kinds()[version.kind].install(version.manifest)
         return InstallFormPage(
             version,
-            build_form(version.input_schema, source),
+            build_form(fitted.form_schema, source),
             [str(each.becomes) for each in effects],
             _versions(self._assets.versions(self._tenant_id, namespace, name)),
             values={"version": version.version, **values},
             errors=errors,
+            schema=fitted.form_schema,
+            misfit=fitted.problem.detail if fitted.problem else "",
         )
 
     def upgrade(
@@ -151,8 +159,10 @@ class _Forms:
         content = self._installs.revision(self._tenant_id, install.id, number).content
         before = self._assets.get_version(self._tenant_id, namespace, name, content["version"])
         present = {name: HIDDEN if _is_secret(value) else value for name, value in content["inputs"].items()}
-        source = FormSource(hints=version.input_hints, values=present, submitted=fields, errors=errors)
-        fresh, kept = split_schema(before.input_schema or {}, version.input_schema or {}, errors)
+        fitted = self._overlays.over(self._tenant_id, version)
+        source = FormSource(hints=hints_of(version, fitted), values=present, submitted=fields, errors=errors)
+        known = self._overlays.over(self._tenant_id, before).form_schema
+        fresh, kept = split_schema(known, fitted.form_schema, errors)
         return InstallFormPage(
             version,
             build_form(fresh, source),
@@ -163,6 +173,8 @@ class _Forms:
             {"version": version.version},
             errors,
             given=content["given"],
+            schema=fitted.form_schema,
+            misfit=fitted.problem.detail if fitted.problem else "",
         )
 
 
@@ -211,7 +223,7 @@ def plan_install(
     forms = _Forms(session, settings, principal)
     asset, wanted = values.get("asset", ""), values.get("version", "")
     page = forms.new(asset, wanted, values, fields)
-    inputs, unread = read_form(page.version.input_schema, fields)
+    inputs, unread = read_form(page.schema, fields)
     asked, wrong = _asked(values, asset, wanted, inputs, page.becomes)
     errors: Sequence[FieldError] = (*wrong, *unread)
     status = 422
@@ -257,7 +269,7 @@ def plan_upgrade(  # each is what the handler needs
     install = service.get(principal.tenant_id, install_id)
     forms = _Forms(session, settings, principal)
     page = forms.upgrade(install, wanted, fields)
-    inputs, errors = read_form(page.version.input_schema, fields)
+    inputs, errors = read_form(page.schema, fields)
     status = 422
     if not errors:
         try:

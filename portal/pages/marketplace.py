@@ -13,6 +13,7 @@ from catalog.assets.models import AssetRead, SearchQuery, SearchResult
 from catalog.assets.searches.models import SavedQuery
 from catalog.assets.service import LATEST, AssetService
 from catalog.errors import NotFoundError
+from catalog.overlays.service import OverlayService
 from catalog.tenancy import Principal
 from portal.auth.guards import requires
 from portal.boundary import AppSettings, Caller, OpenSession, WebRequest
@@ -218,6 +219,7 @@ def show_asset(  # noqa: PLR0913, PLR0917  # most are query parameters or the un
         may_curate=not asset.owned and principal.may("assets:admin"),
         totals=service.totals(principal.tenant_id, namespace, name),
         feed_href=asset_feed(principal, namespace, name),
+        fitted=OverlayService(session).over(principal.tenant_id, shown),
     )
     return renderer_of(request).respond(request, page)
 
