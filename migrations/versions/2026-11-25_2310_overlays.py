@@ -3,6 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
+from sqlalchemy.schema import SchemaItem
 
 from catalog.row_security import isolate, open_to_system
 
@@ -59,7 +60,7 @@ def upgrade() -> None:
         op.execute(statement)
 
 
-def _keys(table: str) -> list[sa.Column[sa.Uuid] | sa.ForeignKeyConstraint]:
+def _keys(table: str) -> list[SchemaItem]:
     return [
         sa.Column("tenant_id", sa.Uuid(), nullable=False),
         sa.Column("asset_id", sa.Uuid(), nullable=False),

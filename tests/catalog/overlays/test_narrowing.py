@@ -186,7 +186,7 @@ def objects(inner: st.SearchStrategy[Schema]) -> st.SearchStrategy[Schema]:
         {"type": st.just("object"), "properties": st.dictionaries(st.sampled_from(NAMES), inner, min_size=1)},
         optional={
             "required": st.lists(st.sampled_from(NAMES), unique=True),
-            "additionalProperties": st.just(False),  # type: ignore[dict-item]
+            "additionalProperties": st.just(False),
             "if": st.just({"properties": {"a": {"const": 1}}}),
             "then": st.just({"required": ["b"]}),
             "allOf": st.just([{"properties": {"a": {"maximum": 6}}}]),
