@@ -6,8 +6,9 @@ from typing import Any
 
 from catalog.assets.compatibility.inclusion import shown
 from catalog.assets.inputs import InvalidInputsError, complete_inputs
-from catalog.assets.schemas import escape, field_errors
 from catalog.errors import FieldError
+from catalog.forms.pointers import escape
+from catalog.forms.validation import field_errors
 from catalog.overlays.errors import OverlayConflictError
 from catalog.overlays.models import Rule
 from catalog.overlays.narrowing import Misfit, narrow, value_at, without

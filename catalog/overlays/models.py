@@ -12,9 +12,10 @@ from sqlalchemy import ForeignKeyConstraint, Index
 from sqlmodel import Field, SQLModel
 
 from catalog.assets.findings import storable
-from catalog.assets.schemas import is_pattern
 from catalog.clock import now
 from catalog.columns import Json, Timestamp
+from catalog.forms.patterns import is_usable
+from catalog.forms.pointers import steps_of
 
 MOST_RULES = 100
 MOST_BYTES = 16 * 1024
@@ -133,7 +134,7 @@ class Rule(BaseModel):
     @field_validator("pattern")
     @classmethod
     def _can_be_used(cls, value: str | None) -> str | None:
-        if value is not None and not is_pattern(value):
+        if value is not None and not is_usable(value):
             message = "Write a regular expression without look-around and back references."
             raise ValueError(message)
         return value
@@ -162,7 +163,7 @@ class Rule(BaseModel):
     @property
     def steps(self) -> list[str]:
         """Return the pointer's steps, unescaped."""
-        return [step.replace("~1", "/").replace("~0", "~") for step in self.pointer[1:].split("/")]
+        return steps_of(self.pointer)
 
     @property
     def is_lock(self) -> bool:
