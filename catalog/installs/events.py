@@ -99,3 +99,10 @@ class InstallRemoved(InstallEvent):
     """Nothing of the install is left that Slipway put there."""
 
     revision: int | None
+
+
+@event("install.labelled", version=1)
+class InstallLabelled(InstallEvent):
+    """An install has other labels; ``labels`` are their names."""
+
+    labels: list[str]

@@ -91,6 +91,8 @@ def page(
     for column, value in equal.items():
         if value is not None:
             statement = statement.where(col(column) == value)
+    if chosen.labels:
+        statement = statement.where(col(Install.labels).contains(chosen.labels))
     if chosen.service is not None:
         statement = statement.where(col(Install.target)["service"].as_string() == chosen.service)
     if not chosen.removed and chosen.state is None:

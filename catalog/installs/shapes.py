@@ -76,6 +76,12 @@ class AskUninstall(_Asked):
     plan_only: bool = False
 
 
+class SetLabels(_Asked):
+    """All the labels that an install shall have."""
+
+    labels: Labels = Shape(max_length=50, examples=[{"tier": "critical"}])
+
+
 class ApplyPlan(_Asked):
     """A plan that shall be applied, by its id and by the digest that was looked at."""
 
@@ -232,6 +238,7 @@ class InstallFilter(_Asked):
     owner: str | None = None
     service: str | None = None
     state: InstallState | None = None
+    labels: Labels = Shape(default_factory=dict, max_length=20)
     outdated: bool | None = None
     deprecated: bool | None = None
     vulnerable: bool | None = None

@@ -2,6 +2,7 @@
 
 from catalog.installs.service.applying import Applying, hold_to_decisions
 from catalog.installs.service.drafting import Draft
+from catalog.installs.service.labelling import Labelling
 from catalog.installs.service.reading import Reading, kept_files, read_plan, read_revision
 from catalog.installs.service.reports import InstallReports, Proposal, Work
 from catalog.installs.service.settling import DECLINED, Applied
@@ -21,5 +22,5 @@ __all__ = [
 ]
 
 
-class InstallService(Applying, Reading):
+class InstallService(Applying, Reading, Labelling):
     """One unit of work on installs; everything happens in the session's transaction."""

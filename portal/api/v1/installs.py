@@ -1,7 +1,7 @@
 """Installs: planned, applied, upgraded, rolled back and taken away; the ledger of what was there when."""
 
 import base64
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -10,6 +10,7 @@ from litestar.openapi.spec import Example
 from litestar.params import Body, FromPath, JSONBody, QueryParameter
 from pydantic import BaseModel, Field
 
+from catalog.errors import FieldError, InvalidInputError
 from catalog.installs.models import Install, InstallPlan, InstallState, PlanState
 from catalog.installs.service import InstallService
 from catalog.installs.shapes import (
@@ -184,6 +185,10 @@ def list_installs(  # noqa: PLR0913, PLR0917  # each is a query parameter of its
     owner: Text = None,
     service: Text = None,
     in_state: Annotated[InstallState | None, QueryParameter(name="state", required=False)] = None,
+    labels: Annotated[
+        list[str] | None,
+        QueryParameter(name="label", required=False, description="NAME=VALUE; every one has to be there."),
+    ] = None,
     outdated: Flag = None,
     deprecated: Flag = None,
     vulnerable: Flag = None,
@@ -197,6 +202,7 @@ def list_installs(  # noqa: PLR0913, PLR0917  # each is a query parameter of its
         owner=owner,
         service=service,
         state=in_state,
+        labels=_labels(labels or ()),
         outdated=outdated,
         deprecated=deprecated,
         vulnerable=vulnerable,
@@ -204,6 +210,15 @@ def list_installs(  # noqa: PLR0913, PLR0917  # each is a query parameter of its
     rows = InstallService(session, settings).page(principal.tenant_id, chosen, moment_and_id(cursor), limit + 1)
     found, following = cut(rows, limit, lambda each: (each.created_at, each.id))
     return page(request, InstallList(items=list(found), next_cursor=following), following)
+
+
+def _labels(given: Sequence[str]) -> dict[str, str]:
+    """Return labels written as ``NAME=VALUE``; raise ``InvalidInputError`` naming one that is not."""
+    pairs = [each.partition("=") for each in given]
+    if not all(name and equals for name, equals, _ in pairs):
+        detail = "A label reads NAME=VALUE, such as tier=critical."
+        raise InvalidInputError(detail, [FieldError("/label", detail)])
+    return {name: value for name, _, value in pairs}
 
 
 @get(

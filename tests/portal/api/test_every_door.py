@@ -98,6 +98,7 @@ FREE = {
         f"PUT {API}/assets/{{namespace}}/{{name}}/sharing",
         "POST /assets/{namespace}/{name}/access",
     },
+    "it names what is there and changes nothing of it": {f"PUT {API}/installs/{{install_id}}/labels"},
     "it tells what agents elsewhere decided": {"POST /t/{tenant}/logs"},
 }
 FORBID = """deny contains {"rule": "nothing", "message": "Nothing may happen."} if input.point"""

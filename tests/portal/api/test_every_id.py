@@ -64,6 +64,7 @@ BODIES: dict[str, dict[str, Any]] = {
     **{f"/api/v1/uploads/sessions/{{session_id}}/{verb}": {"comment": "x"} for verb in ("submit", "publish")},
     **{f"/api/v1/installs/{{install_id}}/{verb}": {} for verb in ("upgrade", "uninstall")},
     "/api/v1/installs/{install_id}/rollback": {"revision": 1},
+    "/api/v1/installs/{install_id}/labels": {"labels": {"tier": "x"}},
     **{f"/api/v1/approvals/{{approval_id}}/{verb}": {"comment": "x"} for verb in ("approve", "deny")},
     **{f"/api/v1/proposals/{{proposal_id}}/{verb}": {"comment": "x"} for verb in ("approve", "reject")},
     "/api/v1/searches/{search_id}": {"name": "x"},

@@ -108,3 +108,34 @@ def test_the_same_on_pages(
     gone = browser.post(f"{applied.headers['location']}/uninstall", follow_redirects=False)
     assert gone.headers["location"].startswith("/installs/plans/")
     assert "No install" in browser.get("/installs?show=outdated").text
+
+
+def test_labels_are_changed_and_found(
+    api: Client,
+    client_of: Callable[..., Client],
+    publish_policy: Callable[..., str],
+    work: Callable[[], list[str]],
+    acme: Principal,
+    rival: Principal,
+) -> None:
+    publish_policy(acme, "rules", ALLOW)
+    made = api.post("/api/v1/installs", json={**ASKED, "labels": {"tier": "low"}}).json()["install"]["id"]
+    work()
+
+    def listed(*labels: str) -> list[str]:
+        found = api.get("/api/v1/installs", params={"label": list(labels)}).json()["items"]
+        return [each["id"] for each in found]
+
+    path = f"/api/v1/installs/{made}/labels"
+    before = api.get(f"/api/v1/installs/{made}").json()
+    assert listed("tier=low") == [made]
+    changed = api.put(path, json={"labels": {"tier": "high", "team": "web"}})
+    assert (changed.status_code, changed.json()["labels"]) == (200, {"tier": "high", "team": "web"})
+    assert changed.json()["applied_revision"] == before["applied_revision"]
+    assert (listed("tier=low"), listed("tier=high"), listed("tier=high", "team=x")) == ([], [made], [])
+    told = [each["type"] for each in api.get("/api/v1/events?limit=200").json()["items"]]
+    assert api.put(path, json={"labels": {"tier": "high", "team": "web"}}).status_code == 200
+    assert told == [each["type"] for each in api.get("/api/v1/events?limit=200").json()["items"]]
+    assert api.put(path, json={"labels": {"no such": "x"}}).status_code == 422
+    assert api.get("/api/v1/installs?label=tier").status_code == 422
+    assert client_of(rival).put(path, json={"labels": {}}).status_code == 404
