@@ -69,7 +69,7 @@ TOPICS: dict[str, tuple[str, str, Severity]] = {
     ),
     "overlay.conflicted": (
         "{asset} {version} does not fit your tenant's overlay, so nobody gets it",
-        "/assets/{asset}",
+        "/overlays/{asset}",
         Severity.WARNING,
     ),
     "release.created": ("A release was recorded", "/releases/{release_id}", Severity.INFO),

@@ -70,6 +70,7 @@ class AssetPage(Page):
     totals: Totals | None = None
     feed_href: str = ""
     fitted: Fitted | None = None
+    may_narrow: bool = False
 
     @property
     def total(self) -> int:

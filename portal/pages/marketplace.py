@@ -219,6 +219,7 @@ def show_asset(  # noqa: PLR0913, PLR0917  # most are query parameters or the un
         may_curate=not asset.owned and principal.may("assets:admin"),
         totals=service.totals(principal.tenant_id, namespace, name),
         feed_href=asset_feed(principal, namespace, name),
+        may_narrow=principal.may("assets:admin"),
         fitted=OverlayService(session).over(principal.tenant_id, shown),
     )
     return renderer_of(request).respond(request, page)

@@ -88,6 +88,7 @@ NOTICES: dict[str, Toast] = {
     "search-deleted": Toast("good", "The search is kept no longer."),
     "access-changed": Toast("good", "Who may see it has changed."),
     "catalog-changed": Toast("good", "The catalog has changed. It counts at once."),
+    "overlay-changed": Toast("good", "What is narrowed has changed. It counts at once."),
     "version-state-changed": Toast("good", "The state of the version has changed."),
     "signed-in": Toast("good", "You are signed in."),
     "signed-out": Toast("good", "You are signed out."),

@@ -108,3 +108,34 @@ def test_the_form_says_what_a_range_means(browser: Client, api: Client) -> None:
         refused = browser.post("/environments", data={**sent, "version": wrong})
         assert refused.status_code == 422
         assert 'href="#field-version"' in refused.text
+
+
+def test_an_administrator_narrows_inputs_on_a_page(browser: Client, client_of: NewClient, rival: Principal) -> None:
+    publish(client_of(rival), "rival")
+    assert 'href="/overlays/rival/preview"' in browser.get("/assets/rival/preview?tab=inputs").text
+    assert "Nothing is narrowed" in browser.get("/overlays").text
+    home = "/overlays/rival/preview"
+    assert "as the publisher says" in browser.get(home).text
+    assert browser.get(f"{home}/rule?pointer=/nothing").status_code == 404
+    form = browser.get(f"{home}/rule?pointer=/greeting").text
+    assert 'name="rule/maxLength"' in form
+    sent = {"pointer": "/greeting", "mode": "choose", "rule/maxLength": "9999", "reason": "It has to fit."}
+    wide = browser.post(f"{home}/rule", data=sent)
+    assert wide.status_code == 422
+    assert "does not allow" in wide.text
+    assert 'value="9999"' in wide.text
+    unsaid = browser.post(f"{home}/rule", data={**sent, "reason": ""})
+    assert unsaid.status_code == 422
+    assert "Say why" in unsaid.text
+    fixed = {"pointer": "/greeting", "mode": "fixed", "rule/value": "Ahoy", "reason": "One voice for all."}
+    assert browser.post(f"{home}/rule", data=fixed, follow_redirects=False).status_code == 303
+    assert "One voice for all." in browser.get(home).text
+    assert "Set by your tenant: One voice for all." in browser.get("/assets/rival/preview?tab=inputs").text
+    assert "Set by your tenant: One voice for all." in browser.get("/environments/new?blueprint=rival/preview").text
+    hidden = {**fixed, "mode": "hidden"}
+    assert browser.post(f"{home}/rule", data=hidden, follow_redirects=False).status_code == 303
+    assert 'name="inputs/greeting"' not in browser.get("/environments/new?blueprint=rival/preview").text
+    taken = browser.post(f"{home}/forget", data={"pointer": "/greeting"}, follow_redirects=False)
+    assert taken.status_code == 303
+    assert "Nothing is narrowed" in browser.get("/overlays").text
+    assert "removed" in browser.get(home).text
