@@ -22,7 +22,7 @@ from portal.pages.forms import SentForm, Text, last_values, renderer_of, sent_fi
 from portal.pages.render import Page, redirect
 from portal.pages.schema_form import Control, FormSource, build_form, element_id
 from portal.pages.schema_input import read_form
-from portal.pages.schema_shape import Shape, shape_of
+from portal.pages.schema_shape import Shape, scalar_text, shape_of
 
 READ = [requires("assets:read")]
 ADMIN = [requires("assets:admin")]
@@ -32,8 +32,22 @@ MODES = (
     ("hidden", "Nobody sees it", "It is in no form: it has the value below, or else its default."),
 )
 _NUMBER = ("minimum", "maximum")
+_WORDS = {
+    "fixed": "always {}",
+    "hidden": "hidden",
+    "default": "{} where nothing is given",
+    "enum": "one of {}",
+    "minimum": "at least {}",
+    "maximum": "at most {}",
+    "min_length": "at least {} characters",
+    "max_length": "at most {} characters",
+    "min_items": "at least {} entries",
+    "max_items": "at most {} entries",
+    "pattern": "matches {}",
+    "required": "has to be chosen",
+}
 _TITLES = {
-    "value": "Value",
+    "value": "Value, for all or where nobody sees it",
     "default": "Default in place of the publisher's",
     "enum": "Values that are left",
     "minimum": "At least",
@@ -87,12 +101,11 @@ class OverlayPage(Page):
 
     def words(self, rule: Mapping[str, Any]) -> str:
         """Say what a rule does."""
-        parts = [
-            name if value is True and name in {"hidden", "required"} else f"{name.replace('_', ' ')} {value}"
+        return ", ".join(
+            _WORDS[name].format(", ".join(map(scalar_text, value)) if isinstance(value, list) else scalar_text(value))
             for name, value in rule.items()
-            if name not in {"pointer", "reason"}
-        ]
-        return ", ".join(parts)
+            if name in _WORDS
+        )
 
 
 @dataclass(frozen=True)
