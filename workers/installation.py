@@ -4,10 +4,11 @@ import math
 from datetime import timedelta
 from uuid import UUID
 
+from catalog.approvals.events import ApprovalDenied, ApprovalExpired, ApprovalGranted, ApprovalVoided
 from catalog.environments.events import EnvironmentDestroyed, EnvironmentFailed, EnvironmentReady
 from catalog.errors import SlipwayError
 from catalog.installs.events import InstallPlanRequested, InstallRequested
-from catalog.installs.service import Draft, InstallReports, Work
+from catalog.installs.service import APPROVALS, Draft, InstallReports, Work
 from catalog.operations.models import Problem
 from workers.installers import Bench, installers
 from workers.runtime.worker import GiveUp, Interrupted, JobContext, Worker
@@ -17,6 +18,7 @@ from workers.upload_checking import SANDBOX
 WORKER = Worker("installation", queue="installs", concurrency=4)
 
 MOST_LOOKED_AT = 500
+_ENDS = {ApprovalDenied: "denied", ApprovalExpired: "expired", ApprovalVoided: "voided"}
 ELSEWHERE_SECONDS = 60.0
 
 
@@ -118,6 +120,38 @@ def _recorded(context: JobContext, tenant_id: UUID, plan_id: UUID, bench: Bench)
     proposal = installers()[found.head["becomes"]].plan(found, bench)
     with context.session() as session:
         return InstallReports(session, context.settings).record(found, proposal)
+
+
+@WORKER.on(ApprovalGranted)
+@WORKER.job("installs.apply_approved", time_limit=timedelta(minutes=2))
+def apply_approved(context: JobContext) -> None:
+    """Apply the plan that people have approved, unless something stands against it by now."""
+    granted, tenant_id = context.event(ApprovalGranted), _tenant(context)
+    if granted.kind != APPROVALS:
+        return
+    digest = f"sha256:{granted.plan_digest}"
+    try:
+        with context.session() as session:
+            InstallReports(session, context.settings).approved(tenant_id, digest)
+    except SlipwayError as error:
+        with context.session() as session:
+            InstallReports(session, context.settings).not_approved(tenant_id, digest, _problem(error))
+
+
+@WORKER.on(ApprovalDenied, ApprovalExpired, ApprovalVoided)
+@WORKER.job("installs.rest_unapproved", time_limit=timedelta(minutes=2))
+def rest_unapproved(context: JobContext) -> None:
+    """Say of a plan that it is not applied, because people said no or nothing."""
+    event = context.envelope.event() if context.envelope is not None else None
+    if not isinstance(event, ApprovalDenied | ApprovalExpired | ApprovalVoided) or event.kind != APPROVALS:
+        return
+    hint = "Apply the plan again to ask again, or plan something else."
+    problem = Problem(
+        code=f"approval_{_ENDS[type(event)]}", message=f"The approval was {_ENDS[type(event)]}.", hint=hint
+    )
+    with context.session() as session:
+        reports = InstallReports(session, context.settings)
+        reports.not_approved(_tenant(context), f"sha256:{event.plan_digest}", problem)
 
 
 @WORKER.on(EnvironmentReady, EnvironmentFailed, EnvironmentDestroyed)

@@ -106,3 +106,31 @@ class InstallLabelled(InstallEvent):
     """An install has other labels; ``labels`` are their names."""
 
     labels: list[str]
+
+
+@event("install.approval_needed", version=1)
+class InstallApprovalNeeded(EventData):
+    """A plan shall be applied, and waits for people to approve it; ``rules`` name why."""
+
+    plan_id: UUID
+    install_id: UUID | None
+    asset: str
+    digest: str
+    rules: list[str]
+    approvals: list[UUID]
+
+
+@event("install_approval_rule.made", version=1)
+class InstallApprovalRuleMade(EventData):
+    """Plans that a rule means take an approval from now on."""
+
+    rule_id: UUID
+    name: str
+
+
+@event("install_approval_rule.ended", version=1)
+class InstallApprovalRuleEnded(EventData):
+    """A rule asks nobody any more."""
+
+    rule_id: UUID
+    name: str

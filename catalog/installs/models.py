@@ -13,7 +13,11 @@ from catalog.columns import Json, Timestamp, one_of
 
 
 class InstallState(StrEnum):
-    """Where an install stands; ``waiting`` is for somebody outside, such as whoever merges its pull request."""
+    """Where an install stands.
+
+    ``waiting`` is for somebody outside, such as whoever merges its pull request; ``held`` for people who have to
+    approve its first revision.
+    """
 
     PENDING = "pending"
     APPLYING = "applying"
@@ -22,6 +26,7 @@ class InstallState(StrEnum):
     FAILED = "failed"
     DECLINED = "declined"
     REMOVED = "removed"
+    HELD = "held"
 
 
 class Action(StrEnum):
@@ -104,7 +109,9 @@ class InstallPlan(SQLModel, table=True):
 
     ``asked`` is what was asked for, pinned, with secrets as references. ``document`` is what ``digest`` stands for;
     ``evidence`` is worth knowing, and may change without the plan being another one. ``files_blob`` names the files
-    that would be written; ``auto`` says that it is applied by itself where nothing stands against it.
+    that would be written; ``auto`` says that it is applied by itself where nothing stands against it. ``member_id`` is
+    who asked, where that is a person. ``wanted`` (actor, name, member, at) is who wants it applied as soon as those who
+    have to approve have done so.
     """
 
     __tablename__ = "install_plans"
@@ -113,6 +120,7 @@ class InstallPlan(SQLModel, table=True):
         ForeignKeyConstraint(["tenant_id", "install_id"], ["installs.tenant_id", "installs.id"], ondelete="CASCADE"),
         Index("ix_install_plans_tenant_id_created_at", "tenant_id", "created_at"),
         Index("ix_install_plans_tenant_id_install_id", "tenant_id", "install_id"),
+        Index("ix_install_plans_tenant_id_digest", "tenant_id", "digest"),
     )
 
     id: UUID = Field(default_factory=uuid4, primary_key=True)
@@ -131,6 +139,8 @@ class InstallPlan(SQLModel, table=True):
     problem: dict[str, Any] | None = Field(default=None, sa_type=Json)
     follows: UUID | None = None
     actor: str
+    member_id: UUID | None = None
+    wanted: dict[str, Any] | None = Field(default=None, sa_type=Json)
     created_by: str
     created_at: datetime = Field(default_factory=now, sa_type=Timestamp)
     finished_at: datetime | None = Field(default=None, sa_type=Timestamp)
@@ -199,4 +209,28 @@ class InstallSecret(SQLModel, table=True):
     id: UUID = Field(default_factory=uuid4, primary_key=True)
     tenant_id: UUID = Field(foreign_key="tenants.id")
     sealed: str
+    created_at: datetime = Field(default_factory=now, sa_type=Timestamp)
+
+
+class InstallApprovalRule(SQLModel, table=True):
+    """Which plans take an approval, and whose: empty conditions leave nothing out.
+
+    ``actions`` and ``kinds`` name some, ``asset`` is a pattern with ``*``, ``labels`` have to be the install's,
+    ``policy_rule`` (a pattern) has to be among what policies remark. ``need`` is a ``Need`` of ``catalog.approvals``.
+    """
+
+    __tablename__ = "install_approval_rules"
+    __table_args__ = (UniqueConstraint("tenant_id", "id"), UniqueConstraint("tenant_id", "name"))
+
+    id: UUID = Field(default_factory=uuid4, primary_key=True)
+    tenant_id: UUID = Field(foreign_key="tenants.id")
+    name: str = Field(max_length=63)
+    actions: list[str] = Field(default_factory=list, sa_type=Json)
+    kinds: list[str] = Field(default_factory=list, sa_type=Json)
+    asset: str = Field(default="", max_length=200)
+    labels: dict[str, str] = Field(default_factory=dict, sa_type=Json)
+    policy_rule: str = Field(default="", max_length=200)
+    need: dict[str, Any] = Field(sa_type=Json)
+    expires_in_hours: int = 72
+    created_by: str
     created_at: datetime = Field(default_factory=now, sa_type=Timestamp)

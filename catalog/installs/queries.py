@@ -9,11 +9,13 @@ from sqlmodel import Session, col, select, tuple_
 
 from catalog.installs.models import (
     Install,
+    InstallApprovalRule,
     InstallOutcome,
     InstallPlan,
     InstallRevision,
     InstallSecret,
     InstallState,
+    PlanState,
 )
 from catalog.installs.shapes import InstallFilter
 
@@ -185,3 +187,28 @@ def hold(session: Session, tenant_id: UUID, what: str) -> None:
     """Let only one transaction of the tenant at a time take names and places of new installs."""
     statement = text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))")
     session.connection().execute(statement, {"key": f"installs:{tenant_id}:{what}"})
+
+
+def approval_rules(session: Session, tenant_id: UUID) -> Sequence[InstallApprovalRule]:
+    """Return which plans take an approval, by name."""
+    statement = select(InstallApprovalRule).where(InstallApprovalRule.tenant_id == tenant_id)
+    return session.exec(statement.order_by(col(InstallApprovalRule.name))).all()
+
+
+def approval_rule(session: Session, tenant_id: UUID, name: str) -> InstallApprovalRule | None:
+    """Return one rule by its name."""
+    statement = select(InstallApprovalRule).where(
+        InstallApprovalRule.tenant_id == tenant_id, InstallApprovalRule.name == name
+    )
+    return session.exec(statement).first()
+
+
+def wanted_plan(session: Session, tenant_id: UUID, digest: str) -> InstallPlan | None:
+    """Return the newest plan of a digest that is ready, and shall be applied once it is approved; locked."""
+    statement = select(InstallPlan).where(
+        InstallPlan.tenant_id == tenant_id,
+        InstallPlan.digest == digest,
+        InstallPlan.state == PlanState.READY,
+        col(InstallPlan.wanted).is_not(None),
+    )
+    return session.exec(statement.order_by(col(InstallPlan.created_at).desc()).with_for_update()).first()

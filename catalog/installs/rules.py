@@ -1,13 +1,14 @@
 """How installs move, how revisions are chained, and what stands in inputs: pure functions."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from fnmatch import fnmatchcase
 from typing import Any
 from uuid import UUID
 
 from catalog.forms.pointers import escape
 from catalog.installs.files import digest_of
-from catalog.installs.models import InstallState, OutcomeState
+from catalog.installs.models import Action, InstallApprovalRule, InstallState, OutcomeState
 
 SECRET = "$secret"  # noqa: S105  # the name of a field, not a secret
 BUSY = frozenset({InstallState.PENDING, InstallState.APPLYING})
@@ -102,3 +103,19 @@ def merged_inputs(given: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[
         else:
             result[name] = value
     return result
+
+
+def demands(rule: InstallApprovalRule, action: Action, asked: Mapping[str, Any], remarks: Iterable[str]) -> bool:
+    """Tell whether a plan takes an approval; ``remarks`` are the policy rules that found something."""
+    return (
+        (not rule.actions or str(action) in rule.actions)
+        and (not rule.kinds or asked["kind"] in rule.kinds)
+        and (not rule.asset or _is_like(asked["asset"], rule.asset))
+        and all(asked["labels"].get(name) == value for name, value in rule.labels.items())
+        and (not rule.policy_rule or any(_is_like(each, rule.policy_rule) for each in remarks))
+    )
+
+
+def _is_like(name: str, pattern: str) -> bool:
+    # Only * is special: a name may well hold the other characters that a shell would read.
+    return fnmatchcase(name, "".join(f"[{char}]" if char in "?[" else char for char in pattern))

@@ -4,9 +4,10 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints, field_validator
 from pydantic import Field as Shape
 
+from catalog.approvals.models import ApprovalState, Need
 from catalog.assets.findings import storable
 from catalog.errors import FieldError, InvalidInputError
 from catalog.installs.models import Action, InstallState, OutcomeState, PlanState
@@ -113,11 +114,64 @@ class ApplyInstall(_Asked):
         raise InvalidInputError(detail, [FieldError("", detail)])
 
 
+class RequireApproval(_Asked):
+    """Which plans take an approval, and whose; conditions that are left out leave nothing out.
+
+    ``need`` says how many of whom: by ``role``, by ``members``, or by ``policy``, which here is whoever owns the
+    install (the members whose name or e-mail address is its owner's). ``policy_rule`` asks for an approval where
+    policies remark something under a rule of that name; in it and in ``asset``, ``*`` stands for anything.
+    """
+
+    name: Annotated[str, StringConstraints(pattern=r"^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$")] = Shape(
+        examples=["critical-services"]
+    )
+    actions: tuple[Action, ...] = Shape(default=(), max_length=4, examples=[["install", "upgrade"]])
+    kinds: tuple[Annotated[str, StringConstraints(max_length=63)], ...] = Shape(default=(), max_length=10)
+    asset: Annotated[str, StringConstraints(max_length=200), AfterValidator(storable)] = ""
+    labels: Labels = Shape(default_factory=dict, max_length=50, examples=[{"tier": "critical"}])
+    policy_rule: Annotated[str, StringConstraints(max_length=200), AfterValidator(storable)] = ""
+    need: Need = Need()
+    expires_in_hours: int = Shape(default=72, ge=1, le=720)
+
+
+class ApprovalRuleRead(_Read):
+    """A rule as others read it."""
+
+    name: str
+    actions: list[Action]
+    kinds: list[str]
+    asset: str
+    labels: dict[str, str]
+    policy_rule: str
+    need: Need
+    expires_in_hours: int
+    created_by: str
+    created_at: datetime
+
+
+class PlanApproval(_Read):
+    """An approval that a plan takes: by which rule, and how it stands; ``approval`` is None before anybody was asked.
+
+    ``counts`` tells whether it opens the way now; ``problem`` says why it cannot, or does not any more.
+    """
+
+    rule: str
+    need: Need
+    approval: UUID | None = None
+    state: ApprovalState | None = None
+    counts: bool = False
+    given: int = 0
+    needed: int = 0
+    problem: str | None = None
+
+
 class PlanRead(_Read):
     """A plan: ``digest`` is what applying is bound to, None until it is ready.
 
     ``document`` is what the digest stands for: lock, inputs, permissions asked for, changes and verdicts;
     ``evidence`` is worth knowing beside it. ``follows`` names the plan that this one was made in place of.
+    ``approvals`` are those that it takes before it is applied; ``wanted`` tells whether it is applied as soon as they
+    are given.
     """
 
     id: UUID
@@ -132,9 +186,21 @@ class PlanRead(_Read):
     operation_id: UUID
     problem: Problem | None
     follows: UUID | None
+    approvals: list[PlanApproval] = Shape(default_factory=list)
+    wanted: bool = False
     created_by: str
     created_at: datetime
     finished_at: datetime | None
+
+    @field_validator("wanted", mode="before")
+    @classmethod
+    def _is_wanted(cls, value: Any) -> bool:
+        return bool(value)
+
+    @property
+    def is_approved(self) -> bool:
+        """Tell whether every approval that it takes is there and counts."""
+        return all(each.counts for each in self.approvals)
 
     @property
     def is_allowed(self) -> bool:

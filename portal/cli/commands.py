@@ -135,6 +135,9 @@ APPROVALS = LazyGroup(
         "delegate": Entry("portal.cli.approvals:delegate", "Let somebody decide in your place for a while."),
         "delegations": Entry("portal.cli.approvals:delegations", "List who decides in whose place."),
         "undelegate": Entry("portal.cli.approvals:undelegate", "End a delegation."),
+        "rules": Entry("portal.cli.approval_rules:rules", "List which plans of installs take an approval."),
+        "require": Entry("portal.cli.approval_rules:require", "Let plans of installs take an approval."),
+        "unrequire": Entry("portal.cli.approval_rules:unrequire", "End such a rule."),
     },
     summary="What waits for people.",
 )

@@ -34,6 +34,12 @@ class MissingError(CommandError):
     exit_code = ExitCode.NOT_FOUND
 
 
+class ApprovalNeededError(CommandError):
+    """People have to approve it first; they were asked."""
+
+    exit_code = ExitCode.NEEDS_APPROVAL
+
+
 class UnreachableError(CommandError):
     """Slipway, or its database, does not answer."""
 

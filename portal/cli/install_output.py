@@ -28,6 +28,12 @@ def show_plan(output: Output, plan: dict[str, Any]) -> None:
     _show_changes(output, document)
     for gate in document.get("gates", []):
         _show_gate(output, gate)
+    for each in plan.get("approvals", []):
+        asked = (
+            f"{each['state']}, {each['given']} of {each['needed']} given" if each["state"] else "nobody was asked yet"
+        )
+        problem = f" {each['problem']}" if each["problem"] else ""
+        output.line(f"The rule {each['rule']} asks for an approval: {asked}.{problem}", style="yellow")
 
 
 def show_install(output: Output, install: dict[str, Any], chain: Sequence[dict[str, Any]]) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from portal.cli.client import Client, connect
-from portal.cli.errors import CommandError
+from portal.cli.errors import ApprovalNeededError, CommandError
 from portal.cli.inputs import read_inputs
 from portal.cli.install_output import show_install, show_installs, show_plan
 from portal.cli.output import Output, json_option
@@ -203,6 +203,10 @@ def _decide(client: Client, output: Output, plan_id: str, operation: str, *, pla
             raise CommandError("Nothing was changed.", "Look at the plan with --plan-only, and apply it with --yes.")
         click.confirm("Apply this plan?", abort=True, err=True)
     accepted = client.post("/installs", {"plan": plan["id"], "digest": plan["digest"]})
+    if accepted["operation"] is None:
+        asked = ", ".join(accepted["approvals"])
+        hint = "It is applied as soon as it is approved: `slipway approvals list`, or `slipway installs`."
+        raise ApprovalNeededError(f"People have to approve this plan first. They were asked: {asked}.", hint)
     check_outcome(follow(client, accepted["operation"], output))
     found = client.get(f"/installs/{accepted['install']['id']}")
     chain = client.get(f"/installs/{found['id']}/revisions")["items"]

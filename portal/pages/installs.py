@@ -92,7 +92,12 @@ class PlanPage(Page):
     def is_ready(self) -> bool:
         """Tell whether it can be applied as it stands."""
         ready = self.plan.state is PlanState.READY and self.plan.is_allowed and not self.plan.open_conflicts
-        return ready and self.can_apply
+        return ready and self.can_apply and not self.waits_for_people
+
+    @property
+    def waits_for_people(self) -> bool:
+        """Tell whether people were asked, and it is applied as soon as they have approved it."""
+        return self.plan.wanted and self.plan.state is PlanState.READY
 
     @property
     def files(self) -> Sequence[Mapping[str, Any]]:
@@ -232,9 +237,8 @@ def apply_plan(  # each is what the handler needs
     digest = last_values(sent_fields(data)).get("digest", "")
     verdict = None
     try:
-        install = InstallService(session, settings).apply(
-            principal, ApplyPlan.model_construct(plan=plan_id, digest=digest)
-        )
+        asked = ApplyPlan.model_construct(plan=plan_id, digest=digest)
+        install = InstallService(session, settings).want(principal, asked).install
     except PolicyRefusedError as refusal:
         keep_refusal(session, refusal)
         problem, status, verdict = "", refusal.status, refusal.verdict
@@ -242,6 +246,8 @@ def apply_plan(  # each is what the handler needs
         session.rollback()
         problem, status = error.detail, error.status
     else:
+        if install is None:
+            return redirect(f"/installs/plans/{plan_id}", "install-approval-asked")
         return redirect(f"/installs/{install.id}", "install-applying")
     page = replace(_plan_page(session, settings, principal, plan_id), problem=problem, verdict=verdict)
     return renderer_of(request).respond(request, page, status_code=status)

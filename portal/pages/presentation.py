@@ -145,6 +145,7 @@ INSTALL_STATES: dict[str, Look] = {
     "failed": Look("Failed", "bad", "circle-x", "The last change did not come about; what was there before still is."),
     "declined": Look("Declined", "bad", "ban", "Somebody outside said no, and nothing was there before."),
     "removed": Look("Removed", "quiet", "archive", "Nothing of it is left that Slipway put there."),
+    "held": Look("Needs approval", "warn", "hourglass", "People have to approve it first."),
 }
 OUTCOMES: dict[str, Look] = {
     "running": Look("Under way", "busy", "loader-circle", "It is being brought about."),

@@ -36,6 +36,7 @@ NOTICES: dict[str, Toast] = {
     "environment-extended": Toast("good", "The environment lives longer now."),
     "environment-destroying": Toast("good", "The environment is being destroyed."),
     "environment-rebuilding": Toast("good", "The environment is being built again."),
+    "install-approval-asked": Toast("good", "Whoever has to approve was asked. It is applied as soon as they have."),
     "install-applying": Toast("good", "The plan is being applied. This page follows it."),
     "approval-decided": Toast("good", "Your decision is recorded."),
     "approval-withdrawn": Toast("good", "It is taken back. Nothing waits for it any more."),

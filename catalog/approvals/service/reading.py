@@ -96,6 +96,12 @@ class ReadingApprovals:
         crowd = self._crowd(principal.tenant_id)
         return sorted(crowd.name(each) for each in self._speaks_for(found, principal, crowd))
 
+    def latest(self, tenant_id: UUID, kind: str, subject: str, plan_digest: str) -> ApprovalRead | None:
+        """Return the newest gate for just this plan of a subject, None where nobody was asked about it."""
+        found = queries.of_subject(self._session, tenant_id, kind, subject, list(ApprovalState))
+        of_plan = [each for each in found if each.plan_digest == plan_digest]
+        return self._read(tenant_id, of_plan[:1])[0] if of_plan else None
+
     def granted_for(self, tenant_id: UUID, kind: str, subject: str, plan_digest: str) -> Grant | None:
         """Return what opens the gate for just this plan at this moment, None where nothing does.
 

@@ -1,6 +1,7 @@
 """InstallService: what a tenant has taken into use, planned before it happens, revision by revision."""
 
-from catalog.installs.service.applying import Applying, hold_to_decisions
+from catalog.installs.service.applying import Applying, Wanted, hold_to_decisions
+from catalog.installs.service.approving import KIND as APPROVALS
 from catalog.installs.service.drafting import Draft
 from catalog.installs.service.labelling import Labelling
 from catalog.installs.service.reading import Reading, kept_files, read_plan, read_revision
@@ -8,12 +9,14 @@ from catalog.installs.service.reports import InstallReports, Proposal, Work
 from catalog.installs.service.settling import DECLINED, Applied
 
 __all__ = [
+    "APPROVALS",
     "DECLINED",
     "Applied",
     "Draft",
     "InstallReports",
     "InstallService",
     "Proposal",
+    "Wanted",
     "Work",
     "hold_to_decisions",
     "kept_files",

@@ -1,13 +1,23 @@
 """Applying: a plan that somebody has looked at becomes what is wanted."""
 
+from dataclasses import dataclass
 from uuid import UUID
 
+from catalog.approvals.errors import ApprovalNeededError
+from catalog.approvals.models import ApprovalRead
 from catalog.errors import FieldError
 from catalog.gating import GatePoint, pass_gate
 from catalog.installs import rules
-from catalog.installs.errors import ConflictsUnresolvedError, InstallBusyError, PlanMovedError, PlanNotReadyError
+from catalog.installs.errors import (
+    ConflictsUnresolvedError,
+    InstallBusyError,
+    InstallNotFoundError,
+    PlanMovedError,
+    PlanNotReadyError,
+)
 from catalog.installs.events import InstallRequested
 from catalog.installs.models import Install, InstallPlan, InstallState, PlanState
+from catalog.installs.service.approving import Approving
 from catalog.installs.service.base import stamp, subject_of
 from catalog.installs.service.planning import APPLY_STEPS, Planning
 from catalog.installs.shapes import ApplyPlan
@@ -16,15 +26,42 @@ from catalog.tenancy import Principal
 from catalog.tenants.service import TenantService
 
 
-class Applying(Planning):
+@dataclass(frozen=True)
+class Wanted:
+    """What came of wanting a plan applied: the install, or the approvals that are waited for and None."""
+
+    install: Install | None
+    approvals: tuple[ApprovalRead, ...] = ()
+
+
+class Applying(Planning, Approving):
     """The one way from a plan to a change."""
+
+    def want(self, principal: Principal, asked: ApplyPlan) -> Wanted:
+        """Apply a plan, or ask those who have to approve it first: it is applied as soon as they all have.
+
+        Raises what ``apply`` does, and ``NoApproversError`` where nobody could approve: then nothing is applied.
+        """
+        plan = self._to_apply(principal, asked)
+        try:
+            self._grants(plan)
+        except ApprovalNeededError:
+            return Wanted(None, tuple(self._ask_people(principal, plan)))
+        return Wanted(self._apply(principal, plan))
 
     def apply(self, principal: Principal, asked: ApplyPlan) -> Install:
         """Ask for a plan to be applied; a worker makes it again first and applies nothing where it is another one.
 
         Raises ``PlanNotReadyError``, ``PlanMovedError`` where the digest is not the plan's, ``InstallBusyError``,
-        ``InstallExistsError``, ``ConflictsUnresolvedError``, or ``PolicyRefusedError`` where policies refuse it now.
+        ``InstallExistsError``, ``ConflictsUnresolvedError``, ``PolicyRefusedError`` where policies refuse it now, or
+        ``ApprovalNeededError`` where people have to approve it first and nobody was asked, or not all have answered.
         """
+        plan = self._to_apply(principal, asked)
+        self._grants(plan)
+        return self._apply(principal, plan)
+
+    def _to_apply(self, principal: Principal, asked: ApplyPlan) -> InstallPlan:
+        """Return a plan, locked, that nothing but people may still stand against."""
         principal.require("installs:write")
         plan = self._plan(principal.tenant_id, asked.plan, lock=True)
         principal.require(TARGETS[plan.asked["becomes"]].scope)
@@ -35,6 +72,9 @@ class Applying(Planning):
             raise PlanMovedError(detail, [FieldError("/digest", detail)])
         hold_to_decisions(plan)
         pass_gate(self._session, plan.tenant_id, GatePoint.INSTALL, f"install-plans/{plan.id}", principal.actor)
+        return plan
+
+    def _apply(self, principal: Principal, plan: InstallPlan) -> Install:
         install = (
             self._new_install(plan, principal.name)
             if plan.install_id is None
@@ -42,6 +82,8 @@ class Applying(Planning):
         )
         if plan.install_id is not None and install.state in rules.BUSY:
             raise InstallBusyError(f"Another change of {install.name} is under way. Wait for its end, then plan again.")
+        if install.state is InstallState.REMOVED:
+            raise InstallNotFoundError(f"{install.name} was uninstalled.")
         operation = self._operations.start(
             plan.tenant_id, "install.apply", subject_of(install.id), APPLY_STEPS, principal.actor
         )

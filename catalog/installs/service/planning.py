@@ -140,6 +140,7 @@ class Planning(Drafting):
             operation_id=operation.id,
             follows=plan.id,
             actor=actor,
+            member_id=plan.member_id if principal is None else principal.member_id,
             created_by=plan.created_by if principal is None else principal.name,
         )
         self._request(fresh)
@@ -157,6 +158,7 @@ class Planning(Drafting):
             auto=auto,
             operation_id=UUID(int=0),
             actor=principal.actor,
+            member_id=principal.member_id,
             created_by=principal.name,
         )
         if auto and install is None:

@@ -13,7 +13,7 @@ from catalog.installs import queries, rules
 from catalog.installs.errors import RevisionDamagedError
 from catalog.installs.files import File, listed, unpack
 from catalog.installs.models import Install, InstallOutcome, InstallPlan, InstallRevision, InstallState
-from catalog.installs.service.base import Base
+from catalog.installs.service.approving import Approving
 from catalog.installs.shapes import InstallFilter, InstallRead, OutcomeRead, PlanRead, RevisionRead, Standing
 from catalog.providers.blobs import BlobError, BlobStore
 
@@ -22,7 +22,7 @@ _OLD = frozenset({VersionState.DEPRECATED, VersionState.ARCHIVED})
 _BAD = frozenset({VersionState.YANKED, VersionState.REVOKED, VersionState.QUARANTINED})
 
 
-class Reading(Base):
+class Reading(Approving):
     """What a tenant may know of its own installs."""
 
     def get(self, tenant_id: UUID, install_id: UUID) -> InstallRead:
@@ -55,7 +55,8 @@ class Reading(Base):
 
     def plan(self, tenant_id: UUID, plan_id: UUID) -> PlanRead:
         """Return a plan; raise ``InstallNotFoundError`` where the tenant has none of that id."""
-        return read_plan(self._plan(tenant_id, plan_id))
+        row = self._plan(tenant_id, plan_id)
+        return read_plan(row).model_copy(update={"approvals": self._approvals_of(row)})
 
     def plans(self, tenant_id: UUID, install_id: UUID) -> list[PlanRead]:
         """Return the latest plans of an install, newest first."""

@@ -1,17 +1,16 @@
 """The side of installs that workers speak to: what is to be worked out or brought about, and how that went."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
 from sqlmodel import Session
 
+from catalog.approvals.models import Grant
 from catalog.clock import now
-from catalog.errors import SlipwayError
 from catalog.gating import GatePoint, PolicyRefusedError, Verdict, pass_gate
 from catalog.installs import queries, rules
-from catalog.installs.errors import ConflictsUnresolvedError
 from catalog.installs.events import InstallPlanFailed, InstallPlanMoved, InstallPlanned
 from catalog.installs.files import File, digest_of, listed
 from catalog.installs.models import (
@@ -23,10 +22,11 @@ from catalog.installs.models import (
     OutcomeState,
     PlanState,
 )
-from catalog.installs.service.applying import hold_to_decisions
+from catalog.installs.service.approving import kept_grants
 from catalog.installs.service.base import stamp, subject_of
 from catalog.installs.service.drafting import Draft
-from catalog.installs.service.settling import Applied, Settling
+from catalog.installs.service.holding import Holding
+from catalog.installs.service.settling import Applied
 from catalog.operations.models import OperationState, Problem, StepState
 
 
@@ -69,7 +69,7 @@ class Work:
     created_by: str
 
 
-class InstallReports(Settling):
+class InstallReports(Holding):
     """One unit of work on installs as a worker does it; everything happens in the session's transaction."""
 
     def begin_plan(self, tenant_id: UUID, plan_id: UUID) -> Draft | None:
@@ -155,13 +155,15 @@ class InstallReports(Settling):
         if plan.digest != before:
             self.move(plan, install)
             return None
+        grants = self._grants(plan)
         self._operations.step(draft.tenant_id, self._operation_of(install), "record", StepState.RUNNING)
-        return self._work(plan, install, self._new_revision(plan, install, draft, proposal))
+        return self._work(plan, install, self._new_revision(plan, install, draft, proposal, grants))
 
     def move(self, plan: InstallPlan, install: Install) -> InstallPlan:
         """Set a plan aside because something has moved, and ask for another one in its place."""
         plan.state, plan.finished_at = PlanState.MOVED, now()
         self._session.add(plan)
+        self._void_approvals(plan, "Something has moved since the plan was made, so it was planned anew.")
         self._rest(install)
         # A first install whose plan moved is not there at all; what was looked at was another one.
         fresh = self.plan_again(plan)
@@ -273,27 +275,9 @@ class InstallReports(Settling):
             refusal.keep(self._session)
             return refusal.verdict
 
-    def _go_on(self, plan: InstallPlan, install: Install, verdict: Verdict) -> None:
-        try:
-            hold_to_decisions(plan)
-        except ConflictsUnresolvedError as error:
-            self._hold(plan, install, error)
-            return
-        if not verdict.allowed:
-            self._hold(plan, install, PolicyRefusedError(verdict, lambda _: None))
-            return
-        self.demand(plan, install, plan.operation_id, plan.actor)
-
-    def _hold(self, plan: InstallPlan, install: Install, error: SlipwayError) -> None:
-        hint = "Look at the plan: it can be applied once nothing stands against it."
-        problem = Problem(code=error.code, message=error.detail, hint=hint)
-        self._rest(install)
-        install.failure = problem.model_dump()
-        install.plan_id = plan.id
-        self._touch(install)
-        self._finish(plan.tenant_id, plan.operation_id, OperationState.FAILED, problem)
-
-    def _new_revision(self, plan: InstallPlan, install: Install, draft: Draft, proposal: Proposal) -> InstallRevision:
+    def _new_revision(
+        self, plan: InstallPlan, install: Install, draft: Draft, proposal: Proposal, grants: Sequence[tuple[str, Grant]]
+    ) -> InstallRevision:
         head = draft.head
         names = ("asset", "version", "kind", "digest", "becomes", "place", "target", "lock", "given", "inputs")
         content = {**{name: head[name] for name in names}, "files": listed(proposal.files)}
@@ -314,6 +298,7 @@ class InstallReports(Settling):
             operation_id=self._operation_of(install),
             verification=head["verification"],
             verdicts=[{**each, "evaluation": plan.evidence.get("evaluation")} for each in plan.document["gates"]],
+            approvals=kept_grants(grants),
             created_by=plan.created_by,
         )
         self._session.add(revision)

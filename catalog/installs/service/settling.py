@@ -118,10 +118,11 @@ class Settling(Applying):
         self._session.add(line)
         self._session.flush()
 
-    def _rest(self, install: Install) -> None:
-        """Let an install stand as it did before a change that did not come to be."""
+    def _rest(self, install: Install, *, held: bool = False) -> None:
+        """Let an install stand as it did before a change that did not come to be, or is ``held`` by people."""
         install.plan_id = None
-        install.state = InstallState.FAILED if install.applied_revision is None else InstallState.APPLIED
+        first = InstallState.HELD if held else InstallState.FAILED
+        install.state = first if install.applied_revision is None else InstallState.APPLIED
         if install.desired_revision not in {None, install.applied_revision} and self._last_line(install):
             install.state = InstallState.WAITING
 

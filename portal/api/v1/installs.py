@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 
 from catalog.errors import FieldError, InvalidInputError
 from catalog.installs.models import Install, InstallPlan, InstallState, PlanState
-from catalog.installs.service import InstallService
+from catalog.installs.service import InstallService, Wanted
 from catalog.installs.shapes import (
     ApplyInstall,
     ApplyPlan,
@@ -86,11 +86,15 @@ class KeptFiles(BaseModel):
 
 
 class InstallAccepted(BaseModel):
-    """What was asked for: the plan, the install it is about, and the operation that carries it out."""
+    """What was asked for: the plan, the install it is about, and the operation that carries it out.
+
+    Where people have to approve the plan first there is no operation yet: ``approvals`` are what was asked of them.
+    """
 
     install: InstallRead | None
     plan: UUID | None = Field(description="The plan that is made or applied.")
     operation: UUID | None
+    approvals: list[UUID] = Field(default_factory=list, description="The approvals that are waited for first.")
 
 
 def _plan_answer(plan: PlanRead) -> Answer[PlanRead]:
@@ -158,11 +162,14 @@ def apply_install(
 
     The plan is made again first. Where anything has moved, nothing is changed, and the operation names the new plan.
     Without a plan, it is applied by itself only where every gate lets it through and no file needs a decision.
+
+    Where a rule asks for approvals, people are asked, and the plan is applied as soon as they have approved it; the
+    answer then names the approvals and no operation. 409 ``no_approvers`` where nobody could approve.
     """
     service = InstallService(session, settings)
     wanted = data.wanted()
     if isinstance(wanted, ApplyPlan):
-        return _accepted(service, service.apply(principal, wanted), wanted.plan)
+        return _accepted(service, principal, service.want(principal, wanted), wanted.plan)
     return _planned(service, service.plan_install(principal, wanted, auto=True))
 
 
@@ -364,7 +371,15 @@ def _planned(service: InstallService, plan: InstallPlan) -> Answer[InstallAccept
     return Answer(content, status_code=202, headers=headers)
 
 
-def _accepted(service: InstallService, install: Install, plan_id: UUID) -> Answer[InstallAccepted]:
+def _accepted(service: InstallService, principal: Caller, wanted: Wanted, plan_id: UUID) -> Answer[InstallAccepted]:
+    install = wanted.install
+    if install is None:
+        known = service.plan(principal.tenant_id, plan_id).install_id
+        there = None if known is None else service.get(principal.tenant_id, known)
+        waiting = InstallAccepted(
+            install=there, plan=plan_id, operation=None, approvals=[each.id for each in wanted.approvals]
+        )
+        return Answer(waiting, status_code=202, headers={"Location": f"{API_BASE}/installs/plans/{plan_id}"})
     content = InstallAccepted(install=service.read(install), plan=plan_id, operation=install.operation_id)
     headers = {"Location": f"{API_BASE}/operations/{install.operation_id}"}
     return Answer(content, status_code=202, headers=headers)

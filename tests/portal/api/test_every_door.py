@@ -98,6 +98,10 @@ FREE = {
         f"PUT {API}/assets/{{namespace}}/{{name}}/sharing",
         "POST /assets/{namespace}/{name}/access",
     },
+    "an administrator says which plans people have to approve": {
+        f"POST {API}/installs/approval-rules",
+        f"DELETE {API}/installs/approval-rules/{{name}}",
+    },
     "it names what is there and changes nothing of it": {f"PUT {API}/installs/{{install_id}}/labels"},
     "it tells what agents elsewhere decided": {"POST /t/{tenant}/logs"},
 }

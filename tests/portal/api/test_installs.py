@@ -6,8 +6,10 @@ import pytest
 from litestar import Litestar
 from litestar.testing import TestClient
 
+from catalog.db import Database
 from catalog.settings import Settings
-from catalog.tenancy import Principal
+from catalog.tenancy import ROLE_SCOPES, Principal, Role
+from catalog.tenants.service import TenantService
 from workers import installation
 from workers.main import App
 from workers.runtime.drain import drain
@@ -139,3 +141,49 @@ def test_labels_are_changed_and_found(
     assert api.put(path, json={"labels": {"no such": "x"}}).status_code == 422
     assert api.get("/api/v1/installs?label=tier").status_code == 422
     assert client_of(rival).put(path, json={"labels": {}}).status_code == 404
+
+
+def test_a_plan_that_takes_an_approval(
+    api: Client,
+    client_of: Callable[..., Client],
+    publish_policy: Callable[..., str],
+    work: Callable[[], list[str]],
+    acme: Principal,
+    rival: Principal,
+    database: Database,
+) -> None:
+    publish_policy(acme, "rules", ALLOW)
+    rules = "/api/v1/installs/approval-rules"
+    asked = {"name": "bundles", "kinds": ["policy-bundle"], "need": {"mode": "any"}}
+    assert api.post(rules, json=asked).status_code == 201
+    assert api.post(rules, json=asked).status_code == 409
+    assert api.post(rules, json={"name": "x", "need": {"chosen_by": "members"}}).status_code == 422
+    assert [each["name"] for each in api.get(rules).json()["items"]] == ["bundles"]
+    assert client_of(rival).get(rules).json()["items"] == []
+    assert client_of(rival).delete(f"{rules}/bundles").status_code == 404
+    made = api.post("/api/v1/installs/plan", json=ASKED).json()
+    work()
+    plan = api.get(f"/api/v1/installs/plans/{made['id']}").json()
+    body = {"plan": plan["id"], "digest": plan["digest"]}
+    nobody = api.post("/api/v1/installs", json=body)
+    assert (nobody.status_code, nobody.json()["type"]) == (409, "urn:slipway:problem:no_approvers")
+    with database.tenant_session(acme.tenant_id) as session:
+        bob = TenantService(session).add_member(acme.tenant_id, "Bob", "bob@example.com", Role.APPROVER)
+    waiting = api.post("/api/v1/installs", json=body)
+    assert waiting.status_code == 202, waiting.text
+    assert (waiting.json()["operation"], waiting.json()["install"]) == (None, None)
+    (approval,) = waiting.json()["approvals"]
+    assert waiting.headers["location"] == f"/api/v1/installs/plans/{plan['id']}"
+    page = api.get(f"/installs/plans/{plan['id']}").text
+    assert "It waits for approval" in page
+    assert f"/approvals/{approval}" in page
+    assert "Apply this plan" not in page
+    as_bob = Principal(acme.tenant_id, "acme", f"member:{bob.id}", "Bob", ROLE_SCOPES[Role.APPROVER], bob.id)
+    approved = client_of(as_bob, sorted(as_bob.scopes)).post(f"/api/v1/approvals/{approval}/approve", json={})
+    assert approved.status_code in {200, 201}, approved.text
+    work()
+    install = api.get("/api/v1/installs").json()["items"][0]
+    assert (install["state"], install["asset"]) == ("applied", "acme/rules")
+    (revision,) = api.get(f"/api/v1/installs/{install['id']}/revisions").json()["items"]
+    assert revision["approvals"][0]["approval_id"] == approval
+    assert api.delete(f"{rules}/bundles").status_code == 204
