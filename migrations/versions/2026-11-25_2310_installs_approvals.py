@@ -7,7 +7,7 @@ from sqlalchemy.dialects import postgresql
 from catalog.row_security import isolate
 
 revision = "installs_approvals"
-down_revision = "notifications_subscriptions"
+down_revision = "analysis_runs"
 branch_labels = None
 depends_on = None
 

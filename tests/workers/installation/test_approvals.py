@@ -99,6 +99,7 @@ def test_a_plan_waits_until_somebody_else_approves_just_it(
     work()
     applied = ledger.plan(plan.id)
     assert applied.state == "applied", applied.problem
+    assert applied.install_id is not None
     (revision,) = ledger.revisions(applied.install_id)
     assert [(each["rule"], each["approvers"]) for each in revision.approvals] == [("all", ["Bob"])]
     assert repo.git("for-each-ref", "refs/heads/slipway", "--format=x") == "x"
