@@ -7,7 +7,7 @@ from sqlalchemy.dialects import postgresql
 from catalog.row_security import isolate
 
 revision = "installs_approvals"
-down_revision = "analysis_runs"
+down_revision = "overlays_rules"
 branch_labels = None
 depends_on = None
 

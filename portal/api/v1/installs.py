@@ -11,7 +11,7 @@ from litestar.params import Body, FromPath, JSONBody, QueryParameter
 from pydantic import BaseModel, Field
 
 from catalog.errors import FieldError, InvalidInputError
-from catalog.installs.models import Install, InstallPlan, InstallState, PlanState
+from catalog.installs.models import InstallPlan, InstallState, PlanState
 from catalog.installs.service import InstallService, Wanted
 from catalog.installs.shapes import (
     ApplyInstall,
