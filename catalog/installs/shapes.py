@@ -130,7 +130,7 @@ class RequireApproval(_Asked):
     asset: Annotated[str, StringConstraints(max_length=200), AfterValidator(storable)] = ""
     labels: Labels = Shape(default_factory=dict, max_length=50, examples=[{"tier": "critical"}])
     policy_rule: Annotated[str, StringConstraints(max_length=200), AfterValidator(storable)] = ""
-    need: Need = Need()
+    need: Need = Shape(default_factory=Need)
     expires_in_hours: int = Shape(default=72, ge=1, le=720)
 
 
