@@ -335,6 +335,8 @@ def test_the_reference_of_commands_in_order(
     (tmp_path / "dist").mkdir(exist_ok=True)
     (tmp_path / "dist" / "web-1.4.0-py3-none-any.whl").write_bytes(b"a wheel")
     _write_what_is_signed(tmp_path)
+    rule = "{pointer: /greeting, maxLength: 40, reason: It has to fit the banner}"
+    (tmp_path / "rules.yaml").write_text(f"rules: [{rule}]\n")
     terminal.words = {**terminal.words, "~/assets": str(_repository_of_assets(slipway, new_repository, tmp_path))}
     ran = 0
     failed: list[str] = []
