@@ -141,6 +141,13 @@ def test_labels_are_changed_and_found(
     assert api.put(path, json={"labels": {"no such": "x"}}).status_code == 422
     assert api.get("/api/v1/installs?label=tier").status_code == 422
     assert client_of(rival).put(path, json={"labels": {}}).status_code == 404
+    rule = {"name": "high", "labels": {"tier": "high"}, "need": {"mode": "any"}}
+    assert api.post("/api/v1/installs/approval-rules", json=rule).status_code == 201
+    writer = client_of(acme, ["installs:read", "installs:write"])
+    refused = writer.put(path, json={"labels": {"team": "web"}})
+    assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (403, "/labels/tier")
+    assert writer.put(path, json={"labels": {"tier": "high", "team": "shop"}}).status_code == 200
+    assert api.put(path, json={"labels": {"team": "web"}}).status_code == 200
 
 
 def test_a_plan_that_takes_an_approval(
