@@ -1,7 +1,6 @@
-"""JSON pointers (RFC 6901): names as their steps, and what stands at one in a document."""
+"""JSON pointers (RFC 6901): names as their steps."""
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
 
 def escape(name: str) -> str:
@@ -17,12 +16,3 @@ def pointer_to(place: Iterable[str | int]) -> str:
 def steps_of(pointer: str) -> list[str]:
     """Return the steps of a JSON pointer, as names."""
     return [step.replace("~1", "/").replace("~0", "~") for step in pointer.split("/")[1:]]
-
-
-def child(value: Any, step: str) -> tuple[Any, bool]:
-    """Return what an object or a list holds under one step, and whether it holds anything there."""
-    if isinstance(value, Mapping):
-        return value.get(step), step in value
-    if isinstance(value, list) and step.isdecimal() and int(step) < len(value):
-        return value[int(step)], True
-    return None, False

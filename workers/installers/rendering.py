@@ -11,7 +11,6 @@ from typing import Any
 
 import catalog
 from catalog.assets.check import check_archive
-from catalog.assets.inputs import secret_pointers
 from catalog.assets.models import AssetVersion
 from catalog.assets.pipeline_examples import content_of, targets_of
 from catalog.installs.files import File, canonical, pack, unpack
@@ -109,11 +108,19 @@ def check_path(path: str) -> None:
 
 
 def _without_secrets(version: AssetVersion, inputs: Mapping[str, Any]) -> dict[str, Any]:
-    schema = version.input_schema or {}
-    shown = dict(inputs)
-    for pointer in secret_pointers(schema):
-        if pointer.count("/") == 1:
-            shown.pop(pointer[1:], None)
+    return _shown(version.input_schema or {}, inputs)
+
+
+def _shown(schema: Mapping[str, Any], inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """Return inputs without those that are ``writeOnly``, however deep they stand."""
+    parts = schema.get("properties", {})
+    shown: dict[str, Any] = {}
+    for name, value in inputs.items():
+        part = parts.get(name)
+        if not isinstance(part, dict):
+            shown[name] = value
+        elif part.get("writeOnly") is not True:
+            shown[name] = _shown(part, value) if isinstance(value, dict) else value
     return shown
 
 

@@ -16,7 +16,8 @@ from workers.process_host.isolation import LAUNCHER, SEARCH_PATH
 from workers.process_host.table import WIDE_UIDS, highest_uid
 from workers.sandbox import SandboxError, SandboxLimits
 
-WORK = Path("/work")
+WORK = Path("/slipway-sandbox")
+"""Where a run finds its folder: a place where nobody keeps a clone or a Python, because it would hide those."""
 _CLONE_NEWIPC, _CLONE_NEWNET = 0x08000000, 0x40000000
 _SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
 # The loader's cache and where names of programs lead; nothing of the machine's own configuration.

@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from pydantic import SecretStr
 from sqlmodel import Session
 
 from catalog.assets.archive import PackageFile, build_archive
@@ -64,8 +65,9 @@ jobs:
 
 @pytest.fixture
 def settings(settings: Settings, tmp_path: Path) -> Settings:
-    """Settings of a Slipway that may read the test's own repositories."""
-    return settings.model_copy(update={"local_repository_roots": (tmp_path / "repositories",)})
+    """Settings of a Slipway that may read the test's own repositories and keep secrets."""
+    mine = {"local_repository_roots": (tmp_path / "repositories",), "master_key": SecretStr("for tests")}
+    return settings.model_copy(update=mine)
 
 
 @pytest.fixture

@@ -34,6 +34,21 @@ def test_an_install_becomes_a_pull_request_and_is_applied_when_that_is_merged(
     assert [each.state for each in revision.outcomes] == ["waiting", "applied"]
 
 
+def test_a_secret_reaches_no_template_however_deep_it_stands(publish: Do, repo: Repo, ledger: Ledger) -> None:
+    registry = '"registry": {"type": "object", "properties": {"user": {"type": "string"}, "token": %s}}'
+    shown = "[[ inputs.registry.user ]] [[ inputs.registry.token | default('nothing') ]]"
+    publish(
+        files={"build.yml.j2": WORKFLOW.replace("[[ inputs.greeting ]]", shown)},
+        properties=registry % '{"type": "string", "writeOnly": true}',
+    )
+    given = {"registry": {"user": "ann", "token": "hunter2"}}
+    asked = AskInstall(asset="acme/pipeline", target={"repository": str(repo.path)}, inputs=given)
+    plan = ledger.ask("plan_install", asked)
+    assert plan.state == "ready", plan.problem
+    assert "echo ann nothing" in plan.document["changes"]["files"][0]["diff"]
+    assert "hunter2" not in plan.model_dump_json()
+
+
 def test_an_upgrade_keeps_what_the_user_changed(publish: Do, repo: Repo, ledger: Ledger, work: Work) -> None:
     publish()
     install = ledger.install("acme/pipeline", {"repository": str(repo.path)})

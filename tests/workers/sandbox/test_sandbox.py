@@ -14,7 +14,7 @@ import pytest
 from workers.sandbox import MIB, Outcome, SandboxError, SandboxLimits, Stopped, Task
 from workers.sandbox.run import Sandbox
 from workers.sandbox.spares import Spares
-from workers.sandbox.walls import Wall, choose, enclose
+from workers.sandbox.walls import WORK, Wall, choose, enclose
 
 SMALL = SandboxLimits(
     wall_seconds=20,
@@ -306,16 +306,24 @@ def spares() -> list[psutil.Process]:
     return [each for each in found if WAITING in each.cmdline() and each.name().startswith("python")]
 
 
+def waiting_ones() -> list[psutil.Process]:
+    """Return those that wait for the next run, once there is one: it is started while the run before is answered."""
+    until = time.monotonic() + 30
+    while not (found := spares()) and time.monotonic() < until:
+        time.sleep(0.05)
+    return found
+
+
 def test_a_run_that_was_started_ahead_finds_nothing_of_the_one_before(ahead: Sandbox) -> None:
     users = set()
     for line in ("one", "two", "three"):
         outcome = ahead.run(given(line))
         assert outcome.succeeded, outcome
         said, _, rest = outcome.output.decode().partition(" ")
-        assert (said, rest.rpartition(" ")[0]) == (line, f"/work ['{line}.txt'] False")
+        assert (said, rest.rpartition(" ")[0]) == (line, f"{WORK} ['{line}.txt'] False")
         users.add(rest.rpartition(" ")[2])
     assert len(users) == 3, "each is a user of its own"
-    assert spares(), "one waits for the next"
+    assert waiting_ones(), "one waits for the next"
 
 
 def test_a_run_that_was_started_ahead_saves_its_imports(ahead: Sandbox) -> None:
@@ -327,7 +335,7 @@ def test_a_run_that_was_started_ahead_saves_its_imports(ahead: Sandbox) -> None:
 
 def test_one_that_died_meanwhile_is_replaced(ahead: Sandbox) -> None:
     assert ahead.run(given("one")).succeeded
-    for each in spares():
+    for each in waiting_ones():
         each.kill()
         each.wait(10)
     time.sleep(0.2)
@@ -336,7 +344,7 @@ def test_one_that_died_meanwhile_is_replaced(ahead: Sandbox) -> None:
 
 def test_nothing_waits_after_the_end(ahead: Sandbox) -> None:
     assert ahead.run(given("one")).succeeded
-    waiting = spares()
+    waiting = waiting_ones()
     ahead.close()
     assert not [each for each in waiting if each.is_running() and each.status() != psutil.STATUS_ZOMBIE]
     assert ahead.run(given("two")).succeeded, "what comes late is done all the same"
