@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager, contextmanager
 import pytest
 from litestar import Litestar
 from litestar.testing import TestClient
+from pydantic import SecretStr
 
 from catalog.assets.archive import PackageFile, build_archive
 from catalog.assets.skeletons import skeleton
@@ -36,7 +37,8 @@ NewClient = Callable[..., TestClient[Litestar]]
 @pytest.fixture
 def portal(settings: Settings) -> Litestar:
     """Return the whole application, which serves one test after another where their settings are the same."""
-    key = settings.model_dump_json()
+    # As JSON, every secret would be the same stars.
+    key = repr([(name, each.get_secret_value() if isinstance(each, SecretStr) else each) for name, each in settings])
     if key not in _APPLICATIONS:
         _APPLICATIONS[key] = create_app(settings)
     return _APPLICATIONS[key]
