@@ -12,7 +12,7 @@ import httpx
 import pytest
 from litestar import Litestar
 from litestar.testing import TestClient
-from pypi_attestations import Attestation, GitHubPublisher, Provenance
+from pypi_attestations import Attestation, AttestationType, GitHubPublisher, Provenance
 
 from catalog.attestations.dsse import STATEMENT_TYPE, pae
 from catalog.attestations.pep740 import publisher
@@ -74,7 +74,7 @@ def attestation_of(filename: str, data: bytes) -> str:
     statement = {
         "_type": "https://in-toto.io/Statement/v1",
         "subject": [{"name": filename, "digest": {"sha256": hashlib.sha256(data).hexdigest()}}],
-        "predicateType": "https://docs.pypi.org/attestations/publish/v1",
+        "predicateType": AttestationType.PYPI_PUBLISH_V1.value,
         "predicate": None,
     }
     payload = json.dumps(statement).encode()
