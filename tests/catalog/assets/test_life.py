@@ -110,7 +110,7 @@ def use(database: Database, principal: Principal, subject: str, reference: str =
 
 def told(database: Database, tenant_id: UUID) -> list[EventRecord]:
     with database.tenant_session(tenant_id) as session:
-        rows = session.exec(select(EventRecord)).all()
+        rows = session.exec(select(EventRecord).order_by("sequence")).all()
     return [row for row in rows if row.type.startswith("dev.slipway.asset_use.affected")]
 
 

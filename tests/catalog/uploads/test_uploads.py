@@ -42,7 +42,7 @@ def test_a_sound_archive_becomes_a_published_version(
     with database.tenant_session(acme.tenant_id) as session:
         assert AssetService(session).archive(acme.tenant_id, "acme", "shop-preview", "latest", blobs) == archive
         assert [upload.id for upload in UploadService(session, blobs).recent(acme.tenant_id)] == [publication.upload.id]
-        types = [row.type for row in session.exec(select(EventRecord)).all()]
+        types = [row.type for row in session.exec(select(EventRecord).order_by("sequence")).all()]
     assert types == ["dev.slipway.upload.received.v1", "dev.slipway.asset_version.published.v1"]
 
 

@@ -69,7 +69,9 @@ def test_a_job_publishes_an_asset_that_was_pending(anyone: Client, api: Client, 
 def test_each_use_is_an_event_and_is_audited(anyone: Client, issuer: Any, database: Database, acme: Principal) -> None:
     exchange(anyone, issuer.token())
     with database.tenant_session(acme.tenant_id) as session:
-        found = session.exec(select(EventRecord).where(col(EventRecord.type).contains("trusted_publisher.used"))).all()
+        found = session.exec(
+            select(EventRecord).where(col(EventRecord.type).contains("trusted_publisher.used")).order_by("sequence")
+        ).all()
         audited = [each.action for each in TenantService(session).audit_log(acme.tenant_id)]
     assert [(each.data["run"], each.data["workflow"]) for each in found] == [("901", "release.yml")]
     assert audited[:2] == ["trusted_publisher.use", "trusted_publisher.add"]

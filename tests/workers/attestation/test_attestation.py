@@ -243,7 +243,11 @@ def test_a_revocation_reaches_versions_and_environments(
         judged = verify(session, settings, acme, f"environments/{environment}")
         assert (judged.trusted, [each.evidence for each in judged.missing]) == (False, ["environment"])
         assert service.counts(acme.tenant_id) == {Verdict.INVALIDATED: 2}
-        told = [row.data for row in session.exec(select(EventRecord)).all() if "history_verified" in row.type]
+        told = [
+            row.data
+            for row in session.exec(select(EventRecord).order_by("sequence")).all()
+            if "history_verified" in row.type
+        ]
         assert [(each["invalidated"], each["affected"]) for each in told] == [(2, 3)]
 
 

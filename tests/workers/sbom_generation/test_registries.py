@@ -126,7 +126,9 @@ def test_an_npm_package_is_fetched_and_described_and_an_image_is_told_what_it_is
     layers = [elsewhere.blobs[each["layers"][0]["digest"]] for each in elsewhere.referrers(image)]
     assert bundle in layers, "the exact bundle that was signed"
     with database.tenant_session(acme.tenant_id) as session:
-        told = session.exec(select(EventRecord).where(EventRecord.type == SbomReferred.event_type())).all()
+        told = session.exec(
+            select(EventRecord).where(EventRecord.type == SbomReferred.event_type()).order_by("sequence")
+        ).all()
         assert {each.data["image"] for each in told} == {image}
     with database.tenant_session(rival.tenant_id) as session:
         service = SupplyChainAttestationService(session, settings)

@@ -60,7 +60,7 @@ def hostile() -> bytes:
 
 def events(database: Database, principal: Principal) -> list[str]:
     with database.tenant_session(principal.tenant_id) as session:
-        return [row.type.split(".", 2)[2] for row in session.exec(select(EventRecord)).all()]
+        return [row.type.split(".", 2)[2] for row in session.exec(select(EventRecord).order_by("sequence")).all()]
 
 
 def test_a_sound_package_waits_and_is_published(
