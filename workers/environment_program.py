@@ -31,7 +31,7 @@ def environment_program(plan: DeployPlan, mirror: Path, directory: Path) -> Stac
             "directory": str(directory / plan.head_sha[:16]),
         },
     )
-    components = plan.spec.environment.components
+    components = plan.spec.environment.processes
     processes = [_process(plan, wiring, name, component) for name, component in components.items()]
     route = ProgramResource(
         name=ROUTE,
@@ -67,7 +67,7 @@ class _Wiring:
     def __init__(self, plan: DeployPlan) -> None:
         self._plan = plan
         named = [each.root for each in references(plan.spec.environment.outputs["url"])]
-        components = list(plan.spec.environment.components)
+        components = list(plan.spec.environment.processes)
         self.public = next((name for name in named if name in components), components[0])
 
     def text(self, text: str) -> str:

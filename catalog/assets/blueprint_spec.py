@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, StringConstraints
 
 from catalog.assets.durations import DurationText, parse_duration
+from catalog.assets.manifest import Name
 from catalog.assets.shapes import Shape
 from catalog.assets.strategy_spec import StrategySpec
 from catalog.assets.wiring import WiredText
@@ -26,6 +27,8 @@ RESERVED_VARIABLES = ("PORT", "HOST", "HOME", "TMPDIR")
 """Environment variables that every process gets from its host."""
 
 LONGEST_HEALTH_TIMEOUT = timedelta(minutes=10)
+MOST_COMPONENTS = 10
+"""How many components an environment has, with those of its parts."""
 
 
 ComponentName = Annotated[str, StringConstraints(pattern=r"^[a-z](?:[a-z0-9-]{0,29}[a-z0-9])?$")]
@@ -67,11 +70,36 @@ class ProcessComponent(Shape):
     limits: ProcessLimits = ProcessLimits()
 
 
+class BlueprintComponent(Shape):
+    """The environment of another blueprint as a part of this one.
+
+    ``uses`` is the alias of a dependency. ``inputs`` are what that takes, and may hold references at any depth; what it
+    tells is ``${NAME.outputs.x}``.
+    """
+
+    type: Literal["blueprint"]
+    uses: Name
+    inputs: dict[str, Any] = Field(default_factory=dict, max_length=200)
+
+
+Component = Annotated[ProcessComponent | BlueprintComponent, Field(discriminator="type")]
+
+
 class EnvironmentSpec(Shape):
     """The components of an environment and what it tells about itself; ``url`` is among the outputs."""
 
-    components: Annotated[dict[ComponentName, ProcessComponent], Field(min_length=1, max_length=10)]
+    components: Annotated[dict[ComponentName, Component], Field(min_length=1, max_length=MOST_COMPONENTS)]
     outputs: Annotated[dict[OutputName, WiredText], Field(min_length=1, max_length=50)]
+
+    @property
+    def processes(self) -> dict[str, ProcessComponent]:
+        """The components that run; once a blueprint is joined with its parts, there are no others."""
+        return {name: each for name, each in self.components.items() if isinstance(each, ProcessComponent)}
+
+    @property
+    def parts(self) -> dict[str, BlueprintComponent]:
+        """The components that are other blueprints."""
+        return {name: each for name, each in self.components.items() if isinstance(each, BlueprintComponent)}
 
 
 class TimeToLive(Shape):

@@ -58,7 +58,7 @@ def test_the_preview_blueprint_needs_no_inputs() -> None:
     checked, _ = check_directory(directory)
     assert checked.package is not None
     spec = parse_spec(checked.package.document.value)
-    assert spec.environment.components["web"].procfile == "web"
+    assert spec.environment.processes["web"].procfile == "web"
     schema = json.loads((directory / "inputs.schema.json").read_text())
     assert complete_inputs(schema, {}) == {"greeting": "Hello from a preview environment", "health_path": "/"}
 

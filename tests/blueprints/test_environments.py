@@ -62,7 +62,7 @@ def running(name: str, component: str, checkout: Path, home: Path, **inputs: Any
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     spec, given = _blueprint(name, inputs)
-    process = spec.environment.components[component]
+    process = spec.environment.processes[component]
     address = f"http://127.0.0.1:{port}"
     env = {key: _resolved(text, given) for key, text in process.env.items()}
     env |= {"PATH": os.environ["PATH"], "HOME": str(home), "TMPDIR": str(home), "HOST": "127.0.0.1", "PORT": str(port)}
@@ -113,7 +113,7 @@ def test_an_api_whose_migration_fails_does_not_start(checkout: Path, tmp_path: P
 
 def test_pages_know_where_the_api_is_and_share_a_secret_with_it() -> None:
     spec, _ = _blueprint("preview_fullstack", {})
-    components = spec.environment.components
+    components = spec.environment.processes
     assert components["web"].env["API_URL"] == "${api.url}"
     assert {each.env["API_TOKEN"] for each in components.values()} == {"${inputs.api_token}"}
     assert [each.procfile for each in components.values()] == ["api", "web"]

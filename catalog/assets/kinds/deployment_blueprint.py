@@ -12,13 +12,16 @@ from catalog.assets.blueprint_spec import (
     RESERVED_ROOTS,
     RESERVED_VARIABLES,
     SOURCE_VALUES,
+    BlueprintComponent,
     BlueprintSpec,
+    Component,
     DeploymentSpec,
     ProcessComponent,
     makes_environments,
     parse_deployment,
     parse_spec,
 )
+from catalog.assets.compatibility.normal import kinds_of, parts_of
 from catalog.assets.durations import parse_duration
 from catalog.assets.findings import Finding
 from catalog.assets.installation import InstallEffect, listing
@@ -28,7 +31,8 @@ from catalog.assets.shapes import Shape, dotted, suggestion
 from catalog.assets.skeletons import skeleton
 from catalog.assets.strategy_checks import check_strategy
 from catalog.assets.strategy_spec import ROLLOUT_VALUES
-from catalog.assets.wiring import Reference, references
+from catalog.assets.wired_types import at, plain, problem_of, texts
+from catalog.assets.wiring import Reference, parse_wiring, references
 
 _COMPONENTS: Place = ("spec", "environment", "components")
 _OUTPUTS: Place = ("spec", "environment", "outputs")
@@ -64,6 +68,7 @@ class DeploymentBlueprint:
         checks = _Checks(package, spec)
         yield from checks.names()
         yield from checks.processes()
+        yield from checks.parts()
         yield from checks.wiring()
         yield from checks.order()
         yield from checks.address()
@@ -104,14 +109,18 @@ def _strategy_wiring(package: Package, strategy: Mapping[str, Any]) -> Iterator[
         for field, text in metric.items():
             place = ("spec", "strategy", "analysis", "metrics", index, field)
             for reference in references(text) if isinstance(text, str) else ():
-                problem = _rollout_problem(reference, package.input_schema)
+                problem = _rollout_problem(reference, package.input_schema, compared=field.endswith("Condition"))
                 if problem is not None:
                     yield package.finding("wiring", place, f"{dotted(place)}: {problem[0]}", problem[1])
 
 
-def _rollout_problem(reference: Reference, schema: Mapping[str, Any]) -> tuple[str, str] | None:
+def _rollout_problem(reference: Reference, schema: Mapping[str, Any], *, compared: bool) -> tuple[str, str] | None:
     if reference.root == "inputs":
-        return _input_problem(reference, schema, shown=True)
+        problem = _input_problem(reference, schema, shown=True)
+        found = at(plain(schema), reference.path[1:]) if problem is None and compared else None
+        if found is not None and not kinds_of(parts_of(found[0])) <= {"integer", "fraction"}:
+            return (f"{reference} is compared with a number and may be something else.", "Write type: number for it.")
+        return problem
     if reference.root != "rollout":
         return (f"{reference} is not known in a strategy.", suggestion(reference.root, ["inputs", "rollout"]))
     if len(reference.path) > 2 or reference.path[1] not in ROLLOUT_VALUES:
@@ -134,7 +143,7 @@ class _Checks:
                 yield self.package.finding("component-name", (*_COMPONENTS, name), message, "Give it another name.")
 
     def processes(self) -> Iterator[Finding]:
-        for name, component in self.components.items():
+        for name, component in self.spec.environment.processes.items():
             place = (*_COMPONENTS, name)
             if (component.procfile is None) == (component.command is None):
                 message = f"{dotted(place)} needs either procfile or command."
@@ -161,32 +170,63 @@ class _Checks:
             message = "A health timeout lies between one second and ten minutes."
             yield self.package.finding("health-timeout", (*place, "health", "timeout"), message, "Write PT60S.")
 
+    def parts(self) -> Iterator[Finding]:
+        """Check what can be checked of parts without the blueprints that they are; the rest is for `check_parts`."""
+        aliases = {each.alias: each for each in self.package.manifest.dependencies if each.alias is not None}
+        for name, component in self.spec.environment.parts.items():
+            place = (*_COMPONENTS, name)
+            dependency = aliases.get(component.uses)
+            if dependency is None:
+                message = f"{dotted(place)} uses {component.uses}, which is the alias of no dependency."
+                fix = suggestion(component.uses, [*aliases])
+                yield self.package.finding("part-unknown", (*place, "uses"), message, fix)
+            elif dependency.kind != DeploymentBlueprint.name or dependency.optional:
+                message = f"{dotted(place)} uses {dependency.asset}, which is no needed {DeploymentBlueprint.name}."
+                fix = "A part is a blueprint that is always there: correct its kind, and leave optional out."
+                yield self.package.finding("part-kind", (*place, "uses"), message, fix)
+            problem = problem_of(component.inputs)
+            if problem is not None:
+                yield self.package.finding("wiring", (*place, "inputs"), f"{dotted(place)}: {problem}", "Correct it.")
+
     def wiring(self) -> Iterator[Finding]:
-        for name, component in self.components.items():
+        for name, component in self.spec.environment.processes.items():
             place = (*_COMPONENTS, name)
             for variable, text in component.env.items():
                 yield from self._references(text, (*place, "env", variable), within=name)
             if component.health is not None:
                 yield from self._references(component.health.path, (*place, "health", "path"), within=name, shown=True)
+        for name, part in self.spec.environment.parts.items():
+            for key, value in part.inputs.items() if problem_of(part.inputs) is None else ():
+                for text in texts(value):
+                    whole = len(parse_wiring(text)) == 1
+                    place = (*_COMPONENTS, name, "inputs", key)
+                    yield from self._references(text, place, within=name, whole=whole)
         for name, text in self.spec.environment.outputs.items():
             yield from self._references(text, (*_OUTPUTS, name), shown=True)
 
-    def _references(self, text: str, place: Place, within: str = "", *, shown: bool = False) -> Iterator[Finding]:
+    def _references(
+        self, text: str, place: Place, within: str = "", *, shown: bool = False, whole: bool = False
+    ) -> Iterator[Finding]:
         for reference in references(text):
-            problem = self._problem(reference, within, shown=shown)
+            problem = self._problem(reference, within, shown=shown, whole=whole)
             if problem is not None:
                 yield self.package.finding("wiring", place, f"{dotted(place)}: {problem[0]}", problem[1])
 
-    def _problem(self, reference: Reference, within: str, *, shown: bool) -> tuple[str, str] | None:
+    def _problem(self, reference: Reference, within: str, *, shown: bool, whole: bool) -> tuple[str, str] | None:
         root, name = reference.path[:2]
         if root == "inputs":
-            return _input_problem(reference, self.package.input_schema, shown=shown)
+            return _input_problem(reference, self.package.input_schema, shown=shown, whole=whole)
         if root in {"source", "environment"}:
             known = SOURCE_VALUES if root == "source" else ENVIRONMENT_VALUES
         elif root in self.components:
             if root == within:
                 return (f"{reference} refers to the component itself.", "The process has PORT and HOST already.")
-            known = COMPONENT_VALUES[self.components[root].type]
+            component = self.components[root]
+            if isinstance(component, BlueprintComponent):
+                is_output = len(reference.path) == 3 and name == "outputs"
+                fix = f"Write ${{{root}.outputs.url}}, with the name of one of its outputs."
+                return None if is_output else (f"{reference} does not exist.", fix)
+            known = COMPONENT_VALUES[component.type]
         else:
             names = [*RESERVED_ROOTS, *self.components]
             return (f"{reference} names no component and nothing built in.", suggestion(root, names))
@@ -197,7 +237,7 @@ class _Checks:
     def order(self) -> Iterator[Finding]:
         sorter: TopologicalSorter[str] = TopologicalSorter()
         for name, component in self.components.items():
-            roots = {each.root for text in component.env.values() for each in references(text)}
+            roots = {each.root for text in _texts_of(component) for each in references(text)}
             sorter.add(name, *(roots & self.components.keys() - {name}))
         try:
             sorter.prepare()
@@ -214,7 +254,7 @@ class _Checks:
         shown = {
             each.root
             for each in references(outputs.get("url", ""))
-            if each.root in self.components and each.path[1:] == ("url",)
+            if each.root in self.components and each.path[1:] in (("url",), ("outputs", "url"))
         }
         if "url" in outputs and len(shown) != 1:
             message = "The output url shows the address of one component, which is the one that is routed."
@@ -230,13 +270,28 @@ class _Checks:
                 message = f"The output {name} is not in outputs.schema.json."
                 yield self.package.finding("output-unknown", (*_OUTPUTS, name), message, "Describe it there.")
 
+            elif "string" not in kinds_of(parts_of(plain(self.package.output_schema)["properties"][name])):
+                message = f"outputs.schema.json says that {name} is no text, and every output is one."
+                yield self.package.finding("output-type", (*_OUTPUTS, name), message, "Write type: string there.")
+
     def life(self) -> Iterator[Finding]:
         if not _SHORTEST_LIFE <= self.spec.default_ttl <= self.spec.maximum_ttl:
             message = "The default time to live lies between one minute and the maximum."
             yield self.package.finding("ttl", ("spec", "ttl"), message, "Write default: P3D and maximum: P14D.")
 
 
-def _input_problem(reference: Reference, schema: Mapping[str, Any], *, shown: bool) -> tuple[str, str] | None:
+def _texts_of(component: Component) -> Iterator[str]:
+    """Yield the texts by which a component waits for others."""
+    if isinstance(component, BlueprintComponent):
+        yield from texts(component.inputs) if problem_of(component.inputs) is None else ()
+    else:
+        yield from component.env.values()
+
+
+def _input_problem(
+    reference: Reference, schema: Mapping[str, Any], *, shown: bool, whole: bool = False
+) -> tuple[str, str] | None:
+    """Return what is wrong with a reference to an input; where it is the ``whole`` text it may be of any type."""
     node = schema
     for step in reference.path[1:]:
         properties = node.get("properties", {})
@@ -245,7 +300,7 @@ def _input_problem(reference: Reference, schema: Mapping[str, Any], *, shown: bo
         if step not in node.get("required", ()) and "default" not in properties[step]:
             return (f"{reference} may have no value.", f"Give {step} a default in inputs.schema.json, or require it.")
         node = properties[step]
-    if node.get("type") not in {"string", "integer", "number", "boolean"} and "enum" not in node:
+    if not whole and node.get("type") not in {"string", "integer", "number", "boolean"} and "enum" not in node:
         return (f"{reference} is not a single value.", "Refer to a text, a number or a true/false value.")
     if shown and node.get("writeOnly") is True:
         return (f"{reference} is secret (writeOnly) and would be shown here.", "Pass secrets in env only.")

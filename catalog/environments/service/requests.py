@@ -84,7 +84,7 @@ class EphemeralEnvironmentService:
         self._pass_gate(environment, principal.actor, is_new=is_new)
         self._demand(environment, principal.actor, "requested")
         subject = f"environments/{environment.id}"
-        AssetService(self._session).use(principal.tenant_id, subject, environment.name, [wish.version])
+        AssetService(self._session).use(principal.tenant_id, subject, environment.name, wish.versions)
         detail = {"head_sha": wish.head_sha, "blueprint": environment.blueprint}
         TenantService(self._session).audit(principal.tenant_id, principal.actor, "environment.request", subject, detail)
         return environment

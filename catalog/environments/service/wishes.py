@@ -34,7 +34,10 @@ SHORTEST = timedelta(minutes=1)
 
 @dataclass(frozen=True)
 class Wish:
-    """What an environment shall be: every part exists and fits the others. ``inputs`` are complete, secrets and all."""
+    """What an environment shall be: every part exists and fits the others. ``inputs`` are complete, secrets and all.
+
+    ``spec`` is the blueprint's, joined with the blueprints that it uses; ``versions`` are it and those.
+    """
 
     repository: str
     pull_request: PullRequest
@@ -42,6 +45,8 @@ class Wish:
     head_sha: str
     version: AssetVersion
     lock: list[dict[str, Any]]
+    spec: dict[str, Any]
+    versions: Sequence[AssetVersion]
     inputs: dict[str, Any]
     ttl: timedelta
     maximum: timedelta
@@ -59,7 +64,10 @@ class Wish:
         version, lock = _blueprint(session, tenant_id, asked.blueprint, in_use)
         inputs = OverlayService(session).over(tenant_id, version).complete(asked.inputs)
         ttl, maximum = _ttl(settings, asked.ttl, parse_spec(version.manifest))
-        return cls(repository, pull_request, asked.branch, head_sha, version, lock, inputs, ttl, maximum)
+        spec, versions = _composed(session, tenant_id, version, lock)
+        return cls(
+            repository, pull_request, asked.branch, head_sha, version, lock, spec, versions, inputs, ttl, maximum
+        )
 
     def is_that_of(self, environment: Environment, settings: Settings) -> bool:
         """Tell whether this is what is wanted of the environment already."""
@@ -80,7 +88,7 @@ class Wish:
         environment.blueprint = f"{self.version.namespace}/{self.version.name}"
         environment.blueprint_version = self.version.version
         environment.lock = self.lock
-        environment.spec = dict(self.version.manifest["spec"])
+        environment.spec = self.spec
         environment.inputs = without_secrets(schema, self.inputs)
         environment.sealed_inputs = None
         if any(True for _ in secret_pointers(schema)):
@@ -152,6 +160,15 @@ def _blueprint(
         detail = f"{wanted} says how releases move, and not what an environment is made of."
         raise InvalidInputError(detail, [FieldError("/blueprint", detail)])
     return version, [each.as_json() for each in resolution.lock]
+
+
+def _composed(
+    session: Session, tenant_id: UUID, version: AssetVersion, lock: Sequence[Mapping[str, Any]]
+) -> tuple[dict[str, Any], Sequence[AssetVersion]]:
+    try:
+        return AssetService(session).composed(tenant_id, version, lock)
+    except InvalidInputError as error:
+        raise InvalidInputError(error.detail, [FieldError("/blueprint", error.detail)]) from None
 
 
 def _ttl(settings: Settings, text: str | None, spec: BlueprintSpec) -> tuple[timedelta, timedelta]:

@@ -128,7 +128,14 @@ class Receiving:
         derived: Derived,
     ) -> AssetVersion:
         """Turn an upload whose checks found no error into a version: the one place where that happens."""
-        warnings = [*warnings, *check_promise(self._assets.verdict(principal.tenant_id, package, derived))]
+        misused = self._assets.check_use(principal.tenant_id, package)
+        if misused:
+            raise PackageRejectedError(misused)
+        warnings = [
+            *warnings,
+            *check_promise(self._assets.verdict(principal.tenant_id, package, derived)),
+            *self._assets.hidden_needs(principal.tenant_id, package, upload.visibility),
+        ]
         state = self._state_of(upload)
         version = self._assets.publish(principal, package, warnings, upload.visibility, derived, state)
         self._distributions.register(principal, version, package)

@@ -229,7 +229,7 @@ def test_a_wheel_is_not_looked_into_here() -> None:
 def test_the_spec_of_a_checked_blueprint_is_typed_data() -> None:
     manifest: Any = load_yaml(files_of()["asset.yaml"], "asset.yaml").value
     spec = parse_spec(manifest)
-    web = spec.environment.components["web"]
+    web = spec.environment.processes["web"]
     assert (web.procfile, web.env) == ("web", {"GREETING": "${inputs.greeting}"})
     assert web.health is not None
     assert web.health.path == "${inputs.health_path}"
