@@ -54,7 +54,7 @@ SHOP_INPUTS = {
     "greeting": {"type": "string", "maxLength": 10, "default": "Hello"},
     "long": {"type": "string", "default": ""},
     "count": {"type": "integer", "minimum": 1, "maximum": 4, "default": 1},
-    "secret": {"type": "string", "writeOnly": True, "default": ""},
+    "secret": {"type": "string", "maxLength": 20, "writeOnly": True, "default": ""},
     "store": {**NAMED, "default": {"name": "a"}},
 }
 GOOD = {"greeting": "${inputs.greeting}", "workers": "${inputs.count}", "token": "${inputs.secret}"}
