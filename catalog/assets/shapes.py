@@ -45,6 +45,8 @@ def _follows(error: ErrorDetails, errors: Sequence[ErrorDetails]) -> bool:
 
 def _finding(error: ErrorDetails, schema: dict[str, Any], document: Located, path: str, at: Place) -> Finding:
     place = at + _real_place(error["loc"], schema)
+    if error["type"] == "union_tag_invalid":
+        place += (str(error["ctx"]["discriminator"]).strip("'"),)
     line = document.line(place)
     name = dotted(place)
     kind = error["type"]
@@ -81,7 +83,7 @@ _SENTENCES: Mapping[str, tuple[str, str]] = {
     "string_too_short": ("{name} is empty.", "Write a text."),
     "string_too_long": ("{name} is longer than {max_length} characters.", "Make it shorter."),
     "string_pattern_mismatch": ("{name} does not have the form of such a value.", "Write what matches {pattern}"),
-    "union_tag_invalid": ("{name} has an unknown type.", "Write one of {expected_tags}."),
+    "union_tag_invalid": ("{name} has an unknown value.", "Write one of {expected_tags}."),
     "union_tag_not_found": ("{name} does not say its type.", "Add type."),
     "too_short": ("{name} has too few entries.", "Write at least {min_length}."),
     "too_long": ("{name} has too many entries.", "Write at most {max_length}."),
