@@ -86,7 +86,7 @@ def put(database: Database, blobs: LocalBlobs, acme: Principal) -> Put:
         if needs:
             alias = {"asset": needs, "kind": "deployment-blueprint", "version": ">=1", "alias": "backend"}
             manifest["dependencies"] = [alias]
-        schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", "type": "object", "properties": inputs}
+        schema: dict[str, Any] = {"$schema": "https://json-schema.org/draft/2020-12/schema", "type": "object", "properties": inputs}
         schema["additionalProperties"] = False
         required = [key for key, each in inputs.items() if "default" not in each]
         files["inputs.schema.json"] = json.dumps({**schema, "required": required}).encode()
