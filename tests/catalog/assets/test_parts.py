@@ -86,8 +86,9 @@ def put(database: Database, blobs: LocalBlobs, acme: Principal) -> Put:
         if needs:
             alias = {"asset": needs, "kind": "deployment-blueprint", "version": ">=1", "alias": "backend"}
             manifest["dependencies"] = [alias]
-        schema: dict[str, Any] = {"$schema": "https://json-schema.org/draft/2020-12/schema", "type": "object", "properties": inputs}
-        schema["additionalProperties"] = False
+        draft = "https://json-schema.org/draft/2020-12/schema"
+        schema: dict[str, Any] = {"$schema": draft, "type": "object", "additionalProperties": False}
+        schema["properties"] = inputs
         required = [key for key, each in inputs.items() if "default" not in each]
         files["inputs.schema.json"] = json.dumps({**schema, "required": required}).encode()
         told = {key: {"type": "string"} for key in environment["outputs"]}
