@@ -27,7 +27,7 @@ def test_values_survive_a_stop(tmp_path: Path) -> None:
         assert client.config_get("maxmemory-policy") == {"maxmemory-policy": "noeviction"}
     started = time.monotonic()
     server.stop()
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < 10, "it is killed after three seconds"
     server = _start(data)
     with redis.Redis.from_url(server.url()) as client:
         assert client.get("kept") == b"1"

@@ -46,7 +46,7 @@ def _states(database: Database) -> dict[str, int]:
         return {row[0]: row[1] for row in rows}
 
 
-def _await(condition: Callable[[], Any], seconds: float = 20.0) -> None:
+def _await(condition: Callable[[], Any], seconds: float = 60.0) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it did not happen in time"
@@ -98,7 +98,7 @@ def test_events_of_a_subject_come_one_at_a_time_and_in_order(
             subject = f"things/{chance.randrange(5)}"
             numbers[(tenant.tenant_id, subject)].append(number)
             _append(database, tenant, [number], subject)
-        _await(_settled(database, 240), 60)
+        _await(_settled(database, 240), 120)
     assert recorder.done == numbers
     assert recorder.overlaps == 0
 
@@ -171,7 +171,7 @@ def test_a_tenant_that_comes_late_does_not_wait_for_all_of_another(
         for number in range(10):
             _append(database, rival, [number], f"things/{number}")
         before = len(recorder.all)
-        _await(_settled(database, 310), 60)
+        _await(_settled(database, 310), 120)
     last = max(index for index, (tenant, _) in enumerate(recorder.all) if tenant == rival.tenant_id)
     assert last - before < 60, "the ten of the second tenant waited for too many of the first"
 

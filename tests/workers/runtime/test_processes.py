@@ -44,7 +44,7 @@ def _note(
     assert process(["-c", TAKE_NOTE, *arguments]).wait(30) == 0
 
 
-def _await(condition: Callable[[], Any], seconds: float = 20.0) -> None:
+def _await(condition: Callable[[], Any], seconds: float = 60.0) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it did not happen in time"
@@ -105,15 +105,15 @@ def test_a_worker_that_is_told_to_end_gives_its_job_back_at_once(
     process(RELAY)
     worker = process(WORK)
     path = tmp_path / "notes"
-    _note(process, acme, path, "long", seconds=15)
+    _note(process, acme, path, "long", seconds=60)
     _await(lambda: _words(path) == ["began"])
     began = time.monotonic()
     worker.send_signal(signal.SIGTERM)
-    assert worker.wait(5) == 0
-    assert time.monotonic() - began < 4
+    assert worker.wait(30) == 0
+    assert time.monotonic() - began < 30, "half of what the job would take"
     assert _words(path) == ["began", "stopped"]
     process(WORK)
-    _await(lambda: _words(path) == ["began", "stopped", "began"], 10)
+    _await(lambda: _words(path) == ["began", "stopped", "began"])
     assert _state(database) == ("running", 2, 0)
 
 
@@ -123,14 +123,14 @@ def test_a_job_that_does_not_stop_is_given_back_when_its_worker_ends(
     process(RELAY)
     worker = process(WORK)
     path = tmp_path / "notes"
-    _note(process, acme, path, "long", seconds=30, stubborn=True)
+    _note(process, acme, path, "long", seconds=60, stubborn=True)
     _await(lambda: _words(path) == ["began"])
     began = time.monotonic()
     worker.send_signal(signal.SIGTERM)
-    _await(lambda: _state(database)[0] in {"pending", "sent"}, 8)
-    assert time.monotonic() - began < 5
+    _await(lambda: _state(database)[0] in {"pending", "sent"}, 30)
+    assert time.monotonic() - began < 30, "half of what the job would take"
     assert _state(database)[1:] == (1, 0)
-    assert worker.wait(8) == 0
+    assert worker.wait(30) == 0
 
 
 def test_dramatiqs_own_command_line_takes_the_broker(
@@ -175,7 +175,7 @@ def test_relay_and_worker_outlive_a_restart_of_the_database(
         server.start()
         server.wait_ready()
         _note(launch, acme, path, "after")
-        _await(lambda: _words(path) == ["began", "ended", "began", "ended"], 30)
+        _await(lambda: _words(path) == ["began", "ended", "began", "ended"])
         _await(lambda: set(_all_states(database)) == {"done"})
         database.close()
         server.stop()
