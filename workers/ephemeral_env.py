@@ -24,7 +24,6 @@ from catalog.secrets import SecretBox
 from catalog.settings import Settings
 from catalog.stacks.graph import GraphResource
 from catalog.stacks.models import Stack, StackResource
-from catalog.stacks.service import MultiCloudProvisioningService
 from workers.engine import EngineError, ErrorKind, ProgressEvent, ProgressKind, StackProgram, StackRef, StackRequest
 from workers.engine_resource import ENGINE
 from workers.environment_program import environment_program
@@ -131,7 +130,7 @@ def _recover(context: JobContext, hand: HeldLease, stack: Stack, environment_id:
         EnvironmentReports(session, context.settings).lose(hand.lease.tenant_id, environment_id)
     context.resource(ENGINE).recover(_request(context.settings, stack))
     with context.session() as session:
-        MultiCloudProvisioningService(session).mark_recovered(hand.lease)
+        EnvironmentReports(session, context.settings).recovered(hand.lease, environment_id)
 
 
 def _deploy(context: JobContext, hand: HeldLease, stack: Stack, plan: DeployPlan) -> None:

@@ -8,8 +8,8 @@ from uuid import UUID
 from sqlalchemy import func, tuple_
 from sqlmodel import Session, col, select
 
+from catalog.environments.machine import LEAVING
 from catalog.environments.models import Environment, Phase
-from catalog.environments.rules import LEAVING
 
 
 @dataclass(frozen=True)

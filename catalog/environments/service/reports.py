@@ -19,6 +19,7 @@ from catalog.environments.events import (
     EnvironmentReady,
     EnvironmentSuperseded,
 )
+from catalog.environments.machine import APPLYING
 from catalog.environments.models import Desired, Environment, Phase
 from catalog.environments.service.generations import start_generation
 from catalog.environments.service.rows import (
@@ -114,8 +115,15 @@ class EnvironmentReports:
     def lose(self, tenant_id: UUID, environment_id: UUID) -> None:
         """Record that the worker before vanished in the middle, so that the state has to be looked at first."""
         environment = find(self._session, tenant_id, environment_id, lock=True)
-        if environment.phase in rules.APPLYING:
+        if environment.phase in APPLYING:
             self._settle(environment, rules.lose(situation(environment)))
+
+    def recovered(self, lease: Lease, environment_id: UUID) -> None:
+        """Report that what an interrupted worker left was looked at, so that the environment goes on, or out."""
+        self._stacks.mark_recovered(lease)
+        environment = find(self._session, lease.tenant_id, environment_id, lock=True)
+        if environment.phase is Phase.UNKNOWN:
+            self._settle(environment, rules.recover(situation(environment)))
 
     def begin(self, lease: Lease, environment_id: UUID, generation: int, operation_id: UUID) -> DeployPlan:
         """Start to apply a generation; raises ``TransitionError`` where it is not wanted any more."""
@@ -228,7 +236,7 @@ class EnvironmentReports:
         if environment.desired is Desired.PRESENT and environment.generation == generation:
             if environment.phase in {Phase.QUEUED, Phase.UNKNOWN}:
                 self._settle(environment, rules.begin(situation(environment), generation))
-            if environment.phase in rules.APPLYING:
+            if environment.phase in APPLYING:
                 self._settle(environment, rules.fail(situation(environment), generation))
                 environment.failure = problem.model_dump()
                 data = EnvironmentFailed(**stamp(environment), code=problem.code, message=problem.message)

@@ -12,6 +12,7 @@ from catalog.assets.usage.models import Notice
 from catalog.clock import now
 from catalog.environments import queries, rules
 from catalog.environments.events import EnvironmentDestroyRequested, EnvironmentExtended
+from catalog.environments.machine import LEAVING
 from catalog.environments.models import Environment, Phase, RequestEnvironment, ScmHook
 from catalog.environments.service.generations import close_operation, start_generation
 from catalog.environments.service.rows import (
@@ -71,7 +72,7 @@ class EphemeralEnvironmentService:
         environment = queries.by_pull_request(self._session, principal.tenant_id, wish.repository, number)
         if environment is None or environment.phase is Phase.DESTROYED:
             self._check_quota(principal.tenant_id)
-        if environment is None or environment.phase is Phase.DESTROYED or environment.phase in rules.LEAVING:
+        if environment is None or environment.phase is Phase.DESTROYED or environment.phase in LEAVING:
             environment = environment or self._new(principal, wish)
             environment.hard_expires_at = now() + wish.maximum
         elif environment.phase is not Phase.FAILED and wish.is_that_of(environment, self._settings):
@@ -112,7 +113,7 @@ class EphemeralEnvironmentService:
         principal.require("environments:write")
         prolonged = duration(by, "/by")
         environment = find(self._session, principal.tenant_id, environment_id, lock=True)
-        if environment.phase is Phase.DESTROYED or environment.phase in rules.LEAVING:
+        if environment.phase is Phase.DESTROYED or environment.phase in LEAVING:
             raise ConflictError(f"The environment is {environment.phase}; there is nothing to extend.")
         hard = environment.hard_expires_at
         later = rules.extended(environment.expires_at, now(), prolonged, hard)
@@ -200,7 +201,7 @@ class EphemeralEnvironmentService:
             return
         settle(environment, after)
         self._session.add(environment)
-        if before.phase in rules.LEAVING:
+        if before.phase in LEAVING:
             return
         clear_condition(environment, "Serving")
         operation = OperationService(self._session).start(
@@ -361,7 +362,7 @@ class EphemeralEnvironmentService:
         settle(environment, after)
         self._session.add(environment)
         self._session.flush()
-        if before.phase in rules.LEAVING:
+        if before.phase in LEAVING:
             return
         first = before.phase in {Phase.REQUESTED, Phase.DESTROYED}
         start_generation(self._session, environment, actor, reason, first=first)

@@ -8,8 +8,8 @@ from sqlmodel import Session
 
 from catalog.clock import now
 from catalog.environments import queries
+from catalog.environments.machine import Situation
 from catalog.environments.models import Condition, Desired, Environment, EnvironmentRead
-from catalog.environments.rules import Situation
 from catalog.errors import NotFoundError
 from catalog.events import outbox
 from catalog.events.registry import EventData

@@ -8,11 +8,15 @@ from catalog.settings import Settings
 
 _STATES = {
     Phase.REQUESTED: DeploymentState.QUEUED,
+    Phase.REJECTED: DeploymentState.FAILURE,
+    Phase.PENDING_APPROVAL: DeploymentState.QUEUED,
     Phase.QUEUED: DeploymentState.QUEUED,
     Phase.PROVISIONING: DeploymentState.IN_PROGRESS,
     Phase.UPDATING: DeploymentState.IN_PROGRESS,
     Phase.UNKNOWN: DeploymentState.IN_PROGRESS,
     Phase.READY: DeploymentState.SUCCESS,
+    Phase.SLEEPING: DeploymentState.SUCCESS,
+    Phase.WAKING: DeploymentState.IN_PROGRESS,
     Phase.FAILED: DeploymentState.FAILURE,
     Phase.DESTROYING: DeploymentState.INACTIVE,
     Phase.VERIFYING_GONE: DeploymentState.INACTIVE,
@@ -20,11 +24,15 @@ _STATES = {
 }
 _WORDS = {
     Phase.REQUESTED: "is asked for",
+    Phase.REJECTED: "is not allowed",
+    Phase.PENDING_APPROVAL: "waits for an approval of this commit",
     Phase.QUEUED: "waits for its turn",
     Phase.PROVISIONING: "is being made",
     Phase.UPDATING: "is being updated",
     Phase.UNKNOWN: "is being looked at after an interruption",
     Phase.READY: "is ready",
+    Phase.SLEEPING: "sleeps until it is asked for",
+    Phase.WAKING: "is waking up",
     Phase.FAILED: "could not be made",
     Phase.DESTROYING: "is being removed",
     Phase.VERIFYING_GONE: "is being removed",

@@ -1,5 +1,9 @@
 """The environment's state machine: its invariants hold for every order of events, and for crashes between them."""
 
+from dataclasses import replace
+from itertools import product
+from pathlib import Path
+
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -7,8 +11,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from catalog.environments import rules
 from catalog.environments.errors import TransitionError
+from catalog.environments.machine import APPLYING, LEAVING, TABLE, Event, Guard, Situation, allows, as_markdown, step
 from catalog.environments.models import Desired, Phase
-from catalog.environments.rules import Situation
 
 
 class World(RuleBasedStateMachine):
@@ -20,7 +24,7 @@ class World(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.now = rules.admit(Situation())
+        self.now = Situation()
         self.made = False
         self.working: int | None = None
         self.tearing = False
@@ -30,9 +34,36 @@ class World(RuleBasedStateMachine):
     @rule()
     def request_or_push(self) -> None:
         before = self.now
-        after = rules.want(before)
-        self.now = rules.admit(after) if after.phase is Phase.REQUESTED else after
+        self.now = rules.want(before)
         assert self.now.generation >= before.generation
+        assert (self.now.incarnation, self.now.generation) >= (before.incarnation, before.generation)
+
+    @rule(decision=st.sampled_from([Event.ADMITTED, Event.REFUSED, Event.HELD, Event.APPROVED]))
+    def policies_decide(self, decision: Event) -> None:
+        if allows(self.now, decision):
+            assert not self.made, "what is decided about anew has nothing left of the life before"
+            self.now = step(self.now, decision)
+
+    @rule()
+    def nobody_visits(self) -> None:
+        if allows(self.now, Event.IDLE):
+            self.now = step(self.now, Event.IDLE)
+
+    @rule()
+    def somebody_wakes_it(self) -> None:
+        if allows(self.now, Event.WOKEN):
+            before = self.now
+            self.now = step(before, Event.WOKEN)
+            assert self.now.generation == before.generation + 1
+
+    @rule(pinned=st.booleans())
+    def somebody_pins_it(self, pinned: bool) -> None:  # noqa: FBT001  # drawn by Hypothesis
+        self.now = replace(self.now, pinned=pinned)
+
+    @precondition(lambda self: self.now.phase is Phase.UNKNOWN and self.working is None and not self.tearing)
+    @rule()
+    def what_is_left_is_looked_at(self) -> None:
+        self.now = rules.recover(self.now)
 
     @rule()
     def close_or_expire(self) -> None:
@@ -89,8 +120,6 @@ class World(RuleBasedStateMachine):
         if well:
             self.made = False
             self.now = rules.gone(rules.verify(self.now))
-            if self.now.phase is Phase.REQUESTED:
-                self.now = rules.admit(self.now)
         else:
             self.now = rules.remains(self.now)
         self.tearing = False
@@ -119,7 +148,12 @@ class World(RuleBasedStateMachine):
     @invariant()
     def an_unwanted_environment_is_on_its_way_out(self) -> None:
         if self.now.desired is Desired.ABSENT:
-            assert self.now.phase in rules.LEAVING | rules.APPLYING | {Phase.UNKNOWN, Phase.DESTROYED}
+            assert self.now.phase in LEAVING | APPLYING | {Phase.UNKNOWN, Phase.DESTROYED}
+
+    @invariant()
+    def nothing_sleeps_that_was_never_there(self) -> None:
+        if self.now.phase in {Phase.SLEEPING, Phase.WAKING}:
+            assert self.now.observed_generation > 0
 
     def teardown(self) -> None:
         """After any order of events that ends in a closing and a quiet period, nothing is left."""
@@ -135,7 +169,7 @@ class World(RuleBasedStateMachine):
         assert not self.made
 
 
-World.TestCase.settings = settings(max_examples=600, stateful_step_count=40, deadline=None)
+World.TestCase.settings = settings(max_examples=400, stateful_step_count=40, deadline=None)
 TestEveryOrderOfEvents = World.TestCase
 
 
@@ -173,3 +207,49 @@ def test_a_pull_request_reopened_while_destroying_lives_again_afterwards() -> No
 def test_an_old_generation_cannot_begin() -> None:
     with pytest.raises(TransitionError, match="not wanted"):
         rules.begin(rules.want(rules.admit(Situation())), 1)
+
+
+EVERY_SITUATION = [
+    Situation(phase, desired, 1, 3, observed, touched, again, pinned)
+    for phase, desired, observed, touched, again, pinned in product(
+        Phase, Desired, (0, 2, 3), (False, True), (False, True), (False, True)
+    )
+]
+
+
+def test_at_most_one_row_fits_whatever_happens() -> None:
+    for now, event, generation in product(EVERY_SITUATION, Event, (2, 3)):
+        fitting = [row for row in TABLE if row.fits(now, event, generation)]
+        assert len(fitting) <= 1, (now, event, fitting)
+
+
+def test_wishes_are_taken_in_every_phase() -> None:
+    for now in EVERY_SITUATION:
+        assert allows(now, Event.WANTED), now
+        if now.desired is Desired.PRESENT or now.phase in LEAVING | APPLYING:
+            assert allows(now, Event.UNWANTED), now
+
+
+def test_every_phase_is_reached_and_left() -> None:
+    assert {row.target for row in TABLE} - {None} == set(Phase)
+    assert frozenset[Phase]().union(*(row.sources for row in TABLE if row.target)) == set(Phase)
+    assert {row.guard for row in TABLE} == set(Guard)
+
+
+def test_a_pinned_environment_neither_sleeps_nor_is_warned_of() -> None:
+    ready = Situation(Phase.READY, observed_generation=1, touched=True, pinned=True)
+    for event in (Event.IDLE, Event.EXPIRING):
+        assert not allows(ready, event)
+        assert allows(replace(ready, pinned=False), event)
+
+
+def test_what_an_interrupted_worker_left_is_looked_at_before_anything_else() -> None:
+    lost = rules.lose(rules.begin(rules.admit(Situation()), 1))
+    assert rules.recover(lost).phase is Phase.QUEUED
+    unwanted = rules.lose(rules.unwant(rules.begin(rules.admit(Situation()), 1)))
+    assert rules.recover(unwanted).phase is Phase.DESTROYING
+
+
+def test_the_documentation_shows_the_table_as_it_is() -> None:
+    page = Path(__file__).parents[3] / "docs" / "environments.md"
+    assert as_markdown() in page.read_text(encoding="utf-8")
