@@ -19,7 +19,7 @@ from catalog.environments.events import (
     EnvironmentReady,
     EnvironmentSuperseded,
 )
-from catalog.environments.machine import APPLYING
+from catalog.environments.machine import APPLYING, Situation
 from catalog.environments.models import Desired, Environment, Phase
 from catalog.environments.service.generations import start_generation
 from catalog.environments.service.rows import (
@@ -321,7 +321,7 @@ class EnvironmentReports:
         subject = f"environments/{environment.id}"
         self._assets.record_outcome(environment.tenant_id, subject, succeeded=succeeded, seconds=seconds)
 
-    def _settle(self, environment: Environment, after: rules.Situation) -> None:
+    def _settle(self, environment: Environment, after: Situation) -> None:
         settle(environment, after)
         self._session.add(environment)
 

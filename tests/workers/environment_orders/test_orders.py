@@ -7,7 +7,7 @@ of its transactions and between any two calls to a provider; a killed one gives 
 import io
 from collections.abc import Callable, Iterator
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import pytest
@@ -47,7 +47,7 @@ from tests.databases import Databases
 from tests.workers.environment_orders.doubles import Crash, Engine, MortalContext, Outside, Repository, Target
 from workers import ephemeral_env
 from workers.embedded.postgres import EmbeddedPostgres
-from workers.engine import StackRequest
+from workers.engine import StackEngine, StackRequest
 from workers.engine_resource import ENGINE
 from workers.runtime.resources import Runtime
 from workers.runtime.worker import Interrupted, Retry
@@ -281,7 +281,7 @@ class Orders(RuleBasedStateMachine):
             return
         record = waiting[0]
         runtime = Runtime(self.slipway.settings, self.slipway.database)
-        runtime.provide(ENGINE, Engine(self.outside))  # type: ignore[arg-type]  # what these jobs use of an engine
+        runtime.provide(ENGINE, cast("StackEngine", Engine(self.outside)))
         context = MortalContext(
             runtime, "environments.work", tenant_id=self.slipway.principal.tenant_id, envelope=envelope(record)
         )
