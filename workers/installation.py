@@ -10,8 +10,10 @@ from catalog.errors import SlipwayError
 from catalog.installs.events import InstallPlanRequested, InstallRequested
 from catalog.installs.service import APPROVALS, Draft, InstallReports, Work
 from catalog.operations.models import Problem
+from catalog.providers.scm import CredentialsRefusedError, RateLimitedError
+from catalog.scm.events import PullRequestClosed, PullRequestSynchronized
 from workers.installers import Bench, installers
-from workers.runtime.worker import GiveUp, Interrupted, JobContext, Worker
+from workers.runtime.worker import GiveUp, Interrupted, JobContext, Retry, Worker
 from workers.sandbox import Outcome, SandboxError, Stopped, Task
 from workers.upload_checking import SANDBOX
 
@@ -20,6 +22,8 @@ WORKER = Worker("installation", queue="installs", concurrency=4)
 MOST_LOOKED_AT = 500
 _ENDS = {ApprovalDenied: "denied", ApprovalExpired: "expired", ApprovalVoided: "voided"}
 ELSEWHERE_SECONDS = 60.0
+LONGEST_PAUSE_SECONDS = 300.0
+"""For how long a plan is put off because a server takes no more requests; where it wants longer, the plan says so."""
 
 
 def _tenant(context: JobContext) -> UUID:
@@ -41,6 +45,12 @@ def _bench(context: JobContext, tenant_id: UUID) -> Bench:
 def _problem(error: SlipwayError) -> Problem:
     lines = [error.detail, *(f"{each.pointer}: {each.detail}" for each in error.errors if each.detail != error.detail)]
     return Problem(code=error.code, message=" ".join(lines[:6]))
+
+
+def _put_off(error: SlipwayError, longest: float = math.inf) -> None:
+    """Try again when a server that was asked too much takes requests again, if that is soon enough."""
+    if isinstance(error, RateLimitedError) and error.retry_after <= longest:
+        raise Retry(timedelta(seconds=error.retry_after), error.detail) from None
 
 
 def _plan_given_up(context: JobContext, reason: str) -> None:
@@ -65,6 +75,7 @@ def plan(context: JobContext) -> None:
     except SandboxError as error:
         raise GiveUp(str(error)) from None
     except SlipwayError as error:
+        _put_off(error, LONGEST_PAUSE_SECONDS)
         with context.session() as session:
             reports = InstallReports(session, context.settings)
             reports.refuse_plan(tenant_id, asked.plan_id, _problem(error))
@@ -104,7 +115,8 @@ def materialise(context: JobContext) -> None:
     except SandboxError as error:
         raise GiveUp(str(error)) from None
     except SlipwayError as error:
-        if error.status >= 500:
+        _put_off(error)
+        if error.status >= 500 and not isinstance(error, CredentialsRefusedError):
             raise  # something outside does not answer: it is tried again
         with context.session() as session:
             InstallReports(session, context.settings).fail(tenant_id, asked.plan_id, _problem(error))
@@ -161,6 +173,24 @@ def follow(context: JobContext) -> None:
     tenant_id = _tenant(context)
     with context.session() as session:
         waiting = InstallReports(session, context.settings).waiting_for(tenant_id, "environment")
+    for install_id in waiting:
+        _look(context, tenant_id, install_id)
+
+
+@WORKER.on(PullRequestClosed, PullRequestSynchronized)
+@WORKER.job("installs.follow_pull_request", time_limit=timedelta(minutes=2))
+def follow_pull_request(context: JobContext) -> None:
+    """Look at the installs that wait in a repository where a pull request was closed, merged or pushed to.
+
+    What is seen there decides; the event only says that it is time to look.
+    """
+    event = context.envelope.event() if context.envelope is not None else None
+    if not isinstance(event, PullRequestClosed | PullRequestSynchronized):
+        return
+    tenant_id = _tenant(context)
+    with context.session() as session:
+        reports = InstallReports(session, context.settings)
+        waiting = reports.waiting_for(tenant_id, "pull-request", event.repository)
     for install_id in waiting:
         _look(context, tenant_id, install_id)
 

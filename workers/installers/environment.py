@@ -10,9 +10,9 @@ from catalog.errors import NotFoundError
 from catalog.installs.models import Action, OutcomeState
 from catalog.installs.service import Applied, Draft, InstallReports, Proposal, Work
 from catalog.operations.models import Problem
-from catalog.providers.scm import open_repository
 from catalog.settings import Settings
 from workers.installers import Bench, acting
+from workers.installers.repositories import opened
 
 
 class EnvironmentInstaller:
@@ -25,7 +25,7 @@ class EnvironmentInstaller:
         target = draft.head["target"]
         if draft.action is Action.UNINSTALL:
             return Proposal({"environment": {**target, "ends": True}})
-        repository = open_repository(target["repository"], bench.settings)
+        repository = opened(target["repository"], draft.tenant_id, bench)
         found = repository.pull_request(target["pull_request"], target["branch"])
         spec = draft.version.manifest["spec"].get("environment", {})
         parts = {"components": sorted(spec.get("components", {})), "outputs": sorted(spec.get("outputs", {}))}

@@ -5,9 +5,10 @@ a conflict, a file that was moved is followed. As in Copier's ``update``, the la
 that what a user changed since is seen as theirs. Nothing is decided here where the sides disagree.
 """
 
+import hashlib
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,13 @@ from workers.installers import InstallRefusedError
 
 YOURS = "yours"
 _EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
+_NOTHING = "0" * 40
 _QUIET = ("-c", "merge.directoryRenames=false", "-c", "core.quotePath=false")
+# A pack of its own is written at once; loose objects would take another process and a file each.
+_PACKED = ("-c", "fastimport.unpackLimit=1")
+
+Entry = tuple[str, str]
+"""Mode and id of what a tree has at a path."""
 
 
 @dataclass(frozen=True)
@@ -38,37 +45,49 @@ class Merged:
 
 @contextmanager
 def scratch(mirror: Path | None = None) -> Iterator[Path]:
-    """Make an empty bare repository that may read the objects of ``mirror`` and leaves nothing behind."""
+    """Make an empty bare repository that may read the objects of ``mirror`` and leaves nothing behind.
+
+    It is laid out as ``gitrepository-layout`` has it, which takes no process.
+    """
     with tempfile.TemporaryDirectory(prefix="slipway-merge-") as folder:
         place = Path(folder)
-        run_git(None, "init", "--quiet", "--bare", str(place))
+        (place / "objects" / "info").mkdir(parents=True)
+        (place / "refs").mkdir()
+        (place / "HEAD").write_text("ref: refs/heads/nothing\n")
+        (place / "config").write_text("[core]\n\trepositoryformatversion = 0\n\tbare = true\n")
         if mirror is not None:
-            alternates = place / "objects" / "info" / "alternates"
-            alternates.write_text(f"{(mirror / 'objects').resolve()}\n")
+            (place / "objects" / "info" / "alternates").write_text(f"{(mirror / 'objects').resolve()}\n")
         yield place
 
 
 def merge(place: Path, last: Mapping[str, File], new: Mapping[str, File], tree: str, label: str) -> dict[str, Merged]:
     """Return what merging the new render into a tree means, by path, for every path where something happens.
 
-    ``tree`` is the id of the repository's tree in ``place``; ``label`` names the new render in git's marks.
+    ``tree`` is the id of the repository's tree in ``place``; ``label`` names the new render in git's marks. Where the
+    tree has every file of the last render as it was, the new render is the outcome and git has nothing to decide.
     """
-    _hold_to_files(place, tree, new)
-    run_git_for_bytes(place, "fast-import", "--quiet", sent=_story(last, new, tree, label))
+    there = _listing(place, tree)
+    _hold_to_files(there, new)
+    if _is_untouched(there, last, new):
+        paths = sorted({*last, *new})
+        return {path: Merged(path, last.get(path), new.get(path)) for path in paths if last.get(path) != new.get(path)}
+    run_git_for_bytes(place, *_PACKED, "fast-import", "--quiet", sent=_story(last, new, tree, label))
     result, conflicts = _merge_tree(place, label)
-    found: dict[str, Merged] = {}
-    changed = _changed(place, tree, result)
-    theirs = f"refs/heads/{label}"
-    for path in sorted({*changed, *conflicts}):
-        reason = _reason(conflicts[path]) if path in conflicts else ""
-        found[path] = Merged(
+    before, after = _changed(place, tree, result)
+    known = [path for path in conflicts if path not in before]
+    before |= {path: there.get(path) for path in known}
+    after |= {path: there.get(path) for path in known}  # what is as it was does not count as changed
+    files = _files(place, {entry for side in (before, after) for entry in side.values() if entry is not None})
+    return {
+        path: Merged(
             path,
-            _file(place, tree, path),
-            _file(place, result, path),
-            reason,
-            _file(place, theirs, path) if reason else None,
+            files.get(before[path]),
+            files.get(after[path]),
+            _reason(conflicts[path]) if path in conflicts else "",
+            new.get(path) if path in conflicts else None,
         )
-    return found
+        for path in sorted(before)
+    }
 
 
 def tree_of(place: Path, files: Mapping[str, File]) -> str:
@@ -76,7 +95,7 @@ def tree_of(place: Path, files: Mapping[str, File]) -> str:
     if not files:
         return _EMPTY_TREE
     stream = [*_commit("refs/heads/files", "", files)]
-    run_git_for_bytes(place, "fast-import", "--quiet", sent=b"".join(stream))
+    run_git_for_bytes(place, *_PACKED, "fast-import", "--quiet", "--force", sent=b"".join(stream))
     return run_git(place, "rev-parse", "refs/heads/files^{tree}").strip()
 
 
@@ -125,39 +144,74 @@ def _merge_tree(place: Path, label: str) -> tuple[str, dict[str, frozenset[int]]
     return tree.decode().strip(), {path: frozenset(each) for path, each in stages.items()}
 
 
-def _changed(place: Path, before: str, after: str) -> list[str]:
-    output = run_git_for_bytes(place, "diff-tree", "-r", "-z", "--no-renames", "--name-only", before, after)
-    return [os.fsdecode(each) for each in output.split(b"\0") if each]
+def _changed(place: Path, before: str, after: str) -> tuple[dict[str, Entry | None], dict[str, Entry | None]]:
+    """Return what two trees have at each path where they differ; None for no file."""
+    output = run_git_for_bytes(place, "diff-tree", "-r", "-z", "--raw", "--no-abbrev", "--no-renames", before, after)
+    heads, paths = output.split(b"\0")[::2], output.split(b"\0")[1::2]
+    sides: tuple[dict[str, Entry | None], dict[str, Entry | None]] = ({}, {})
+    for head, path in zip(heads, paths, strict=False):
+        old_mode, new_mode, old, new, _ = head.decode().removeprefix(":").split(" ")
+        for side, mode, blob in zip(sides, (old_mode, new_mode), (old, new), strict=True):
+            side[os.fsdecode(path)] = None if blob == _NOTHING else (mode, blob)
+    return sides
 
 
-def _file(place: Path, tree: str, path: str) -> File | None:
-    listing = run_git_for_bytes(place, "ls-tree", "-z", "--full-tree", tree, "--", f":(literal){path}")
-    if not listing:
-        return None
-    head, _, _ = listing.partition(b"\t")
-    mode, kind, blob = head.split(b" ")
-    if kind != b"blob":
-        return None
-    return run_git_for_bytes(place, "cat-file", "blob", blob.decode()), mode == b"100755"
-
-
-def _hold_to_files(place: Path, tree: str, new: Mapping[str, File]) -> None:
-    """Raise ``InstallRefusedError`` where a file would be written through a link, or where a folder is."""
-    wanted = set(new)
-    parents = {"/".join(path.split("/")[:end]) for path in wanted for end in range(1, path.count("/") + 1)}
-    if not wanted or tree == _EMPTY_TREE:
-        return
-    # Folders are listed by themselves and not by what is in them, which is what tells them from links here.
-    listing = run_git_for_bytes(place, "ls-tree", "-z", "-t", "-r", "--full-tree", tree)
-    for entry in listing.split(b"\0"):
-        head, _, name = entry.partition(b"\t")
-        path = os.fsdecode(name)
-        if path not in wanted and path not in parents:
+def _files(place: Path, entries: Iterable[Entry]) -> dict[Entry | None, File]:
+    """Return the files that entries of trees stand for, all read by one process; what is no blob is left out."""
+    wanted = sorted({blob for _, blob in entries})
+    if not wanted:
+        return {}
+    output = run_git_for_bytes(place, "cat-file", "--batch", sent="".join(f"{each}\n" for each in wanted).encode())
+    contents: dict[str, bytes] = {}
+    at = 0
+    for blob in wanted:
+        head, _, _ = output[at : at + 200].partition(b"\n")
+        at += len(head) + 1
+        if head.endswith(b" missing"):
             continue
-        mode, kind, _ = head.split(b" ")
-        if path in parents and kind != b"tree":
+        size = int(head.split(b" ")[2])
+        if head.split(b" ")[1] == b"blob":
+            contents[blob] = output[at : at + size]
+        at += size + 1
+    return {(mode, blob): (contents[blob], mode == "100755") for mode, blob in entries if blob in contents}
+
+
+def _listing(place: Path, tree: str) -> dict[str, Entry]:
+    """Return everything that a tree has by path, folders too."""
+    if tree == _EMPTY_TREE:
+        return {}
+    output = run_git_for_bytes(place, "ls-tree", "-z", "-t", "-r", "--full-tree", tree)
+    found: dict[str, Entry] = {}
+    for entry in output.split(b"\0"):
+        head, tab, name = entry.partition(b"\t")
+        if tab:
+            mode, _, blob = head.decode().split(" ")
+            found[os.fsdecode(name)] = (mode, blob)
+    return found
+
+
+def _is_untouched(there: Mapping[str, Entry], last: Mapping[str, File], new: Mapping[str, File]) -> bool:
+    """Tell whether a tree has just what the last render had, at every path that either render is about."""
+    return all(there.get(path) == _entry(last.get(path)) for path in {*last, *new})
+
+
+def _entry(file: File | None) -> Entry | None:
+    if file is None:
+        return None
+    data, executable = file
+    blob = hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest()  # noqa: S324  # it is how git names a blob
+    return "100755" if executable else "100644", blob
+
+
+def _hold_to_files(there: Mapping[str, Entry], new: Mapping[str, File]) -> None:
+    """Raise ``InstallRefusedError`` where a file would be written through a link, or where a folder is."""
+    parents = {"/".join(path.split("/")[:end]) for path in new for end in range(1, path.count("/") + 1)}
+    for path in sorted({*new, *parents} & there.keys()):
+        mode, _ = there[path]
+        is_folder = mode == "040000"
+        if path in parents and not is_folder:
             raise InstallRefusedError(f"{path} is no folder in the repository, and the template writes into it.")
-        if path in wanted and (kind != b"blob" or mode == b"120000"):
+        if path in new and (is_folder or mode not in {"100644", "100755"}):
             raise InstallRefusedError(f"{path} is a folder or a link in the repository, where the template has a file.")
 
 

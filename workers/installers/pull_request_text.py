@@ -2,6 +2,7 @@
 
 from catalog.installs.models import Action
 from catalog.installs.service import Work
+from catalog.providers.scm import PullRequest
 from catalog.settings import Settings
 
 _VERBS = {
@@ -45,3 +46,12 @@ def _told(file: dict[str, str]) -> str:
         "markers": "**both are in it, between git's marks: decide before you merge**",
     }
     return f"{file['status']}; both sides changed it, and {decision.get(file.get('resolved') or '', 'it is open')}"
+
+
+def given_way(work: Work, present: PullRequest | None, *, is_ours: bool) -> str:
+    """Return what is said on a pull request that another revision has taken the place of."""
+    now = "Nothing is left to propose" if present is None else f"Pull request {present.number} proposes it now"
+    said = f"{now}: install **{work.name}** is at revision {work.number}."
+    if is_ours:
+        return f"{said} This one is closed."
+    return f"{said} Somebody has pushed to this branch, so it is left as it is. Merge it or close it as you like."

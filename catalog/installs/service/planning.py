@@ -20,7 +20,7 @@ from catalog.installs.service.drafting import Drafting
 from catalog.installs.shapes import AskInstall, AskRollback, AskUninstall, AskUpgrade
 from catalog.installs.targets import EnvironmentTarget, PullRequestTarget, Target, read_target
 from catalog.operations.models import Step
-from catalog.providers.scm import normalised
+from catalog.scm.service import ScmService
 from catalog.tenancy import Principal
 
 PLAN_STEPS = (
@@ -49,7 +49,7 @@ class Planning(Drafting):
         path = f"{reference.namespace}/{reference.name}"
         number = next(each["version"] for each in lock if each["asset"] == path)
         version = self._assets.version(principal.tenant_id, reference.namespace, reference.name, number)
-        target = self._target(read_target(_becomes(version), asked.target))
+        target = self._target(principal.tenant_id, read_target(_becomes(version), asked.target))
         principal.require(target.scope)
         self._hold_to_place(principal.tenant_id, path, target.place, asked.name)
         given = self._seal_inputs(principal.tenant_id, version.input_schema or {}, asked.inputs, {})
@@ -258,12 +258,15 @@ class Planning(Drafting):
         base = rules.name_for(asset, place, ())
         return rules.name_for(asset, place, queries.names(self._session, tenant_id, base))
 
-    def _target(self, target: Target) -> Target:
-        """Return the target with its repository in the one spelling under which it is recorded."""
+    def _target(self, tenant_id: UUID, target: Target) -> Target:
+        """Return the target with its repository in the one spelling under which it is recorded.
+
+        Raises ``InvalidInputError`` where it is at a server for which the tenant has no connection.
+        """
         if not isinstance(target, PullRequestTarget | EnvironmentTarget):
             return target
         try:
-            repository = normalised(target.repository, self._settings)
+            repository = ScmService(self._session, self._settings).open(tenant_id, target.repository).address
         except SlipwayError as error:
             raise InvalidInputError(error.detail, [FieldError("/target/repository", error.detail)]) from None
         return target.model_copy(update={"repository": repository})

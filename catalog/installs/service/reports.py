@@ -232,10 +232,14 @@ class InstallReports(Holding):
             install.failure = told
             self._touch(install)
 
-    def waiting_for(self, tenant_id: UUID, becomes: str) -> list[UUID]:
-        """Return the tenant's installs of one sort that wait for somebody outside."""
+    def waiting_for(self, tenant_id: UUID, becomes: str, repository: str | None = None) -> list[UUID]:
+        """Return the tenant's installs of one sort, in one repository if given, that wait for somebody outside."""
         found = queries.of(self._session, tenant_id, becomes)
-        return [each.id for each in found if each.state is InstallState.WAITING]
+        return [
+            each.id
+            for each in found
+            if each.state is InstallState.WAITING and repository in (None, each.target.get("repository"))
+        ]
 
     def inputs_of(self, work: Work) -> dict[str, Any]:
         """Return the complete inputs of a revision, secrets and all; for workers, never for readers."""

@@ -39,6 +39,14 @@ def merge_base(place: Path, one: str, other: str) -> str:
         raise CommitNotFoundError(f"{one[:12]} and {other[:12]} have no commit in common in {place}.") from None
 
 
+def contains(place: Path, commit: str, other: str) -> bool:
+    """Tell whether a commit has another one among what came before it, or is that one."""
+    try:
+        return merge_base(place, other, commit) == other
+    except CommitNotFoundError:
+        return False
+
+
 def changed_paths(place: Path, base: str, head: str) -> tuple[str, ...]:
     """Return the paths that differ between the merge base of two commits and the second one."""
     listing = run_git_for_bytes(

@@ -158,7 +158,7 @@ class LocalRepository:
         if found != new.expected_parent:
             at = "gone" if found is None else f"at {found[:12]}"
             raise BranchMovedError(f"{new.branch} is {at}, not at {new.expected_parent[:12]}.", found)
-        made = make_commit(self._place, new.expected_parent, new.changes, new.message)
+        made = make_commit(self._place, new.expected_parent, new.changes, new.message, new.onto)
         if made != new.expected_parent:
             move_ref(self._place, f"refs/heads/{new.branch}", made, new.expected_parent)
         return made

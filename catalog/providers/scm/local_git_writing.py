@@ -13,7 +13,7 @@ from catalog.providers.scm.errors import (
     ScmConflictError,
 )
 from catalog.providers.scm.git_command import run_git, run_git_for_bytes
-from catalog.providers.scm.local_git_reading import resolved
+from catalog.providers.scm.local_git_reading import contains, resolved
 from catalog.providers.scm.values import FolderEntry
 
 NO_COMMIT = "0" * 40
@@ -24,22 +24,32 @@ _WHO = {
 }
 
 
-def make_commit(place: Path, parent: str | None, changes: Mapping[str, FolderEntry | None], message: str) -> str:
-    """Make a commit that no ref names yet, and return its id; ``parent`` itself where nothing would be different."""
+def make_commit(
+    place: Path,
+    parent: str | None,
+    changes: Mapping[str, FolderEntry | None],
+    message: str,
+    onto: str | None = None,
+) -> str:
+    """Make a commit that no ref names yet, and return its id; ``parent`` itself where nothing would be different.
+
+    ``onto``: see ``NewCommit``.
+    """
     check_paths(changes)
     require_writable(place)
     with tempfile.TemporaryDirectory(prefix="slipway-index-") as folder:
         index = {"GIT_INDEX_FILE": str(Path(folder) / "index")}
         if parent is not None:
-            run_git_for_bytes(place, "read-tree", parent, variables=index)
+            run_git_for_bytes(place, "read-tree", onto or parent, variables=index)
         lines = b"".join(_line(place, path, entry) for path, entry in sorted(changes.items()))
         run_git_for_bytes(
             place, "update-index", "--add", "--replace", "-z", "--index-info", sent=lines, variables=index
         )
         tree = run_git_for_bytes(place, "write-tree", variables=index).decode().strip()
-    if parent is not None and tree == resolved(place, f"{parent}^{{tree}}"):
+    second = [] if parent is None or onto is None or contains(place, parent, onto) else [onto]
+    if parent is not None and not second and tree == resolved(place, f"{parent}^{{tree}}"):
         return parent
-    above = ["-p", parent] if parent is not None else []
+    above = [part for each in ([parent, *second] if parent is not None else []) for part in ("-p", each)]
     made = run_git_for_bytes(place, "commit-tree", tree, *above, sent=message.encode(), variables=_WHO)
     return made.decode().strip()
 

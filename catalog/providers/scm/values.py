@@ -74,12 +74,16 @@ class NewCommit:
 
     ``expected_parent`` is the branch's commit as the caller saw it: were it another one by now, because somebody
     pushed or force-pushed, nothing is written and ``BranchMovedError`` tells what was found.
+
+    ``onto`` is the commit whose files are changed where those are not the branch's own: it becomes a second parent
+    unless the branch holds it already, so that the branch takes up what happened elsewhere and nobody's work is lost.
     """
 
     branch: str
     expected_parent: str
     message: str
     changes: dict[str, FolderEntry | None]
+    onto: str | None = None
 
 
 @dataclass(frozen=True)
@@ -168,6 +172,7 @@ class Right(StrEnum):
     DEPLOYMENTS = "deployments"
     STATUSES = "statuses"
     ENVIRONMENTS = "environments"
+    WORKFLOWS = "workflows"
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """What goes wrong around a pull request: each with a clear message, and nothing of anybody's overwritten."""
 
+import os
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -53,13 +54,34 @@ def test_a_link_in_the_repository_is_never_written_through(publish: Do, repo: Re
     assert ".github is no folder" in plan.problem.message
 
 
-def test_a_repository_without_rights_is_said_so_in_the_plan(publish: Do, repo: Repo, ledger: Ledger) -> None:
+def test_a_branch_that_is_not_there_is_said_in_the_plan(publish: Do, repo: Repo, ledger: Ledger) -> None:
     publish()
     missing = ledger.ask(
         "plan_install", AskInstall(asset="acme/pipeline", target={"repository": str(repo.path), "branch": "nowhere"})
     )
     assert missing.problem is not None
     assert "has no branch nowhere" in missing.problem.message
+
+
+def test_a_repository_without_rights_is_said_in_the_plan(
+    publish: Do, repo: Repo, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish()
+    asked = AskInstall(asset="acme/pipeline", target={"repository": str(repo.path)})
+    plan = ledger.ask("plan_install", asked)
+    # Whoever runs the tests may be root, to whom the modes of files say nothing.
+    may = os.access
+    monkeypatch.setattr("os.access", lambda path, mode: mode != os.W_OK and may(path, mode))
+    refused = ledger.ask("plan_install", asked.model_copy(update={"name": "another"}))
+    assert refused.state == "failed"
+    assert refused.problem is not None
+    assert f"Slipway may not write into {repo.path}" in refused.problem.message
+    assert "Let the account it runs under write there" in refused.problem.message
+    late = ledger.apply(plan)  # the right was lost after the plan was made
+    assert (late.state, late.applied_revision) == ("failed", None)
+    assert late.failure is not None
+    assert "may not write into" in late.failure.message
+    assert repo.git("branch", "--list").split() == ["*", "main"]
 
 
 def test_both_changed_the_same_lines(publish: Do, repo: Repo, ledger: Ledger, work: Work) -> None:
@@ -191,7 +213,7 @@ def test_killed_while_it_proposes_it_resumes(
     with database.tenant_session(ledger.who.tenant_id) as session:
         asked = ApplyPlan(plan=plan.id, digest=plan.digest or "")
         install = InstallService(session, ledger.settings).apply(ledger.who, asked)
-    assert run_until(install, 1)  # up to the revision that is written down
+    assert run_until(install, 2)  # up to the revision that is written down
     (revision,) = ledger.revisions(install.id)
     branch = f"slipway/{install.name}-{revision.id.hex[:8]}"
     opened, head = open_repository(str(repo.path), ledger.settings), repo.git("rev-parse", "main")
@@ -219,7 +241,7 @@ def test_a_branch_with_something_else_is_left_alone(
     with database.tenant_session(ledger.who.tenant_id) as session:
         asked = ApplyPlan(plan=plan.id, digest=plan.digest or "")
         install = InstallService(session, ledger.settings).apply(ledger.who, asked)
-    assert run_until(install, 1)
+    assert run_until(install, 2)
     (revision,) = ledger.revisions(install.id)
     branch = f"slipway/{install.name}-{revision.id.hex[:8]}"
     open_repository(str(repo.path), ledger.settings).create_branch(branch, repo.git("rev-parse", "main"))

@@ -81,6 +81,18 @@ def test_merging_three_ways(
     assert forward == {path: (new.get(path), "") for path in {*last, *new} if last.get(path) != new.get(path)}
 
 
+@settings(max_examples=12, deadline=None)
+@given(last=FILES, new=FILES, other=FILES)
+def test_what_nobody_touched_is_merged_as_git_would(
+    merged: Callable[..., dict[str, object]], last: dict[str, File], new: dict[str, File], other: dict[str, File]
+) -> None:
+    now = {f"other/{path}": file for path, file in other.items()} | last
+    quick = merged(last, new, now)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("workers.installers.merging._is_untouched", lambda *_: False)
+        assert merged(last, new, now) == quick
+
+
 def test_every_revision_is_made_again_from_what_is_stored(
     publish: Do, repo: Repo, ledger: Ledger, work: Callable[..., list[str]], database: Database
 ) -> None:

@@ -116,6 +116,12 @@ class Contents:
             raise CommitNotFoundError(detail) from None
         return str(compared["merge_base_commit"]["sha"])
 
+    def _contains(self, commit: str, other: str) -> bool:
+        try:
+            return self.merge_base(other, commit) == other
+        except CommitNotFoundError:
+            return False
+
     def changed_paths(self, base: str, head: str) -> tuple[str, ...]:
         """See ``Repository``; two trees are compared, because GitHub's own comparison ends after 300 files."""
         before, after = (self._below(self._tree_of(each)) for each in (self.merge_base(base, head), head))
@@ -170,17 +176,13 @@ class Contents:
         check_branch(new.branch)
         check_paths(new.changes)
         self._require_at(new.branch, new.expected_parent)
-        tree = self._tree_of(new.expected_parent)
-        present = self._below(tree)
-        changes = [
-            self._change(path, entry) for path, entry in new.changes.items() if entry is not None or path in present
-        ]
-        if not changes:
+        parents = [new.expected_parent]
+        if new.onto is not None and not self._contains(new.expected_parent, new.onto):
+            parents.append(new.onto)
+        tree = self._changed_tree(self._tree_of(new.onto or new.expected_parent), new.changes)
+        if len(parents) == 1 and tree == self._tree_of(new.expected_parent):
             return new.expected_parent
-        made = self._client.send("POST", f"{self._base}/git/trees", {"base_tree": tree, "tree": changes})
-        if made["sha"] == tree:
-            return new.expected_parent
-        body = {"message": new.message, "tree": made["sha"], "parents": [new.expected_parent]}
+        body = {"message": new.message, "tree": tree, "parents": parents}
         commit = str(self._client.send("POST", f"{self._base}/git/commits", body)["sha"])
         try:
             url = f"{self._base}/git/refs/heads/{quote(new.branch)}"
@@ -189,6 +191,14 @@ class Contents:
             self._require_at(new.branch, new.expected_parent)
             raise
         return commit
+
+    def _changed_tree(self, tree: str, wanted: Mapping[str, FolderEntry | None]) -> str:
+        present = self._below(tree)
+        changes = [self._change(path, entry) for path, entry in wanted.items() if entry is not None or path in present]
+        if not changes:
+            return tree
+        made = self._client.send("POST", f"{self._base}/git/trees", {"base_tree": tree, "tree": changes})
+        return str(made["sha"])
 
     def _require_at(self, branch: str, expected: str) -> None:
         found = self.branch(branch)

@@ -45,6 +45,7 @@ _APP_RIGHTS = {
     Right.DEPLOYMENTS: ("deployments", "write"),
     Right.STATUSES: ("checks", "write"),
     Right.ENVIRONMENTS: ("administration", "write"),
+    Right.WORKFLOWS: ("workflows", "write"),
 }
 
 

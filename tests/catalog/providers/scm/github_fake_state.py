@@ -31,7 +31,7 @@ class State:
         self.largest_page = 100
         self.installation_tokens: set[str] = set()
         self.permissions = {"contents": "write", "pull_requests": "write", "deployments": "write", "checks": "write"}
-        self.permissions |= {"administration": "write", "metadata": "read"}
+        self.permissions |= {"administration": "write", "metadata": "read", "workflows": "write"}
         self.user_permissions = {"admin": True, "maintain": True, "push": True, "triage": True, "pull": True}
         self.pulls: dict[int, dict[str, Any]] = {}
         self.comments: dict[int, dict[str, Any]] = {}
@@ -295,6 +295,17 @@ class State:
         data["tree"]["sha"] = self.git.run("rev-parse", f"{sha}^{{tree}}")
         return data | {"sha": sha}
 
+    def merge(self, number: int, *, squash: bool = False) -> None:
+        """Merge a pull request as its button does: by a commit of two parents or, squashed, of one; branch removed."""
+        kept = self.pulls[number]
+        head, base = (self.git.run("rev-parse", f"refs/heads/{kept[side]}") for side in ("head", "base"))
+        tree = self.git.run("merge-tree", "--write-tree", base, head).split("\n")[0]
+        above = ["-p", base] if squash else ["-p", base, "-p", head]
+        made = self.git.run("commit-tree", tree, *above, sent=b"Merge")
+        self.git.run("update-ref", f"refs/heads/{kept['base']}", made)
+        self.git.run("update-ref", "-d", f"refs/heads/{kept['head']}")
+        kept |= {"state": "closed", "merged_at": "2026-01-01T00:00:00Z", "last_sha": head}
+
     def _pull(self, number: int, *, listed: bool = False) -> dict[str, Any]:
         kept = self.pulls.get(number)
         if kept is None:
@@ -304,13 +315,13 @@ class State:
         for side in ("head", "base"):
             data[side]["ref"] = kept[side]
             data[side]["label"] = f"acme:{kept[side]}"
-            data[side]["sha"] = self.git.find(f"refs/heads/{kept[side]}") or "0" * 40
+            data[side]["sha"] = self.git.find(f"refs/heads/{kept[side]}") or kept.get("last_sha") or "0" * 40
             data[side]["repo"]["full_name"] = kept.get("fork", "acme/hello") if side == "head" else "acme/hello"
         label = data["labels"][0]
         data |= {"number": number, "title": kept["title"], "body": kept["body"], "state": kept["state"]}
-        data |= {"draft": kept["draft"], "merged_at": None, "user": self.user(kept["user"])}
+        data |= {"draft": kept["draft"], "merged_at": kept.get("merged_at"), "user": self.user(kept["user"])}
         if not listed:
-            data["merged"] = False
+            data["merged"] = data["merged_at"] is not None
         return data | {
             "requested_teams": [],
             "labels": [label | {"name": name} for name in kept["labels"]],

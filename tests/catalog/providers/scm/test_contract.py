@@ -156,6 +156,26 @@ def test_files_are_committed_on_what_the_caller_saw(world: World) -> None:
     assert repository.commit_files(NewCommit("slipway/one", made, "Again", changes)) == made
 
 
+def test_a_branch_takes_up_what_happened_elsewhere(world: World) -> None:
+    repository, main = world.open(), world.open().resolve("main")
+    repository.create_branch("slipway/one", main)
+    first = repository.commit_files(
+        NewCommit("slipway/one", main, "One", {"a": FolderEntry(b"a"), "b": FolderEntry(b"b")})
+    )
+    other = repository.resolve("other")
+    changes = {"a": FolderEntry(b"A")}
+
+    made = repository.commit_files(NewCommit("slipway/one", first, "Two", dict(changes), onto=other))
+
+    assert git(world.origin, "rev-parse", f"{made}^1", f"{made}^2").split() == [first, other]
+    assert git(world.origin, "diff", "--name-only", other, made) == "a"
+    again = repository.commit_files(NewCommit("slipway/one", made, "Three", {"a": FolderEntry(b"B")}, onto=other))
+    assert git(world.origin, "rev-list", "--parents", "-n", "1", again).split()[1:] == [made]
+    assert (
+        repository.commit_files(NewCommit("slipway/one", again, "Same", {"a": FolderEntry(b"B")}, onto=other)) == again
+    )
+
+
 def test_a_push_meanwhile_is_seen_and_nothing_is_written(world: World) -> None:
     repository, main = world.open(), world.open().resolve("main")
     repository.create_branch("slipway/one", main)
