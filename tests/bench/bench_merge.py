@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from catalog.installs.files import File
@@ -47,7 +48,7 @@ def main(files: int, seconds: float) -> None:
                 return len(merge(place, last, new, tree, "new"))
 
         for name, tree in trees.items():
-            found[name] = _rate(lambda tree=tree: merged(tree), seconds)
+            found[name] = _rate(partial(merged, tree), seconds)
     with tempfile.TemporaryDirectory() as folder:
         paths = [Path(folder) / name for name in ("theirs", "last", "new")]
         for path, (content, _) in zip(paths, (theirs["dir/0.yml"], last["dir/0.yml"], new["dir/0.yml"]), strict=True):

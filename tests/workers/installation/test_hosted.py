@@ -150,7 +150,7 @@ def test_closed_by_hand_is_declined_and_another_one_can_follow(
     assert (declined.state, declined.desired_revision) == ("declined", None)
     assert declined.failure is not None
     assert declined.failure.message == "Pull request 1 was closed without being merged."
-    assert "Plan again" in declined.failure.hint
+    assert "Plan again" in str(declined.failure.hint)
     with pytest.raises(InvalidInputError, match="Install it again"):
         ledger.ask("plan_upgrade", install.id, AskUpgrade())
 
