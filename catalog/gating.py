@@ -4,7 +4,7 @@ A session carries the gate that its database was opened with (``catalog.gates.op
 leads to a service leads through the same gate. A session without one refuses: there is no way round.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import Any, ClassVar, Protocol
 from uuid import UUID
@@ -116,20 +116,49 @@ class GateMissingError(RuntimeError):
 class Gate(Protocol):
     """Decides at every gate point; it never raises for a policy that fails, which is a refusal like any other."""
 
-    def ask(self, session: Session, tenant_id: UUID, point: GatePoint, subject: str, actor: str) -> Verdict:
+    def ask(
+        self,
+        session: Session,
+        tenant_id: UUID,
+        point: GatePoint,
+        subject: str,
+        actor: str,
+        plan: Mapping[str, Any] | None = None,
+    ) -> Verdict:
         """Return what policies say of ``subject`` (``releases/<id>``), a row that is flushed but not committed.
 
-        Raises ``PolicyRefusedError`` or ``OverrideNeededError`` where it is not allowed.
+        ``plan`` is what the engine would do, where it has looked ahead. Raises ``PolicyRefusedError`` or
+        ``OverrideNeededError`` where it is not allowed.
         """
         ...
 
+    def wants_plan(self, session: Session, tenant_id: UUID, point: GatePoint, subject: str) -> bool:
+        """Tell whether anything that counts at a gate looks at the part ``plan`` of the input."""
+        ...
 
-def pass_gate(session: Session, tenant_id: UUID, point: GatePoint, subject: str, actor: str) -> Verdict:
+
+def pass_gate(
+    session: Session,
+    tenant_id: UUID,
+    point: GatePoint,
+    subject: str,
+    actor: str,
+    plan: Mapping[str, Any] | None = None,
+) -> Verdict:
     """Ask the session's gate and return its verdict; raise ``PolicyRefusedError`` where it is not allowed."""
+    return _gate(session, point).ask(session, tenant_id, point, subject, actor, plan)
+
+
+def wants_plan(session: Session, tenant_id: UUID, point: GatePoint, subject: str) -> bool:
+    """Ask the session's gate whether a plan of the engine would matter, as making one takes seconds."""
+    return _gate(session, point).wants_plan(session, tenant_id, point, subject)
+
+
+def _gate(session: Session, point: GatePoint) -> Gate:
     gate: Gate | None = session.info.get(GATE)
     if gate is None:
         raise GateMissingError(f"{point} was asked for in a session without a gate; open it with catalog.gates.")
-    return gate.ask(session, tenant_id, point, subject, actor)
+    return gate
 
 
 def keep_refusal(session: Session, error: BaseException) -> None:

@@ -2,7 +2,7 @@
 
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
@@ -14,8 +14,9 @@ from catalog.environments.events import (
     EnvironmentRequested,
     EnvironmentUpdateRequested,
 )
-from catalog.environments.service import DeployPlan, DestroyPlan, EnvironmentReports
+from catalog.environments.service import DeployPlan, DestroyPlan, EnvironmentPlans, EnvironmentReports
 from catalog.errors import SlipwayError
+from catalog.gating import PolicyRefusedError
 from catalog.operations.models import Problem, StepState
 from catalog.operations.service import OperationService
 from catalog.providers.targets import target
@@ -24,7 +25,16 @@ from catalog.secrets import SecretBox
 from catalog.settings import Settings
 from catalog.stacks.graph import GraphResource
 from catalog.stacks.models import Stack, StackResource
-from workers.engine import EngineError, ErrorKind, ProgressEvent, ProgressKind, StackProgram, StackRef, StackRequest
+from workers.engine import (
+    EngineError,
+    ErrorKind,
+    GraphNode,
+    ProgressEvent,
+    ProgressKind,
+    StackProgram,
+    StackRef,
+    StackRequest,
+)
 from workers.engine_resource import ENGINE
 from workers.environment_program import environment_program
 from workers.leases import HeldLease, held
@@ -141,7 +151,14 @@ def _deploy(context: JobContext, hand: HeldLease, stack: Stack, plan: DeployPlan
         story.step("source")
         program = _program(context, plan)
         story.step("prepare")
-        result = context.resource(ENGINE).up(_request(context.settings, stack, program), story.hear, stopping)
+        request = _request(context.settings, stack, program)
+        _look_ahead(context, plan, request, stopping)
+        result = context.resource(ENGINE).up(request, story.hear, stopping)
+    except PolicyRefusedError as refusal:
+        with context.session() as session:
+            EnvironmentPlans(session, context.settings).refuse(hand.lease, plan, refusal)
+            context.complete(session)
+        return
     except SlipwayError as error:
         _fail(context, hand, plan, Problem(code=error.code, message=error.detail), interrupted=False)
         return
@@ -154,9 +171,22 @@ def _deploy(context: JobContext, hand: HeldLease, stack: Stack, plan: DeployPlan
     resources = [StackResource(type=each.type, name=each.name, id=each.id) for each in result.resources]
     with context.session() as session:
         reports = EnvironmentReports(session, context.settings)
-        graph = [GraphResource(**{**asdict(each), "operation": str(each.operation)}) for each in result.graph]
-        reports.succeed(hand.lease, plan, resources, dict(result.outputs), graph)
+        reports.succeed(hand.lease, plan, resources, dict(result.outputs), _graph(result.graph))
         context.complete(session)
+
+
+def _look_ahead(context: JobContext, plan: DeployPlan, request: StackRequest, stopping: Callable[[], bool]) -> None:
+    """Ask policies about what the engine would do, before it does anything; only where some of them look at that."""
+    with context.session() as session:
+        if not EnvironmentPlans(session, context.settings).wanted(plan):
+            return
+    preview = context.resource(ENGINE).preview(request, should_stop=stopping)
+    with context.session() as session:
+        EnvironmentPlans(session, context.settings).admit(plan, _graph(preview.graph))
+
+
+def _graph(nodes: Iterable[GraphNode]) -> list[GraphResource]:
+    return [GraphResource(**{**asdict(each), "operation": str(each.operation)}) for each in nodes]
 
 
 def _fail(context: JobContext, hand: HeldLease, plan: DeployPlan, problem: Problem, *, interrupted: bool) -> None:

@@ -1,6 +1,8 @@
 """PolicyGate: what stands at every gate point."""
 
+from collections.abc import Mapping
 from functools import partial
+from typing import Any
 from uuid import UUID
 
 from sqlmodel import Session
@@ -20,10 +22,18 @@ class PolicyGate:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
 
-    def ask(self, session: Session, tenant_id: UUID, point: GatePoint, subject: str, actor: str) -> Verdict:
+    def ask(
+        self,
+        session: Session,
+        tenant_id: UUID,
+        point: GatePoint,
+        subject: str,
+        actor: str,
+        plan: Mapping[str, Any] | None = None,
+    ) -> Verdict:
         """Return what policies say of ``subject``; raise ``PolicyRefusedError`` where it is not allowed."""
         desk = PolicyDesk(session, self._settings)
-        assessment = desk.at_gate(tenant_id, point, subject, actor)
+        assessment = desk.at_gate(tenant_id, point, subject, actor, plan)
         if assessment.verdict.allowed:
             desk.policies.keep(assessment)
             return assessment.verdict
@@ -31,6 +41,10 @@ class PolicyGate:
         if assessment.verdict.level is Level.OVERRIDABLE:
             raise OverrideNeededError(assessment.verdict, keep)
         raise PolicyRefusedError(assessment.verdict, keep)
+
+    def wants_plan(self, session: Session, tenant_id: UUID, point: GatePoint, subject: str) -> bool:
+        """Tell whether a bundle that is bound reads ``input.plan``, or may do so."""
+        return PolicyDesk(session, self._settings).wants_plan(tenant_id, point, subject)
 
 
 def _keep(assessment: Assessment, settings: Settings, session: Session) -> None:

@@ -39,6 +39,11 @@ def environment_plan(
     return {"source": "program", **plan, "resources": [*plan["resources"], *gone], **deployed}
 
 
+def previewed_plan(preview: Mapping[str, Any], known: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the plan as the engine previews it, beside what it has deployed before, where that is known."""
+    return {**preview, **({"deployed": known["deployed"]} if "deployed" in known else {})}
+
+
 def _program(environment: Environment) -> dict[str, Any]:
     """Return the resources that the environment's blueprint asks for, as the engine will be told.
 

@@ -1,5 +1,6 @@
 """PolicyDesk: questions to policies that need the input document made first."""
 
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 from uuid import UUID, uuid4
@@ -7,10 +8,12 @@ from uuid import UUID, uuid4
 from sqlmodel import Session
 
 from catalog.assets.references import parse_reference
+from catalog.clock import now
 from catalog.errors import FieldError, InvalidInputError, NotFoundError
 from catalog.gates.compiled import CatalogBundles
 from catalog.gates.holding import held
 from catalog.gates.inputs import InputService
+from catalog.gates.plans import previewed_plan
 from catalog.gating import GatePoint, Level, Violation
 from catalog.policies.engine import DenialCode, OpaServerEngine, PolicyEngine, WasmEngine
 from catalog.policies.errors import EngineUnavailableError, NotEvaluatedError
@@ -42,11 +45,24 @@ class PolicyDesk:
         self._bundles = CatalogBundles(settings)
         self.policies = PolicyAsCodeService(session, self._bundles, policy_engine(settings))
 
-    def at_gate(self, tenant_id: UUID, point: GatePoint, subject: str, actor: str) -> Assessment:
-        """Return what everything that is bound says at a gate, and what is blocked there; nothing is written."""
+    def at_gate(
+        self, tenant_id: UUID, point: GatePoint, subject: str, actor: str, plan: Mapping[str, Any] | None = None
+    ) -> Assessment:
+        """Return what everything that is bound says at a gate, and what is blocked there; nothing is written.
+
+        ``plan`` is what the engine would do, and takes the place of what is known of the plan without it.
+        """
         about, document = self._inputs.gather(tenant_id, point, subject, actor)
+        if plan is not None:
+            document["plan"] = previewed_plan(plan, document.get("plan", {}))
         stopping = held(self._session, self._settings, tenant_id, point, subject)
         return self.policies.assess(self._asked(tenant_id, actor, about, document), stopping)
+
+    def wants_plan(self, tenant_id: UUID, point: GatePoint, subject: str) -> bool:
+        """Tell whether any bundle that is bound, in whatever mode, looks at the part ``plan`` of the input."""
+        about, _ = self._inputs.gather(tenant_id, point, subject, "")
+        standing = self.policies.standing(tenant_id, about, now())
+        return any(each.loaded is not None and each.loaded.reads("plan") for each in standing)
 
     def evaluate(self, principal: Principal, asked: Evaluate) -> Evaluated:
         """Answer a question and keep the record of it.

@@ -1,5 +1,6 @@
 """Compiled bundles: where the service gets them from."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -10,6 +11,9 @@ from sqlmodel import Session
 from catalog.assets.references import AssetReference
 from catalog.gating import Level, UsedBundle
 from catalog.policies.engine import CompiledBundle
+
+_WHOLE_INPUT = re.compile(r"\binput\b(?!\s*\.\s*[A-Za-z_])")
+_COMMENT = re.compile(r"^\s*#.*$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,17 @@ class LoadedBundle:
     def used(self) -> UsedBundle:
         """Return how answers name it."""
         return UsedBundle(asset=self.asset, version=self.version, digest=self.compiled.digest)
+
+    def reads(self, part: str) -> bool:
+        """Tell whether the rules may look at ``input.<part>``; where that is not certain, they may.
+
+        Rules reach a part by its name, or by the input as a whole.
+        """
+        named = re.compile(rf"\b{re.escape(part)}\b")
+        texts = [str(each) for each in self.compiled.modules.values()]
+        # A raw string may hold a line that only looks like a comment.
+        code = [each if "`" in each else _COMMENT.sub("", each) for each in texts]
+        return not code or any(named.search(each) or _WHOLE_INPUT.search(each) for each in code)
 
 
 class Bundles(Protocol):

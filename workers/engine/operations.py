@@ -88,6 +88,7 @@ class Operations:
         finally:
             if not existed:
                 self._cli("stack", "rm", "--yes", "--stack", stack.name)
+                self._forget_backups()
         changes, summary = self._recorder.plan()
         return {"changes": changes, "summary": summary, "graph": self._recorder.graph()}
 

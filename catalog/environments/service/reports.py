@@ -193,14 +193,13 @@ class EnvironmentReports:
     ) -> ResourceGraph | None:
         if not resources:
             return None
-        hidden = {each for each in texts_in(plan.inputs) if len(each) >= SHORTEST_SECRET}
         return resource_graph(
             GraphSource.DEPLOYMENT,
             resources,
             revision=plan.head_sha,
             outputs=list(outputs),
             masks=self._settings.policy_masks,
-            secrets=hidden - set(texts_in(environment.inputs)),
+            secrets=hidden_texts(environment, plan),
         )
 
     def fail(self, lease: Lease, plan: DeployPlan, problem: Problem, *, interrupted: bool = False) -> Phase:
@@ -330,3 +329,9 @@ class EnvironmentReports:
     ) -> None:
         if self._operations.get(tenant_id, operation_id).state not in FINAL:
             self._operations.finish(tenant_id, operation_id, state, problem)
+
+
+def hidden_texts(environment: Environment, plan: DeployPlan) -> set[str]:
+    """Return the texts among a plan's inputs that are secret, and so must not stand in a graph."""
+    hidden = {each for each in texts_in(plan.inputs) if len(each) >= SHORTEST_SECRET}
+    return hidden - set(texts_in(environment.inputs))

@@ -17,6 +17,8 @@ from catalog.environments.models import Environment, Phase, RequestEnvironment, 
 from catalog.environments.service.generations import close_operation, start_generation
 from catalog.environments.service.rows import (
     DESTROY_STEPS,
+    PLAN_REFUSED,
+    REFUSED,
     clear_condition,
     find,
     set_condition,
@@ -46,8 +48,6 @@ from catalog.stacks.service import MultiCloudProvisioningService
 from catalog.tenancy import Principal
 from catalog.tenants.service import TenantService
 
-REFUSED = "Allowed"
-"""The condition that is false while policies do not let an environment follow its pull request."""
 SIGNS = "OutwardSigns"
 """The condition that is false while Slipway lacks a right to show the environment at its pull request."""
 
@@ -246,13 +246,16 @@ class EphemeralEnvironmentService:
             self.follow(environment, "system")
 
     def refused(self, tenant_id: UUID) -> list[UUID]:
-        """Return the environments that policies keep at an earlier commit than their pull request's."""
+        """Return the environments that policies keep from what their pull requests ask for."""
         return queries.with_condition(self._session, tenant_id, REFUSED)
 
     def ask_again(self, tenant_id: UUID, environment_id: UUID) -> None:
-        """Ask policies again about the commit that they refused, if the pull request is still at another one."""
+        """Ask policies again about what they refused: a commit, if it is still the newest, or the engine's plan."""
         environment = find(self._session, tenant_id, environment_id, lock=True)
-        if any(each["type"] == REFUSED for each in environment.conditions):
+        reason = next((each["reason"] for each in environment.conditions if each["type"] == REFUSED), None)
+        if reason == PLAN_REFUSED and environment.phase is Phase.FAILED:
+            self._try_again(environment)
+        elif reason is not None:
             # Unseen, so that the pull request is looked at as if it had just moved.
             environment.seen_sha = environment.head_sha
             self.follow(environment, "system")
@@ -312,6 +315,15 @@ class EphemeralEnvironmentService:
             message = f"Commit {head_sha[:8]} is not deployed. {refusal.detail}"
             set_condition(environment, REFUSED, "PolicyRefused", message, status=False)
             self._session.add(environment)
+
+    def _try_again(self, environment: Environment) -> None:
+        """Have the engine look ahead again, unless policies refuse without that; the worker asks about the plan."""
+        try:
+            with self._session.begin_nested():
+                self._pass_gate(environment, "system", is_new=not environment.observed_generation)
+                self._demand(environment, "system", "policies changed")
+        except PolicyRefusedError as refusal:
+            refusal.keep(self._session)
 
     def _pass_gate(self, environment: Environment, actor: str, *, is_new: bool) -> None:
         point = GatePoint.ENVIRONMENT_REQUEST if is_new else GatePoint.ENVIRONMENT_UPDATE

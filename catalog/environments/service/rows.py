@@ -17,6 +17,10 @@ from catalog.gating import VerdictSummary
 from catalog.operations.models import Problem, Step
 from catalog.stacks.models import StackResource
 
+REFUSED = "Allowed"
+"""The condition that is false while policies do not let an environment follow its pull request."""
+PLAN_REFUSED = "PlanRefused"
+"""Its reason where policies refused what the engine would have done."""
 DEPLOY_STEPS = (
     Step(name="source", title="Fetch the commit"),
     Step(name="prepare", title="Prepare the stack"),
