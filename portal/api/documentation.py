@@ -1,10 +1,14 @@
 """How the API describes itself: OpenAPI 3.1, every error included."""
 
+from collections.abc import Sequence
+from typing import Any
+
 from litestar.datastructures import ResponseHeader
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, Example, Reference, SecurityScheme
+from litestar.types import Guard
 
 from portal.problems import PROBLEM_JSON, ProblemDetails
 
@@ -53,6 +57,24 @@ _DETAILS = {
 
 ANYWHERE = (400, 500, 503)
 """Unreadable requests, our own faults, and a database that is away."""
+
+
+def reads(tags: Sequence[str], guards: Sequence[Guard], *statuses: int) -> dict[str, Any]:
+    """Return the options of a route that reads with a token; ``statuses`` are its errors beside those of the token."""
+    responses = {**CONDITIONAL, **problems(401, 403, *statuses)}
+    return {"tags": tags, "guards": guards, "responses": responses, "sync_to_thread": True}
+
+
+def changes(tags: Sequence[str], guards: Sequence[Guard], *statuses: int) -> dict[str, Any]:
+    """Return the options of a POST that changes something with a token, and that may be repeated under its key."""
+    responses = problems(401, 403, *statuses)
+    return {
+        "tags": tags,
+        "guards": guards,
+        "responses": responses,
+        "response_headers": REPLAYED,
+        "sync_to_thread": True,
+    }
 
 
 def problems(*statuses: int) -> dict[int, ResponseSpec]:

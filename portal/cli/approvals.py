@@ -11,7 +11,7 @@ from catalog.clock import now
 from portal.cli.client import connect, segment
 from portal.cli.errors import ExitCode
 from portal.cli.inputs import Duration
-from portal.cli.output import Output, json_option, moment
+from portal.cli.output import Output, json_option, moment, page_options
 
 _EXIT = {"pending": ExitCode.NEEDS_APPROVAL, "granted": ExitCode.DONE}
 _STYLES = {"granted": "bold green", "denied": "bold red", "pending": "bold yellow"}
@@ -21,8 +21,7 @@ _STATES = ("pending", "granted", "denied", "expired", "voided")
 @click.command("list")
 @click.option("--mine", is_flag=True, help="Only those that you may decide now.")
 @click.option("--state", type=click.Choice(_STATES), help="Only those in one state.")
-@click.option("--limit", type=click.IntRange(1, 200), default=50, show_default=True, help="How many at most.")
-@click.option("--cursor", help="Where the page before ended.")
+@page_options()
 @json_option
 def list_(  # click passes options by name
     *, mine: bool, state: str | None, limit: int, cursor: str | None, as_json: bool
@@ -31,7 +30,7 @@ def list_(  # click passes options by name
     output = Output(as_json=as_json)
     params = {"limit": limit, "state": state, "cursor": cursor, "waiting_for_me": "true" if mine else None}
     with connect() as client:
-        found = client.get("/approvals", {name: value for name, value in params.items() if value is not None})
+        found = client.get("/approvals", params)
     output.result(found, lambda each: _list(output, each))
 
 

@@ -45,8 +45,9 @@ class Client:
         self._http.close()
 
     def get(self, path: str, params: Mapping[str, Any] | None = None) -> Any:
-        """Return what is at ``path``."""
-        return self._json(self._send("GET", path, params=params))
+        """Return what is at ``path``; parameters that are None are left out."""
+        given = {name: value for name, value in (params or {}).items() if value is not None}
+        return self._json(self._send("GET", path, params=given or None))
 
     def get_bytes(self, path: str) -> bytes:
         """Return the exact bytes of what is at ``path``."""

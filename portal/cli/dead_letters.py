@@ -5,18 +5,17 @@ from typing import Any
 import click
 
 from portal.cli.client import connect, segment
-from portal.cli.output import Output, json_option, moment
+from portal.cli.output import Output, json_option, moment, page_options
 
 
 @click.command("list")
-@click.option("--limit", type=click.IntRange(1, 200), default=50, show_default=True, help="How many at most.")
-@click.option("--cursor", help="Where to go on, as the list before said.")
+@page_options()
 @json_option
 def list_(limit: int, cursor: str | None, as_json: bool) -> None:  # noqa: FBT001  # click passes options by name
     """List the jobs that failed for good, newest first."""
     output = Output(as_json=as_json)
     with connect() as client:
-        found = client.get("/dead-letters", {"limit": limit, **({"cursor": cursor} if cursor else {})})
+        found = client.get("/dead-letters", {"limit": limit, "cursor": cursor})
     output.result(found, lambda each: _show(output, each))
 
 

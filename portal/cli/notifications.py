@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from portal.cli.client import connect, segment
-from portal.cli.output import Output, json_option, moment
+from portal.cli.output import Output, json_option, moment, page_options
 
 _STATES = ("pending", "held", "digested", "delivered", "dead")
 _SUBSCRIPTIONS = "/notifications/subscriptions"
@@ -13,15 +13,13 @@ _SUBSCRIPTIONS = "/notifications/subscriptions"
 
 @click.command("inbox")
 @click.option("--read", "mark", is_flag=True, help="Mark all of it as read.")
-@click.option("--limit", type=click.IntRange(1, 200), default=50, show_default=True, help="How many at most.")
-@click.option("--cursor", help="Where the page before ended.")
+@page_options()
 @json_option
 def inbox(*, mark: bool, limit: int, cursor: str | None, as_json: bool) -> None:
     """Show what you were told, newest first."""
     output = Output(as_json=as_json)
-    params = {"limit": limit, **({"cursor": cursor} if cursor else {})}
     with connect() as client:
-        found = client.get("/notifications/inbox", params)
+        found = client.get("/notifications/inbox", {"limit": limit, "cursor": cursor})
         if mark:
             client.post("/notifications/inbox/read")
     output.result(found, lambda each: _inbox(output, each))
@@ -30,15 +28,14 @@ def inbox(*, mark: bool, limit: int, cursor: str | None, as_json: bool) -> None:
 @click.command("list")
 @click.option("--subscription", metavar="ID", help="Only those of one subscription.")
 @click.option("--state", type=click.Choice(_STATES), help="Only those in one state.")
-@click.option("--limit", type=click.IntRange(1, 200), default=50, show_default=True, help="How many at most.")
-@click.option("--cursor", help="Where the page before ended.")
+@page_options()
 @json_option
 def list_(*, subscription: str | None, state: str | None, limit: int, cursor: str | None, as_json: bool) -> None:
     """List what went out by webhook and mail, newest first."""
     output = Output(as_json=as_json)
     params = {"limit": limit, "subscription": subscription, "state": state, "cursor": cursor}
     with connect() as client:
-        found = client.get("/notifications", {name: value for name, value in params.items() if value is not None})
+        found = client.get("/notifications", params)
     output.result(found, lambda each: _list(output, each))
 
 

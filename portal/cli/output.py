@@ -15,10 +15,20 @@ from rich.text import Text
 from catalog.clock import now
 from portal.cli.text import plain
 
+Command = Callable[..., Any]
 # Nothing is cut off where the reader is a program.
 _UNLIMITED = 100_000
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the API's object instead of text for people.")
+_cursor_option = click.option("--cursor", help="Where to go on, as the list before said.")
+
+
+def page_options(most: int = 200) -> Callable[[Command], Command]:
+    """Return what gives a command that lists ``--limit`` and ``--cursor``; ``most`` is what the API takes."""
+    limit = click.option(
+        "--limit", type=click.IntRange(1, most), default=50, show_default=True, help="How many at most."
+    )
+    return lambda command: limit(_cursor_option(command))
 
 
 class Output:

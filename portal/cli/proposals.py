@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from portal.cli.client import connect, segment
-from portal.cli.output import Output, json_option, moment
+from portal.cli.output import Output, json_option, moment, page_options
 
 _OPEN = ("proposed", "approved", "applied")
 
@@ -13,8 +13,7 @@ _OPEN = ("proposed", "approved", "applied")
 @click.command("list")
 @click.option("--all", "everything", is_flag=True, help="Also those that have ended.")
 @click.option("--agent", help="Only those of one agent.")
-@click.option("--limit", type=click.IntRange(1, 100), default=50, show_default=True, help="How many at most.")
-@click.option("--cursor", help="Where to go on, as the list before said.")
+@page_options(100)
 @json_option
 def list_(
     everything: bool,  # noqa: FBT001  # click passes options by name
@@ -25,10 +24,9 @@ def list_(
 ) -> None:
     """List what agents propose, newest first."""
     output = Output(as_json=as_json)
-    query: dict[str, Any] = {"limit": limit, "state": [] if everything else list(_OPEN)}
-    query |= {key: text for key, text in (("agent", agent), ("cursor", cursor)) if text}
+    states = [] if everything else list(_OPEN)
     with connect() as client:
-        found = client.get("/proposals", query)
+        found = client.get("/proposals", {"limit": limit, "state": states, "agent": agent, "cursor": cursor})
     output.result(found, lambda each: _show_list(output, each))
 
 

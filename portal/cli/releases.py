@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from portal.cli.client import connect
-from portal.cli.output import Output, json_option, moment
+from portal.cli.output import Output, json_option, moment, page_options
 
 _TYPES = {".whl": "wheel", ".tgz": "npm", ".jar": "jar", ".zip": "archive", ".gz": "archive", ".json": "document"}
 _CHUNK = 1024 * 1024
@@ -57,15 +57,13 @@ def create(
 
 @click.command("list")
 @click.option("--service", help="Only those of one service.")
-@click.option("--limit", type=click.IntRange(1, 100), default=50, show_default=True, help="How many at most.")
-@click.option("--cursor", help="Where to go on, as the list before said.")
+@page_options(100)
 @json_option
 def list_(service: str | None, limit: int, cursor: str | None, as_json: bool) -> None:  # noqa: FBT001  # click passes options by name
     """List releases, newest first."""
     output = Output(as_json=as_json)
-    given = {"service": service, "cursor": cursor}
     with connect() as client:
-        found = client.get("/releases", {"limit": limit, **{key: text for key, text in given.items() if text}})
+        found = client.get("/releases", {"limit": limit, "service": service, "cursor": cursor})
     output.result(found, lambda each: _show_list(output, each))
 
 

@@ -8,7 +8,7 @@ import click
 
 from portal.cli.client import connect
 from portal.cli.errors import MissingError
-from portal.cli.output import Output, json_option, moment
+from portal.cli.output import Output, json_option, moment, page_options
 
 _PLACES = (("environments", "ENVIRONMENT"), ("releases", "RELEASE"), ("assets", "ASSET VERSION"))
 
@@ -32,15 +32,13 @@ def where(purl: str, versions: str, limit: int, as_json: bool) -> None:  # noqa:
 
 @click.command("list")
 @click.argument("subject", required=False)
-@click.option("--limit", type=click.IntRange(1, 200), default=50, show_default=True, help="How many at most.")
-@click.option("--cursor", help="Where to go on, as the list before said.")
+@page_options()
 @json_option
 def list_(subject: str | None, limit: int, cursor: str | None, as_json: bool) -> None:  # noqa: FBT001  # as above
     """List bills of materials, or those about SUBJECT: NAMESPACE/NAME@VERSION, releases/ID or sha256:DIGEST."""
     output = Output(as_json=as_json)
-    asked: dict[str, Any] = {"limit": limit} | ({"cursor": cursor} if cursor else {})
     with connect() as client:
-        found = client.get("/sboms", asked | ({"subject": subject} if subject else {}))
+        found = client.get("/sboms", {"limit": limit, "cursor": cursor, "subject": subject})
         why = client.get("/sboms/makings", {"subject": subject}) if subject and not found["items"] else {"items": []}
     output.result(found, lambda each: _show_list(output, each, why["items"]))
 

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from catalog.proposals.models import EVERY_AGENT
 from catalog.proposals.service import ProposalService
 from catalog.proposals.shapes import AgentRead, AgentsRead, ChangeLimit, RunRead, StopAgent
-from portal.api.documentation import CONDITIONAL, REPLAYED, problems
+from portal.api.documentation import changes, reads
 from portal.api.listing import Cursor, Limit, cut, moment_and_id, page
 from portal.auth.guards import requires
 from portal.boundary import Caller, OpenSession, WebRequest
@@ -32,10 +32,7 @@ class RunList(BaseModel):
     "/agents",
     operation_id="list_agents",
     summary="List agents",
-    tags=TAGS,
-    guards=READ,
-    responses={**CONDITIONAL, **problems(401, 403)},
-    sync_to_thread=True,
+    **reads(TAGS, READ),
 )
 def list_agents(session: OpenSession, principal: Caller) -> AgentsRead:
     """Return every agent of this installation, and how far each may go in the tenant."""
@@ -46,10 +43,7 @@ def list_agents(session: OpenSession, principal: Caller) -> AgentsRead:
     "/agents/{name:str}",
     operation_id="get_agent",
     summary="Get one agent",
-    tags=TAGS,
-    guards=READ,
-    responses={**CONDITIONAL, **problems(401, 403, 404)},
-    sync_to_thread=True,
+    **reads(TAGS, READ, 404),
 )
 def get_agent(name: FromPath[Name], session: OpenSession, principal: Caller) -> AgentRead:
     """Return an agent: what starts it, what it can do, how far it may go, and its latest run."""
@@ -60,10 +54,7 @@ def get_agent(name: FromPath[Name], session: OpenSession, principal: Caller) -> 
     "/agents/{name:str}/runs",
     operation_id="list_agent_runs",
     summary="List an agent's runs",
-    tags=TAGS,
-    guards=READ,
-    responses={**CONDITIONAL, **problems(401, 403, 404, 422)},
-    sync_to_thread=True,
+    **reads(TAGS, READ, 404, 422),
 )
 def list_agent_runs(  # each is a parameter of its own
     request: WebRequest,
@@ -83,12 +74,8 @@ def list_agent_runs(  # each is a parameter of its own
     "/agents/{name:str}/limit",
     operation_id="limit_agent",
     summary="Choose how far an agent may go",
-    tags=TAGS,
-    guards=ADMIN,
     status_code=200,
-    responses=problems(401, 403, 404, 413, 415, 422),
-    response_headers=REPLAYED,
-    sync_to_thread=True,
+    **changes(TAGS, ADMIN, 404, 413, 415, 422),
 )
 def limit_agent(
     name: FromPath[Name], data: JSONBody[ChangeLimit], session: OpenSession, principal: Caller
@@ -101,12 +88,8 @@ def limit_agent(
     "/agents/{name:str}/stop",
     operation_id="stop_agent",
     summary="Stop an agent",
-    tags=TAGS,
-    guards=ADMIN,
     status_code=200,
-    responses=problems(401, 403, 404, 413, 415, 422),
-    response_headers=REPLAYED,
-    sync_to_thread=True,
+    **changes(TAGS, ADMIN, 404, 413, 415, 422),
 )
 def stop_agent(
     name: FromPath[Name], data: JSONBody[StopAgent], session: OpenSession, principal: Caller
@@ -119,12 +102,8 @@ def stop_agent(
     "/agents/{name:str}/start",
     operation_id="start_agent",
     summary="Start an agent again",
-    tags=TAGS,
-    guards=ADMIN,
     status_code=200,
-    responses=problems(401, 403, 404, 413, 415, 422),
-    response_headers=REPLAYED,
-    sync_to_thread=True,
+    **changes(TAGS, ADMIN, 404, 413, 415, 422),
 )
 def start_agent(
     name: FromPath[Name], data: JSONBody[StopAgent], session: OpenSession, principal: Caller
@@ -137,12 +116,8 @@ def start_agent(
     "/agents/limit",
     operation_id="limit_every_agent",
     summary="Bound all agents",
-    tags=TAGS,
-    guards=ADMIN,
     status_code=200,
-    responses=problems(401, 403, 413, 415, 422),
-    response_headers=REPLAYED,
-    sync_to_thread=True,
+    **changes(TAGS, ADMIN, 413, 415, 422),
 )
 def limit_every_agent(data: JSONBody[ChangeLimit], session: OpenSession, principal: Caller) -> AgentRead | AgentsRead:
     """Let no agent of the tenant go further than this; null takes the bound away."""
@@ -153,12 +128,8 @@ def limit_every_agent(data: JSONBody[ChangeLimit], session: OpenSession, princip
     "/agents/stop",
     operation_id="stop_every_agent",
     summary="Stop all agents",
-    tags=TAGS,
-    guards=ADMIN,
     status_code=200,
-    responses=problems(401, 403, 413, 415, 422),
-    response_headers=REPLAYED,
-    sync_to_thread=True,
+    **changes(TAGS, ADMIN, 413, 415, 422),
 )
 def stop_every_agent(data: JSONBody[StopAgent], session: OpenSession, principal: Caller) -> AgentRead | AgentsRead:
     """Stop every agent of the tenant at once."""
@@ -169,12 +140,8 @@ def stop_every_agent(data: JSONBody[StopAgent], session: OpenSession, principal:
     "/agents/start",
     operation_id="start_every_agent",
     summary="Start all agents again",
-    tags=TAGS,
-    guards=ADMIN,
     status_code=200,
-    responses=problems(401, 403, 413, 415, 422),
-    response_headers=REPLAYED,
-    sync_to_thread=True,
+    **changes(TAGS, ADMIN, 413, 415, 422),
 )
 def start_every_agent(data: JSONBody[StopAgent], session: OpenSession, principal: Caller) -> AgentRead | AgentsRead:
     """Let the tenant's agents go on; one that was stopped by itself stays so."""

@@ -17,7 +17,7 @@ from catalog.approvals.models import (
     DelegationRead,
 )
 from catalog.approvals.service import ApprovalService
-from portal.api.documentation import CONDITIONAL, REPLAYED, problems
+from portal.api.documentation import REPLAYED, changes, problems, reads
 from portal.api.listing import Cursor, Limit, cut, moment_and_id, page
 from portal.auth.guards import requires
 from portal.boundary import Caller, OpenSession, WebRequest
@@ -47,10 +47,7 @@ class DelegationList(BaseModel):
     "/approvals",
     operation_id="list_approvals",
     summary="List approvals",
-    tags=TAGS,
-    guards=READ,
-    responses={**CONDITIONAL, **problems(401, 403, 422)},
-    sync_to_thread=True,
+    **reads(TAGS, READ, 422),
 )
 def list_approvals(
     request: WebRequest,
@@ -98,10 +95,7 @@ def ask_approval(data: JSONBody[AskOutside], session: OpenSession, principal: Ca
     "/approvals/{approval_id:uuid}",
     operation_id="get_approval",
     summary="Get one approval",
-    tags=TAGS,
-    guards=READ,
-    responses={**CONDITIONAL, **problems(401, 403, 404)},
-    sync_to_thread=True,
+    **reads(TAGS, READ, 404),
 )
 def get_approval(approval_id: FromPath[UUID], session: OpenSession, principal: Caller) -> ApprovalRead:
     """Return an approval: what waits, who may decide, what was said, and whether it counts at this moment."""
@@ -112,12 +106,8 @@ def get_approval(approval_id: FromPath[UUID], session: OpenSession, principal: C
     "/approvals/{approval_id:uuid}/approve",
     operation_id="approve",
     summary="Approve",
-    tags=TAGS,
-    guards=WRITE,
     status_code=200,
-    responses=problems(401, 403, 404, 409, 413, 415, 422),
-    response_headers=REPLAYED,
-    sync_to_thread=True,
+    **changes(TAGS, WRITE, 404, 409, 413, 415, 422),
 )
 def approve(
     approval_id: FromPath[UUID], data: JSONBody[Decide], session: OpenSession, principal: Caller
@@ -130,12 +120,8 @@ def approve(
     "/approvals/{approval_id:uuid}/deny",
     operation_id="deny",
     summary="Deny",
-    tags=TAGS,
-    guards=WRITE,
     status_code=200,
-    responses=problems(401, 403, 404, 409, 413, 415, 422),
-    response_headers=REPLAYED,
-    sync_to_thread=True,
+    **changes(TAGS, WRITE, 404, 409, 413, 415, 422),
 )
 def deny(approval_id: FromPath[UUID], data: JSONBody[Decide], session: OpenSession, principal: Caller) -> ApprovalRead:
     """Deny: one denial of anybody who is asked closes it."""
@@ -161,10 +147,7 @@ def withdraw_approval(approval_id: FromPath[UUID], session: OpenSession, princip
     "/approvals/delegations",
     operation_id="list_delegations",
     summary="List delegations",
-    tags=TAGS,
-    guards=READ,
-    responses={**CONDITIONAL, **problems(401, 403)},
-    sync_to_thread=True,
+    **reads(TAGS, READ),
 )
 def list_delegations(session: OpenSession, principal: Caller) -> DelegationList:
     """Return who decides in whose place, newest first; what has ended is among them."""
@@ -175,12 +158,8 @@ def list_delegations(session: OpenSession, principal: Caller) -> DelegationList:
     "/approvals/delegations",
     operation_id="delegate",
     summary="Let somebody decide in your place",
-    tags=TAGS,
-    guards=WRITE,
     status_code=201,
-    responses=problems(401, 403, 409, 413, 415, 422),
-    response_headers=REPLAYED,
-    sync_to_thread=True,
+    **changes(TAGS, WRITE, 409, 413, 415, 422),
 )
 def delegate(data: JSONBody[Delegate], session: OpenSession, principal: Caller) -> DelegationRead:
     """Let another approver decide in your place until a moment. It cannot be handed on."""

@@ -17,7 +17,7 @@ from catalog.notifications.models import (
     SubscriptionRead,
 )
 from catalog.notifications.service import NotificationService
-from portal.api.documentation import CONDITIONAL, REPLAYED, problems
+from portal.api.documentation import changes, problems, reads
 from portal.api.listing import Cursor, Limit, cut, moment_and_id, page
 from portal.auth.guards import requires
 from portal.boundary import AppSettings, Caller, OpenSession, WebRequest
@@ -64,12 +64,8 @@ class MarkedRead(BaseModel):
     "/webhooks",
     operation_id="create_webhook",
     summary="Subscribe a webhook",
-    tags=TAGS,
-    guards=ADMIN,
     status_code=201,
-    responses=problems(401, 403, 409, 413, 415, 422),
-    response_headers=REPLAYED,
-    sync_to_thread=True,
+    **changes(TAGS, ADMIN, 409, 413, 415, 422),
 )
 def create_webhook(
     data: JSONBody[CreateWebhook], session: OpenSession, settings: AppSettings, principal: Caller
@@ -82,12 +78,8 @@ def create_webhook(
     "/notifications/subscriptions",
     operation_id="create_subscription",
     summary="Subscribe to events",
-    tags=TAGS,
-    guards=READ,
     status_code=201,
-    responses=problems(401, 403, 409, 413, 415, 422),
-    response_headers=REPLAYED,
-    sync_to_thread=True,
+    **changes(TAGS, READ, 409, 413, 415, 422),
 )
 def create_subscription(
     data: JSONBody[CreateSubscription], session: OpenSession, settings: AppSettings, principal: Caller
@@ -100,10 +92,7 @@ def create_subscription(
     "/notifications/subscriptions",
     operation_id="list_subscriptions",
     summary="List subscriptions",
-    tags=TAGS,
-    guards=READ,
-    responses={**CONDITIONAL, **problems(401, 403)},
-    sync_to_thread=True,
+    **reads(TAGS, READ),
 )
 def list_subscriptions(session: OpenSession, settings: AppSettings, principal: Caller) -> SubscriptionList:
     """Return the caller's subscriptions and the tenant's, newest first; administrators see those of everybody."""
@@ -114,10 +103,7 @@ def list_subscriptions(session: OpenSession, settings: AppSettings, principal: C
     "/notifications/subscriptions/{subscription_id:uuid}",
     operation_id="get_subscription",
     summary="Get one subscription",
-    tags=TAGS,
-    guards=READ,
-    responses={**CONDITIONAL, **problems(401, 403, 404)},
-    sync_to_thread=True,
+    **reads(TAGS, READ, 404),
 )
 def get_subscription(
     subscription_id: FromPath[UUID], session: OpenSession, settings: AppSettings, principal: Caller
@@ -146,12 +132,8 @@ def remove_subscription(
     "/notifications/subscriptions/{subscription_id:uuid}/pause",
     operation_id="pause_subscription",
     summary="Pause a subscription",
-    tags=TAGS,
-    guards=READ,
     status_code=200,
-    responses=problems(401, 403, 404, 409, 422),
-    response_headers=REPLAYED,
-    sync_to_thread=True,
+    **changes(TAGS, READ, 404, 409, 422),
 )
 def pause_subscription(
     subscription_id: FromPath[UUID], session: OpenSession, settings: AppSettings, principal: Caller
@@ -164,12 +146,8 @@ def pause_subscription(
     "/notifications/subscriptions/{subscription_id:uuid}/resume",
     operation_id="resume_subscription",
     summary="Resume a subscription",
-    tags=TAGS,
-    guards=READ,
     status_code=200,
-    responses=problems(401, 403, 404, 409, 422),
-    response_headers=REPLAYED,
-    sync_to_thread=True,
+    **changes(TAGS, READ, 404, 409, 422),
 )
 def resume_subscription(
     subscription_id: FromPath[UUID], session: OpenSession, settings: AppSettings, principal: Caller
@@ -182,12 +160,8 @@ def resume_subscription(
     "/notifications/subscriptions/{subscription_id:uuid}/rotate",
     operation_id="rotate_subscription_secret",
     summary="Give a webhook a new secret",
-    tags=TAGS,
-    guards=READ,
     status_code=200,
-    responses=problems(401, 403, 404, 409, 422),
-    response_headers=REPLAYED,
-    sync_to_thread=True,
+    **changes(TAGS, READ, 404, 409, 422),
 )
 def rotate_secret(
     subscription_id: FromPath[UUID], session: OpenSession, settings: AppSettings, principal: Caller
@@ -200,12 +174,8 @@ def rotate_secret(
     "/notifications/subscriptions/{subscription_id:uuid}/test",
     operation_id="test_subscription",
     summary="Send a test",
-    tags=TAGS,
-    guards=READ,
     status_code=202,
-    responses=problems(401, 403, 404, 409, 422),
-    response_headers=REPLAYED,
-    sync_to_thread=True,
+    **changes(TAGS, READ, 404, 409, 422),
 )
 def test_subscription(
     subscription_id: FromPath[UUID], session: OpenSession, settings: AppSettings, principal: Caller
@@ -218,10 +188,7 @@ def test_subscription(
     "/notifications",
     operation_id="list_notifications",
     summary="List what was delivered",
-    tags=TAGS,
-    guards=READ,
-    responses={**CONDITIONAL, **problems(401, 403, 404, 422)},
-    sync_to_thread=True,
+    **reads(TAGS, READ, 404, 422),
 )
 def list_notifications(  # noqa: PLR0913, PLR0917  # most are query parameters
     request: WebRequest,
@@ -246,10 +213,7 @@ def list_notifications(  # noqa: PLR0913, PLR0917  # most are query parameters
     "/notifications/{notification_id:uuid}",
     operation_id="get_notification",
     summary="Get one notification",
-    tags=TAGS,
-    guards=READ,
-    responses={**CONDITIONAL, **problems(401, 403, 404)},
-    sync_to_thread=True,
+    **reads(TAGS, READ, 404),
 )
 def get_notification(
     notification_id: FromPath[UUID], session: OpenSession, settings: AppSettings, principal: Caller
@@ -262,12 +226,8 @@ def get_notification(
     "/notifications/{notification_id:uuid}/replay",
     operation_id="replay_notification",
     summary="Send once more",
-    tags=TAGS,
-    guards=READ,
     status_code=202,
-    responses=problems(401, 403, 404, 409, 422),
-    response_headers=REPLAYED,
-    sync_to_thread=True,
+    **changes(TAGS, READ, 404, 409, 422),
 )
 def replay_notification(
     notification_id: FromPath[UUID], session: OpenSession, settings: AppSettings, principal: Caller
@@ -280,10 +240,7 @@ def replay_notification(
     "/notifications/inbox",
     operation_id="get_inbox",
     summary="Read your inbox",
-    tags=TAGS,
-    guards=READ,
-    responses={**CONDITIONAL, **problems(401, 403, 422)},
-    sync_to_thread=True,
+    **reads(TAGS, READ, 422),
 )
 def get_inbox(  # most are query parameters
     request: WebRequest,
@@ -305,12 +262,8 @@ def get_inbox(  # most are query parameters
     "/notifications/inbox/read",
     operation_id="mark_inbox_read",
     summary="Mark your inbox as read",
-    tags=TAGS,
-    guards=READ,
     status_code=200,
-    responses=problems(401, 403, 409, 422),
-    response_headers=REPLAYED,
-    sync_to_thread=True,
+    **changes(TAGS, READ, 409, 422),
 )
 def mark_inbox_read(session: OpenSession, settings: AppSettings, principal: Caller) -> MarkedRead:
     """Mark everything in the caller's inbox as read."""

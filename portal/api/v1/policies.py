@@ -28,7 +28,7 @@ from catalog.policies.shapes import (
     ReplayedEvaluation,
     WaiverRead,
 )
-from portal.api.documentation import CONDITIONAL, REPLAYED, problems
+from portal.api.documentation import REPLAYED, changes, problems, reads
 from portal.api.listing import Cursor, Limit, cut, moment_and_id, page
 from portal.auth.guards import requires
 from portal.boundary import AppSettings, Caller, OpenSession, WebRequest
@@ -110,10 +110,7 @@ evaluate_at_root = post("/policies/evaluate", operation_id="evaluate_policies_at
     "/policies/effective",
     operation_id="get_effective_policies",
     summary="What counts for a subject",
-    tags=TAGS,
-    guards=READ,
-    responses={**CONDITIONAL, **problems(401, 403, 404, 422)},
-    sync_to_thread=True,
+    **reads(TAGS, READ, 404, 422),
 )
 def get_effective(  # noqa: PLR0913, PLR0917  # each is a query parameter of its own
     session: OpenSession,
@@ -138,11 +135,7 @@ def get_effective(  # noqa: PLR0913, PLR0917  # each is a query parameter of its
     "/policies/bindings",
     operation_id="create_policy_binding",
     summary="Bind a bundle",
-    tags=TAGS,
-    guards=WRITE,
-    responses=problems(401, 403, 413, 415, 422),
-    response_headers=REPLAYED,
-    sync_to_thread=True,
+    **changes(TAGS, WRITE, 413, 415, 422),
 )
 def create_binding(
     data: JSONBody[CreateBinding], session: OpenSession, settings: AppSettings, principal: Caller
@@ -155,10 +148,7 @@ def create_binding(
     "/policies/bindings",
     operation_id="list_policy_bindings",
     summary="List bindings",
-    tags=TAGS,
-    guards=READ,
-    responses={**CONDITIONAL, **problems(401, 403)},
-    sync_to_thread=True,
+    **reads(TAGS, READ),
 )
 def list_bindings(session: OpenSession, settings: AppSettings, principal: Caller) -> BindingList:
     """Return the bindings that have not ended, oldest first."""
@@ -186,11 +176,7 @@ def end_binding(
     "/policies/waivers",
     operation_id="create_policy_waiver",
     summary="Waive a rule",
-    tags=TAGS,
-    guards=WRITE,
-    responses=problems(401, 403, 413, 415, 422),
-    response_headers=REPLAYED,
-    sync_to_thread=True,
+    **changes(TAGS, WRITE, 413, 415, 422),
 )
 def create_waiver(
     data: JSONBody[CreateWaiver], session: OpenSession, settings: AppSettings, principal: Caller
@@ -203,10 +189,7 @@ def create_waiver(
     "/policies/waivers",
     operation_id="list_policy_waivers",
     summary="List waivers",
-    tags=TAGS,
-    guards=READ,
-    responses={**CONDITIONAL, **problems(401, 403)},
-    sync_to_thread=True,
+    **reads(TAGS, READ),
 )
 def list_waivers(session: OpenSession, settings: AppSettings, principal: Caller) -> WaiverList:
     """Return waivers with those that have ended, those that end first first."""
@@ -249,10 +232,7 @@ def create_override(
     "/policies/overrides",
     operation_id="list_policy_overrides",
     summary="List overrides",
-    tags=TAGS,
-    guards=READ,
-    responses={**CONDITIONAL, **problems(401, 403)},
-    sync_to_thread=True,
+    **reads(TAGS, READ),
 )
 def list_overrides(session: OpenSession, settings: AppSettings, principal: Caller) -> OverrideList:
     """Return the latest overrides, newest first."""
@@ -263,10 +243,7 @@ def list_overrides(session: OpenSession, settings: AppSettings, principal: Calle
     "/policies/evaluations",
     operation_id="list_policy_evaluations",
     summary="List evaluations",
-    tags=TAGS,
-    guards=READ,
-    responses={**CONDITIONAL, **problems(401, 403, 422)},
-    sync_to_thread=True,
+    **reads(TAGS, READ, 422),
 )
 def list_evaluations(  # noqa: PLR0913, PLR0917  # each is a query parameter of its own
     request: WebRequest,
@@ -293,10 +270,7 @@ def list_evaluations(  # noqa: PLR0913, PLR0917  # each is a query parameter of 
     "/policies/evaluations/{evaluation_id:uuid}",
     operation_id="get_policy_evaluation",
     summary="Get one evaluation",
-    tags=TAGS,
-    guards=READ,
-    responses={**CONDITIONAL, **problems(401, 403, 404)},
-    sync_to_thread=True,
+    **reads(TAGS, READ, 404),
 )
 def get_evaluation(
     evaluation_id: FromPath[UUID], session: OpenSession, settings: AppSettings, principal: Caller
@@ -309,12 +283,8 @@ def get_evaluation(
     "/policies/evaluations/{evaluation_id:uuid}/replay",
     operation_id="replay_policy_evaluation",
     summary="Evaluate again",
-    tags=TAGS,
-    guards=READ,
     status_code=200,
-    responses=problems(401, 403, 404, 409),
-    response_headers=REPLAYED,
-    sync_to_thread=True,
+    **changes(TAGS, READ, 404, 409),
 )
 def replay_evaluation(
     evaluation_id: FromPath[UUID], session: OpenSession, settings: AppSettings, principal: Caller
@@ -327,10 +297,7 @@ def replay_evaluation(
     "/schemas/policy-input",
     operation_id="get_policy_input_schema",
     summary="The shape of what policies look at",
-    tags=TAGS,
-    guards=READ,
-    responses={**CONDITIONAL, **problems(401, 403)},
-    sync_to_thread=True,
+    **reads(TAGS, READ),
 )
 def get_policy_input_schema() -> dict[str, Any]:
     """Return the JSON Schema (2020-12) of the document that policies are given as their input."""

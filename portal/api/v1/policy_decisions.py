@@ -14,7 +14,7 @@ from catalog.errors import FieldError, InvalidInputError, NotFoundError
 from catalog.gates import ImpactDesk, PolicyDesk
 from catalog.policies.decision_log import unpack
 from catalog.policies.shapes import AskImpact, DecisionRead, ImpactRead, LogPage
-from portal.api.documentation import ACCEPTED, CONDITIONAL, REPLAYED, problems
+from portal.api.documentation import ACCEPTED, CONDITIONAL, REPLAYED, problems, reads
 from portal.api.listing import Cursor, Limit, cut, moment_and_id, next_link, page, write_cursor
 from portal.auth.guards import requires
 from portal.boundary import AppDatabase, AppSettings, AppThreads, Caller, OpenSession, WebRequest
@@ -71,10 +71,7 @@ def assess_impact(
     "/policies/impact",
     operation_id="list_policy_impacts",
     summary="List assessments of impact",
-    tags=TAGS,
-    guards=READ,
-    responses={**CONDITIONAL, **problems(401, 403)},
-    sync_to_thread=True,
+    **reads(TAGS, READ),
 )
 def list_impacts(session: OpenSession, settings: AppSettings, principal: Caller) -> ImpactList:
     """Return the latest assessments, newest first."""
@@ -85,10 +82,7 @@ def list_impacts(session: OpenSession, settings: AppSettings, principal: Caller)
     "/policies/impact/{impact_id:uuid}",
     operation_id="get_policy_impact",
     summary="Get one assessment of impact",
-    tags=TAGS,
-    guards=READ,
-    responses={**CONDITIONAL, **problems(401, 403, 404)},
-    sync_to_thread=True,
+    **reads(TAGS, READ, 404),
 )
 def get_impact(impact_id: FromPath[UUID], session: OpenSession, settings: AppSettings, principal: Caller) -> ImpactRead:
     """Return how many subjects a bundle would have stopped, and which."""
@@ -99,10 +93,7 @@ def get_impact(impact_id: FromPath[UUID], session: OpenSession, settings: AppSet
     "/policies/decisions",
     operation_id="list_policy_decisions",
     summary="List decisions of agents",
-    tags=TAGS,
-    guards=READ,
-    responses={**CONDITIONAL, **problems(401, 403, 422)},
-    sync_to_thread=True,
+    **reads(TAGS, READ, 422),
 )
 def list_decisions(
     request: WebRequest,

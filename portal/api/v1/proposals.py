@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from catalog.proposals.models import ProposalState
 from catalog.proposals.service import ProposalService, read
 from catalog.proposals.shapes import BlockRead, Decide, ProposalRead
-from portal.api.documentation import CONDITIONAL, REPLAYED, problems
+from portal.api.documentation import changes, reads
 from portal.api.listing import Cursor, Limit, cut, moment_and_id, page
 from portal.auth.guards import requires
 from portal.boundary import Caller, OpenSession, WebRequest
@@ -38,10 +38,7 @@ class ProposalDetail(ProposalRead):
     "/proposals",
     operation_id="list_proposals",
     summary="List proposals",
-    tags=TAGS,
-    guards=READ,
-    responses={**CONDITIONAL, **problems(401, 403, 422)},
-    sync_to_thread=True,
+    **reads(TAGS, READ, 422),
 )
 def list_proposals(  # each is a query parameter of its own
     request: WebRequest,
@@ -66,10 +63,7 @@ def list_proposals(  # each is a query parameter of its own
     "/proposals/{proposal_id:uuid}",
     operation_id="get_proposal",
     summary="Get one proposal",
-    tags=TAGS,
-    guards=READ,
-    responses={**CONDITIONAL, **problems(401, 403, 404)},
-    sync_to_thread=True,
+    **reads(TAGS, READ, 404),
 )
 def get_proposal(proposal_id: FromPath[UUID], session: OpenSession, principal: Caller) -> ProposalDetail:
     """Return what was found, the facts behind it, what is suggested, and what is blocked meanwhile."""
@@ -80,12 +74,8 @@ def get_proposal(proposal_id: FromPath[UUID], session: OpenSession, principal: C
     "/proposals/{proposal_id:uuid}/approve",
     operation_id="approve_proposal",
     summary="Approve a proposal",
-    tags=TAGS,
-    guards=WRITE,
     status_code=200,
-    responses=problems(401, 403, 404, 409, 413, 415, 422),
-    response_headers=REPLAYED,
-    sync_to_thread=True,
+    **changes(TAGS, WRITE, 404, 409, 413, 415, 422),
 )
 def approve_proposal(
     proposal_id: FromPath[UUID], data: JSONBody[Decide], session: OpenSession, principal: Caller
@@ -99,12 +89,8 @@ def approve_proposal(
     "/proposals/{proposal_id:uuid}/reject",
     operation_id="reject_proposal",
     summary="Reject a proposal",
-    tags=TAGS,
-    guards=WRITE,
     status_code=200,
-    responses=problems(401, 403, 404, 409, 413, 415, 422),
-    response_headers=REPLAYED,
-    sync_to_thread=True,
+    **changes(TAGS, WRITE, 404, 409, 413, 415, 422),
 )
 def reject_proposal(
     proposal_id: FromPath[UUID], data: JSONBody[Decide], session: OpenSession, principal: Caller
