@@ -14,6 +14,10 @@ RUN python -m portal.build_static \
  && python -m workers.toolchain opa \
  && python -m workers.policy_compiler.curated \
  && python -m hatchling build -t wheel
+# A release key of your own: --secret id=release-key,src=FILE; without one the build makes a key that stays behind here.
+RUN --mount=type=secret,id=release-key \
+    if [ -f /run/secrets/release-key ]; then export SLIPWAY_RELEASE_KEY=/run/secrets/release-key; fi \
+ && python -m portal.cli.main asset pack blueprints --output build/curated
 
 FROM python:3.13-slim-trixie
 RUN apt-get update \
@@ -22,9 +26,10 @@ RUN apt-get update \
 COPY requirements/ /tmp/requirements/
 RUN pip install --no-cache-dir --require-hashes -r /tmp/requirements/run.txt
 COPY --from=build /opt/slipway/tools /opt/slipway/tools
+COPY --from=build /src/build/curated /opt/slipway/curated
 COPY --from=build /src/dist/*.whl /tmp/
 RUN pip install --no-cache-dir --no-deps /tmp/*.whl && rm -r /tmp/*.whl /tmp/requirements
-ENV SLIPWAY_DATA=/data SLIPWAY_TOOLS_DIR=/opt/slipway/tools
+ENV SLIPWAY_DATA=/data SLIPWAY_TOOLS_DIR=/opt/slipway/tools SLIPWAY_CURATED_DIR=/opt/slipway/curated
 VOLUME /data
 EXPOSE 8000 8080
 CMD ["slipway", "serve"]

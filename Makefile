@@ -44,7 +44,7 @@ help: ## Say what there is to make
 .PHONY: setup
 setup: $(DONE)/project portal/static/manifest.json ## Set up everything that running needs; a second time takes a second
 	@$(BIN)/python -P -m workers.doctor.provide
-	@$(MAKE) --no-print-directory --quiet $(DONE)/policies
+	@$(MAKE) --no-print-directory --quiet $(DONE)/policies $(DONE)/curated
 
 .PHONY: run
 run: setup ## Start all of Slipway; Ctrl-C stops it (PORT=, SLIPWAY_DATA=, ARGS=--no-demo)
@@ -122,6 +122,11 @@ $(DONE)/project: $(DONE)/packages pyproject.toml
 # What decides about a compiled bundle; workers compile again whatever is not found as it is now.
 $(DONE)/policies: $(DONE)/project $(shell find blueprints/policies workers/policy_compiler catalog/policies/engine -type f -not -name '*.pyc')
 	@$(BIN)/python -P -m workers.policy_compiler.curated
+	@touch $@
+
+# Packed and signed where they are built; installations verify that before they publish them.
+$(DONE)/curated: $(DONE)/project $(shell find blueprints -type f -not -name '*.pyc') portal/cli/packing.py
+	@$(BIN)/slipway asset pack blueprints --output build/curated
 	@touch $@
 
 portal/static/manifest.json: $(DONE)/project package.json package-lock.json portal/build_static.py $(shell find portal/assets -type f 2>/dev/null)

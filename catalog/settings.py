@@ -67,6 +67,10 @@ class Settings(BaseSettings):
     kms_region: str = "us-east-1"
     kms_endpoint_url: str = ""
     sigstore_trusted_root: Path | None = None
+    release_signer: str = "file"
+    release_key: Path | None = None
+    release_public_key: Path | None = None
+    curated_dir: Path | None = None
     upload_wait_seconds: float = Field(default=30.0, ge=0, le=60)
 
     policy_masks: tuple[str, ...] = ()

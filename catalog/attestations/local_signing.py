@@ -1,13 +1,15 @@
 """Signing outside the registry: a private key in a file of the signer's own, and what a build says of itself."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Self
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from catalog.attestations.dsse import STATEMENT_TYPE, Envelope, pae, write_bundle
-from catalog.attestations.signatures import hint_of, load_public_der
+from catalog.attestations.signatures import PublicKey, hint_of, load_public_der
 from catalog.attestations.statements import Subject, write_statement
 from catalog.errors import InvalidInputError
 from catalog.providers.signers.local import PrivateKey, sign_with, spki
@@ -30,13 +32,30 @@ def load_private_key(text: bytes, password: bytes | None = None) -> PrivateKey:
     return key
 
 
+@dataclass(frozen=True)
+class SigningHand:
+    """What signs, wherever its private key is: ``sign`` returns the signature of a message."""
+
+    public: PublicKey
+    sign: Callable[[bytes], bytes]
+
+    @classmethod
+    def of(cls, key: PrivateKey) -> Self:
+        """Return the hand of a private key that is in memory."""
+        return cls(load_public_der(spki(key)), partial(sign_with, key))
+
+    def bundle(self, subjects: Sequence[Subject], predicate_type: str, predicate: Mapping[str, Any]) -> bytes:
+        """Return a Sigstore bundle with a signed statement of version 1; cosign verifies it too."""
+        payload = write_statement(subjects, predicate_type, dict(predicate))
+        envelope = Envelope(payload, STATEMENT_TYPE, self.sign(pae(STATEMENT_TYPE, payload)))
+        return write_bundle(envelope, hint_of(self.public))
+
+
 def sign_bundle(
     key: PrivateKey, subjects: Sequence[Subject], predicate_type: str, predicate: Mapping[str, Any]
 ) -> bytes:
-    """Return a Sigstore bundle with a statement of version 1, signed with ``key``; cosign verifies it too."""
-    payload = write_statement(subjects, predicate_type, dict(predicate))
-    envelope = Envelope(payload, STATEMENT_TYPE, sign_with(key, pae(STATEMENT_TYPE, payload)))
-    return write_bundle(envelope, hint_of(load_public_der(spki(key))))
+    """Return a Sigstore bundle with a statement of version 1, signed with ``key``."""
+    return SigningHand.of(key).bundle(subjects, predicate_type, predicate)
 
 
 def build_provenance(

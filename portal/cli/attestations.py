@@ -9,15 +9,15 @@ import click
 
 from catalog.assets.archive import ARCHIVE_SUFFIX
 from catalog.attestations.dsse import read_signed
-from catalog.attestations.errors import AttestationRejectedError
 from catalog.attestations.local_signing import load_private_key, sign_bundle
-from catalog.attestations.predicates import ALIASES, predicate
-from catalog.attestations.signatures import PublicKey, algorithm_of, is_valid, key_id, load_public_key
-from catalog.attestations.statements import Statement, Subject, read_statement
+from catalog.attestations.predicates import ALIASES
+from catalog.attestations.signatures import load_public_key
+from catalog.attestations.statements import Subject, read_statement
 from portal.cli.client import Client, connect
 from portal.cli.errors import CommandError
 from portal.cli.heads import compare_head
 from portal.cli.output import Output, json_option, moment
+from portal.cli.proofs import prove
 
 _file = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -128,7 +128,8 @@ def verify(  # each is an option of its own
     if bundles or keys:
         if not bundles or not keys or policy:
             raise click.UsageError("Offline, give --bundle and --key, and no --policy.")
-        found = [_prove(path, _digest(subject), keys, kind) for path in bundles]
+        given = [load_public_key(path.read_text(encoding="utf-8", errors="replace")) for path in keys]
+        found = [prove(path, _digest(subject), given, kind) for path in bundles]
         output.result({"subject": subject, "trusted": True, "checked": found}, lambda _: _show_proofs(output, found))
         return
     name, file_kind = _online(subject)
@@ -161,45 +162,6 @@ def _digest(subject: str) -> str:
         raise click.BadParameter(f"{subject!r} is no file and no sha256:DIGEST.", param_hint="SUBJECT")
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _prove(path: Path, digest: str, keys: tuple[Path, ...], kind: str | None) -> dict[str, Any]:
-    """Return what one bundle proves about a digest; raise ``CommandError`` where it proves nothing."""
-    try:
-        signed = read_signed(path.read_bytes())
-        if signed.certificate is not None:
-            # A certificate names a signer of its own: it must never stand in for the keys that were asked for.
-            raise CommandError(f"{path}: the bundle is signed by a certificate, and a key was asked for.")
-        key = next((each for each in map(_key, keys) if _signs(each, signed.envelope)), None)
-        if key is None:
-            raise CommandError(f"{path}: this is not a signature of the given keys over this payload.")
-        statement = read_statement(signed.envelope)
-    except AttestationRejectedError as error:
-        raise CommandError(f"{path}: {error.detail}") from None
-    wanted = ALIASES.get(kind, kind) if kind else None
-    if wanted is not None and statement.predicate_type != wanted:
-        raise CommandError(f"{path}: it says {statement.predicate_type}, and {wanted} was asked for.")
-    if not statement.is_about(digest):
-        raise CommandError(f"{path}: the statement is about other artifacts than sha256:{digest}.")
-    return _proof(path, key, statement)
-
-
-def _key(path: Path) -> PublicKey:
-    return load_public_key(path.read_text(encoding="utf-8", errors="replace"))
-
-
-def _signs(key: PublicKey, envelope: Any) -> bool:
-    return is_valid(key, envelope.signature, envelope.signed)
-
-
-def _proof(path: Path, key: PublicKey, statement: Statement) -> dict[str, Any]:
-    return {
-        "bundle": str(path),
-        "evidence": predicate(statement.predicate_type).evidence,
-        "predicate_type": statement.predicate_type,
-        "key_id": key_id(key),
-        "algorithm": algorithm_of(key),
-    }
 
 
 def _show_proofs(output: Output, found: list[dict[str, Any]]) -> None:

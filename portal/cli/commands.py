@@ -12,6 +12,7 @@ ASSET = LazyGroup(
         "init": Entry("portal.cli.packages:init", "Begin a new asset from a skeleton that checks and publishes."),
         "check": Entry("portal.cli.packages:check", "Check an asset's folder and print every finding."),
         "build": Entry("portal.cli.packages:build", "Build the archive of an asset."),
+        "pack": Entry("portal.cli.packing:pack", "Pack a folder of assets, each with what the build signs about it."),
     },
     summary="Write, check and build assets.",
 )

@@ -4,20 +4,14 @@ import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import click
 
-from catalog.assets.archive import archive_name
-from catalog.assets.check import check_directory
-from catalog.assets.curated import curated_folder
+from catalog.assets.curated import curated_folder, packed_folder
 from catalog.assets.errors import VersionExistsError
-from catalog.assets.package import Package
 from catalog.assets.service import AssetService
-from catalog.attestations.predicates import PROVENANCE
-from catalog.attestations.statements import Subject
+from catalog.attestations.signatures import PublicKey, key_id, pem
 from catalog.db import Database
 from catalog.providers.scm.local_git import demo_repositories
 from catalog.settings import Settings, inherited_environment
@@ -31,31 +25,12 @@ from portal.cli.errors import CommandError
 from portal.cli.installation import data_option, local_settings
 from portal.cli.local_database import local_database
 from portal.cli.output import Output
-from portal.cli.provenance import provenance_of
+from portal.cli.packing import Packed, pack_folder, public_key, read_index, read_packed, sources_digest
 from portal.cli.publish import await_checks, send
 from portal.cli.sample_repository import PULL_REQUEST, ensure_sample_repository
 
 _AT_ONCE = 4
 _EVERYWHERE = {"0.0.0.0", "::", ""}  # noqa: S104  # compared with, not bound to
-
-
-@dataclass(frozen=True)
-class _Curated:
-    """A curated asset, built."""
-
-    package: Package
-    data: bytes
-    provenance: tuple[Subject, dict[str, Any]]
-
-    @property
-    def reference(self) -> str:
-        metadata = self.package.manifest.metadata
-        return f"{metadata.namespace}/{metadata.name}@{metadata.version}"
-
-    @property
-    def file_name(self) -> str:
-        metadata = self.package.manifest.metadata
-        return archive_name(metadata.namespace, metadata.name, metadata.version)
 
 
 @click.command("demo", hidden=True)
@@ -73,25 +48,29 @@ def demo(data: Path | None) -> None:
         bootstrap.ensure_tenant(database, bootstrap.DEFAULT_TENANT, bootstrap.DEFAULT_TENANT.capitalize())
         tenant = bootstrap.ensure_tenant(database, bootstrap.CURATED_TENANT, "Slipway")
         curator = Principal(tenant.id, tenant.name, actor="system", name="curator", scopes=ALL_SCOPES)
-        missing = _unpublished(database, curator, _curated(curated_folder()), output)
-        if missing:
+        published, missing = _sorted(database, curator, _packed(settings, output), output)
+        if missing or published:
             with _token(database, curator) as token:
-                _publish(Connection(_address(settings), token), missing, output)
+                _publish(Connection(_address(settings), token), published, missing, output)
 
 
-def _curated(folder: Path) -> Iterator[_Curated]:
-    for manifest in sorted(folder.rglob("asset.yaml")):
-        checked, data = check_directory(manifest.parent)
-        if checked.package is None or checked.errors:
-            details = tuple(str(finding) for finding in checked.errors)
-            raise CommandError(f"The curated asset in {manifest.parent} cannot be published.", details=details)
-        yield _Curated(checked.package, data, provenance_of(checked, manifest.parent, epoch=0))
+def _packed(settings: Settings, output: Output) -> list[Packed]:
+    """Return the curated assets as a build left them; where none did of just these sources, they are packed now."""
+    source, folder = curated_folder(), packed_folder(settings)
+    built = read_index(folder)
+    if built is None or (built["sources"] != sources_digest(source) and settings.curated_dir is None):
+        output.note("No build has packed the curated assets as they are; they are packed and signed here.")
+        folder = settings.data_dir / "curated"
+        pack_folder(source, folder, settings)
+    trusted = None if settings.release_public_key is None else public_key(settings.release_public_key)
+    return list(read_packed(folder, trusted))
 
 
-def _unpublished(
-    database: Database, curator: Principal, curated: Iterator[_Curated], output: Output
-) -> Sequence[_Curated]:
-    missing = []
+def _sorted(
+    database: Database, curator: Principal, curated: Sequence[Packed], output: Output
+) -> tuple[list[Packed], list[Packed]]:
+    """Return what is published as it is, and what is missing."""
+    published, missing = [], []
     with database.tenant_session(curator.tenant_id) as session:
         service = AssetService(session)
         for each in curated:
@@ -101,15 +80,14 @@ def _unpublished(
                 # Somebody works on the curated assets: what is published stays, and the rest goes on.
                 output.note(f"{each.reference} was left as it is. {error.detail}")
                 continue
-            if found is None:
-                missing.append(each)
-    return missing
+            (missing if found is None else published).append(each)
+    return published, missing
 
 
 @contextmanager
 def _token(database: Database, curator: Principal) -> Iterator[str]:
     """Make a token that may publish, for as long as the block runs."""
-    scopes = ["assets:write", "attestations:admin", "operations:read"]
+    scopes = ["assets:write", "attestations:admin", "attestations:read", "attestations:write", "operations:read"]
     request = CreateToken(name="curated assets", scopes=scopes, expires_in_days=1)
     with database.tenant_session(curator.tenant_id) as session:
         made = TenantService(session).create_token(curator, request)
@@ -120,36 +98,43 @@ def _token(database: Database, curator: Principal) -> Iterator[str]:
             TenantService(session).revoke_token(curator, made.id)
 
 
-def _publish(connection: Connection, missing: Sequence[_Curated], output: Output) -> None:
+def _publish(connection: Connection, published: Sequence[Packed], missing: Sequence[Packed], output: Output) -> None:
+    curated = [*missing, *published]
     refusals = []
 
-    def publish(each: _Curated) -> CommandError | None:
+    def publish(each: Packed) -> CommandError | None:
         try:
-            answer = send(client, each.file_name, each.data, "public")
-            if "operation" in answer:
-                await_checks(client, answer, Output(as_json=True))
-            _sign(client, *each.provenance)
+            if each in missing:
+                answer = send(client, each.file_name, each.data, "public")
+                if "operation" in answer:
+                    await_checks(client, answer, Output(as_json=True))
+            for bundle in each.bundles if is_vouched_for else ():
+                client.post_bytes("/attestations", bundle.read_bytes(), {"subject": f"sha256:{each.digest}"})
         except CommandError as error:
             return error
         return None
 
     # Most of the time goes into waiting for the sandboxed checks, which workers make side by side.
     with Client(connection) as client, ThreadPoolExecutor(_AT_ONCE) as threads:
-        for each, error in zip(missing, threads.map(publish, missing), strict=True):
-            if error is None:
+        is_vouched_for = _vouch(client, curated[0].key, output)
+        for each, error in zip(curated, threads.map(publish, curated), strict=True):
+            if error is not None:
+                refusals += [f"{each.reference}: {error.message}", *error.details]
+            elif each in missing:
                 output.line(f"Published {each.reference}.")
-            else:
-                refusals.append(f"{each.reference}: {error.message}")
-                refusals += error.details
     if refusals:
         raise CommandError("Not every curated asset could be published.", details=tuple(refusals))
 
 
-def _sign(client: Client, subject: Subject, provenance: dict[str, Any]) -> None:
-    """Let Slipway sign how a curated asset was built, with the key of the tenant that publishes it."""
-    named = {"name": subject.name, "algorithm": subject.algorithm, "digest": subject.digest}
-    asked = {"subjects": [named], "predicate_type": PROVENANCE, "predicate": provenance}
-    client.post("/attestations/sign", asked)
+def _vouch(client: Client, key: PublicKey, output: Output) -> bool:
+    """Let the publisher vouch for the release key that the bundles were verified with; tell whether it does."""
+    known = {each["key_id"]: each for each in client.get("/attestations/keys")["items"]}.get(key_id(key))
+    if known is None:
+        client.post("/attestations/keys/import", {"name": "release key", "public_key": pem(key)})
+    elif known["state"] != "active":
+        output.note(f"The release key is {known['state']} here, so what it signed is not sent.")
+        return False
+    return True
 
 
 def _address(settings: Settings) -> str:

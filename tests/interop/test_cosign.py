@@ -9,15 +9,17 @@ from uuid import uuid4
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
+from catalog.assets.curated import curated_folder
 from catalog.attestations.local_signing import sign_bundle
 from catalog.attestations.models import SigningKey
-from catalog.attestations.predicates import PROVENANCE
+from catalog.attestations.predicates import PROVENANCE, PUBLISH
 from catalog.attestations.signatures import algorithm_of, key_id, load_public_der, load_public_key, pem
 from catalog.attestations.statements import STATEMENT_V01, Subject
 from catalog.attestations.verification import Anchors, Proof, prove
 from catalog.clock import now
 from catalog.providers.signers.local import PrivateKey, spki
-from catalog.settings import load_settings
+from catalog.settings import Settings, load_settings
+from portal.cli.packing import pack_folder
 from workers.toolchain import COSIGN, ensure
 
 PREDICATE = {
@@ -136,3 +138,15 @@ def test_we_verify_those_of_cosign(cosign: Cosign, artifact: Path, tmp_path: Pat
     assert proof.statement.is_about(digest_of(artifact))
     if mode == "--predicate":
         assert proof.statement.type == STATEMENT_V01
+
+
+def test_cosign_verifies_what_a_build_signs_of_its_assets(cosign: Cosign, tmp_path: Path) -> None:
+    built = tmp_path / "build" / "packed"
+    document = pack_folder(curated_folder() / "strategies", built, Settings(database_url="postgresql://"))
+    assert len(document["assets"]) == 3
+    for each in document["assets"]:
+        provenance, publication = (built / name for name in each["bundles"])
+        archive, public = built / each["archive"], built / "release-key.pub"
+        assert verify(cosign, provenance, public, archive) == 0
+        assert verify(cosign, publication, public, archive, PUBLISH) == 0
+        assert verify(cosign, provenance, public, archive, PUBLISH) != 0

@@ -4,6 +4,7 @@ SoftHSM is unpacked from Debian's packages where it is not installed, which need
 say what to install.
 """
 
+import json
 import shutil
 import subprocess
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
+from catalog.assets.curated import curated_folder
 from catalog.attestations.service import SupplyChainAttestationService
 from catalog.attestations.shapes import NewSigningKey, VerifySubject
 from catalog.attestations.statements import Subject
@@ -19,6 +21,7 @@ from catalog.db import Database
 from catalog.providers.signers import KeyAlgorithm, Signer, SignerError, open_signer
 from catalog.settings import Settings
 from catalog.tenancy import Principal
+from portal.cli.packing import pack_folder, read_packed
 from tests.catalog.providers.signers.contract import MESSAGE, SignerContract
 
 PIN = "a pin of the token"
@@ -100,3 +103,13 @@ def test_a_tenant_signs_with_a_key_in_the_token(
         asked = VerifySubject(subject=f"sha256:{digest}", kind="file", policy=policy)
         assert service.verify(acme.tenant_id, asked).trusted
     assert not list(settings.data_dir.glob("keys/signing/tenants/**/*.key")), "nothing of it lies in a file"
+
+
+def test_a_build_signs_its_assets_with_a_key_in_the_token(token: Settings, tmp_path: Path) -> None:
+    built = tmp_path / "build" / "packed"
+    settings = token.model_copy(update={"release_signer": "pkcs11"})
+    pack_folder(curated_folder() / "strategies", built, settings)
+    pack_folder(curated_folder() / "strategies", built, settings)
+    assert len(list(read_packed(built))) == 3
+    assert json.loads((built.parent / "release-key.json").read_text())["signer"] == "pkcs11"
+    assert not list(built.parent.glob("*.pem")), "nothing of it lies in a file"

@@ -146,7 +146,7 @@ def _set_demo_up(supervisor: Supervisor, settings: Settings, *, remembered: bool
 
     ``remembered``: the database lives and dies with the data directory, so what that recorded still holds.
     """
-    record = DemoRecord(settings.data_dir)
+    record = DemoRecord(settings)
     if remembered and record.is_current():
         return
     _say("Publishing the curated assets and a sample application; the first time this takes a moment ...")

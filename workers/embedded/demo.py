@@ -4,15 +4,16 @@ import hashlib
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from catalog.assets.curated import curated_folder
+from catalog.assets.curated import curated_folder, packed_folder
+from catalog.settings import Settings
 
 
 class DemoRecord:
     """Remembers in the data directory which curated assets the demo was last made of."""
 
-    def __init__(self, data: Path) -> None:
-        self._file = data / "demo.record"
-        self._now = _fingerprint()
+    def __init__(self, settings: Settings) -> None:
+        self._file = settings.data_dir / "demo.record"
+        self._now = _fingerprint(packed_folder(settings))
 
     def is_current(self) -> bool:
         """Tell whether the demo was made of exactly what lies here now."""
@@ -23,12 +24,12 @@ class DemoRecord:
         self._file.write_text(self._now, encoding="ascii")
 
 
-def _fingerprint() -> str:
+def _fingerprint(packed: Path) -> str:
     goods = curated_folder()
     digest = hashlib.sha256(_version().encode())
-    for path in sorted(goods.rglob("*")):
+    for path in [*sorted(goods.rglob("*")), *sorted(packed.glob("*.json"))]:
         status = path.stat()
-        digest.update(f"{path.relative_to(goods)} {status.st_size} {status.st_mtime_ns}\n".encode())
+        digest.update(f"{path} {status.st_size} {status.st_mtime_ns}\n".encode())
     return digest.hexdigest()
 
 
