@@ -70,7 +70,8 @@ def _sorted(
     database: Database, curator: Principal, curated: Sequence[Packed], output: Output
 ) -> tuple[list[Packed], list[Packed]]:
     """Return what is published as it is, and what is missing."""
-    published, missing = [], []
+    published: list[Packed] = []
+    missing: list[Packed] = []
     with database.tenant_session(curator.tenant_id) as session:
         service = AssetService(session)
         for each in curated:

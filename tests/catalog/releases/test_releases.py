@@ -1,6 +1,8 @@
 """Releases: what may be recorded, what never changes, and what stops at a gate."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -143,7 +145,19 @@ def test_without_a_gate_nothing_is_released(settings: Settings, acme: Principal)
 class Closed:
     """A gate that refuses everything and keeps a record of it."""
 
-    def ask(self, _session: Session, tenant_id: UUID, point: GatePoint, subject: str, actor: str) -> Verdict:
+    def wants_plan(self, _session: Session, _tenant_id: UUID, _point: GatePoint, _subject: str) -> bool:
+        return False
+
+    def ask(
+        self,
+        _session: Session,
+        tenant_id: UUID,
+        point: GatePoint,
+        subject: str,
+        actor: str,
+        plan: Mapping[str, Any] | None = None,
+    ) -> Verdict:
+        assert plan is None, "a release has none of its own"
         violation = Violation(rule="frozen", level=Level.MANDATORY, message=f"No {point} of {subject} by {actor}.")
 
         def keep(session: Session) -> None:
