@@ -1,8 +1,7 @@
 """Run as a script by process host and sandbox: give up privileges, set limits, then become the application.
 
 Usage: `python -I -S launch.py CONFIGURATION COMMAND...`, where CONFIGURATION is JSON: `uid` (null: keep), `umask`,
-`directory`, `limits` (bytes and counts by the name of the resource limit), `parent` (the host's process id), and
-`unshare` (flags of the namespaces to leave first; optional).
+`directory`, `limits` (bytes and counts by the name of the resource limit) and `parent` (the host's process id).
 Only the standard library is used, and little of it, because every application waits for this.
 """
 
@@ -20,8 +19,6 @@ PR_SET_NO_NEW_PRIVS = 38
 
 def _restrict(configuration: dict[str, Any]) -> None:
     library = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
-    if configuration.get("unshare") and (library is None or library.unshare(configuration["unshare"])):
-        raise OSError(ctypes.get_errno(), "the network cannot be taken away")
     for name, value in configuration["limits"].items():
         number = getattr(resource, name, None)
         if number is not None:

@@ -2,10 +2,8 @@
 
 import os
 import selectors
-import shutil
 import stat
 import subprocess
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -16,6 +14,7 @@ import psutil
 
 from workers.process_host import sessions
 from workers.sandbox import Outcome, SandboxError, SandboxLimits, Stopped, Task
+from workers.sandbox.folders import folder
 from workers.sandbox.spares import Spares
 from workers.sandbox.walls import Cell, Wall, choose, enclose, environment
 
@@ -60,7 +59,7 @@ class Sandbox:
     def _start(self, task: Task) -> "_Started":
         """Start a run with nothing in its folder yet; a command without a line is started when there is."""
         with ExitStack() as stack:
-            work = stack.enter_context(_folder()) / "work"
+            work = stack.enter_context(folder()) / "work"
             cell = enclose(self.wall, task.command, work, task.readable, task.limits)
             work.mkdir(mode=0o700)
             _hand_over(work, cell)
@@ -274,31 +273,6 @@ def _kill(process: subprocess.Popen[bytes], cell: Cell, wall: Wall) -> None:
         sessions.kill_users({cell.uid})
     process.wait()
     psutil.wait_procs(family, timeout=_LAST_WAIT_SECONDS)
-
-
-@contextmanager
-def _folder() -> Iterator[Path]:
-    # Outside the data directory, into which no other user may look.
-    folder = Path(tempfile.mkdtemp(prefix="slipway-sandbox-"))
-    try:
-        folder.chmod(0o711)
-        yield folder
-    finally:
-        for path in (folder, *folder.glob("*")):
-            with suppress(OSError):
-                path.chmod(0o700)
-        shutil.rmtree(folder, onerror=_force)
-
-
-def _force(_function: object, path: str, _error: object) -> None:
-    """Open a folder that a run closed to its owner, and go on removing."""
-    with suppress(OSError):
-        Path(path).parent.chmod(0o700)
-        Path(path).chmod(0o700)
-        if Path(path).is_dir() and not Path(path).is_symlink():
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            Path(path).unlink()
 
 
 def _fill(work: Path, task: Task, cell: Cell) -> None:

@@ -1,4 +1,4 @@
-"""What stands between a run and the machine: bubblewrap where it works, else a user of its own without a network."""
+"""What stands between a run and the machine: bubblewrap where it works, else what root can do without it."""
 
 import json
 import os
@@ -18,7 +18,7 @@ from workers.sandbox import SandboxError, SandboxLimits
 
 WORK = Path("/slipway-sandbox")
 """Where a run finds its folder: a place where nobody keeps a clone or a Python, because it would hide those."""
-_CLONE_NEWIPC, _CLONE_NEWNET = 0x08000000, 0x40000000
+_ENTER = Path(__file__).with_name("enter.py")
 _SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
 # The loader's cache and where names of programs lead; nothing of the machine's own configuration.
 _SETTINGS = ("/etc/ld.so.cache", "/etc/alternatives", "/etc/mime.types")
@@ -36,7 +36,10 @@ class Wall(StrEnum):
 
 REASONS = {
     Wall.BUBBLEWRAP: "publishers' content is checked in bubblewrap: no network, no files but its own, no other process",
-    Wall.USER: "publishers' content is checked under a user id of its own, without a network",
+    Wall.USER: (
+        "publishers' content is checked under a user id of its own, without a network, the machine's files or sight of "
+        "other processes"
+    ),
     Wall.REFUSED: (
         "publishers' content cannot be checked here: install bubblewrap where user namespaces are allowed, or run the "
         "worker as root on Linux"
@@ -96,10 +99,10 @@ def enclose(wall: Wall, command: Sequence[str], work: Path, readable: Sequence[P
         "limits": _resource_limits(limits),
         # Inside bubblewrap, process 1 is bubblewrap's own.
         "parent": 1 if wall is Wall.BUBBLEWRAP else os.getpid(),
-        "unshare": 0 if wall is Wall.BUBBLEWRAP else _CLONE_NEWNET | _CLONE_NEWIPC,
     }
     launcher = [sys.executable, "-I", "-S", str(LAUNCHER), json.dumps(configuration)]
-    outside = _bubblewrap(work, (*readable, LAUNCHER)) if wall is Wall.BUBBLEWRAP else []
+    seen = (*readable, LAUNCHER)
+    outside = _bubblewrap(work, seen) if wall is Wall.BUBBLEWRAP else _entered(work, seen)
     return Cell([*outside, *launcher, *command], directory, uid)
 
 
@@ -143,6 +146,19 @@ def _bubblewrap(work: Path, readable: Sequence[Path]) -> list[str]:
         options += ["--ro-bind", str(path), str(path)]
     options += ["--bind", str(work), str(WORK)]
     return [*options, "--remount-ro", "/dev", "--remount-ro", "/", "--chdir", str(WORK), "--"]
+
+
+def _entered(work: Path, readable: Sequence[Path]) -> list[str]:
+    """Build the same world without bubblewrap; only the table of processes is shared, and shows the run's own alone."""
+    system = {Path(each).name for each in _SYSTEM}
+    shown = [Path(sys.prefix), Path(sys.base_prefix), *(each.resolve() for each in readable)]
+    configuration = {
+        "kept": sorted(system),
+        "shown": [*_SETTINGS, *(str(each) for each in shown if not each.is_relative_to("/usr"))],
+        "directory": str(work),
+        "scratch_bytes": _SCRATCH_BYTES,
+    }
+    return [sys.executable, "-I", "-S", str(_ENTER), json.dumps(configuration)]
 
 
 def _uid() -> int:

@@ -1,20 +1,24 @@
 """What a publisher's content can do in the sandbox: its work, and nothing else."""
 
+import fcntl
 import os
 import socket
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
 import pytest
 
 from workers.sandbox import MIB, Outcome, SandboxError, SandboxLimits, Stopped, Task
+from workers.sandbox.folders import PREFIX
 from workers.sandbox.run import Sandbox
 from workers.sandbox.spares import Spares
-from workers.sandbox.walls import WORK, Wall, choose, enclose
+from workers.sandbox.walls import WORK, Wall, choose, enclose, works
 
 SMALL = SandboxLimits(
     wall_seconds=20,
@@ -28,10 +32,20 @@ SMALL = SandboxLimits(
 )
 
 
+# What root can do without bubblewrap is less only where nobody is root.
+WALLS = [Wall.BUBBLEWRAP, Wall.USER] if os.geteuid() == 0 else [Wall.BUBBLEWRAP]
+
+
 @pytest.fixture(scope="module")
 def sandbox() -> Sandbox:
     """Return the sandbox as checks have it."""
     return Sandbox()
+
+
+@pytest.fixture(scope="module", params=WALLS, ids=[each.value for each in WALLS])
+def either(request: pytest.FixtureRequest) -> Sandbox:
+    """Return the sandbox behind the best wall, and then behind the one that stands in for it."""
+    return Sandbox(request.param)
 
 
 def python(sandbox: Sandbox, source: str, limits: SandboxLimits = SMALL, **task: object) -> Outcome:
@@ -45,10 +59,30 @@ def test_the_machine_of_the_tests_has_bubblewrap(sandbox: Sandbox) -> None:
     assert choose() is Wall.BUBBLEWRAP
 
 
-def test_files_go_in_and_results_come_out(sandbox: Sandbox) -> None:
+def test_without_bubblewrap_root_has_the_other_wall_and_nobody_else_has_any(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    choose.cache_clear()
+    try:
+        found = choose()
+    finally:
+        choose.cache_clear()
+    assert found is (Wall.USER if os.geteuid() == 0 else Wall.REFUSED)
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    assert not works(Wall.USER)
+
+
+def test_where_files_cannot_be_covered_the_other_wall_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    # The machine that does not let root mount is the edge: here its kernel says no.
+    monkeypatch.setattr("workers.sandbox.walls._ENTER", Path("/dev/null/enter.py"))
+    assert not works(Wall.USER)
+
+
+def test_files_go_in_and_results_come_out(either: Sandbox) -> None:
     source = "open('out/b', 'wb').write(open('in/a', 'rb').read() * 2); print('done')"
     files = {"in/a": b"ab", "out/keep": b""}
-    outcome = python(sandbox, source, files=files, collect=["out/b", "out/missing"])
+    outcome = python(either, source, files=files, collect=["out/b", "out/missing"])
     assert outcome.succeeded, outcome
     assert outcome.output == b"done\n"
     assert outcome.files == {"out/b": b"abab"}
@@ -72,7 +106,7 @@ def secret(tmp_path: Path) -> Path:
     return path
 
 
-def test_it_reads_neither_secrets_nor_our_data(sandbox: Sandbox, secret: Path) -> None:
+def test_it_reads_neither_secrets_nor_our_data(either: Sandbox, secret: Path) -> None:
     hidden = [
         "/etc/shadow",
         "/etc/passwd",
@@ -80,6 +114,9 @@ def test_it_reads_neither_secrets_nor_our_data(sandbox: Sandbox, secret: Path) -
         str(secret),
         str(Path(__file__)),
         "/proc/1/environ",
+        f"/proc/{os.getpid()}/cmdline",
+        "/etc/hostname",
+        "/var/log/dpkg.log",
     ]
     source = f"""
 for path in {hidden!r}:
@@ -89,12 +126,12 @@ for path in {hidden!r}:
     except OSError as error:
         print(error.errno)
 """
-    outcome = python(sandbox, source)
+    outcome = python(either, source)
     assert outcome.succeeded, outcome
     assert b"READ" not in outcome.output
 
 
-def test_it_writes_nowhere_but_in_its_folder(sandbox: Sandbox) -> None:
+def test_it_writes_nowhere_but_in_its_folder(either: Sandbox) -> None:
     places = [
         "/x",
         "/usr/x",
@@ -104,6 +141,9 @@ def test_it_writes_nowhere_but_in_its_folder(sandbox: Sandbox) -> None:
         str(Path.home() / "x"),
         f"{sys.prefix}/x",
         "/proc/sys/x",
+        "/var/tmp/x",
+        "/run/x",
+        str(Path(__file__).with_name("x")),
     ]
     source = f"""
 for path in {places!r}:
@@ -113,12 +153,12 @@ for path in {places!r}:
     except OSError as error:
         print(error.errno)
 """
-    outcome = python(sandbox, source)
+    outcome = python(either, source)
     assert outcome.succeeded, outcome
     assert b"WROTE" not in outcome.output
 
 
-def test_it_is_another_user_without_privileges(sandbox: Sandbox) -> None:
+def test_it_is_another_user_without_privileges(either: Sandbox) -> None:
     source = """
 import os
 print(os.getuid() != 0 and not os.getgroups())
@@ -127,7 +167,7 @@ for line in open("/proc/self/status"):
 try: os.setuid(0); print("ROOT")
 except OSError: pass
 """
-    outcome = python(sandbox, source)
+    outcome = python(either, source)
     lines = outcome.output.decode().split()
     assert "ROOT" not in lines
     if os.geteuid() == 0:
@@ -143,7 +183,7 @@ def listener() -> Iterator[int]:
         yield int(server.getsockname()[1])
 
 
-def test_there_is_no_network(sandbox: Sandbox, listener: int) -> None:
+def test_there_is_no_network(either: Sandbox, listener: int) -> None:
     source = f"""
 import socket
 for address in (("127.0.0.1", {listener}), ("10.255.255.1", 80), ("8.8.8.8", 53)):
@@ -153,39 +193,37 @@ for address in (("127.0.0.1", {listener}), ("10.255.255.1", 80), ("8.8.8.8", 53)
     except OSError as error:
         print(error.errno)
 """
-    outcome = python(sandbox, source)
+    outcome = python(either, source)
     assert outcome.succeeded, outcome
     assert b"CONNECTED" not in outcome.output
 
 
-def test_it_sees_no_other_process(sandbox: Sandbox) -> None:
-    outcome = python(sandbox, "import os; print(sorted(int(p) for p in os.listdir('/proc') if p.isdigit()))")
+def test_it_sees_no_other_process(either: Sandbox) -> None:
+    outcome = python(either, "import os; print(sorted(int(p) for p in os.listdir('/proc') if p.isdigit()))")
     assert len(eval(outcome.output)) <= 3  # noqa: S307  # a list of numbers
 
 
 def test_an_endless_loop_ends(sandbox: Sandbox) -> None:
     outcome = python(sandbox, "while True: pass", SandboxLimits(wall_seconds=1.5))
     assert outcome.stopped is Stopped.TIME
-    assert outcome.seconds < 10
     assert outcome.reason(SandboxLimits(wall_seconds=1.5)) == "it took longer than 1.5 s"
 
 
 def test_processor_time_is_limited_too(sandbox: Sandbox) -> None:
-    outcome = python(sandbox, "while True: pass", SandboxLimits(wall_seconds=30, cpu_seconds=1))
+    outcome = python(sandbox, "while True: pass", SandboxLimits(wall_seconds=300, cpu_seconds=1))
     assert not outcome.succeeded
     assert outcome.stopped is None
-    assert outcome.seconds < 20
 
 
 @pytest.mark.parametrize(
     "source",
-    ["x = bytearray(2**30)", "import os\nfor _ in range(8): os.fork()\nx = b'x' * 2**27\nimport time; time.sleep(20)"],
+    ["x = bytearray(2**30)", "import os\nfor _ in range(8): os.fork()\nx = b'x' * 2**27\nimport time; time.sleep(300)"],
     ids=["one process", "many processes"],
 )
-def test_memory_is_limited(sandbox: Sandbox, source: str) -> None:
-    outcome = python(sandbox, source)
+def test_memory_is_limited(either: Sandbox, source: str) -> None:
+    outcome = python(either, source, replace(SMALL, wall_seconds=300))
     assert not outcome.succeeded
-    assert outcome.seconds < 18
+    assert outcome.stopped in {None, Stopped.MEMORY}
 
 
 def left_of(mark: str) -> list[psutil.Process]:
@@ -206,17 +244,17 @@ def test_a_fork_bomb_is_contained(sandbox: Sandbox) -> None:
     assert left_of(mark) == []
 
 
-def test_what_it_leaves_in_the_background_is_ended(sandbox: Sandbox) -> None:
+def test_what_it_leaves_in_the_background_is_ended(either: Sandbox) -> None:
     mark = f"stray-{os.getpid()}-{time.monotonic_ns()}"
     source = f"""
 import subprocess, sys
-command = [sys.executable, "-c", "import time; time.sleep(60)", {mark!r}]
+command = [sys.executable, "-c", "import time; time.sleep(600)", {mark!r}]
 subprocess.Popen(command, start_new_session=True, stdin=subprocess.DEVNULL)
 print("gone")
 """
-    outcome = python(sandbox, source)
+    outcome = python(either, source)
     assert outcome.output == b"gone\n"
-    assert outcome.seconds < 15
+    assert outcome.stopped is None
     assert left_of(mark) == []
 
 
@@ -234,9 +272,9 @@ def test_the_disk_is_not_filled(sandbox: Sandbox, source: str) -> None:
 
 
 @pytest.mark.parametrize("place", ["/tmp", "/dev/shm"])
-def test_scratch_space_is_small(sandbox: Sandbox, place: str) -> None:
+def test_scratch_space_is_small(either: Sandbox, place: str) -> None:
     source = f"n = 0\nwhile n < 300:\n    open(f'{place}/f{{n}}', 'wb').write(b'x' * 2**20); n += 1"
-    outcome = python(sandbox, source)
+    outcome = python(either, source)
     assert outcome.status == 1
     assert b"OSError" in outcome.errors or b"PermissionError" in outcome.errors
 
@@ -253,14 +291,14 @@ def test_endless_output_is_cut(sandbox: Sandbox, stream: str) -> None:
     assert max(len(outcome.output), len(outcome.errors)) <= MIB
 
 
-def test_links_are_not_followed_when_results_are_taken_out(sandbox: Sandbox, secret: Path) -> None:
+def test_links_are_not_followed_when_results_are_taken_out(either: Sandbox, secret: Path) -> None:
     source = f"""
 import os
 os.symlink({str(secret)!r}, "result")
 os.symlink({str(secret.parent)!r}, "folder")
 os.mkfifo("pipe")
 """
-    outcome = python(sandbox, source, collect=["result", f"folder/{secret.name}", "pipe"])
+    outcome = python(either, source, collect=["result", f"folder/{secret.name}", "pipe"])
     assert outcome.succeeded, outcome
     assert outcome.files == {}
 
@@ -276,6 +314,21 @@ def test_a_folder_that_was_closed_is_removed_all_the_same(sandbox: Sandbox, tmp_
     assert python(sandbox, source).succeeded
     assert set(Path("/tmp").glob("slipway-sandbox-*")) <= before
     assert tmp_path.exists()
+
+
+def test_what_a_killed_worker_left_is_removed_and_what_runs_is_not(sandbox: Sandbox) -> None:
+    left, used = (Path(tempfile.mkdtemp(prefix=PREFIX)) for _ in range(2))
+    (left / "work" / "closed").mkdir(parents=True)
+    (left / "work" / "closed").chmod(0)
+    descriptor = os.open(used, os.O_RDONLY)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    for each in (left, used):
+        os.utime(each, (0, 0))
+    assert python(sandbox, "").succeeded
+    assert (left.exists(), used.exists()) == (False, True)
+    os.close(descriptor)
+    assert python(sandbox, "").succeeded
+    assert not used.exists()
 
 
 def test_a_run_can_be_stopped(sandbox: Sandbox) -> None:
@@ -337,26 +390,41 @@ def test_a_run_that_was_started_ahead_finds_nothing_of_the_one_before(ahead: San
 
 
 def test_a_run_that_was_started_ahead_saves_its_imports(ahead: Sandbox) -> None:
-    slow = "import time; time.sleep(1)\n" + WAITING.replace("; ", "\n").replace(";", "\n")
-    first = ahead.run(given("one", slow))
-    time.sleep(4)
-    assert first.seconds > 1 > ahead.run(given("two", slow)).seconds
+    # The clock is the machine's, so it tells whether imports were done before the run was asked for.
+    source = "import sys, time; time.sleep(0.2); ready = time.monotonic(); sys.stdin.readline(); print(ready)"
+    until = time.monotonic() + 120
+    while True:
+        asked = time.monotonic()
+        outcome = ahead.run(given("one", source))
+        assert outcome.succeeded, outcome
+        if float(outcome.output) < asked:
+            break
+        assert asked < until, "nothing was ever imported ahead"
+        time.sleep(0.5)
 
 
 def test_one_that_died_meanwhile_is_replaced(ahead: Sandbox) -> None:
     assert ahead.run(given("one")).succeeded
     for each in waiting_ones():
+        around = [one for one in each.parents() if psutil.Process() in one.parents()]
         each.kill()
-        each.wait(10)
-    time.sleep(0.2)
+        gone([each, *around])
     assert ahead.run(given("two")).succeeded
+
+
+def gone(processes: list[psutil.Process]) -> None:
+    """Wait until processes have ended; their parent may not have heard of it."""
+    until = time.monotonic() + 60
+    while [each for each in processes if each.is_running() and each.status() != psutil.STATUS_ZOMBIE]:
+        assert time.monotonic() < until
+        time.sleep(0.05)
 
 
 def test_nothing_waits_after_the_end(ahead: Sandbox) -> None:
     assert ahead.run(given("one")).succeeded
     waiting = waiting_ones()
     ahead.close()
-    assert not [each for each in waiting if each.is_running() and each.status() != psutil.STATUS_ZOMBIE]
+    gone(waiting)
     assert ahead.run(given("two")).succeeded, "what comes late is done all the same"
     assert not spares()
 
@@ -374,7 +442,9 @@ def test_one_that_nobody_needs_is_given_up() -> None:
     run = Run()
     kept = Spares(lambda _task: run, idle_seconds=0.1)
     kept.restock(given("one"))
-    time.sleep(0.5)
+    until = time.monotonic() + 60
+    while not run.ended and time.monotonic() < until:
+        time.sleep(0.05)
     assert run.ended
     assert kept.take(given("one")) is None
 
