@@ -1,6 +1,7 @@
 """From the door through the sandbox to a version, or to nothing: whoever is killed, whatever is repeated."""
 
 import hashlib
+import os
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -199,6 +200,16 @@ def test_where_nothing_can_be_kept_apart_the_upload_is_rejected_and_says_why(che
     assert upload.state is UploadState.REJECTED
     assert [each["rule"] for each in upload.findings] == ["checks-not-possible"]
     assert "install bubblewrap" in upload.findings[0]["message"]
+
+
+def test_where_bubblewrap_is_missing_root_checks_behind_the_other_wall(check: Upload, app: App) -> None:
+    app.runtime.provide(SANDBOX, Sandbox(Wall.USER))
+    upload = check(skeleton())
+    if os.geteuid() == 0:
+        assert upload.state is UploadState.PUBLISHED
+        assert upload.findings == []
+    else:
+        assert [each["rule"] for each in upload.findings] == ["wheel-damaged"]
 
 
 def test_derived_files_are_kept_read_and_hidden_with_their_version(
