@@ -26,6 +26,7 @@ ENVIRONMENT = f"{OWN}environment/v1"
 ROLLOUT = f"{OWN}rollout/v1"
 POLICY_DECISION = f"{OWN}policy-decision/v1"
 COST_ESTIMATE = f"{OWN}cost-estimate/v1"
+EXPORT = f"{OWN}export/v1"
 Digests = Collection[tuple[str, str]]
 
 
@@ -61,6 +62,7 @@ _KNOWN: dict[str, Predicate] = {
     ROLLOUT: Predicate("rollout", "Rollout", travels=False, is_own=True),
     POLICY_DECISION: Predicate("policy-decision", "Policy decision", travels=False, is_own=True),
     COST_ESTIMATE: Predicate("cost-estimate", "Cost estimate", travels=False, is_own=True),
+    EXPORT: Predicate("export", "Export", travels=False, is_own=True),
 }
 ALIASES = {
     "slsaprovenance1": PROVENANCE,
@@ -73,7 +75,7 @@ ALIASES = {
     "vulns": "https://in-toto.io/attestation/vulns/v0.2",
 }
 """Short names on the command line; those that cosign has mean what cosign means."""
-OWN_SCHEMAS = ("publish", "environment", "rollout", "policy-decision", "cost-estimate")
+OWN_SCHEMAS = ("publish", "environment", "rollout", "policy-decision", "cost-estimate", "export")
 EVIDENCE = tuple(dict.fromkeys(each.evidence for each in _KNOWN.values()))
 """What trust policies can ask for by a short name."""
 

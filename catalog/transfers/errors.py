@@ -34,6 +34,17 @@ class HeldBackError(ForbiddenError):
     title = "Not handed out"
 
 
+class LayoutUnsignedError(InvalidInputError):
+    """A layout about whose record nobody known says anything."""
+
+    code = "layout_unsigned"
+    title = "The layout is signed by nobody known"
+
+    def __init__(self, detail: str) -> None:
+        fix = "Import the exporter's public key as a signing key, or accept an unknown signer."
+        super().__init__(f"{detail} {fix} Nothing was brought in.", [FieldError("/accept_unknown_signer", fix)])
+
+
 class LayoutRefusedError(InvalidInputError):
     """A layout that cannot be brought in: damaged, changed, or no layout at all; ``errors`` names the files."""
 

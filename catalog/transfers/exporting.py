@@ -1,6 +1,7 @@
 """Export: assets with all they need, their signed statements, states and logs, as one OCI image layout."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any, BinaryIO
 from uuid import UUID
 
@@ -11,9 +12,12 @@ from catalog.assets.life import MEANINGS
 from catalog.assets.models import AssetVersion
 from catalog.assets.resolver import Resolution, ResolveAssets
 from catalog.assets.service import AssetService
+from catalog.attestations.predicates import EXPORT
 from catalog.attestations.service import SupplyChainAttestationService
+from catalog.attestations.statements import Subject
 from catalog.providers.blobs import BlobError, BlobStore
 from catalog.settings import Settings
+from catalog.tenancy import Principal
 from catalog.transfers.artifacts import (
     EMPTY,
     EMPTY_TYPE,
@@ -30,7 +34,18 @@ from catalog.transfers.layout import LayoutWriter
 
 RECORD_TYPE = "application/vnd.slipway.export.v1+json"
 """The media type of what an export says of itself: the lock, and the state of every version of its assets."""
+BUNDLE_TYPE = "application/vnd.dev.sigstore.bundle.v0.3+json"
 TAG = "org.opencontainers.image.ref.name"
+
+
+@dataclass(frozen=True)
+class _Seal:
+    """The signed statement about a record, as manifests of statements name it."""
+
+    envelope_digest: str
+    size: int
+    media_type: str = BUNDLE_TYPE
+    predicate_type: str = EXPORT
 
 
 class ExportService:
@@ -41,11 +56,13 @@ class ExportService:
         self._attestations = SupplyChainAttestationService(session, settings, blobs)
         self._blobs = blobs
 
-    def export(self, tenant_id: UUID, wanted: ResolveAssets, target: BinaryIO) -> Resolution:
+    def export(self, principal: Principal, wanted: ResolveAssets, target: BinaryIO) -> Resolution:
         """Write what ``wanted`` resolves to into ``target`` as a tar, and return the lock.
 
-        Raises what resolving raises, or ``HeldBackError`` where bytes cannot be had.
+        The record of lock and states is signed with the tenant's key. Raises what resolving raises, ``HeldBackError``
+        where bytes cannot be had, or ``SigningUnavailableError`` where the key cannot be used now.
         """
+        tenant_id = principal.tenant_id
         resolution = self._assets.resolve_all(tenant_id, wanted)
         writer = LayoutWriter(target)
         for entry in resolution.lock:
@@ -55,9 +72,23 @@ class ExportService:
             "lock": [each.as_json() for each in resolution.lock],
             "states": list(self._states(tenant_id, sorted({each.asset for each in resolution.lock}))),
         }
-        writer.manifest(_record_manifest(writer, rfc8785.dumps(record)), {"dev.slipway.export": "1"})
+        self._seal(principal, writer, record)
         writer.close()
         return resolution
+
+    def _seal(self, principal: Principal, writer: LayoutWriter, record: dict[str, Any]) -> None:
+        """Add the record, and the signed statement that it is what this tenant exported."""
+        data = rfc8785.dumps(record)
+        manifest = _record_manifest(writer, data)
+        writer.manifest(manifest, {"dev.slipway.export": "1"})
+        subject = Subject("slipway-export", "sha256", digest_of(data).removeprefix("sha256:"))
+        content: dict[str, Any] = {"versions": len(record["lock"]), "states": len(record["states"])}
+        if principal.tenant_name:
+            content["exporter"] = principal.tenant_name
+        bundle = self._attestations.seal(principal, subject, EXPORT, content)
+        digest = writer.blob(bundle).removeprefix("sha256:")
+        seal = referrer_manifest(manifest.descriptor(), _Seal(digest, len(bundle)))
+        writer.manifest(seal, {"dev.slipway.predicate-type": EXPORT})
 
     def _add(self, tenant_id: UUID, writer: LayoutWriter, version: AssetVersion) -> None:
         label = f"{version.namespace}/{version.name} {version.version}"

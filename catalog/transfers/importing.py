@@ -1,26 +1,27 @@
 """Import: a verified layout goes through the one upload door, seen by nobody more, freed of no state."""
 
 import io
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, BinaryIO, Literal
+from typing import BinaryIO, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 from sqlmodel import Session
 
+from catalog.assets.findings import storable
 from catalog.assets.models import ChangeVersionState, VersionState
 from catalog.assets.service import AssetService
 from catalog.attestations.errors import AttestationRejectedError, Reason
+from catalog.attestations.predicates import EXPORT
 from catalog.attestations.service import SupplyChainAttestationService
 from catalog.errors import NotFoundError, SlipwayError
 from catalog.providers.blobs import BlobStore
 from catalog.settings import Settings
 from catalog.tenancy import Principal
 from catalog.transfers.artifacts import CONFIG_TYPE, CONTENT_TYPE
-from catalog.transfers.errors import LayoutRefusedError
-from catalog.transfers.exporting import RECORD_TYPE
-from catalog.transfers.layout import Layout, read_layout
+from catalog.transfers.errors import LayoutRefusedError, LayoutUnsignedError
+from catalog.transfers.layout import Layout, blob_path, read_layout
+from catalog.transfers.records import Record, StateSaid, layers, read_json, read_record, statements_of
 from catalog.uploads.errors import PackageRejectedError
 from catalog.uploads.service import UploadService
 
@@ -31,6 +32,7 @@ _VERBS = {
     VersionState.YANKED: "yank",
     VersionState.REVOKED: "revoke",
 }
+_UNKNOWN = {Reason.UNKNOWN_KEY, Reason.UNKNOWN_IDENTITY, Reason.KEY_RETIRED, Reason.KEYLESS_OFF}
 _STRICTNESS = (
     *(VersionState.DRAFT, VersionState.IN_REVIEW, VersionState.PUBLISHED, VersionState.DEPRECATED),
     *(VersionState.ARCHIVED, VersionState.YANKED, VersionState.QUARANTINED, VersionState.REVOKED),
@@ -55,12 +57,16 @@ class ImportedVersion(BaseModel):
 
 
 class ImportReport(BaseModel):
-    """What came of a layout; ``states`` are the versions whose state was made stricter."""
+    """What came of a layout; ``states`` are the versions whose state was made stricter.
+
+    ``signer`` is who signed the layout, of those that the tenant knows; null where it was accepted without.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     versions: list[ImportedVersion]
     states: list[str]
+    signer: str | None = None
 
 
 @dataclass(frozen=True)
@@ -83,23 +89,45 @@ class ImportService:
         self._uploads = UploadService(session, blobs)
         self._attestations = SupplyChainAttestationService(session, settings, blobs)
 
-    def bring_in(self, principal: Principal, source: BinaryIO) -> ImportReport:
+    def bring_in(self, principal: Principal, source: BinaryIO, *, accept_unknown_signer: bool = False) -> ImportReport:
         """Verify a layout and publish what is in it; raise ``LayoutRefusedError`` naming the files where it is damaged.
 
+        The record of its lock and states must be signed with a key, or by an identity, that the tenant knows and has
+        not revoked; ``accept_unknown_signer`` takes one that nobody signed, or somebody unknown.
         A new asset is private, one that is there keeps who may see it. Doing it again, or after it broke off, does what
         is left to do.
         """
         principal.require("assets:write")
         layout = read_layout(source)
-        pieces = list(_pieces(layout))
-        record = _record(layout)
-        order = {(each["asset"], each["version"]): index for index, each in enumerate(record.get("lock", ()))}
+        statements = statements_of(layout)
+        pieces = list(_pieces(layout, statements))
+        record = read_record(layout, statements)
+        if record.digest:
+            _compare(pieces, record)
+        signer = self._signer(principal, layout, record, accept_unknown=accept_unknown_signer)
+        order = {(each.asset, each.version): index for index, each in enumerate(record.lock)}
         pieces.sort(key=lambda each: order.get((each.asset, each.version), len(order)))
         versions = [self._take_in(principal, layout, piece) for piece in pieces]
         known = {each.asset for each in versions}
-        said = [each for each in record.get("states", ()) if each["asset"] in known]
+        said = [each for each in record.states if each.asset in known]
         states = [line for each in said for line in self._restrict(principal, each)]
-        return ImportReport(versions=versions, states=states)
+        return ImportReport(versions=versions, states=states, signer=signer)
+
+    def _signer(self, principal: Principal, layout: Layout, record: Record, *, accept_unknown: bool) -> str | None:
+        refused = LayoutUnsignedError("Nobody signed the record of the export.")
+        for seal in record.seals:
+            try:
+                about = record.digest.removeprefix("sha256:")
+                return self._attestations.check_seal(principal.tenant_id, layout.read(seal), about, EXPORT)
+            except AttestationRejectedError as error:
+                if error.reason not in _UNKNOWN:
+                    raise LayoutRefusedError([(blob_path(seal), error.detail)]) from None
+                refused = LayoutUnsignedError(
+                    f"The record of the export is signed by nobody known here. {error.detail}"
+                )
+        if not accept_unknown:
+            raise refused
+        return None
 
     def _take_in(self, principal: Principal, layout: Layout, piece: _Piece) -> ImportedVersion:
         content = layout.read(piece.content)
@@ -123,7 +151,7 @@ class ImportService:
             detail = "A worker checks it; import again afterwards for its state and statements."
             return ImportedVersion(asset=piece.asset, version=piece.version, outcome="checking", detail=detail)
         if f"sha256:{found.version.manifest_digest}" != piece.config:
-            raise LayoutRefusedError([(_path(piece.config), "It is not the manifest that the archive holds.")])
+            raise LayoutRefusedError([(blob_path(piece.config), "It is not the manifest that the archive holds.")])
         evidence, unknown = self._statements(principal, layout, piece)
         outcome: Outcome = "published" if found.created else "present"
         return ImportedVersion(
@@ -147,92 +175,65 @@ class ImportService:
                     self._attestations.receive(principal, layout.read(digest), about)
             except AttestationRejectedError as error:
                 if error.reason in {Reason.BAD_SIGNATURE, Reason.OTHER_SUBJECT}:
-                    raise LayoutRefusedError([(_path(digest), error.detail)]) from None
+                    raise LayoutRefusedError([(blob_path(digest), error.detail)]) from None
                 unknown += 1
             else:
                 evidence += 1
         return evidence, unknown
 
-    def _restrict(self, principal: Principal, said: Mapping[str, Any]) -> Iterator[str]:
+    def _restrict(self, principal: Principal, said: StateSaid) -> Iterator[str]:
         """Give a version the state that it had where it came from, unless the one it has here is as strict already."""
-        wanted = VersionState(said["state"])
+        wanted = said.state
         verb = _VERBS.get(wanted)
-        namespace, _, name = str(said["asset"]).partition("/")
+        namespace, _, name = said.asset.partition("/")
         if verb is None:
             return
         try:
-            version = self._assets.version(principal.tenant_id, namespace, name, str(said["version"]))
+            version = self._assets.version(principal.tenant_id, namespace, name, said.version)
         except NotFoundError:
             return  # bytes that were never here
-        same = f"sha256:{version.blob_digest}" == said["digest"] and version.tenant_id == principal.tenant_id
+        same = f"sha256:{version.blob_digest}" == said.digest and version.tenant_id == principal.tenant_id
         if not same or _STRICTNESS.index(version.state) >= _STRICTNESS.index(wanted):
             return
-        reason = str(said.get("reason") or "It has this state where it comes from.")
-        change = ChangeVersionState(reason=reason, replacement=said.get("replacement"))
+        reason = storable(said.reason or "").strip()[:1000] or "It has this state where it comes from."
+        instead = storable(said.replacement or "").strip()[:200] or None
+        change = ChangeVersionState(reason=reason, replacement=instead)
         getattr(self._assets, verb)(principal, namespace, name, version.version, change)
-        yield f"{said['asset']} {said['version']} is {wanted.value}"
+        yield f"{said.asset} {said.version} is {wanted.value}"
 
 
-def _pieces(layout: Layout) -> Iterator[_Piece]:
-    statements: dict[str, list[str]] = {}
-    for _, document in layout.manifests:
-        subject = document.get("subject")
-        if isinstance(subject, dict):
-            statements.setdefault(str(subject.get("digest")), []).extend(_layers(document))
+def _pieces(layout: Layout, statements: Mapping[str, Sequence[str]]) -> Iterator[_Piece]:
     for entry, document in layout.manifests:
         config = document.get("config")
         if not isinstance(config, dict) or config.get("mediaType") != CONFIG_TYPE:
             continue
-        contents = _layers(document, CONTENT_TYPE)
-        manifest = _read_json(layout, str(config.get("digest")))
+        contents = layers(document, CONTENT_TYPE)
+        manifest = read_json(layout, str(config.get("digest")))
         metadata = manifest.get("metadata") if isinstance(manifest, dict) else None
         if len(contents) != 1 or not isinstance(metadata, dict):
-            raise LayoutRefusedError([(_path(str(entry["digest"])), "It is no asset.")])
+            raise LayoutRefusedError([(blob_path(str(entry["digest"])), "It is no asset.")])
+        notes = entry.get("annotations")
+        said = notes.get("dev.slipway.version") if isinstance(notes, dict) else None
         yield _Piece(
             asset=f"{metadata.get('namespace')}/{metadata.get('name')}",
-            version=str(entry.get("annotations", {}).get("dev.slipway.version", metadata.get("version"))),
+            version=str(said or metadata.get("version")),
             content=contents[0],
             config=str(config["digest"]),
             statements=tuple(statements.get(str(entry["digest"]), ())),
         )
 
 
-def _record(layout: Layout) -> Mapping[str, Any]:
-    for entry, document in layout.manifests:
-        if document.get("artifactType") != RECORD_TYPE:
-            continue
-        digests = _layers(document, RECORD_TYPE)
-        found = _read_json(layout, digests[0]) if digests else None
-        if isinstance(found, dict) and all(_is_said(each) for each in found.get("states", ())):
-            return found
-        raise LayoutRefusedError([(_path(str(entry["digest"])), "It is no record of an export.")])
-    return {}
-
-
-def _is_said(said: Any) -> bool:
-    names = ("asset", "version", "digest", "state")
-    return (
-        isinstance(said, dict)
-        and all(isinstance(said.get(name), str) for name in names)
-        and (said["state"] in set(VersionState))
-    )
-
-
-def _layers(document: Mapping[str, Any], media_type: str = "") -> list[str]:
-    layers = document.get("layers")
-    return [
-        str(each.get("digest"))
-        for each in (layers if isinstance(layers, list) else ())
-        if isinstance(each, dict) and media_type in {"", each.get("mediaType")}
+def _compare(pieces: Sequence[_Piece], record: Record) -> None:
+    """Raise where a layout holds something else than its record says."""
+    locked = {(each.asset, each.version, each.digest) for each in record.lock}
+    held = {(each.asset, each.version, each.content) for each in pieces}
+    problems = [
+        (blob_path(digest), f"The record of the export says nothing of it as {asset} {version}.")
+        for asset, version, digest in sorted(held - locked)
     ]
-
-
-def _read_json(layout: Layout, digest: str) -> Any:
-    try:
-        return json.loads(layout.read(digest))
-    except (ValueError, RecursionError):
-        return None
-
-
-def _path(digest: str) -> str:
-    return f"blobs/sha256/{digest.removeprefix('sha256:')}"
+    problems += [
+        (blob_path(digest), f"{asset} {version} is in the record of the export, and not in the layout.")
+        for asset, version, digest in sorted(locked - held)
+    ]
+    if problems:
+        raise LayoutRefusedError(problems)

@@ -69,11 +69,11 @@ class Layout:
         """Return a blob; raise ``LayoutRefusedError`` where there is none or where it changed under our hands."""
         data = self._bytes(digest)
         if data is None or digest_of(data) != digest:
-            raise LayoutRefusedError([(_path(digest), "It is missing.")])
+            raise LayoutRefusedError([(blob_path(digest), "It is missing.")])
         return data
 
     def _bytes(self, digest: str) -> bytes | None:
-        member = self._members.get(_path(digest))
+        member = self._members.get(blob_path(digest))
         found = self._source.extractfile(member) if self._source is not None and member is not None else None
         return None if found is None else found.read()
 
@@ -108,7 +108,7 @@ def _members(tar: tarfile.TarFile) -> Iterator[tuple[str, tarfile.TarInfo]]:
         if member.isdir() and name in _FOLDERS:
             continue
         known = name in {LAYOUT_FILE, INDEX_FILE} or _BLOB.fullmatch(name)
-        if not known or not member.isreg() or name in seen or count > MOST_FILES:
+        if not known or not member.isreg() or member.issparse() or name in seen or count > MOST_FILES:
             raise LayoutRefusedError([(name[:120] or "/", "It has no place in a layout.")])
         if member.size > (LARGEST_BLOB if name.startswith("blobs/") else LARGEST_DOCUMENT):
             raise LayoutRefusedError([(name, "It is larger than anything that a layout of assets holds.")])
@@ -131,11 +131,11 @@ def _manifest(layout: Layout, entry: Any) -> Mapping[str, Any]:
     data = layout.read(digest)
     document = _parsed(data) if len(data) <= LARGEST_DOCUMENT else None
     if entry.get("size") != len(data) or not isinstance(document, dict):
-        raise LayoutRefusedError([(_path(digest), "It is no manifest, or not of the size that the index says.")])
+        raise LayoutRefusedError([(blob_path(digest), "It is no manifest, or not of the size that the index says.")])
     parts = [document.get("config"), *document.get("layers", ())] if isinstance(document.get("layers"), list) else []
     for part in parts:
         if not isinstance(part, dict) or len(layout.read(str(part.get("digest")))) != part.get("size"):
-            raise LayoutRefusedError([(_path(digest), "A blob that it names has another size, or is none.")])
+            raise LayoutRefusedError([(blob_path(digest), "A blob that it names has another size, or is none.")])
     return document
 
 
@@ -152,5 +152,6 @@ def _parsed(data: bytes) -> Any:
         return None
 
 
-def _path(digest: str) -> str:
+def blob_path(digest: str) -> str:
+    """Return where a layout keeps a blob."""
     return f"blobs/sha256/{digest.removeprefix('sha256:')}"[:120]

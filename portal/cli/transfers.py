@@ -53,9 +53,12 @@ def export(requirements: tuple[str, ...], target: Path, optional: tuple[str, ...
 
 @click.command("import")
 @click.argument("source", metavar="DIR|FILE.tar", type=click.Path(path_type=Path))
+@click.option("--accept-unknown-signer", "accept", is_flag=True, help="Take a layout that nobody known here signed.")
 @json_option
-def import_(source: Path, as_json: bool) -> None:  # noqa: FBT001  # click passes options by name
+def import_(source: Path, accept: bool, as_json: bool) -> None:  # noqa: FBT001  # click passes options by name
     """Verify a layout that `slipway export` wrote, and publish what is in it.
+
+    It is signed with the exporter's key, which has to be known here.
 
     Nothing becomes visible to more than before, and no state is lifted. Doing it again does what is left.
     """
@@ -64,7 +67,9 @@ def import_(source: Path, as_json: bool) -> None:  # noqa: FBT001  # click passe
         raise CommandError(f"There is no {source}.", "Write one with: slipway export NS/NAME -o layout.tar")
     data = _packed(source) if source.is_dir() else source.read_bytes()
     with connect() as client, output.busy("Importing ..."):
-        report = client.post_file("/transfers/import", "layout", "layout.tar", data, {})
+        report = client.post_file(
+            "/transfers/import", "layout", "layout.tar", data, {"accept_unknown_signer": "true"} if accept else {}
+        )
     output.result(report, lambda each: _show(output, each))
     refused = [each for each in report["versions"] if each["outcome"] == "refused"]
     if refused:
@@ -90,6 +95,7 @@ def _show(output: Output, report: dict[str, Any]) -> None:
             for each in report["versions"]
         ],
     )
+    output.note(f"Signed by {report['signer']}." if report["signer"] else "Signed by nobody known here.")
     for line in report["states"]:
         output.note(line, style="yellow")
 

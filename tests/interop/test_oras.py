@@ -162,7 +162,7 @@ def test_a_layout_that_was_exported_is_one_for_oras(
 ) -> None:
     with (tmp_path / "layout.tar").open("wb") as target, database.tenant_session(acme.tenant_id) as session:
         wanted = ResolveAssets(requirements=["acme/preview"])
-        ExportService(session, settings, open_blobs(settings)).export(acme.tenant_id, wanted, target)
+        ExportService(session, settings, open_blobs(settings)).export(acme, wanted, target)
     command = Oras(oras, tmp_path)
     command("cp", "--recursive", "--from-oci-layout", "layout.tar:acme_preview_0.1.0", "--to-oci-layout", "copied:one")
     found = command.json("discover", "--oci-layout", "--format", "json", "copied:one")

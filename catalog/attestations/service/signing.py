@@ -11,12 +11,15 @@ import rfc8785
 from catalog.attestations import queries
 from catalog.attestations.decisions import PolicyDecision
 from catalog.attestations.dsse import STATEMENT_TYPE, Envelope, pae, write_bundle
+from catalog.attestations.errors import AttestationRejectedError, Reason
 from catalog.attestations.models import Reliance, SigningKey
 from catalog.attestations.predicates import ENVIRONMENT, PUBLISH, RELEASE, VSA, predicate
 from catalog.attestations.service.intake import Intake
 from catalog.attestations.shapes import AttestationRead, SignStatement
 from catalog.attestations.signatures import hint_of, load_public_key
 from catalog.attestations.statements import Subject, write_statement
+from catalog.attestations.verification import prove
+from catalog.clock import now
 from catalog.errors import FieldError, InvalidInputError
 from catalog.tenancy import Principal
 
@@ -45,10 +48,33 @@ class Signing(Intake):
         subjects: Sequence[Subject],
         content: Mapping[str, Any],
     ) -> AttestationRead:
+        return self.receive(principal, self._bundle(key, predicate_type, subjects, content))[0]
+
+    def _bundle(
+        self, key: SigningKey, predicate_type: str, subjects: Sequence[Subject], content: Mapping[str, Any]
+    ) -> bytes:
         payload = write_statement(subjects, predicate_type, dict(content))
         signature = self.signature(key, pae(STATEMENT_TYPE, payload))
-        bundle = write_bundle(Envelope(payload, STATEMENT_TYPE, signature), hint_of(load_public_key(key.public_key)))
-        return self.receive(principal, bundle)[0]
+        return write_bundle(Envelope(payload, STATEMENT_TYPE, signature), hint_of(load_public_key(key.public_key)))
+
+    def seal(self, principal: Principal, subject: Subject, predicate_type: str, content: Mapping[str, Any]) -> bytes:
+        """Return a bundle in which the tenant says something of what leaves; nothing of it is kept here.
+
+        Raises ``SigningUnavailableError`` where the key cannot be used now.
+        """
+        return self._bundle(self.ensure_signing_key(principal), predicate_type, [subject], content)
+
+    def check_seal(self, tenant_id: UUID, data: bytes, about: str, predicate_type: str) -> str:
+        """Return who of those that the tenant knows sealed what has the SHA-256 digest ``about`` (hexadecimal).
+
+        Raises ``AttestationRejectedError`` with the reason where nobody did.
+        """
+        proof = prove(data, self.anchors(tenant_id), now())
+        if proof.statement.predicate_type != predicate_type or not proof.statement.is_about(about):
+            raise AttestationRejectedError(
+                Reason.OTHER_SUBJECT, f"The statement is about something else than sha256:{about}.", "/payload/subject"
+            )
+        return proof.signer
 
     def sign_for(self, principal: Principal, asked: SignStatement) -> AttestationRead:
         """Sign what an administrator of the tenant asks for; what only Slipway says is refused."""

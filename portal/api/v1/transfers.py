@@ -28,9 +28,13 @@ _IN_MEMORY = 8 * 1024 * 1024
 
 @dataclass
 class LayoutForm:
-    """The form of an import: an OCI image layout in an uncompressed tar."""
+    """The form of an import: an OCI image layout in an uncompressed tar.
+
+    ``accept_unknown_signer`` takes one whose record of states nobody signed, or somebody unknown to the tenant.
+    """
 
     layout: UploadFile
+    accept_unknown_signer: bool = False
 
 
 @post(
@@ -52,12 +56,13 @@ def export_assets(
 ) -> Stream:
     """Return what the requirements resolve to, with signed statements and states, as one OCI image layout in a tar.
 
-    The same assets in the same states give the same bytes.
+    The record of the states is signed with the tenant's key. But for that, the same assets in the same states give the
+    same bytes.
     """
     file = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115  # closed once it has been sent
     target = cast("BinaryIO", file)  # it is one in all but name until Python 3.11's type stubs
     try:
-        ExportService(session, settings, open_blobs(settings)).export(principal.tenant_id, data, target)
+        ExportService(session, settings, open_blobs(settings)).export(principal, data, target)
     except BaseException:
         target.close()
         raise
@@ -87,10 +92,13 @@ def import_assets(
     """Verify a layout that `export` made and publish what is in it, through the same checks as any upload.
 
     Nothing becomes visible to more than before, no state is lifted, and doing it again does what is left. A damaged or
-    changed layout is refused as a whole, with the files at fault.
+    changed layout is refused as a whole, with the files at fault, and so is one that nobody known to the tenant signed,
+    unless that is accepted.
     """
     source: Any = data.layout.file
-    return ImportService(session, settings, open_blobs(settings)).bring_in(principal, source)
+    return ImportService(session, settings, open_blobs(settings)).bring_in(
+        principal, source, accept_unknown_signer=data.accept_unknown_signer
+    )
 
 
 def _sent(file: BinaryIO) -> Iterator[bytes]:

@@ -5,6 +5,7 @@ import json
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import SecretStr
@@ -18,12 +19,13 @@ from catalog.assets.resolver import ResolveAssets
 from catalog.assets.service import AssetService
 from catalog.assets.skeletons import skeleton
 from catalog.attestations.service import SupplyChainAttestationService
+from catalog.attestations.shapes import ImportedKey, RevokeKey
 from catalog.db import Database
 from catalog.providers.blobs.local import LocalBlobs
 from catalog.settings import Settings
 from catalog.tenancy import Principal
 from catalog.transfers.artifacts import digest_of
-from catalog.transfers.errors import LayoutRefusedError
+from catalog.transfers.errors import LayoutRefusedError, LayoutUnsignedError
 from catalog.transfers.exporting import ExportService
 from catalog.transfers.importing import ImportReport, ImportService
 from catalog.uploads.service import UploadService
@@ -70,13 +72,14 @@ class Slipway:
         target = io.BytesIO()
         with self.database.tenant_session(self.principal.tenant_id) as session:
             service = ExportService(session, self.settings, self.blobs)
-            service.export(self.principal.tenant_id, ResolveAssets(requirements=[*requirements]), target)
+            service.export(self.principal, ResolveAssets(requirements=[*requirements]), target)
         return target.getvalue()
 
-    def bring_in(self, layout: bytes, principal: Principal | None = None) -> ImportReport:
+    def bring_in(self, layout: bytes, principal: Principal | None = None, *, accept: bool = False) -> ImportReport:
         who = principal or self.principal
         with self.database.tenant_session(who.tenant_id) as session:
-            return ImportService(session, self.settings, self.blobs).bring_in(who, io.BytesIO(layout))
+            service = ImportService(session, self.settings, self.blobs)
+            return service.bring_in(who, io.BytesIO(layout), accept_unknown_signer=accept)
 
     def leave(self) -> None:
         """Go to another installation: nothing of the first is there."""
@@ -133,9 +136,12 @@ def test_everything_that_is_needed_arrives_and_is_seen_by_nobody_more(slipway: S
     assert again.states == []
 
 
-def test_the_same_assets_give_the_same_layout(slipway: Slipway) -> None:
+def test_the_same_assets_give_the_same_layout_but_for_its_signature(slipway: Slipway) -> None:
     first = slipway.export("acme/shop")
-    assert slipway.export("acme/shop") == first
+    second = slipway.export("acme/shop")
+    assert len(first) == len(second)
+    # The signed statement itself, and the manifest that names it.
+    assert len(digests(first) - digests(second)) in {0, 2}
     slipway.leave()
     slipway.bring_in(first)
     assert digests(slipway.export("acme/shop")) & digests(first) >= contents(first)
@@ -201,7 +207,7 @@ def test_an_asset_of_somebody_elses_namespace_is_refused_alone(
     slipway: Slipway, rival: Principal, database: Database
 ) -> None:
     layout = slipway.export("acme/shop")
-    report = slipway.bring_in(layout, rival)
+    report = slipway.bring_in(layout, rival, accept=True)
     # The shop is public: the rival sees these very bytes already.
     assert {each.asset: each.outcome for each in report.versions} == {"acme/net": "refused", "acme/shop": "present"}
     assert "belongs to another publisher" in report.versions[0].detail
@@ -264,6 +270,153 @@ def test_a_layout_that_was_changed_is_refused_and_the_file_named(slipway: Slipwa
     assert refused.value.errors[0].pointer.startswith(f"/{named}")
     with pytest.raises(AssetNotFoundError):
         slipway.states("net")
+
+
+def test_the_record_of_states_is_signed_by_the_exporter(slipway: Slipway, rival: Principal) -> None:
+    layout = slipway.export("acme/shop")
+    slipway.leave()
+    assert slipway.bring_in(layout).signer == "acme signing key"
+    with pytest.raises(LayoutUnsignedError, match="Import the exporter's public key"):
+        slipway.bring_in(layout, rival)
+    assert slipway.bring_in(layout, rival, accept=True).signer is None
+    with slipway.database.tenant_session(slipway.principal.tenant_id) as session:
+        (key,) = SupplyChainAttestationService(session, slipway.settings).keys(slipway.principal.tenant_id)
+    with slipway.database.tenant_session(rival.tenant_id) as session:
+        asked = ImportedKey(name="the other Slipway", public_key=key.public_key)
+        SupplyChainAttestationService(session, slipway.settings).import_key(rival, asked)
+    assert slipway.bring_in(layout, rival).signer == "the other Slipway"
+
+
+def test_what_a_revoked_key_signed_is_not_taken_at_all(slipway: Slipway) -> None:
+    layout = slipway.export("acme/net")
+    with slipway.database.tenant_session(slipway.principal.tenant_id) as session:
+        service = SupplyChainAttestationService(session, slipway.settings)
+        (key,) = service.keys(slipway.principal.tenant_id)
+        service.revoke_key(slipway.principal, key.id, RevokeKey(reason="Lost."))
+    for accept in (False, True):
+        with pytest.raises(LayoutRefusedError, match="is revoked: Lost"):
+            slipway.bring_in(layout, accept=accept)
+
+
+Said = Callable[[dict[str, Any]], object]
+
+
+def resaid(layout: bytes, change: Said, *, sealed: bool = True) -> bytes:
+    """Return a layout with another record, everything else fitted to it; ``sealed`` leaves its signature there."""
+
+    def fit(files: dict[str, bytes]) -> None:
+        index = json.loads(files["index.json"])
+        entry = next(each for each in index["manifests"] if "dev.slipway.export" in each.get("annotations", {}))
+        seal = next(each for each in index["manifests"] if "export/v1" in str(each.get("annotations")))
+        manifest = read(files, entry["digest"])
+        record = read(files, manifest["layers"][0]["digest"])
+        change(record)
+        manifest["layers"][0] |= put(files, record)
+        old, new = entry["digest"], put(files, manifest)
+        entry |= new
+        referrer = read(files, seal["digest"])
+        assert referrer["subject"]["digest"] == old
+        referrer["subject"] |= new
+        seal |= put(files, referrer)
+        if not sealed:
+            index["manifests"].remove(seal)
+        files["index.json"] = json.dumps(index).encode()
+
+    return changed(layout, fit)
+
+
+def read(files: dict[str, bytes], digest: str) -> Any:
+    return json.loads(files[f"blobs/sha256/{digest[7:]}"])
+
+
+def put(files: dict[str, bytes], document: object) -> dict[str, Any]:
+    data = json.dumps(document).encode()
+    files[f"blobs/sha256/{digest_of(data)[7:]}"] = data
+    return {"digest": digest_of(data), "size": len(data)}
+
+
+def test_a_state_that_was_left_out_or_changed_breaks_the_signature(slipway: Slipway) -> None:
+    before = slipway.export("acme/net")
+    slipway.publish("net", "1.1.0")
+    slipway.move("revoke", "net", "1.0.0")
+    after = slipway.export("acme/net")
+    slipway.leave()
+    slipway.bring_in(before)
+    for accept in (False, True):
+        for change in (
+            lambda record: record["states"].clear(),
+            lambda record: record["states"][0].update(state="yanked"),
+        ):
+            with pytest.raises(LayoutRefusedError, match="about something else"):
+                slipway.bring_in(resaid(after, change), accept=accept)
+    with pytest.raises(LayoutUnsignedError, match="Nobody signed"):
+        slipway.bring_in(resaid(after, lambda record: record["states"].clear(), sealed=False))
+    assert slipway.states("net") == {"1.0.0": "published"}
+    slipway.bring_in(after)
+    assert slipway.states("net")["1.0.0"] == "revoked"
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda record: record["lock"].pop(), "says nothing of it as acme/"),
+        (
+            lambda record: record["lock"].append({"asset": "a/b", "version": "1.0.0", "digest": "x"}),
+            "not in the layout",
+        ),
+        (lambda record: record["lock"].append({"asset": "a/b"}), "no record"),
+        (lambda record: record["states"].append({"asset": 1}), "no record"),
+        (lambda record: record["states"][0].update(state="blessed"), "no record"),
+        (lambda record: record["states"][0].update(reason={"a": 1}), "no record"),
+        (lambda record: record.pop("states"), "no record"),
+    ],
+    ids=["added asset", "missing asset", "half a lock", "half a state", "strange state", "strange reason", "no states"],
+)
+def test_a_record_that_does_not_fit_its_layout_is_refused(slipway: Slipway, change: Said, says: str) -> None:
+    layout = resaid(slipway.export("acme/shop"), change, sealed=False)
+    slipway.leave()
+    with pytest.raises(LayoutRefusedError, match=says):
+        slipway.bring_in(layout, accept=True)
+
+
+def test_reasons_from_elsewhere_are_texts_that_can_be_kept(slipway: Slipway) -> None:
+    slipway.move("revoke", "net", "1.0.0")
+    slipway.publish("net", "1.1.0")
+    long = "\x00" + "x" * 5000
+
+    def talk(record: dict[str, Any]) -> None:
+        for each in record["states"]:
+            each.update(reason=long, replacement=long, more=long)
+
+    layout = resaid(slipway.export("acme/net"), talk, sealed=False)
+    slipway.leave()
+    slipway.bring_in(layout, accept=True)
+    assert slipway.states("net") == {"1.1.0": "published"}
+
+
+def twice(files: dict[str, bytes]) -> None:
+    index = json.loads(files["index.json"])
+    index["manifests"] += [each for each in index["manifests"] if "dev.slipway.export" in each.get("annotations", {})]
+    files["index.json"] = json.dumps(index).encode()
+
+
+def test_two_records_are_refused(slipway: Slipway) -> None:
+    with pytest.raises(LayoutRefusedError, match="more than one record"):
+        slipway.bring_in(changed(slipway.export("acme/net"), twice), accept=True)
+
+
+def test_a_file_that_is_mostly_holes_is_refused(slipway: Slipway) -> None:
+    """A tar of some kilobytes could ask for terabytes to be read otherwise."""
+    block = b"\0" * 512
+    entry = tarfile.TarInfo("blobs/sha256/" + "0" * 64)
+    entry.type = tarfile.GNUTYPE_SPARSE
+    header = bytearray(entry.tobuf(tarfile.GNU_FORMAT))
+    header[386:398], header[398:410] = b"00000000000\0", b"00000000000\0"
+    header[483:495] = b"00100000000\0"
+    header[148:156] = b" " * 8
+    header[148:156] = f"{sum(header):06o}\0 ".encode()
+    with pytest.raises(LayoutRefusedError, match="no place in a layout"):
+        slipway.bring_in(bytes(header) + block * 2, accept=True)
 
 
 @pytest.mark.parametrize("data", [b"", b"nonsense" * 200, b"\x1f\x8b\x08\x00"])

@@ -5,7 +5,18 @@ from collections.abc import Callable
 from pathlib import Path
 from subprocess import CompletedProcess
 
+import pytest
+from pydantic import SecretStr
+
+from catalog.settings import Settings
+
 Slipway = Callable[..., CompletedProcess[str]]
+
+
+@pytest.fixture
+def settings(settings: Settings) -> Settings:
+    """Let exports be signed."""
+    return settings.model_copy(update={"master_key": SecretStr("a master key of forty-three characters, or so")})
 
 
 def test_an_export_is_a_layout_and_comes_in_again(
@@ -19,7 +30,9 @@ def test_an_export_is_a_layout_and_comes_in_again(
     assert json.loads((folder / "index.json").read_text())["manifests"]
     report = slipway("import", folder, "--json", env=signed_in)
     assert report.returncode == 0, report.stderr
-    assert [each["outcome"] for each in json.loads(report.stdout)["versions"]] == ["present"]
+    told = json.loads(report.stdout)
+    assert [each["outcome"] for each in told["versions"]] == ["present"]
+    assert told["signer"] == "acme signing key"
     again = slipway("export", "acme/my-preview", "-o", folder, env=signed_in)
     assert again.returncode == 1
     assert "is there already" in again.stderr
