@@ -82,7 +82,22 @@ class BlueprintComponent(Shape):
     inputs: dict[str, Any] = Field(default_factory=dict, max_length=200)
 
 
-Component = Annotated[ProcessComponent | BlueprintComponent, Field(discriminator="type")]
+class PackagedComponent(Shape):
+    """One component of a component package as a part.
+
+    ``uses`` is the alias of a dependency, ``component`` the name of the component in its package (left out where it has
+    only one). ``inputs`` and ``${NAME.outputs.x}`` are as for a blueprint, and have the types of the package's schema.
+    """
+
+    type: Literal["component"]
+    uses: Name
+    component: Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,79}$")] | None = None
+    inputs: dict[str, Any] = Field(default_factory=dict, max_length=200)
+
+
+Part = BlueprintComponent | PackagedComponent
+"""What is made from something that somebody published."""
+Component = Annotated[ProcessComponent | BlueprintComponent | PackagedComponent, Field(discriminator="type")]
 
 
 class EnvironmentSpec(Shape):
@@ -97,9 +112,9 @@ class EnvironmentSpec(Shape):
         return {name: each for name, each in self.components.items() if isinstance(each, ProcessComponent)}
 
     @property
-    def parts(self) -> dict[str, BlueprintComponent]:
-        """The components that are other blueprints."""
-        return {name: each for name, each in self.components.items() if isinstance(each, BlueprintComponent)}
+    def parts(self) -> dict[str, Part]:
+        """The components that come from other assets."""
+        return {name: each for name, each in self.components.items() if not isinstance(each, ProcessComponent)}
 
 
 class TimeToLive(Shape):

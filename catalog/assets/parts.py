@@ -1,17 +1,17 @@
-"""Blueprints made of other blueprints: what is passed between them has the right type, and they join into one.
+"""Blueprints made of other assets: what is passed between them has the right type, and blueprints join into one.
 
 Everything here is text and schemas. Joining copies a part's components under names of their own and writes into their
 texts what the whole passes to them, so that whoever makes an environment meets processes alone.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import ValidationError
 
-from catalog.assets.blueprint_spec import MOST_COMPONENTS, BlueprintComponent, BlueprintSpec, parse_spec
+from catalog.assets.blueprint_spec import MOST_COMPONENTS, BlueprintSpec, Part, parse_spec
 from catalog.assets.compatibility.normal import kinds_of, parts_of
 from catalog.assets.findings import printable
 from catalog.assets.located import Place
@@ -29,6 +29,20 @@ class PartsError(ValueError):
 
 
 @dataclass(frozen=True)
+class PackageComponent:
+    """One component of a component package, with the JSON Schemas of what it takes and tells."""
+
+    label: str
+    input_schema: Schema
+    output_schema: Schema
+
+    @property
+    def outputs(self) -> Collection[str]:
+        """The names of what it tells."""
+        return dict(plain(self.output_schema).get("properties", {}))
+
+
+@dataclass(frozen=True)
 class Blueprint:
     """A blueprint with everything that it is made of: ``parts`` by the name of the component."""
 
@@ -36,12 +50,31 @@ class Blueprint:
     manifest: Mapping[str, Any]
     input_schema: Schema = field(default_factory=dict)
     output_schema: Schema = field(default_factory=dict)
-    parts: Mapping[str, "Blueprint"] = field(default_factory=dict)
+    parts: Mapping[str, "Blueprint | PackageComponent"] = field(default_factory=dict)
 
     @property
     def spec(self) -> BlueprintSpec:
         """What it says of environments."""
         return parse_spec(self.manifest)
+
+    @property
+    def outputs(self) -> Collection[str]:
+        """The names of what its environment tells."""
+        return self.spec.environment.outputs
+
+    @property
+    def blueprints(self) -> "Mapping[str, Blueprint]":
+        """Those of its parts that are blueprints."""
+        return {name: each for name, each in self.parts.items() if isinstance(each, Blueprint)}
+
+    @property
+    def packaged(self) -> Iterator[str]:
+        """Every component of a package in it and in its parts, as people call it."""
+        for each in self.parts.values():
+            if isinstance(each, Blueprint):
+                yield from each.packaged
+            else:
+                yield each.label
 
 
 @dataclass(frozen=True)
@@ -65,13 +98,12 @@ def check_parts(whole: Blueprint) -> Iterator[Misfit]:
     for place, text in _wired(spec):
         for reference in references(text):
             part = whole.parts.get(reference.root)
-            if part is not None and reference.path[2] not in part.spec.environment.outputs:
-                known = sorted(part.spec.environment.outputs)
-                fix = suggestion(reference.path[2], known)
+            if part is not None and reference.path[2] not in part.outputs:
+                fix = suggestion(reference.path[2], sorted(part.outputs))
                 yield Misfit(place, f"{dotted(place)}: {part.label} has no output {reference.path[2]}.", fix)
 
 
-def _passed(whole: Blueprint, spec: BlueprintSpec, name: str, component: BlueprintComponent) -> Iterator[Misfit]:
+def _passed(whole: Blueprint, spec: BlueprintSpec, name: str, component: Part) -> Iterator[Misfit]:
     part = whole.parts[name]
     place: Place = (*COMPONENTS, name, "inputs")
     taken = plain(part.input_schema or {"type": "object", "additionalProperties": False})
@@ -93,7 +125,9 @@ def _passed(whole: Blueprint, spec: BlueprintSpec, name: str, component: Bluepri
         yield Misfit((*place, *steps), message, "Pass what its inputs.schema.json takes, or narrow your own input.")
 
 
-def _secrecy(part: Blueprint, schema: Schema, place: Place, value: Any, wanted: Mapping[str, Any]) -> Iterator[Misfit]:
+def _secrecy(
+    part: Blueprint | PackageComponent, schema: Schema, place: Place, value: Any, wanted: Mapping[str, Any]
+) -> Iterator[Misfit]:
     keeps = wanted.get("writeOnly") is True
     used = [each for text in texts(value) for each in references(text)]
     for reference in used:
@@ -114,7 +148,9 @@ def _schema_of(whole: Blueprint, spec: BlueprintSpec, inputs: Schema, reference:
     part = whole.parts.get(root)
     if part is not None:
         told = at(plain(part.output_schema), reference.path[2:])
-        # Whatever an output is called, it arrives as text.
+        if isinstance(part, PackageComponent):
+            return TEXT if told is None else told[0]
+        # Whatever an output of a blueprint is called, it arrives as text.
         return told[0] if told is not None and kinds_of(parts_of(told[0])) == {"string"} else TEXT
     return OF_PROCESS[name] if root in spec.environment.components else BUILT_IN[root, name]
 
@@ -136,8 +172,12 @@ def _wired(spec: BlueprintSpec) -> Iterator[tuple[Place, str]]:
 def join(whole: Blueprint) -> dict[str, Any]:
     """Return the spec of a blueprint with its parts written out: processes alone, and texts that refer to them.
 
-    Raises ``PartsError`` where the whole has too many components, two of one name, or stands in itself.
+    Raises ``PartsError`` where the whole has too many components, two of one name, stands in itself, or is made of
+    components of packages, which become no processes.
     """
+    packaged = next(whole.packaged, None)
+    if packaged is not None:
+        raise PartsError(f"It uses {packaged}, and environments are made of processes alone so far.")
     joined = _Joint(whole, 0).spec()
     try:
         parse_spec({"spec": joined})
@@ -204,7 +244,7 @@ class _Joint:
                 raise PartsError(f"{name} waits for itself.")
             self._open.add(name)
             given = self._document(self._raw["components"][name].get("inputs", {}))
-            blueprint = self._blueprint.parts[name]
+            blueprint = self._blueprint.blueprints[name]
             self._joints[name] = _Joint(blueprint, self._depth + 1, f"{self._prefix}{name}-", given)
         return self._joints[name]
 

@@ -12,10 +12,10 @@ from catalog.assets.blueprint_spec import (
     RESERVED_ROOTS,
     RESERVED_VARIABLES,
     SOURCE_VALUES,
-    BlueprintComponent,
     BlueprintSpec,
     Component,
     DeploymentSpec,
+    PackagedComponent,
     ProcessComponent,
     makes_environments,
     parse_deployment,
@@ -34,6 +34,8 @@ from catalog.assets.strategy_spec import ROLLOUT_VALUES
 from catalog.assets.wired_types import at, plain, problem_of, texts
 from catalog.assets.wiring import Reference, parse_wiring, references
 
+_KINDS = {"blueprint": "deployment-blueprint", "component": "component-package"}
+"""What kind of asset a part of each type is."""
 _COMPONENTS: Place = ("spec", "environment", "components")
 _OUTPUTS: Place = ("spec", "environment", "outputs")
 _SHORTEST_LIFE = timedelta(minutes=1)
@@ -180,9 +182,11 @@ class _Checks:
                 message = f"{dotted(place)} uses {component.uses}, which is the alias of no dependency."
                 fix = suggestion(component.uses, [*aliases])
                 yield self.package.finding("part-unknown", (*place, "uses"), message, fix)
-            elif dependency.kind != DeploymentBlueprint.name or dependency.optional:
-                message = f"{dotted(place)} uses {dependency.asset}, which is no needed {DeploymentBlueprint.name}."
-                fix = "A part is a blueprint that is always there: correct its kind, and leave optional out."
+            elif dependency.kind != _KINDS[component.type] or dependency.optional:
+                message = f"{dotted(place)} uses {dependency.asset}, which is no needed {_KINDS[component.type]}."
+                fix = (
+                    f"A part is a {_KINDS[component.type]} that is always there: correct its kind, leave optional out."
+                )
                 yield self.package.finding("part-kind", (*place, "uses"), message, fix)
             problem = problem_of(component.inputs)
             if problem is not None:
@@ -222,7 +226,7 @@ class _Checks:
             if root == within:
                 return (f"{reference} refers to the component itself.", "The process has PORT and HOST already.")
             component = self.components[root]
-            if isinstance(component, BlueprintComponent):
+            if not isinstance(component, ProcessComponent):
                 is_output = len(reference.path) == 3 and name == "outputs"
                 fix = f"Write ${{{root}.outputs.url}}, with the name of one of its outputs."
                 return None if is_output else (f"{reference} does not exist.", fix)
@@ -254,7 +258,9 @@ class _Checks:
         shown = {
             each.root
             for each in references(outputs.get("url", ""))
-            if each.root in self.components and each.path[1:] in (("url",), ("outputs", "url"))
+            if each.path[1:] in (("url",), ("outputs", "url"))
+            # What a component of a package tells is an address of its own, to which nothing is routed.
+            and not isinstance(self.components.get(each.root), PackagedComponent | None)
         }
         if "url" in outputs and len(shown) != 1:
             message = "The output url shows the address of one component, which is the one that is routed."
@@ -282,7 +288,7 @@ class _Checks:
 
 def _texts_of(component: Component) -> Iterator[str]:
     """Yield the texts by which a component waits for others."""
-    if isinstance(component, BlueprintComponent):
+    if not isinstance(component, ProcessComponent):
         yield from texts(component.inputs) if problem_of(component.inputs) is None else ()
     else:
         yield from component.env.values()

@@ -1,20 +1,22 @@
 """Blueprints with the blueprints that they are made of, as a lock chooses them."""
 
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
-from catalog.assets import queries
-from catalog.assets.blueprint_spec import makes_environments, parse_deployment
+from catalog.assets import component_schemas, queries
+from catalog.assets.blueprint_spec import PackagedComponent, Part, makes_environments, parse_deployment
 from catalog.assets.errors import AssetNotFoundError
 from catalog.assets.findings import Finding
 from catalog.assets.models import AssetVersion, Visibility
 from catalog.assets.package import Package
-from catalog.assets.parts import COMPONENTS, DEEPEST, Blueprint, PartsError, check_parts, join
+from catalog.assets.parts import COMPONENTS, DEEPEST, Blueprint, PackageComponent, PartsError, check_parts, join
 from catalog.assets.resolver import ResolutionRefusedError, ResolveAssets
 from catalog.assets.service.resolving import Resolving
-from catalog.errors import InvalidInputError
+from catalog.errors import InvalidInputError, SlipwayError
+from catalog.providers.blobs import BlobStore
 
 Lock = Sequence[Mapping[str, Any]]
 KIND = "deployment-blueprint"
@@ -31,10 +33,10 @@ class Composing(Resolving):
         a manifest may have let in a version that takes or tells something else than those before.
         """
         used: dict[UUID, AssetVersion] = {version.id: version}
-        whole = self._blueprint(tenant_id, version, lock, used, 0)
+        whole = _Reader(self, tenant_id, lock, None, used).blueprint(version, 0)
         if not whole.parts:
             return dict(version.manifest["spec"]), [version]
-        problems = [each.message for each in _all_misfits(whole)]
+        problems = [] if any(whole.packaged) else [each.message for each in _all_misfits(whole)]
         try:
             spec = join(whole) if not problems else {}
         except PartsError as error:
@@ -43,8 +45,8 @@ class Composing(Resolving):
             raise InvalidInputError(f"The parts of {whole.label} do not fit each other. {problems[0]}")
         return spec, list(used.values())
 
-    def check_use(self, tenant_id: UUID, package: Package) -> list[Finding]:
-        """Return what is wrong with how a package uses other blueprints, as its publisher sees them at this moment."""
+    def check_use(self, tenant_id: UUID, package: Package, blobs: BlobStore) -> list[Finding]:
+        """Return what is wrong with how a package uses other assets, as its publisher sees them at this moment."""
         manifest = package.document.value
         if package.manifest.kind != KIND or not makes_environments(manifest):
             return []
@@ -57,34 +59,33 @@ class Composing(Resolving):
         place = ("dependencies",)
         try:
             lock = [each.as_json() for each in self.resolve_all(tenant_id, ResolveAssets(requirements=asked)).lock]
-            parts = {
-                name: self._blueprint(tenant_id, self._locked(tenant_id, needed[each.uses].asset, lock), lock, {}, 1)
-                for name, each in environment.parts.items()
-            }
+            reader = _Reader(self, tenant_id, lock, blobs, {})
+            parts = {name: reader.part(needed[each.uses].asset, each, 1) for name, each in environment.parts.items()}
         except ResolutionRefusedError as error:
             fix = "Publish what is missing first, or widen the range."
             return [package.finding("part-unresolved", place, error.detail, fix)]
         except InvalidInputError as error:
-            return [package.finding("part-unusable", place, error.detail, "Use another version, or another blueprint.")]
+            return [package.finding("part-unusable", place, error.detail, "Use another version, or another asset.")]
         label = f"{metadata.namespace}/{metadata.name}"
         whole = Blueprint(label, manifest, package.input_schema, package.output_schema, parts)
         found = [package.finding("wiring-type", each.place, each.message, each.fix) for each in check_parts(whole)]
         try:
-            join(whole) if not found else None
+            join(whole) if not found and not any(whole.packaged) else None
         except PartsError as error:
             fix = "Leave something out, or give the parts shorter names."
             found.append(package.finding("parts", COMPONENTS, str(error), fix))
         return found
 
-    def hidden_needs(self, tenant_id: UUID, package: Package, visibility: Visibility | None) -> list[Finding]:
-        """Return a warning for each asset of the tenant's that a package needs and that fewer may see than it.
+    def warn_of_use(self, tenant_id: UUID, package: Package, visibility: Visibility | None) -> list[Finding]:
+        """Return warnings about how a package uses other assets.
 
+        One for each of the tenant's own that fewer may see than it, and one for each component of a package in it.
         ``visibility`` is what the package will have, None where it keeps that of its asset.
         """
         metadata = package.manifest.metadata
         asset = queries.own_asset(self._session, tenant_id, metadata.namespace, metadata.name)
         own = visibility or (asset.visibility if asset is not None else Visibility.PRIVATE)
-        found = []
+        found = _not_made(package)
         for index, each in enumerate(package.manifest.dependencies):
             namespace, _, name = each.asset.partition("/")
             needed = queries.own_asset(self._session, tenant_id, namespace, name)
@@ -96,42 +97,90 @@ class Composing(Resolving):
             found.append(replace(finding, level="warning"))
         return found
 
-    def _blueprint(
-        self, tenant_id: UUID, version: AssetVersion, lock: Lock, used: dict[UUID, AssetVersion], depth: int
-    ) -> Blueprint:
+
+@dataclass(frozen=True)
+class _Reader:
+    """Reads what a blueprint is made of, as a lock chooses it.
+
+    ``used`` gathers the versions that have a part in it. Without ``blobs`` nothing is read that components of packages
+    take and tell, because nothing is made of them.
+    """
+
+    assets: Composing
+    tenant_id: UUID
+    lock: Lock
+    blobs: BlobStore | None
+    used: dict[UUID, AssetVersion]
+
+    def blueprint(self, version: AssetVersion, depth: int) -> Blueprint:
+        """Return a version with everything that it is made of; raise ``InvalidInputError`` where it is no blueprint."""
         label = f"{version.namespace}/{version.name} {version.version}"
         if version.kind != KIND or not makes_environments(version.manifest):
             raise InvalidInputError(f"{label} says nothing of environments.")
         if depth > DEEPEST:
             raise InvalidInputError("The blueprints stand in each other too deep.")
-        used[version.id] = version
+        self.used[version.id] = version
         aliases = {each.get("alias"): each["asset"] for each in version.manifest.get("dependencies", ())}
         environment = parse_deployment(version.manifest).environment
         parts = {} if environment is None else environment.parts
-        return Blueprint(
-            label,
-            version.manifest,
-            version.input_schema or {},
-            version.output_schema or {},
-            {
-                name: self._blueprint(
-                    tenant_id, self._locked(tenant_id, aliases[each.uses], lock), lock, used, depth + 1
-                )
-                for name, each in parts.items()
-            },
-        )
+        made = {name: self.part(aliases[each.uses], each, depth + 1) for name, each in parts.items()}
+        return Blueprint(label, version.manifest, version.input_schema or {}, version.output_schema or {}, made)
 
-    def _locked(self, tenant_id: UUID, asset: str, lock: Lock) -> AssetVersion:
+    def part(self, asset: str, component: Part, depth: int) -> Blueprint | PackageComponent:
+        """Return what a part is, of the version that the lock chose."""
+        version = self._locked(asset)
+        if isinstance(component, PackagedComponent):
+            return self._component(version, component.component)
+        return self.blueprint(version, depth)
+
+    def _component(self, version: AssetVersion, wanted: str | None) -> PackageComponent:
+        label = f"{version.namespace}/{version.name} {version.version}"
+        self.used[version.id] = version
+        if self.blobs is None:
+            return PackageComponent(f"{wanted or 'the component'} of {label}", {}, {})
+        which = (version.namespace, version.name, version.version)
+        try:
+            _, data = self.assets.artifact(self.tenant_id, which, component_schemas.ARTIFACT, self.blobs)
+            schema = json.loads(data)
+            inputs, outputs = component_schemas.input_schemas(schema), component_schemas.output_schemas(schema)
+        except (SlipwayError, ValueError):
+            raise InvalidInputError(f"What the components of {label} take and tell could not be read.") from None
+        name = wanted or (next(iter(inputs)) if len(inputs) == 1 else None)
+        if name not in inputs:
+            known = ", ".join(sorted(inputs))
+            raise InvalidInputError(
+                f"{label} has no component {name}. It has {known}." if name else f"Say which: {known}."
+            )
+        return PackageComponent(f"{name} of {label}", inputs[name], outputs[name])
+
+    def _locked(self, asset: str) -> AssetVersion:
         namespace, _, name = asset.partition("/")
-        chosen = next((each["version"] for each in lock if each["asset"] == asset), None)
+        chosen = next((each["version"] for each in self.lock if each["asset"] == asset), None)
         if chosen is None:
             raise InvalidInputError(f"{asset} is not in the lock.")
         try:
-            return self.version(tenant_id, namespace, name, chosen)
+            return self.assets.version(self.tenant_id, namespace, name, chosen)
         except AssetNotFoundError:
             raise InvalidInputError(f"{asset} {chosen} is not there any more.") from None
 
 
+def _not_made(package: Package) -> list[Finding]:
+    """Return a warning for each part of a blueprint of which nothing is made so far."""
+    manifest = package.document.value
+    if package.manifest.kind != KIND or not makes_environments(manifest):
+        return []
+    environment = parse_deployment(manifest).environment
+    parts = {} if environment is None else environment.parts
+    message = "It is checked and described; environments are made of processes alone so far, so none is made of this."
+    return [
+        replace(
+            package.finding("component-part", (*COMPONENTS, name), message, "Use it from a program."), level="warning"
+        )
+        for name, each in parts.items()
+        if isinstance(each, PackagedComponent)
+    ]
+
+
 def _all_misfits(whole: Blueprint) -> list[Any]:
     """Return the misfits of a blueprint and of everything inside it."""
-    return [*check_parts(whole), *(found for part in whole.parts.values() for found in _all_misfits(part))]
+    return [*check_parts(whole), *(found for part in whole.blueprints.values() for found in _all_misfits(part))]

@@ -128,13 +128,13 @@ class Receiving:
         derived: Derived,
     ) -> AssetVersion:
         """Turn an upload whose checks found no error into a version: the one place where that happens."""
-        misused = self._assets.check_use(principal.tenant_id, package)
+        misused = self._assets.check_use(principal.tenant_id, package, self._blobs)
         if misused:
             raise PackageRejectedError(misused)
         warnings = [
             *warnings,
             *check_promise(self._assets.verdict(principal.tenant_id, package, derived)),
-            *self._assets.hidden_needs(principal.tenant_id, package, upload.visibility),
+            *self._assets.warn_of_use(principal.tenant_id, package, upload.visibility),
         ]
         state = self._state_of(upload)
         version = self._assets.publish(principal, package, warnings, upload.visibility, derived, state)
