@@ -96,7 +96,7 @@ def main() -> None:
     configuration, command = json.loads(sys.argv[1]), sys.argv[2:]
     try:
         _enter(configuration)
-        os.execvpe(command[0], command, os.environ)  # noqa: S606 - the command is what this program is for
+        os.execvp(command[0], command)  # noqa: S606 - the command is what this program is for
     except OSError as error:
         sys.stderr.write(f"slipway: the sandbox could not be entered: {error}\n")
         sys.exit(126)
