@@ -170,7 +170,7 @@ def keep_refusal(session: Session, error: BaseException) -> None:
 
 
 class VerdictSummary(_Frozen):
-    """What a row remembers of the verdict that let it through: how many bundles looked, and what they remarked."""
+    """What a row remembers of the last verdict about it: how many bundles looked, and what they remarked."""
 
     allowed: bool = True
     level: Level = Level.NONE
@@ -180,7 +180,7 @@ class VerdictSummary(_Frozen):
 
 
 def verdict_summary(verdict: Verdict) -> dict[str, Any]:
-    """Return what a row keeps of the verdict that let it through, to be read as a `VerdictSummary`."""
+    """Return what a row keeps of a verdict, to be read as a `VerdictSummary`."""
     summary = VerdictSummary(
         allowed=verdict.allowed,
         level=verdict.level,

@@ -16,6 +16,10 @@ class ExitCode(IntEnum):
     NOT_REACHABLE = 5
 
 
+PEOPLE_DECIDE = frozenset({"override_needed", "approval_needed"})
+"""The codes of problems that end as soon as somebody says yes."""
+
+
 class CommandError(Exception):
     """A command cannot do what it was asked: ``message`` says why, ``hint`` what to do, ``details`` more of why."""
 
@@ -56,7 +60,7 @@ class ProblemError(CommandError):
         self.status = status
         self.problem = dict(problem)
         self.exit_code = exit_code_of(status)
-        if str(problem.get("type", "")).endswith((":override_needed", ":approval_needed")):
+        if str(problem.get("type", "")).rpartition(":")[2] in PEOPLE_DECIDE:
             self.exit_code = ExitCode.NEEDS_APPROVAL
         if status == 401:
             self.hint = "Run `slipway login`, or set SLIPWAY_TOKEN to a token that is valid."

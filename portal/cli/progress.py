@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from portal.cli.client import Client
-from portal.cli.errors import CommandError, ProblemError, UnreachableError
+from portal.cli.errors import PEOPLE_DECIDE, ApprovalNeededError, CommandError, ProblemError, UnreachableError
 from portal.cli.output import Output
 from portal.cli.text import plain
 
@@ -45,7 +45,8 @@ def check_outcome(operation: dict[str, Any]) -> None:
         return
     error = operation.get("error") or {}
     message = error.get("message") or f"The operation {operation['kind']} was {operation['state']}."
-    raise CommandError(str(message), str(error.get("hint") or ""))
+    kind = ApprovalNeededError if error.get("code") in PEOPLE_DECIDE else CommandError
+    raise kind(str(message), str(error.get("hint") or ""))
 
 
 class _Follower:

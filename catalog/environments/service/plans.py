@@ -51,6 +51,7 @@ class EnvironmentPlans:
         if EnvironmentReports(self._session, self._settings).fail(lease, plan, problem) is not Phase.FAILED:
             return
         environment = find(self._session, plan.tenant_id, plan.environment_id, lock=True)
+        environment.verdict = verdict_summary(refusal.verdict)
         message = f"What the engine would do for commit {plan.head_sha[:8]} is not allowed. {refusal.detail}"
         set_condition(environment, REFUSED, PLAN_REFUSED, message, status=False)
         self._session.add(environment)

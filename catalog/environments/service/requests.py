@@ -312,6 +312,7 @@ class EphemeralEnvironmentService:
             refusal.keep(self._session)
             # Seen, so that the same commit is not asked about every few seconds.
             environment.seen_sha = head_sha
+            environment.verdict = verdict_summary(refusal.verdict)
             message = f"Commit {head_sha[:8]} is not deployed. {refusal.detail}"
             set_condition(environment, REFUSED, "PolicyRefused", message, status=False)
             self._session.add(environment)

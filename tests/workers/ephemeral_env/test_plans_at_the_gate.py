@@ -53,6 +53,7 @@ def test_a_policy_on_the_plan_stops_the_first_request_before_anything_is_changed
         policies = PolicyDesk(session, world.settings).policies
         kept = policies.evaluations(world.principal.tenant_id, EvaluationFilter(allowed=False))
         assert [(each.point, each.actor) for each in kept] == [("environment_request", world.principal.actor)]
+        assert (refused.verdict.allowed, refused.verdict.evaluation) == (False, kept[0].id)
         plan = json.loads(kept[0].input)["plan"]
         assert {each["operation"] for each in plan["resources"]} == {"create"}
         Draft202012Validator(input_schema()).validate(json.loads(kept[0].input))
