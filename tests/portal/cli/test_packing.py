@@ -8,7 +8,6 @@ from pathlib import Path
 from subprocess import CompletedProcess
 
 import pytest
-from moto.server import ThreadedMotoServer
 from pydantic import SecretStr
 
 from catalog.assets.skeletons import skeleton
@@ -16,6 +15,7 @@ from catalog.attestations.signatures import pem
 from catalog.settings import Settings
 from portal.cli.errors import CommandError
 from portal.cli.packing import Packed, pack_folder, read_packed
+from tests.catalog.providers.signers.contract import kms_stand_in
 
 Slipway = Callable[..., CompletedProcess[str]]
 
@@ -39,12 +39,8 @@ def built(tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def kms() -> Iterator[str]:
-    """The address of a stand-in for AWS KMS."""
-    server = ThreadedMotoServer("127.0.0.1", 0)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
+    with kms_stand_in() as address:
+        yield address
 
 
 def plain(**given: object) -> Settings:

@@ -1,14 +1,27 @@
 """One contract for every signer: a key is made, signs what verifies with its public half, and goes for good."""
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
+from moto.server import ThreadedMotoServer
 
 from catalog.attestations.signatures import algorithm_of, is_valid, load_public_der
 from catalog.providers.signers import KeyAlgorithm, Signer, SignerError
 
 MESSAGE = b"DSSEv1 28 application/vnd.in-toto+json 2 {}"
 LARGE = MESSAGE * 10_000
+
+
+@contextmanager
+def kms_stand_in() -> Iterator[str]:
+    """Serve a stand-in for AWS KMS as long as the context lasts, and yield its address."""
+    server = ThreadedMotoServer("127.0.0.1", 0)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
 
 
 class SignerContract:

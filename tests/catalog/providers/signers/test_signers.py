@@ -5,23 +5,18 @@ from pathlib import Path
 
 import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 from pydantic import SecretStr
 
 from catalog.discovery import discover
 from catalog.providers.signers import GROUP, KeyAlgorithm, Signer, SignerError, SignerProvider, open_signer
 from catalog.settings import Settings
-from tests.catalog.providers.signers.contract import MESSAGE, SignerContract
+from tests.catalog.providers.signers.contract import MESSAGE, SignerContract, kms_stand_in
 
 
 @pytest.fixture(scope="module")
 def endpoint() -> Iterator[str]:
-    """The address of a stand-in for KMS."""
-    server = ThreadedMotoServer("127.0.0.1", 0)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
+    with kms_stand_in() as address:
+        yield address
 
 
 class TestSealedFiles(SignerContract):
