@@ -17,7 +17,8 @@ RUN python -m portal.build_static \
 # A release key of your own: --secret id=release-key,src=FILE; without one the build makes a key that stays behind here.
 RUN --mount=type=secret,id=release-key \
     if [ -f /run/secrets/release-key ]; then export SLIPWAY_RELEASE_KEY=/run/secrets/release-key; fi \
- && python -m portal.cli.main asset pack blueprints --output build/curated
+ && uv pip install --quiet --no-deps --python /opt/slipway/venv/bin/python dist/*.whl \
+ && slipway asset pack blueprints --output build/curated
 
 FROM python:3.13-slim-trixie
 RUN apt-get update \
