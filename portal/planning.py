@@ -32,12 +32,14 @@ class PlanDesk:
         What was asked for is committed before the wait, because the worker has to see it.
         """
         plan = read_plan(await self._threads.run(ask))
-        tenant_id = await self._threads.run(self._hand_over, plan.id)
-        deadline = monotonic() + self._settings.upload_wait_seconds
-        while plan.state is PlanState.PLANNING and (left := deadline - monotonic()) > 0:
-            if not await self._streams.wait(plan.operation_id, min(left, _LOOK_SECONDS)):
-                break
-            plan = await self._threads.run(self._look, tenant_id, plan.id)
+        # Followed before it is handed over: the plan may be made while this process still looks away.
+        with self._streams.following(plan.operation_id) as wait:
+            tenant_id = await self._threads.run(self._hand_over, plan.id)
+            deadline = monotonic() + self._settings.upload_wait_seconds
+            while plan.state is PlanState.PLANNING and (left := deadline - monotonic()) > 0:
+                if not await wait(min(left, _LOOK_SECONDS)):
+                    break
+                plan = await self._threads.run(self._look, tenant_id, plan.id)
         return plan
 
     def _hand_over(self, plan_id: UUID) -> UUID:

@@ -52,12 +52,14 @@ class Publishing:
         if publication.version is not None or publication.upload is None:
             return publication
         upload = publication.upload
-        await self._threads.end(self._hand_over)
-        deadline = monotonic() + self._settings.upload_wait_seconds
-        while publication.version is None and (left := deadline - monotonic()) > 0:
-            if not await self._streams.wait(upload.operation_id, min(left, _LOOK_SECONDS)):
-                break
-            publication = await self._threads.run(self._look, principal.tenant_id, upload.id)
+        # Followed before it is handed over: the checks may end while this process still looks away.
+        with self._streams.following(upload.operation_id, to_its_end=True) as wait:
+            await self._threads.end(self._hand_over)
+            deadline = monotonic() + self._settings.upload_wait_seconds
+            while publication.version is None and (left := deadline - monotonic()) > 0:
+                if not await wait(min(left, _LOOK_SECONDS)):
+                    break
+                publication = await self._threads.run(self._look, principal.tenant_id, upload.id)
         return publication
 
     def _hand_over(self) -> None:

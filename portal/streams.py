@@ -4,7 +4,8 @@ import asyncio
 import json
 import logging
 from collections import defaultdict
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from time import monotonic
 from uuid import UUID
@@ -46,6 +47,8 @@ class End:
 
 
 Told = OperationEventRead | Silence | End
+Followers = defaultdict[UUID, set[asyncio.Event]]
+Wait = Callable[[float], Awaitable[bool]]
 
 
 class OperationStreams:
@@ -56,7 +59,8 @@ class OperationStreams:
         self._conninfo = url.render_as_string(hide_password=False)
         self._database = database
         self._threads = threads
-        self._followers: defaultdict[UUID, set[asyncio.Event]] = defaultdict(set)
+        self._followers: Followers = defaultdict(set)
+        self._enders: Followers = defaultdict(set)
         self._waiting: set[asyncio.Event] = set()
         self._heard = 0
         self._is_listening = False
@@ -125,7 +129,33 @@ class OperationStreams:
                     yield Silence()
                 await self._wait(woken)
         finally:
-            self._forget(operation_id, woken)
+            _forget(self._followers, operation_id, woken)
+
+    @contextmanager
+    def following(self, operation_id: UUID | None, *, to_its_end: bool = False) -> Iterator[Wait]:
+        """Give what waits until something happens to the operation, and misses nothing while the block runs.
+
+        With ``to_its_end`` only the end counts. Each call waits at most the seconds that it is given, and returns False
+        once streams have to end.
+        """
+        woken = asyncio.Event()
+        followers = self._enders if to_its_end else self._followers
+
+        async def wait(seconds: float) -> bool:
+            if not self._is_closing:
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(woken.wait(), seconds)
+                woken.clear()
+            return not self._is_closing
+
+        if operation_id is None:
+            yield wait
+            return
+        followers[operation_id].add(woken)
+        try:
+            yield wait
+        finally:
+            _forget(followers, operation_id, woken)
 
     async def wait(self, operation_id: UUID | None, seconds: float) -> bool:
         """Wait until something happens to the operation, at most ``seconds``; False once streams have to end."""
@@ -139,7 +169,7 @@ class OperationStreams:
         except TimeoutError:
             return not self._is_closing
         finally:
-            self._forget(operation_id, woken)
+            _forget(self._followers, operation_id, woken)
         return not self._is_closing
 
     async def wait_for_events(self, seconds: float) -> bool:
@@ -186,11 +216,12 @@ class OperationStreams:
             return
 
     def _wake(self, payload: str) -> None:
+        text, _, is_final = payload.partition(" ")
         try:
-            operation_id = UUID(payload)
+            operation_id = UUID(text)
         except ValueError:
             return
-        for each in self._followers.get(operation_id, ()):
+        for each in (*self._followers.get(operation_id, ()), *(self._enders.get(operation_id, ()) if is_final else ())):
             each.set()
 
     def generation(self) -> int | None:
@@ -204,14 +235,15 @@ class OperationStreams:
 
     def _wake_all(self) -> None:
         self._wake_waiting()
-        for followers in self._followers.values():
+        for followers in (*self._followers.values(), *self._enders.values()):
             for each in followers:
                 each.set()
 
-    def _forget(self, operation_id: UUID, woken: asyncio.Event) -> None:
-        self._followers[operation_id].discard(woken)
-        if not self._followers[operation_id]:
-            del self._followers[operation_id]
+
+def _forget(followers: Followers, operation_id: UUID, woken: asyncio.Event) -> None:
+    followers[operation_id].discard(woken)
+    if not followers[operation_id]:
+        del followers[operation_id]
 
 
 def encode(told: Told) -> bytes:

@@ -23,6 +23,7 @@ from catalog.operations.models import (
 )
 
 CHANNEL = "slipway_operations"
+"""Where each line of an operation is told of: its id, and ``end`` behind it where that is over."""
 FINAL = rules.FINAL
 """The states that an operation does not leave."""
 
@@ -130,7 +131,9 @@ class OperationService:
         self._session.add(operation)
         self._session.add(line)
         self._session.flush()
-        self._session.execute(text(f"NOTIFY {CHANNEL}, '{operation.id}'"))
+        # Who waits for the end alone is not woken by every line.
+        end = " end" if operation.state in FINAL else ""
+        self._session.execute(text(f"NOTIFY {CHANNEL}, '{operation.id}{end}'"))
 
 
 def read(operation: Operation) -> OperationRead:

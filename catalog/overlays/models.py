@@ -254,6 +254,7 @@ class OverlayList(_Read):
     """A tenant's overlays, by asset."""
 
     items: list[OverlayRead]
+    next_cursor: str | None = None
 
 
 class OverlayChangeList(_Read):

@@ -1,9 +1,10 @@
 """Reads of overlays, their history and what was found of versions; the caller's tenant comes first."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, text
+from sqlalchemy import func, text, tuple_
 from sqlmodel import Session, col, select
 
 from catalog.assets.models import Asset
@@ -15,14 +16,22 @@ def overlay(session: Session, tenant_id: UUID, asset_id: UUID) -> Overlay | None
     return session.exec(select(Overlay).where(Overlay.tenant_id == tenant_id, Overlay.asset_id == asset_id)).first()
 
 
-def overlays(session: Session, tenant_id: UUID) -> Sequence[tuple[Overlay, Asset]]:
-    """Return the tenant's overlays with their assets, by name; those of assets that it sees no more are left out."""
+def overlays(
+    session: Session, tenant_id: UUID, after: tuple[str, str] | None, limit: int
+) -> Sequence[tuple[Overlay, Asset]]:
+    """Return overlays of the tenant with their assets, by name, beginning behind the asset ``after``.
+
+    Those of assets that the tenant sees no more are left out.
+    """
     statement = (
         select(Overlay, Asset)
         .join(Asset, col(Asset.id) == Overlay.asset_id)
         .where(Overlay.tenant_id == tenant_id)
         .order_by(col(Asset.namespace), col(Asset.name))
+        .limit(limit)
     )
+    if after is not None:
+        statement = statement.where(tuple_(col(Asset.namespace), col(Asset.name)) > after)
     return session.exec(statement).all()
 
 
@@ -40,12 +49,12 @@ def last_revision(session: Session, tenant_id: UUID, asset_id: UUID) -> int:
     return session.exec(statement).one()
 
 
-def checked(session: Session, tenant_id: UUID, asset_id: UUID, revision: int) -> set[UUID]:
-    """Return the versions that were looked at under a revision."""
-    statement = select(OverlayCheck.version_id).where(
+def checked(session: Session, tenant_id: UUID, asset_id: UUID, revision: int) -> Mapping[UUID, list[dict[str, Any]]]:
+    """Return what was found of the versions that were looked at under a revision."""
+    statement = select(OverlayCheck).where(
         OverlayCheck.tenant_id == tenant_id, OverlayCheck.asset_id == asset_id, OverlayCheck.revision == revision
     )
-    return set(session.exec(statement).all())
+    return {each.version_id: each.misfits for each in session.exec(statement).all()}
 
 
 def tenants_with(session: Session, asset_id: UUID) -> list[UUID]:

@@ -67,11 +67,11 @@ class OverlayService:
         row = queries.overlay(self._session, tenant_id, self._assets.get_id(tenant_id, namespace, name))
         return None if row is None else self._read(tenant_id, row, namespace, name)
 
-    def everything(self, tenant_id: UUID) -> list[OverlayRead]:
-        """Return the tenant's overlays, by asset, each with how it fits."""
+    def page(self, tenant_id: UUID, after: tuple[str, str] | None, limit: int) -> list[OverlayRead]:
+        """Return overlays of the tenant, by asset, each with how it fits; ``after`` is namespace and name."""
         return [
             self._read(tenant_id, row, asset.namespace, asset.name)
-            for row, asset in queries.overlays(self._session, tenant_id)
+            for row, asset in queries.overlays(self._session, tenant_id, after, limit)
         ]
 
     def history(self, tenant_id: UUID, namespace: str, name: str) -> list[OverlayChangeRead]:
@@ -133,6 +133,7 @@ class OverlayService:
         self._record(principal, row.asset_id, f"{namespace}/{name}", revision, wanted.rules)
         for found in self._versions(tenant_id, namespace, name):
             self._look(row, found)
+        self._session.flush()
         return self._read(tenant_id, row, namespace, name)
 
     def remove(self, principal: Principal, namespace: str, name: str, revision: int | None = None) -> None:
@@ -185,8 +186,12 @@ class OverlayService:
 
     def _read(self, tenant_id: UUID, row: Overlay, namespace: str, name: str) -> OverlayRead:
         path, rules = f"{namespace}/{name}", _rules(row.rules)
+        # Neither a version nor a revision ever changes, so what was found of both once is not proven again.
+        known = queries.checked(self._session, tenant_id, row.asset_id, row.revision)
         fits = [
-            _fit(fit(path, each.version, each.input_schema or {}, rules, row.revision))
+            _found_before(each.version, known[each.id])
+            if each.id in known
+            else _fit(fit(path, each.version, each.input_schema or {}, rules, row.revision))
             for each in self._versions(tenant_id, namespace, name)
         ]
         return OverlayRead(
@@ -275,3 +280,7 @@ def _misfits(found: Sequence[Misfit]) -> list[MisfitRead]:
 
 def _fit(found: Fitted) -> FitRead:
     return FitRead(version=found.version, fits=not found.misfits, misfits=_misfits(found.misfits))
+
+
+def _found_before(version: str, misfits: Sequence[dict[str, Any]]) -> FitRead:
+    return FitRead(version=version, fits=not misfits, misfits=[MisfitRead.model_validate(each) for each in misfits])

@@ -82,6 +82,19 @@ def version_place(cursor: str | None) -> VersionNumber | None:
         raise _invalid() from None
 
 
+def asset_place(cursor: str | None) -> tuple[str, str] | None:
+    """Return namespace and name that a cursor over assets names; raise ``InvalidInputError`` for any other text."""
+    if cursor is None:
+        return None
+    try:
+        namespace, name = _read(cursor)
+    except ValueError:
+        raise _invalid() from None
+    if "\0" in namespace + name:
+        raise _invalid()
+    return namespace, name
+
+
 def number(cursor: str | None) -> int | None:
     """Return the place that a cursor over numbers names; raise ``InvalidInputError`` for any other text."""
     if cursor is None:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
+from urllib.parse import urlencode
 
 from litestar import Response, get, post
 from litestar.params import FromPath
@@ -16,6 +17,7 @@ from catalog.errors import ConflictError, FieldError, InvalidInputError, NotFoun
 from catalog.overlays.models import KEYWORDS, OverlayChangeRead, OverlayRead, Rule, SetOverlay
 from catalog.overlays.service import OverlayService
 from catalog.tenancy import Principal
+from portal.api.listing import asset_place, cut
 from portal.auth.guards import requires
 from portal.boundary import Caller, OpenSession, WebRequest
 from portal.pages.forms import SentForm, Text, last_values, renderer_of, sent_fields
@@ -24,6 +26,7 @@ from portal.pages.schema_form import Control, FormSource, build_form, element_id
 from portal.pages.schema_input import read_form
 from portal.pages.schema_shape import Shape, scalar_text, shape_of
 
+PAGE_SIZE = 50
 READ = [requires("assets:read")]
 ADMIN = [requires("assets:admin")]
 MODES = (
@@ -68,6 +71,8 @@ class OverlaysPage(Page):
     template: ClassVar[str] = "overlays/index.html"
 
     overlays: Sequence[OverlayRead]
+    previous_href: str = ""
+    next_href: str = ""
 
 
 @dataclass(frozen=True)
@@ -230,9 +235,15 @@ def _title(pointer: str, shape: Shape) -> str:
 
 
 @get("/overlays", guards=READ, sync_to_thread=True)
-def show_overlays(request: WebRequest, session: OpenSession, principal: Caller) -> Response[str]:
+def show_overlays(request: WebRequest, session: OpenSession, principal: Caller, cursor: Text = None) -> Response[str]:
     """Show which assets the tenant narrows."""
-    page = OverlaysPage(OverlayService(session).everything(principal.tenant_id))
+    rows = OverlayService(session).page(principal.tenant_id, asset_place(cursor or None), PAGE_SIZE + 1)
+    found, following = cut(rows, PAGE_SIZE, lambda each: (each.namespace, each.name))
+    page = OverlaysPage(
+        found,
+        previous_href="/overlays" if cursor else "",
+        next_href="/overlays?" + urlencode({"cursor": following}) if following else "",
+    )
     return renderer_of(request).respond(request, page)
 
 

@@ -1,6 +1,6 @@
 """Our index beside devpi-server and pypiserver in one run: ``python tests/bench/bench_standard_doors.py``.
 
-Uploads of 1 MiB until the file is listed, the pages of a project with 500 versions and of the root, and downloads of
+Uploads of 1 MiB until the file is listed, the pages of a project with many versions and of the root, and downloads of
 1 MiB, each by one client and by eight at once. The same wheels, the same client, the same disk; the peers are
 installed into a virtual environment of their own that is thrown away. Ours is the whole embedded default: it
 checks a token on every request, looks into each wheel in a sandbox before it is listed, and is backed by a PostgreSQL
@@ -12,6 +12,7 @@ import base64
 import hashlib
 import io
 import random
+import re
 import shutil
 import signal
 import socket
@@ -71,13 +72,35 @@ class Index:
         return f"{self.root}{project}/"
 
 
+COMPONENT = b'''"""A bucket with what belongs to it."""
+
+from typing import Optional, TypedDict
+
+import pulumi
+
+
+class BucketArgs(TypedDict):
+    region: pulumi.Input[str]
+    """Where it lies."""
+    versions: Optional[pulumi.Input[int]]
+    tags: Optional[pulumi.Input[dict[str, pulumi.Input[str]]]]
+
+
+class Bucket(pulumi.ComponentResource):
+    url: pulumi.Output[str]
+
+    def __init__(self, name: str, args: BucketArgs, opts: Optional[pulumi.ResourceOptions] = None) -> None:
+        super().__init__("bench:index:Bucket", name, {}, opts)
+'''
+
+
 def wheel(project: str, version: str, size: int = 0) -> tuple[str, bytes]:
-    """Return a wheel with one component and ``size`` bytes that do not compress."""
+    """Return a wheel with one component, whose types are read, and ``size`` bytes that do not compress."""
     module = project.replace("-", "_")
     info = f"{module}-{version}.dist-info"
     noise = random.Random(f"{project} {version}").randbytes(size)  # noqa: S311  # filling, not a secret
     content = {
-        f"{module}/__init__.py": b"",
+        f"{module}/__init__.py": COMPONENT,
         f"{module}/PulumiPlugin.yaml": b"runtime: python\n",
         f"{module}/noise.bin": noise,
         f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {project}\nVersion: {version}\n\n".encode(),
@@ -138,7 +161,7 @@ def per_second(index: Index, url: str, seconds: float) -> float:
         return sum(threads.map(read, range(8))) / seconds
 
 
-def measure(index: Index, count: int, seconds: float) -> None:
+def measure(index: Index, count: int, seconds: float, versions: int) -> None:
     """Take every figure of one server."""
     with index.client() as client:
 
@@ -154,13 +177,25 @@ def measure(index: Index, count: int, seconds: float) -> None:
         page = client.get(index.page("bench-upload-0"))
         file = str(page.url.join(address_in(page, name)))
         assert client.get(file).content == data
-        reads = {"500 versions": index.page(MANY), "root": index.root, "download of 1 MiB": file}
-        assert client.get(reads["500 versions"]).text.count(".whl") >= 500
+        many = f"{versions} versions"
+        reads = {many: index.page(MANY), "root": index.root, "download of 1 MiB": file}
+        listed = wait_until_listed(client, reads[many], versions)
+        assert listed == versions, f"{index.name} lists {listed} of {versions} versions"
         for what, url in reads.items():
             client.get(url)
             index.figures[f"{what}, ms"] = median_ms(partial(read, client, url), count * 5)
     for what, url in reads.items():
         index.figures[f"{what}, by eight, /s"] = per_second(index, url, seconds)
+
+
+def wait_until_listed(client: httpx.Client, url: str, versions: int) -> int:
+    """Return how many wheels a page lists, when it lists all of them or ten seconds have passed."""
+    until = time.monotonic() + 10
+    while True:
+        listed = len(set(re.findall(r"[a-z_]+-[0-9.]+-py3-none-any\.whl(?!\.)", client.get(url).text)))
+        if listed == versions or time.monotonic() > until:
+            return listed
+        time.sleep(0.2)
 
 
 def read(client: httpx.Client, url: str, _number: int) -> None:
@@ -320,7 +355,7 @@ def main() -> None:
                         else:
                             index.seed(file)
             for index in indexes:
-                measure(index, arguments.count, arguments.seconds)
+                measure(index, arguments.count, arguments.seconds, arguments.versions)
         ours = indexes[0]
         print(f"{'':34}" + "".join(f"{each.name:>14}" for each in indexes) + "   ratio (above 1: ours is ahead)")
         for what, figure in ours.figures.items():

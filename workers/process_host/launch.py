@@ -17,7 +17,8 @@ PR_SET_PDEATHSIG = 1
 PR_SET_NO_NEW_PRIVS = 38
 
 
-def _restrict(configuration: dict[str, Any]) -> None:
+def restrict(configuration: dict[str, Any]) -> None:
+    """Restrict this process as the configuration says; raise ``OSError`` where that fails."""
     library = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
     for name, value in configuration["limits"].items():
         number = getattr(resource, name, None)
@@ -43,7 +44,7 @@ def main() -> None:
     """Restrict this process and execute the command; a failure is one line in the application's log."""
     configuration, command = json.loads(sys.argv[1]), sys.argv[2:]
     try:
-        _restrict(configuration)
+        restrict(configuration)
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
         os.execvpe(command[0], command, os.environ)  # noqa: S606 - the command is what this program is for
     except OSError as error:

@@ -15,6 +15,7 @@ import psutil
 from workers.process_host import sessions
 from workers.sandbox import Outcome, SandboxError, SandboxLimits, Stopped, Task
 from workers.sandbox.folders import folder
+from workers.sandbox.nursery import Nurseries
 from workers.sandbox.spares import Spares
 from workers.sandbox.walls import Cell, Wall, choose, enclose, environment
 
@@ -34,11 +35,14 @@ class Sandbox:
     def __init__(self, wall: Wall | None = None, *, spares: bool = False) -> None:
         self.wall = choose() if wall is None else wall
         self._spares = Spares(self._start) if spares else None
+        self._nurseries = Nurseries() if spares and self.wall is Wall.BUBBLEWRAP else None
 
     def close(self) -> None:
         """End what was started ahead."""
         if self._spares is not None:
             self._spares.close()
+        if self._nurseries is not None:
+            self._nurseries.close()
 
     def run(self, task: Task, should_stop: Callable[[], bool] = lambda: False) -> Outcome:
         """Run a task to its end or to its limits; raise ``SandboxError`` where it cannot be kept apart here.
@@ -65,7 +69,7 @@ class Sandbox:
             _hand_over(work, cell)
             started = _Started(self.wall, cell, work, stack.pop_all())
         if task.line is not None:
-            started.launch(task)
+            started.launch(task, self._nurseries)
         return started
 
 
@@ -78,10 +82,15 @@ class _Started:
         self._work = work
         self._stack = stack
         self._process: subprocess.Popen[bytes] | None = None
+        self._family: tuple[int, ...] = ()
 
-    def launch(self, task: Task) -> None:
-        """Start the command."""
+    def launch(self, task: Task, nurseries: Nurseries | None = None) -> None:
+        """Start the command, from one of the nurseries where that is possible."""
         try:
+            born = None if nurseries is None else nurseries.begin(self._cell, task)
+            if born is not None:
+                self._process, self._family = born.process, (born.process.pid, born.waiter)
+                return
             self._process = subprocess.Popen(
                 self._cell.command,
                 cwd="/",
@@ -91,6 +100,7 @@ class _Started:
                 stderr=subprocess.PIPE,
                 start_new_session=True,
             )
+            self._family = (self._process.pid,)
         except OSError as error:
             self.end()
             raise SandboxError(f"the sandbox could not be started: {error.strerror}") from None
@@ -107,7 +117,7 @@ class _Started:
             with suppress(BrokenPipeError), process.stdin as line:
                 line.write(f"{task.line}\n".encode())
         try:
-            output, errors, stopped = watch.follow(process)
+            output, errors, stopped = watch.follow(process, self._family)
         finally:
             _kill(process, self._cell, self._wall)
         return Outcome(
@@ -146,8 +156,11 @@ class _Watch:
         self._deadline = time.monotonic() + limits.wall_seconds
         self._looked_at_disk = self._looked_at_memory = time.monotonic()
 
-    def follow(self, process: subprocess.Popen[bytes]) -> tuple[bytes, bytes, Stopped | None]:
-        """Return both outputs and why the run was ended, None where it ended by itself."""
+    def follow(self, process: subprocess.Popen[bytes], family: tuple[int, ...]) -> tuple[bytes, bytes, Stopped | None]:
+        """Return both outputs and why the run was ended, None where it ended by itself.
+
+        ``family`` are the processes from which everything of the run descends.
+        """
         pipes = (cast("IO[bytes]", process.stdout), cast("IO[bytes]", process.stderr))
         kept = {pipe: bytearray() for pipe in pipes}
         with selectors.DefaultSelector() as selector, _ended(process, selector) as end:
@@ -160,7 +173,7 @@ class _Watch:
                 for key, _ in selector.select(_TICK_SECONDS):
                     if key.fileobj != end:
                         _read(cast("IO[bytes]", key.fileobj), kept, selector)
-                stopped = self._beyond(process, kept)
+                stopped = self._beyond(family, kept)
             if end is not None:
                 selector.unregister(end)
             if stopped is None:
@@ -178,7 +191,7 @@ class _Watch:
                 return Stopped.OUTPUT
         return None
 
-    def _beyond(self, process: subprocess.Popen[bytes], kept: dict[IO[bytes], bytearray]) -> Stopped | None:
+    def _beyond(self, family: tuple[int, ...], kept: dict[IO[bytes], bytearray]) -> Stopped | None:
         now = time.monotonic()
         if self._should_stop():
             return Stopped.CANCELLED
@@ -192,7 +205,7 @@ class _Watch:
                 return Stopped.DISK
         if now - self._looked_at_memory >= _MEMORY_EVERY_SECONDS:
             self._looked_at_memory = now
-            if _memory(process.pid, self._cell.uid) > self._limits.memory_bytes:
+            if _memory(family, self._cell.uid) > self._limits.memory_bytes:
                 return Stopped.MEMORY
         return None
 
@@ -242,21 +255,23 @@ def _is_full(work: Path, limits: SandboxLimits) -> bool:
     return False
 
 
-def _memory(pid: int, uid: int | None) -> int:
-    """Return the resident memory of a run: the process, what descends from it, and what has its user."""
+def _memory(family: tuple[int, ...], uid: int | None) -> int:
+    """Return the resident memory of a run: what descends from its first processes, and what has its user."""
+    seen: dict[int, psutil.Process] = {}
+    for pid in family:
+        with suppress(psutil.Error):
+            first = psutil.Process(pid)
+            seen |= {each.pid: each for each in (first, *first.children(recursive=True))}
+    if uid is not None:
+        seen |= {
+            each.pid: each
+            for each in psutil.process_iter(["uids"])
+            if each.info["uids"] is not None and each.info["uids"].real == uid
+        }
     total = 0
-    with suppress(psutil.Error):
-        family = psutil.Process(pid)
-        seen = {family.pid: family, **{each.pid: each for each in family.children(recursive=True)}}
-        if uid is not None:
-            seen |= {
-                each.pid: each
-                for each in psutil.process_iter(["uids"])
-                if each.info["uids"] is not None and each.info["uids"].real == uid
-            }
-        for each in seen.values():
-            with suppress(psutil.Error):
-                total += each.memory_info().rss
+    for each in seen.values():
+        with suppress(psutil.Error):
+            total += each.memory_info().rss
     return total
 
 

@@ -8,10 +8,11 @@ that is started on demand would be, and nothing of one publisher's ever meets an
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from workers.sandbox import Task
+from workers.sandbox import SandboxError, Task
 
 IDLE_SECONDS = 600.0
 """How long a spare waits for a task before it is given up: an idle worker keeps no memory for nothing."""
@@ -41,14 +42,18 @@ class Spares:
     def __init__(self, start: Callable[[Task], Started], idle_seconds: float = IDLE_SECONDS) -> None:
         self._start = start
         self._idle_seconds = idle_seconds
-        self._spares: dict[object, _Spare] = {}
+        self._spares: dict[object, Future[_Spare]] = {}
         self._lock = threading.Lock()
         self._is_closed = False
+        # A run ends with the thread that started it: so one that lives as long as the worker starts them all, and the
+        # task that was just done is not kept waiting for the next one's start.
+        self._starter = ThreadPoolExecutor(1, "spares")
 
     def take(self, task: Task) -> Started | None:
         """Return the spare for a task, which is the caller's to end, None where there is none that lives."""
         with self._lock:
-            spare = self._spares.pop(_key(task), None)
+            coming = self._spares.pop(_key(task), None)
+        spare = None if coming is None else _of(coming)
         if spare is None:
             return None
         if spare.run.is_waiting():
@@ -57,12 +62,12 @@ class Spares:
         return None
 
     def restock(self, task: Task) -> None:
-        """Start a spare for the next task of this sort; in the calling thread, with whose end it would end."""
+        """Have a spare started for the next task of this sort, and return at once."""
         key = _key(task)
         with self._lock:
             if self._is_closed or key in self._spares:
                 return
-            self._spares[key] = _Spare(self._start(task))
+            self._spares[key] = self._starter.submit(self._stock, task)
         timer = threading.Timer(self._idle_seconds, self._expire)
         timer.daemon = True
         timer.start()
@@ -73,16 +78,33 @@ class Spares:
             self._is_closed = True
             ended, self._spares = list(self._spares.values()), {}
         for each in ended:
-            each.run.end()
+            spare = _of(each)
+            if spare is not None:
+                spare.run.end()
+        self._starter.shutdown()
+
+    def _stock(self, task: Task) -> _Spare:
+        return _Spare(self._start(task))
 
     def _expire(self) -> None:
         before = time.monotonic() - self._idle_seconds + 0.05
+        old = []
         with self._lock:
-            old = {key: each for key, each in self._spares.items() if each.since <= before}
-            for key in old:
-                del self._spares[key]
-        for each in old.values():
+            for key, coming in list(self._spares.items()):
+                spare = _of(coming) if coming.done() else None
+                if coming.done() and (spare is None or spare.since <= before):
+                    del self._spares[key]
+                    old += [] if spare is None else [spare]
+        for each in old:
             each.run.end()
+
+
+def _of(coming: "Future[_Spare]") -> _Spare | None:
+    """Return a spare once it has been started, None where that failed: its task then says why."""
+    try:
+        return coming.result()
+    except (SandboxError, OSError):
+        return None
 
 
 def _key(task: Task) -> object:

@@ -6,11 +6,12 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from workers.process_host.isolation import LAUNCHER, SEARCH_PATH
 from workers.process_host.table import WIDE_UIDS, highest_uid
@@ -49,11 +50,16 @@ REASONS = {
 
 @dataclass(frozen=True)
 class Cell:
-    """A prepared run: the command line around it, where its folder is for itself, and the user it becomes."""
+    """A prepared run: the command line with all that is around it, its folder as it sees it, the user that it becomes.
+
+    ``outside`` is the part of the command line that makes the walls, ``configuration`` what the launcher is told.
+    """
 
     command: list[str]
     directory: Path
     uid: int | None
+    outside: Sequence[str]
+    configuration: Mapping[str, Any]
 
 
 @cache
@@ -103,7 +109,7 @@ def enclose(wall: Wall, command: Sequence[str], work: Path, readable: Sequence[P
     launcher = [sys.executable, "-I", "-S", str(LAUNCHER), json.dumps(configuration)]
     seen = (*readable, LAUNCHER)
     outside = _bubblewrap(work, seen) if wall is Wall.BUBBLEWRAP else _entered(work, seen)
-    return Cell([*outside, *launcher, *command], directory, uid)
+    return Cell([*outside, *launcher, *command], directory, uid, outside, configuration)
 
 
 def environment(directory: Path) -> dict[str, str]:

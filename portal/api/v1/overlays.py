@@ -17,8 +17,10 @@ from catalog.overlays.models import (
 )
 from catalog.overlays.service import OverlayService
 from portal.api.documentation import CONDITIONAL, REPLAYED, problems
+from portal.api.listing import Cursor, Limit, asset_place, cut, page
 from portal.auth.guards import requires
-from portal.boundary import Caller, OpenSession
+from portal.boundary import Caller, OpenSession, WebRequest
+from portal.idempotency import Answer
 
 TAGS = ["overlays"]
 READ: dict[str, Any] = {
@@ -37,10 +39,19 @@ class FitList(BaseModel):
     items: list[FitRead]
 
 
-@get("/overlays", operation_id="list_overlays", summary="List overlays", **READ)
-def list_overlays(session: OpenSession, principal: Caller) -> OverlayList:
-    """Return what the tenant narrows, each with the versions that it does not fit."""
-    return OverlayList(items=OverlayService(session).everything(principal.tenant_id))
+@get(
+    "/overlays",
+    operation_id="list_overlays",
+    summary="List overlays",
+    **{**READ, "responses": {**CONDITIONAL, **problems(401, 403, 422)}},
+)
+def list_overlays(
+    request: WebRequest, session: OpenSession, principal: Caller, limit: Limit = 50, cursor: Cursor = None
+) -> Answer[OverlayList]:
+    """Return what the tenant narrows, by asset, each with the versions that it does not fit."""
+    rows = OverlayService(session).page(principal.tenant_id, asset_place(cursor), limit + 1)
+    items, following = cut(rows, limit, lambda each: (each.namespace, each.name))
+    return page(request, OverlayList(items=list(items), next_cursor=following), following)
 
 
 @get(

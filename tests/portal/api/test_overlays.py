@@ -33,9 +33,9 @@ def settings(settings: Settings, tmp_path: Path) -> Settings:
     return settings.model_copy(update={"local_repository_roots": (tmp_path,)})
 
 
-def publish(client: Client, version: str, **inputs: Any) -> None:
+def publish(client: Client, version: str, asset: str = "preview", **inputs: Any) -> None:
     """Publish the public blueprint rival/preview; ``inputs`` are keywords of its input ``greeting``."""
-    files = dict(skeleton("deployment-blueprint", "rival", "preview"))
+    files = dict(skeleton("deployment-blueprint", "rival", asset))
     schema = json.loads(files["inputs.schema.json"])
     schema["properties"]["greeting"] |= inputs
     files["inputs.schema.json"] = json.dumps(schema).encode()
@@ -80,7 +80,7 @@ def test_an_overlay_is_set_changed_and_removed(api: Client, client_of: NewClient
     # Nobody else's: not even the publisher's whose asset it is.
     stranger = client_of(rival)
     assert stranger.get(PATH).status_code == 404
-    assert stranger.get("/api/v1/overlays").json() == {"items": []}
+    assert stranger.get("/api/v1/overlays").json()["items"] == []
     assert stranger.get(f"{PATH}/changes").json() == {"items": []}
     assert client_of(rival, ["assets:read"]).put(PATH, json=SHORT).status_code == 403
     assert api.delete(f"{PATH}?revision=4").status_code == 409
@@ -113,6 +113,27 @@ def test_a_request_is_held_to_the_overlay(api: Client, tmp_path: Path) -> None:
     assert held.status_code == 422
     assert REASON in held.text
     assert api.post("/api/v1/installs/plan", json=plan).status_code == 202
+
+
+def test_overlays_come_in_pages_and_are_not_proven_again(
+    api: Client, theirs: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(theirs, "1.1.0")
+    publish(theirs, "1.0.0", asset="second")
+    for path in (PATH, "/api/v1/overlays/rival/second"):
+        assert api.put(path, json=SHORT).status_code == 200
+
+    def refuse(*_: object) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr("catalog.overlays.service.fit", refuse)
+    first = api.get("/api/v1/overlays?limit=1")
+    assert [each["name"] for each in first.json()["items"]] == ["preview"]
+    assert [each["version"] for each in first.json()["items"][0]["versions"]] == ["1.1.0", "1.0.0"]
+    second = api.get(first.headers["link"].partition(">")[0].removeprefix("<"))
+    assert [each["name"] for each in second.json()["items"]] == ["second"]
+    assert second.json()["next_cursor"] is None
+    assert api.get("/api/v1/overlays?cursor=x").status_code == 422
 
 
 def test_a_version_that_does_not_fit_is_closed_and_told_once(

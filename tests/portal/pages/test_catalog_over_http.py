@@ -1,6 +1,7 @@
 """Sharing and curating in a browser without JavaScript, and what the standard doors make of it."""
 
 from collections.abc import Callable
+from html import escape
 
 from litestar import Litestar
 from litestar.testing import TestClient
@@ -139,3 +140,33 @@ def test_an_administrator_narrows_inputs_on_a_page(browser: Client, client_of: N
     assert taken.status_code == 303
     assert "Nothing is narrowed" in browser.get("/overlays").text
     assert "removed" in browser.get(home).text
+
+
+def test_rules_for_entries_of_lists_are_written_as_text(
+    browser: Client, client_of: NewClient, rival: Principal
+) -> None:
+    publish(client_of(rival), "rival")
+    home = "/overlays/rival/preview"
+    assert f'href="{home}/rules"' in browser.get(home).text
+    assert "One rule for each input" in browser.get(f"{home}/rules").text
+    for text, said in (
+        ("- pointer: [", "Line 1"),
+        ("pointer: /greeting", "Write a list"),
+        ("- {pointer: /greeting, maxLength: 5}", "Rule 1, reason"),
+        ("- {pointer: /greeting, maxLength: 9999, reason: Long.}", "does not allow"),
+    ):
+        refused = browser.post(f"{home}/rules", data={"rules": text, "revision": "0"})
+        assert refused.status_code == 422
+        assert said in refused.text
+        assert escape(text) in refused.text, "what was written is there still"
+    rules = "- {pointer: /greeting, maxLength: 20, reason: It has to fit.}"
+    sent = {"rules": rules, "revision": "0"}
+    assert browser.post(f"{home}/rules", data=sent, follow_redirects=False).status_code == 303
+    assert "at most 20 characters" in browser.get(home).text
+    assert "maxLength: 20" in browser.get(f"{home}/rules").text
+    late = browser.post(f"{home}/rules", data={"rules": rules.replace("20", "10"), "revision": "0"})
+    assert late.status_code == 409
+    assert "Somebody has changed this overlay meanwhile" in late.text
+    gone = browser.post(f"{home}/rules", data={"rules": "# none\n", "revision": "1"}, follow_redirects=False)
+    assert gone.status_code == 303
+    assert "Nothing is narrowed" in browser.get("/overlays").text

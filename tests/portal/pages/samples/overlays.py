@@ -7,6 +7,7 @@ from uuid import UUID
 from catalog.assets.models import AssetVersionRead, VersionState
 from catalog.errors import FieldError
 from catalog.overlays.models import FitRead, MisfitRead, OverlayChangeRead, OverlayRead
+from portal.pages.overlay_rules import RulesPage
 from portal.pages.overlays import InputLine, OverlayPage, OverlaysPage, RulePage, rule_schema
 from portal.pages.render import Page
 from portal.pages.schema_form import FormSource, build_form
@@ -80,9 +81,14 @@ def pages() -> dict[str, Page]:
     errors = (FieldError("/reason", "Say why."), FieldError("/rule/maximum", "This must be a whole number."))
     found: dict[str, Page] = {
         "overlays": OverlaysPage([overlay]),
+        "overlays-paged": OverlaysPage([overlay], previous_href="/overlays", next_href="/overlays?cursor=x"),
         "overlays-empty": OverlaysPage([]),
         "overlay": OverlayPage(version, overlay, lines, rules[1:], history, may_change=True),
         "overlay-read-only": OverlayPage(version, None, lines, [], [], may_change=False),
+        "overlay-rules": RulesPage("slipway/preview-web", "1.5.0", "- pointer: /region\n", 3),
+        "overlay-rules-refused": RulesPage(
+            "slipway/preview-web", "1.5.0", LONG, 0, [FieldError("/rules/0/reason", "Say why."), FieldError("", LONG)]
+        ),
         "overlay-without-inputs": OverlayPage(version, None, [], [], [], may_change=True, errors=errors[:1]),
     }
     for pointer, shape in shapes.items():
