@@ -43,7 +43,7 @@ class FitList(BaseModel):
     "/overlays",
     operation_id="list_overlays",
     summary="List overlays",
-    **{**READ, "responses": {**CONDITIONAL, **problems(401, 403, 422)}},
+    **{**READ, "responses": {**CONDITIONAL, **problems(401, 403, 404, 422)}},
 )
 def list_overlays(
     request: WebRequest, session: OpenSession, principal: Caller, limit: Limit = 50, cursor: Cursor = None

@@ -159,7 +159,7 @@ def test_rules_for_entries_of_lists_are_written_as_text(
         assert refused.status_code == 422
         assert said in refused.text
         assert escape(text) in refused.text, "what was written is there still"
-    rules = "- {pointer: /greeting, maxLength: 20, reason: It has to fit.}"
+    rules = "- {pointer: /greeting, maxLength: 20, default: Ahoy, reason: It has to fit.}"
     sent = {"rules": rules, "revision": "0"}
     assert browser.post(f"{home}/rules", data=sent, follow_redirects=False).status_code == 303
     assert "at most 20 characters" in browser.get(home).text
