@@ -197,10 +197,12 @@ def test_where_it_cannot_be_done_the_run_is_started_as_any_other(
 
 
 def test_nothing_goes_on_after_the_end(program: Path) -> None:
+    others = nurseries(program)
     made = Sandbox(spares=True)
     assert Run(made, program)(SAYS_WHERE).succeeded
+    assert len(nurseries(program)) == len(others) + 1
     made.close()
-    assert not [each for each in nurseries(program) if each.status() != psutil.STATUS_ZOMBIE]
+    assert nurseries(program) == others
 
 
 def nurseries(program: Path) -> list[psutil.Process]:
