@@ -21,6 +21,9 @@ from catalog.providers.blobs import (
 )
 from catalog.settings import Settings
 
+_LASTING: set[Path] = set()
+"""Folders whose own names this process has seen to disk."""
+
 
 class LocalBlobs:
     """Blobs below ``root``: ``sha256/ab/<digest>``; damaged ones in ``quarantine``, unfinished ones in ``partial``."""
@@ -53,12 +56,11 @@ class LocalBlobs:
         path = self._path(digest)
         path.parent.mkdir(parents=True, exist_ok=True)
         unfinished.replace(path)
-        for folder in (path.parent, path.parent.parent):
-            handle = os.open(folder, os.O_RDONLY)
-            try:
-                os.fsync(handle)
-            finally:
-                os.close(handle)
+        _settle(path.parent)
+        # The name of the folder has to last too; no folder is ever removed, so once in a process is enough.
+        if path.parent not in _LASTING:
+            _settle(path.parent.parent)
+            _LASTING.add(path.parent)
 
     def read(self, digest: str) -> bytes:
         """See `BlobStore.read`."""
@@ -95,6 +97,15 @@ class LocalBlobs:
 
     def _path(self, digest: str) -> Path:
         return self._root / "sha256" / check_digest(digest)[:2] / digest
+
+
+def _settle(folder: Path) -> None:
+    """Wait until the names in a folder are on disk."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 @contextmanager
