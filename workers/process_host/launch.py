@@ -1,7 +1,8 @@
 """Run as a script by process host and sandbox: give up privileges, set limits, then become the application.
 
 Usage: `python -I -S launch.py CONFIGURATION COMMAND...`, where CONFIGURATION is JSON: `uid` (null: keep), `umask`,
-`directory`, `limits` (bytes and counts by the name of the resource limit) and `parent` (the host's process id).
+`directory`, `limits` (bytes and counts by the name of the resource limit) and `parent` (the host's process id);
+`environment`, where it is given, takes the place of the present one.
 Only the standard library is used, and little of it, because every application waits for this.
 """
 
@@ -35,6 +36,9 @@ def restrict(configuration: dict[str, Any]) -> None:
         # After the change of user, which clears the signal that is sent when the parent dies.
         library.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
         library.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+    if "environment" in configuration:
+        os.environ.clear()
+        os.environ.update(configuration["environment"])
     if os.getppid() != configuration["parent"]:
         sys.exit(125)
     os.chdir(configuration["directory"])

@@ -1,7 +1,7 @@
 """Run as a script by the worker: import what a program imports, and let children of it join cells when asked.
 
 Usage: ``python -I nursery_program.py PROGRAM LAUNCHER SOCKET IDLE_SECONDS``; SOCKET is the number of an open socket.
-A request is the JSON of a cell (see ``launch.py``) with ``environment``, and five descriptors: of a process in the
+A request is the JSON of a cell (see ``launch.py``), and five descriptors: of a process in the
 cell, the three standard streams, and where the exit status is written to. The answer is the id of the process that
 waits for the run, or "" where the cell could not be joined. This process runs nothing of a publisher's: what does is
 a child of a child, which has joined the cell's namespaces and given up every privilege before it begins.
@@ -109,8 +109,6 @@ class _Nursery:
             self._forgo_capabilities()
             self._launcher.restrict(request)
             self._have_no_capabilities()
-            os.environ.clear()
-            os.environ.update(request["environment"])
             sys.argv = [self._program]
             code = self._run()
         except OSError as error:
