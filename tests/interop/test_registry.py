@@ -181,9 +181,11 @@ def _look(client: TestClient[Litestar], host: str, digest: str, release: str) ->
     public = [load_public_key(each["public_key"]) for each in call(client, "GET", "/attestations/keys")["items"]]
     found = set()
     for referrer, _ in there:
-        manifest = httpx.get(f"http://{host}/v2/acme/web/manifests/{referrer}", headers={"Accept": MANIFEST}).json()
+        manifest = httpx.get(
+            f"http://{host}/v2/acme/web/manifests/{referrer}", headers={"Accept": MANIFEST}, timeout=60
+        ).json()
         assert manifest["subject"]["digest"] == digest
-        bundle = httpx.get(f"http://{host}/v2/acme/web/blobs/{manifest['layers'][0]['digest']}").content
+        bundle = httpx.get(f"http://{host}/v2/acme/web/blobs/{manifest['layers'][0]['digest']}", timeout=60).content
         read = read_signed(bundle)
         assert any(is_valid(key, read.envelope.signature, read.envelope.signed) for key in public)
         assert read_statement(read.envelope).is_about(digest.removeprefix("sha256:"))

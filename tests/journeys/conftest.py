@@ -270,7 +270,7 @@ class Installation:
             input=stdin,
             capture_output=True,
             text=True,
-            timeout=150,
+            timeout=300,
         )
         said = f"slipway {' '.join(map(str, arguments))}: {done.returncode}\n{done.stdout}\n{done.stderr}"
         assert status is None or done.returncode == status, said

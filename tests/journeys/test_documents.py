@@ -216,7 +216,7 @@ class Terminal:
             env={**self.slipway.variables, "SLIPWAY_TOKEN": self.slipway.token},
             capture_output=True,
             text=True,
-            timeout=150,
+            timeout=300,
         )
         assert done.returncode == status, f"{text}: {done.returncode}\n{done.stdout}\n{done.stderr}"
         return done

@@ -107,7 +107,7 @@ def test_many_at_once_have_one_effect(served: Settings, new_token: Callable[...,
     for each in answers:
         if each.status_code == 409:
             assert each.json()["type"] == "urn:slipway:problem:request_in_flight"
-    listed = httpx.get(served.base_url + TOKENS, headers=headers).json()["items"]
+    listed = httpx.get(served.base_url + TOKENS, headers=headers, timeout=60).json()["items"]
     assert [each["name"] for each in listed].count("ci") == 1
 
 

@@ -54,7 +54,9 @@ def test_decisions_of_an_agent_arrive(
 ) -> None:
     token = new_token(acme, ["policies:read", "policies:write"])
     with agent(tmp_path, served, token, free_port) as address:
-        asked = httpx.post(f"{address}/v1/data/guard/deny", json={"input": {"user": "bob", "password": "hunter2"}})
+        asked = httpx.post(
+            f"{address}/v1/data/guard/deny", json={"input": {"user": "bob", "password": "hunter2"}}, timeout=60
+        )
         decided = asked.json()
         assert decided["result"] == ["no"]
         headers = {"Authorization": f"Bearer {token}"}
@@ -63,7 +65,7 @@ def test_decisions_of_an_agent_arrive(
         items: list[dict[str, Any]] = []
         while not items and time.monotonic() < deadline:
             time.sleep(0.2)
-            items = httpx.get(url, headers=headers).json()["items"]
+            items = httpx.get(url, headers=headers, timeout=60).json()["items"]
     assert [each["decision_id"] for each in items] == [decided["decision_id"]], (tmp_path / "opa.log").read_text()
     assert (items[0]["path"], items[0]["result"]) == ("guard/deny", ["no"])
     assert "hunter2" not in json.dumps(items)

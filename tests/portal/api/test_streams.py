@@ -160,7 +160,7 @@ def test_another_tenants_operation_has_no_stream(
     headers = {"Authorization": f"Bearer {new_token(rival)}"}
     answers = []
     for identifier in (operation.id, uuid4()):
-        answer = httpx.get(f"{served.base_url}/api/v1/operations/{identifier}/events", headers=headers)
+        answer = httpx.get(f"{served.base_url}/api/v1/operations/{identifier}/events", headers=headers, timeout=60)
         assert answer.status_code == 404
         document = {key: value for key, value in answer.json().items() if key != "correlation_id"}
         answers.append(json.dumps(document).replace(str(identifier), "ID"))

@@ -21,7 +21,7 @@ PAGE = {"Accept": "text/html"}
 @pytest.fixture
 def here(served: Settings) -> Iterator[httpx.Client]:
     """Return a browser on the machine that runs the portal."""
-    with httpx.Client(base_url=served.base_url, headers=PAGE) as client:
+    with httpx.Client(base_url=served.base_url, headers=PAGE, timeout=60) as client:
         yield client
 
 
@@ -99,7 +99,7 @@ def test_signing_out_ends_the_session_everywhere(here: httpx.Client, database: D
     answer = here.post("/sign-out", headers={"Sec-Fetch-Site": "same-origin"})
     assert answer.status_code == 303
     assert here.get("/api/v1/tokens/self").status_code == 401
-    assert httpx.get(f"{here.base_url}/api/v1/tokens/self", cookies=stolen).status_code == 401
+    assert httpx.get(f"{here.base_url}/api/v1/tokens/self", cookies=stolen, timeout=60).status_code == 401
 
 
 def test_over_tls_the_cookie_is_bound_to_the_host(settings: Settings, database: Database) -> None:

@@ -104,7 +104,7 @@ def test_search_shows_what_the_api_answers(slipway: Slipway, signed_in: dict[str
     document = json.loads(slipway("search", "my-prev", "--json", env=signed_in).stdout)
     headers = {"Authorization": f"Bearer {signed_in['SLIPWAY_TOKEN']}"}
     url = f"{signed_in['SLIPWAY_URL']}/api/v1/assets"
-    assert document == httpx.get(url, params={"q": "my-prev"}, headers=headers, trust_env=False).json()
+    assert document == httpx.get(url, params={"q": "my-prev"}, headers=headers, trust_env=False, timeout=60).json()
     nothing = slipway("search", "my-prev", "--kind", "policy-bundle", env=signed_in)
     assert nothing.returncode == 0
     assert "Nothing was found" in nothing.stdout

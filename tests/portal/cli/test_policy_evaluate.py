@@ -25,7 +25,7 @@ OWNED = 'deny contains {"rule": "owner", "level": "mandatory", "message": "Nobod
 def bind(signed_in: dict[str, str], level: str) -> None:
     headers = {"Authorization": f"Bearer {signed_in['SLIPWAY_TOKEN']}"}
     body = {"bundle": "acme/guard", "level": level}
-    answer = httpx.post(f"{signed_in['SLIPWAY_URL']}/api/v1/policies/bindings", json=body, headers=headers)
+    answer = httpx.post(f"{signed_in['SLIPWAY_URL']}/api/v1/policies/bindings", json=body, headers=headers, timeout=60)
     assert answer.status_code == 201, answer.text
 
 
@@ -81,7 +81,9 @@ def test_the_statement_of_a_refusal_is_fetched_and_verified_alone(
     refused = slipway(*create, "--json", env=signed_in)
     assert refused.returncode == 1
     headers = {"Authorization": f"Bearer {signed_in['SLIPWAY_TOKEN']}"}
-    listed = httpx.get(f"{signed_in['SLIPWAY_URL']}/api/v1/policies/evaluations?point=release", headers=headers).json()
+    listed = httpx.get(
+        f"{signed_in['SLIPWAY_URL']}/api/v1/policies/evaluations?point=release", headers=headers, timeout=60
+    ).json()
     evaluation = listed["items"][0]["id"]
     fetched = slipway("policy", "statement", evaluation, "--output", "web.vsa.json", "--json", env=signed_in)
     assert fetched.returncode == 0, fetched.stderr

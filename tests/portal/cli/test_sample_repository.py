@@ -84,7 +84,7 @@ def test_the_application_runs_as_its_procfile_says(tmp_path: Path, free_port: in
         assert "Ahoy &lt;you&gt;" in page.text
         assert words in page.text
         assert httpx.get(f"http://127.0.0.1:{free_port}/health", trust_env=False).text == "ok\n"
-        assert httpx.get(f"http://127.0.0.1:{free_port}/nowhere", trust_env=False).status_code == 404
+        assert httpx.get(f"http://127.0.0.1:{free_port}/nowhere", trust_env=False, timeout=60).status_code == 404
     finally:
         process.terminate()
         process.wait(10)
@@ -94,7 +94,7 @@ def _get(url: str) -> httpx.Response:
     deadline = time.monotonic() + 20
     while True:
         try:
-            return httpx.get(url, trust_env=False)
+            return httpx.get(url, trust_env=False, timeout=60)
         except httpx.ConnectError:
             if time.monotonic() > deadline:
                 raise

@@ -175,7 +175,7 @@ class Portal:
 
     def call(self, path: str, reason: str) -> None:
         headers = {"Authorization": f"Bearer {self.token}"}
-        answer = httpx.post(f"{self.url}/api/v1{path}", headers=headers, json={"reason": reason})
+        answer = httpx.post(f"{self.url}/api/v1{path}", headers=headers, json={"reason": reason}, timeout=60)
         assert answer.status_code == 200, answer.text
 
 

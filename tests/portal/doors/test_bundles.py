@@ -143,14 +143,14 @@ class Agent:
         self.url = url
 
     def revision(self) -> str:
-        answer: Any = httpx.get(f"{self.url}/v1/status").json()
+        answer: Any = httpx.get(f"{self.url}/v1/status", timeout=60).json()
         return str(answer.get("result", {}).get("bundles", {}).get("acme", {}).get("active_revision", ""))
 
     def wait_for(self, revision: str) -> None:
         deadline = time.monotonic() + 30
         while self.revision() != revision and time.monotonic() < deadline:
             time.sleep(0.1)
-        assert self.revision() == revision, httpx.get(f"{self.url}/v1/status").text
+        assert self.revision() == revision, httpx.get(f"{self.url}/v1/status", timeout=60).text
 
 
 @pytest.fixture

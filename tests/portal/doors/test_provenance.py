@@ -163,7 +163,7 @@ def test_uv_publish_brings_the_attestation_that_lies_beside_the_wheel(portal_: A
     done = portal_.uv_publish(*(str(each) for each in sorted(kept.parent.iterdir())))
     assert done.returncode == 0, done.stderr
     headers = {"Authorization": f"Bearer {portal_.token}", "Accept": "application/vnd.pypi.simple.v1+json"}
-    (file,) = httpx.get(f"{portal_.url}{FIRST}", headers=headers).json()["files"]
+    (file,) = httpx.get(f"{portal_.url}{FIRST}", headers=headers, timeout=60).json()["files"]
     assert file["provenance"].endswith(f"{wheel[0]}.provenance")
 
 

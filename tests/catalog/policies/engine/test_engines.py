@@ -194,7 +194,7 @@ def test_two_bundles_with_the_same_packages(engine: PolicyEngine, opa: Path) -> 
 def test_a_server_that_has_forgotten(server: str, bundle: CompiledBundle) -> None:
     engine = OpaServerEngine(server)
     assert value(engine.evaluate(Question(bundle, "gate/deny", SOUND))) == []
-    for policy in httpx.get(f"{server}/v1/policies").json()["result"]:
+    for policy in httpx.get(f"{server}/v1/policies", timeout=60).json()["result"]:
         httpx.delete(f"{server}/v1/policies/{policy['id']}")
     assert value(engine.evaluate(Question(bundle, "gate/deny", SOUND))) == []
     engine.close()

@@ -60,7 +60,7 @@ class Proxy:
             self.process = None
 
     def get(self, host: str, **headers: str) -> httpx.Response:
-        with httpx.Client(trust_env=False) as client:
+        with httpx.Client(trust_env=False, timeout=60) as client:
             return client.get(f"http://127.0.0.1:{self.options.preview_port}/", headers={"Host": host, **headers})
 
     def _answers(self) -> bool:
@@ -216,7 +216,7 @@ def test_many_writers_lose_no_route(proxy: Proxy) -> None:
 
 
 def test_metrics_are_served_on_the_loopback_only_at_their_path(proxy: Proxy) -> None:
-    with httpx.Client(trust_env=False, base_url=f"http://127.0.0.1:{proxy.options.metrics_port}") as client:
+    with httpx.Client(trust_env=False, base_url=f"http://127.0.0.1:{proxy.options.metrics_port}", timeout=60) as client:
         assert "haproxy_backend_http_responses_total" in client.get("/metrics").text
         assert client.get("/").status_code == 404
 
