@@ -29,6 +29,7 @@ from portal.pages.render import Renderer, create_environment
 from portal.pages.routes import PAGES
 from portal.pages.static_files import DEFAULT_DIRECTORY, STATIC_ROOT, StaticFiles
 from portal.problems import answer_error
+from portal.sleepers import Sleepers
 from portal.streams import OperationStreams
 from portal.threads import Threads
 
@@ -76,7 +77,7 @@ def create_app(settings: Settings, static: Path = DEFAULT_DIRECTORY) -> Litestar
         logging_config=None,
     )
     recent = RecentAnswers(app.asgi_handler, app.state.streams.generation, settings.door_repeat_seconds)
-    app.asgi_handler = Edge(recent, settings, figures.observe)
+    app.asgi_handler = Edge(recent, settings, figures.observe, Sleepers(database, settings, threads))
     return app
 
 

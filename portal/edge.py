@@ -15,6 +15,7 @@ from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 from catalog.events.outbox import CAUSE, Cause
 from catalog.settings import Settings
 from portal.problems import PROBLEM_JSON, TYPE_PREFIX, ProblemDetails
+from portal.sleepers import Sleepers
 
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; connect-src 'self'; "
@@ -44,8 +45,9 @@ Observe = Callable[[str, str, int, float], None]
 class Edge:
     """Wraps the whole application, answers of the router itself included."""
 
-    def __init__(self, app: ASGIApp, settings: Settings, observe: Observe) -> None:
+    def __init__(self, app: ASGIApp, settings: Settings, observe: Observe, sleepers: Sleepers) -> None:
         self._app = app
+        self._sleepers = sleepers
         self._hosts = served_names(settings)
         self._is_secure = urlsplit(settings.base_url).scheme == "https"
         self._observe = observe
@@ -71,6 +73,8 @@ class Edge:
         try:
             if "\0" in scope["path"]:
                 await _nowhere(scope)(scope, receive, send_guarded)
+            elif self._sleepers.serves(name := _host_of(scope)):
+                await self._sleepers.answer(name, scope, receive, send_guarded)
             elif self._is_served(scope):
                 await self._app(scope, receive, send_guarded)
             else:
@@ -82,8 +86,7 @@ class Edge:
     def _is_served(self, scope: HTTPScope) -> bool:
         if scope["path"].startswith(ANY_HOST):
             return True
-        host = next((value for name, value in scope["headers"] if name == b"host"), b"")
-        return host_name(host.decode("latin-1")) in self._hosts
+        return _host_of(scope) in self._hosts
 
     def _completed(self, scope: HTTPScope, status: int, headers: Any) -> list[tuple[bytes, bytes]]:
         present = {bytes(name).lower() for name, _ in headers}
@@ -108,6 +111,11 @@ def served_names(settings: Settings) -> frozenset[str]:
     named = {host_name(each.strip()) for each in settings.allowed_hosts.split(",") if each.strip()}
     own = urlsplit(settings.base_url).hostname or ""
     return frozenset({"localhost", "127.0.0.1", "::1", own, *named} - {""})
+
+
+def _host_of(scope: HTTPScope) -> str:
+    host = next((value for name, value in scope["headers"] if name == b"host"), b"")
+    return host_name(host.decode("latin-1"))
 
 
 def host_name(host: str) -> str:

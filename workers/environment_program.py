@@ -22,15 +22,7 @@ def environment_program(plan: DeployPlan, mirror: Path, directory: Path) -> Stac
     address leads to the component that the output ``url`` refers to, once every component is healthy.
     """
     wiring = _Wiring(plan)
-    checkout = ProgramResource(
-        name=CHECKOUT,
-        type="slipway:local:Checkout",
-        inputs={
-            "repository": str(mirror),
-            "commit": plan.head_sha,
-            "directory": str(directory / plan.head_sha[:16]),
-        },
-    )
+    checkout = _checkout(plan, mirror, directory)
     components = plan.spec.environment.processes
     processes = [_process(plan, wiring, name, component) for name, component in components.items()]
     route = ProgramResource(
@@ -41,6 +33,27 @@ def environment_program(plan: DeployPlan, mirror: Path, directory: Path) -> Stac
     )
     outputs = {name: wiring.text(value) for name, value in plan.spec.environment.outputs.items()}
     return StackProgram(resources=(checkout, *processes, route), outputs=outputs)
+
+
+def sleeping_program(plan: DeployPlan, mirror: Path, directory: Path, wakes: int) -> StackProgram:
+    """Return the program of the plan's environment while it sleeps: no process, and its files where they are.
+
+    The public address leads to the port ``wakes``, where the portal wakes what is visited.
+    """
+    route = ProgramResource(name=ROUTE, type="slipway:local:Route", inputs={"host": plan.hostname, "port": wakes})
+    return StackProgram(resources=(_checkout(plan, mirror, directory), route))
+
+
+def _checkout(plan: DeployPlan, mirror: Path, directory: Path) -> ProgramResource:
+    return ProgramResource(
+        name=CHECKOUT,
+        type="slipway:local:Checkout",
+        inputs={
+            "repository": str(mirror),
+            "commit": plan.head_sha,
+            "directory": str(directory / plan.head_sha[:16]),
+        },
+    )
 
 
 def _process(plan: DeployPlan, wiring: "_Wiring", name: str, component: ProcessComponent) -> ProgramResource:

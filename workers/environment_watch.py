@@ -14,13 +14,15 @@ DUE_AT_ONCE = 200
 @WORKER.every(timedelta(seconds=5))
 @WORKER.job("environments.expire_due", time_limit=timedelta(seconds=60))
 def expire_due(context: JobContext) -> None:
-    """Dismiss the environments whose time is up."""
+    """Do what is due to environments by the clock: warn, put to sleep, try again, dismiss."""
     with context.system_session() as session:
-        due = EphemeralEnvironmentService.due_for_expiry(session, now(), DUE_AT_ONCE)
+        due = EphemeralEnvironmentService.due(session, now(), DUE_AT_ONCE)
     for each in due:
+        if context.should_stop():
+            return
         with context.session(each.tenant_id) as session:
             service = EphemeralEnvironmentService(session, context.settings)
-            service.expire(each.tenant_id, each.environment_id)
+            service.keep_time(each.tenant_id, each.environment_id)
 
 
 @WORKER.every(lambda settings: timedelta(seconds=settings.pull_request_poll_seconds))

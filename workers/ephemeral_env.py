@@ -2,7 +2,7 @@
 
 import shutil
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
@@ -12,10 +12,11 @@ from catalog.environments.errors import TransitionError
 from catalog.environments.events import (
     EnvironmentDestroyRequested,
     EnvironmentRequested,
+    EnvironmentSleepRequested,
     EnvironmentUpdateRequested,
 )
 from catalog.environments.service import DeployPlan, DestroyPlan, EnvironmentPlans, EnvironmentReports
-from catalog.errors import SlipwayError
+from catalog.errors import SlipwayError, UnavailableError
 from catalog.gating import PolicyRefusedError
 from catalog.operations.models import Problem, StepState
 from catalog.operations.service import OperationService
@@ -36,7 +37,7 @@ from workers.engine import (
     StackRequest,
 )
 from workers.engine_resource import ENGINE
-from workers.environment_program import environment_program
+from workers.environment_program import environment_program, sleeping_program
 from workers.leases import HeldLease, held
 from workers.runtime.worker import Interrupted, JobContext, Retry, Worker
 
@@ -44,6 +45,7 @@ from workers.runtime.worker import Interrupted, JobContext, Retry, Worker
 WORKER = Worker("ephemeral_env", queue="environments", concurrency=4)
 
 LOOK_AGAIN_SECONDS = 1.0
+SLEEP_AGAIN = timedelta(minutes=1)
 
 
 class _Asked:
@@ -132,6 +134,48 @@ def tear_down(context: JobContext) -> None:
             _destroy(context, hand, stack, plan)
 
 
+@WORKER.on(EnvironmentSleepRequested)
+@WORKER.job("environments.put_to_sleep", time_limit=timedelta(minutes=10), max_attempts=6)
+def put_to_sleep(context: JobContext) -> None:
+    """Stop what runs of an environment that sleeps; its address stays and wakes it."""
+    asked = context.event(EnvironmentSleepRequested)
+    tenant_id = _tenant(context)
+    with context.session() as session:
+        stack = EnvironmentReports(session, context.settings).stack(tenant_id, asked.environment_id)
+    with held(context, tenant_id, stack.id) as hand:
+        _recover(context, hand, stack, asked.environment_id)
+        with context.session() as session:
+            reports = EnvironmentReports(session, context.settings)
+            plan = reports.start_sleep(hand.lease, asked.environment_id, asked.generation, asked.operation_id)
+        if plan is not None:
+            _halt(context, hand, stack, plan)
+
+
+def _halt(context: JobContext, hand: HeldLease, stack: Stack, plan: DeployPlan) -> None:
+    story = _Story(context, plan.tenant_id, plan.operation_id)
+    story.step("stop")
+    directory = _directory(context.settings, plan.environment_id)
+    try:
+        program = sleeping_program(plan, _mirror(context, plan), directory, context.settings.port)
+        request = _request(context.settings, stack, program)
+        stopping = _stopping(context, hand, plan, EnvironmentReports.is_asleep)
+        result = context.resource(ENGINE).up(request, story.hear, stopping)
+    except (SlipwayError, EngineError) as error:
+        if context.should_stop() or hand.lost.is_set():
+            raise Interrupted(str(error)) from None
+        interrupted = isinstance(error, EngineError) and error.kind is not ErrorKind.FAILED
+        with context.session() as session:
+            reports = EnvironmentReports(session, context.settings)
+            again = reports.sleep_failed(hand.lease, plan, str(error), interrupted=interrupted)
+        if again:
+            raise Retry(SLEEP_AGAIN, str(error)) from None
+        return
+    resources = [StackResource(type=each.type, name=each.name, id=each.id) for each in result.resources]
+    with context.session() as session:
+        EnvironmentReports(session, context.settings).slept(hand.lease, plan, resources)
+        context.complete(session)
+
+
 def _recover(context: JobContext, hand: HeldLease, stack: Stack, environment_id: UUID) -> None:
     """Look at what an interrupted operation left before anything else is done to the stack."""
     if not hand.lease.interrupted:
@@ -160,13 +204,14 @@ def _deploy(context: JobContext, hand: HeldLease, stack: Stack, plan: DeployPlan
             context.complete(session)
         return
     except SlipwayError as error:
-        _fail(context, hand, plan, Problem(code=error.code, message=error.detail), interrupted=False)
+        passing = isinstance(error, UnavailableError)
+        _fail(context, hand, plan, Problem(code=error.code, message=error.detail), passing=passing)
         return
     except EngineError as error:
         if context.should_stop() or hand.lost.is_set():
             raise Interrupted(error.message) from None
-        interrupted = error.kind is not ErrorKind.FAILED
-        _fail(context, hand, plan, _problem(error), interrupted=interrupted)
+        interrupted, passing = error.kind is not ErrorKind.FAILED, error.kind is ErrorKind.UNAVAILABLE
+        _fail(context, hand, plan, _problem(error), interrupted=interrupted, passing=passing)
         return
     resources = [StackResource(type=each.type, name=each.name, id=each.id) for each in result.resources]
     with context.session() as session:
@@ -189,18 +234,30 @@ def _graph(nodes: Iterable[GraphNode]) -> list[GraphResource]:
     return [GraphResource(**{**asdict(each), "operation": str(each.operation)}) for each in nodes]
 
 
-def _fail(context: JobContext, hand: HeldLease, plan: DeployPlan, problem: Problem, *, interrupted: bool) -> None:
+def _fail(
+    context: JobContext,
+    hand: HeldLease,
+    plan: DeployPlan,
+    problem: Problem,
+    *,
+    interrupted: bool = False,
+    passing: bool = False,
+) -> None:
     with context.session() as session:
-        EnvironmentReports(session, context.settings).fail(hand.lease, plan, problem, interrupted=interrupted)
+        reports = EnvironmentReports(session, context.settings)
+        reports.fail(hand.lease, plan, problem, interrupted=interrupted, passing=passing)
         context.complete(session)
 
 
 def _program(context: JobContext, plan: DeployPlan) -> StackProgram:
+    return environment_program(plan, _mirror(context, plan), _directory(context.settings, plan.environment_id))
+
+
+def _mirror(context: JobContext, plan: DeployPlan) -> Path:
     mirrors = context.settings.data_dir / "repositories"
     with context.session() as session:
         repository = ScmService(session, context.settings).open(plan.tenant_id, plan.repository)
-    mirror = repository.mirror(plan.head_sha, plan.pull_request.number, mirrors)
-    return environment_program(plan, mirror, _directory(context.settings, plan.environment_id))
+    return repository.mirror(plan.head_sha, plan.pull_request.number, mirrors)
 
 
 def _destroy(context: JobContext, hand: HeldLease, stack: Stack, plan: DestroyPlan) -> None:
@@ -224,16 +281,25 @@ def _destroy(context: JobContext, hand: HeldLease, stack: Stack, plan: DestroyPl
         left = _left(context, stack, plan)
     except (SlipwayError, EngineError) as error:
         left = [f"something that could not be looked for ({error})"]
+    looked_for = (f"processes and route ({stack.target})", "files", f"stack {stack.name}")
     if left:
-        _remains(context, hand, plan, f"Something is left: {', '.join(left)}.")
+        _remains(context, hand, plan, f"Something is left: {', '.join(left)}.", looked_for, left)
     with context.session() as session:
-        EnvironmentReports(session, context.settings).destroyed(hand.lease, plan)
+        EnvironmentReports(session, context.settings).destroyed(hand.lease, plan, looked_for)
         context.complete(session)
 
 
-def _remains(context: JobContext, hand: HeldLease, plan: DestroyPlan, message: str) -> None:
+def _remains(
+    context: JobContext,
+    hand: HeldLease,
+    plan: DestroyPlan,
+    message: str,
+    looked_for: Sequence[str] = (),
+    left: Sequence[str] = (),
+) -> None:
     with context.session() as session:
-        after = EnvironmentReports(session, context.settings).destroy_failed(hand.lease, plan, message)
+        reports = EnvironmentReports(session, context.settings)
+        after = reports.destroy_failed(hand.lease, plan, message, looked_for, left)
     raise Retry(after, message)
 
 
@@ -266,7 +332,12 @@ def _request(settings: Settings, stack: Stack, program: StackProgram | None = No
     )
 
 
-def _stopping(context: JobContext, hand: HeldLease, plan: DeployPlan) -> Callable[[], bool]:
+def _stopping(
+    context: JobContext,
+    hand: HeldLease,
+    plan: DeployPlan,
+    is_wanted: Callable[[EnvironmentReports, UUID, UUID, int], bool] = EnvironmentReports.is_current,
+) -> Callable[[], bool]:
     """Return what the engine asks: stop when told to, when the lease is lost, or when something newer is wanted."""
     looked_at = time.monotonic()
     outdated = False
@@ -277,7 +348,7 @@ def _stopping(context: JobContext, hand: HeldLease, plan: DeployPlan) -> Callabl
             looked_at = time.monotonic()
             with context.session() as session:
                 reports = EnvironmentReports(session, context.settings)
-                outdated = not reports.is_current(plan.tenant_id, plan.environment_id, plan.generation)
+                outdated = not is_wanted(reports, plan.tenant_id, plan.environment_id, plan.generation)
         return outdated or context.should_stop() or hand.lost.is_set()
 
     return should_stop

@@ -6,14 +6,19 @@ from functools import partial
 from uuid import UUID
 
 from catalog.environments.events import (
+    EnvironmentApprovalNeeded,
+    EnvironmentAsleep,
     EnvironmentDestroyed,
     EnvironmentDestroyFailed,
     EnvironmentDestroyRequested,
     EnvironmentEvent,
+    EnvironmentExpiring,
     EnvironmentExtended,
     EnvironmentFailed,
+    EnvironmentPinned,
     EnvironmentReady,
     EnvironmentRequested,
+    EnvironmentUnpinned,
     EnvironmentUpdateRequested,
 )
 from catalog.environments.service import EphemeralEnvironmentService, obey, signs_of
@@ -43,6 +48,11 @@ REPLY = "preview-command"
     EnvironmentReady,
     EnvironmentFailed,
     EnvironmentExtended,
+    EnvironmentExpiring,
+    EnvironmentPinned,
+    EnvironmentUnpinned,
+    EnvironmentApprovalNeeded,
+    EnvironmentAsleep,
     EnvironmentDestroyRequested,
     EnvironmentDestroyFailed,
     EnvironmentDestroyed,

@@ -118,10 +118,41 @@ class EnvironmentSpec(Shape):
 
 
 class TimeToLive(Shape):
-    """How long an environment lives: ``default`` where the request does not say, ``maximum`` with all extensions."""
+    """How long an environment lives: ``default`` where the request does not say, ``maximum`` with all extensions.
+
+    ``base`` says from when on the default counts; the maximum always counts from the beginning of its life.
+    """
 
     default: DurationText = "P3D"
     maximum: DurationText = "P14D"
+    base: Literal["created", "last_deploy", "last_activity"] = "last_deploy"
+
+
+class Sleep(Shape):
+    """When an environment is stopped because nobody uses it: ``after`` so long without a deployment or a visit.
+
+    A visit wakes it in any case; without ``visits_count`` visits do not keep it awake.
+    """
+
+    after: DurationText
+    visits_count: bool = True
+
+
+class Follow(Shape):
+    """Which commits of a pull request move its environment, and which pull requests have one at all.
+
+    ``labels`` (every one of them) and ``bases`` (patterns of base branches, one of them) are conditions on the pull
+    request: one that does not meet them has no environment. ``paths`` are patterns of which a changed path must match
+    one, ``!`` before a pattern takes away again. Commits of forks wait for an approval of exactly that commit, unless
+    their author belongs to the repository, or are refused.
+    """
+
+    drafts: bool = True
+    bots: bool = True
+    forks: Literal["approve", "refuse"] = "approve"
+    labels: Annotated[tuple[str, ...], Field(max_length=20)] = ()
+    bases: Annotated[tuple[str, ...], Field(max_length=20)] = ()
+    paths: Annotated[tuple[str, ...], Field(max_length=50)] = ()
 
 
 class BlueprintSpec(Shape):
@@ -131,6 +162,8 @@ class BlueprintSpec(Shape):
     environment: EnvironmentSpec
     strategy: StrategySpec | None = None
     ttl: TimeToLive = TimeToLive()
+    sleep: Sleep | None = None
+    follow: Follow = Follow()
 
     @property
     def default_ttl(self) -> timedelta:
@@ -142,14 +175,24 @@ class BlueprintSpec(Shape):
         """How long an environment may live, with all extensions."""
         return parse_duration(self.ttl.maximum)
 
+    @property
+    def sleep_after(self) -> timedelta | None:
+        """After how long without use an environment is stopped; None: never by itself."""
+        return None if self.sleep is None else parse_duration(self.sleep.after)
+
 
 class DeploymentSpec(Shape):
-    """The ``spec`` of any deployment blueprint: ``environment``, ``strategy``, or both; ``ttl`` is an environment's."""
+    """The ``spec`` of any deployment blueprint: ``environment``, ``strategy``, or both.
+
+    ``ttl``, ``sleep`` and ``follow`` are for environments.
+    """
 
     targets: Annotated[tuple[Literal["local"], ...], Field(min_length=1, max_length=10)]
     environment: EnvironmentSpec | None = None
     strategy: StrategySpec | None = None
     ttl: TimeToLive | None = None
+    sleep: Sleep | None = None
+    follow: Follow | None = None
 
 
 def makes_environments(manifest: Mapping[str, Any]) -> bool:

@@ -49,6 +49,57 @@ class EnvironmentExtended(EnvironmentEvent):
     """An environment expires later."""
 
     expires_at: datetime
+    reason: str = ""
+
+
+@event("environment.expiring", version=1)
+class EnvironmentExpiring(EnvironmentEvent):
+    """An environment will be destroyed soon, unless somebody extends or pins it."""
+
+    name: str
+    expires_at: datetime
+    seconds_left: int
+
+
+@event("environment.approval_needed", version=1)
+class EnvironmentApprovalNeeded(EnvironmentEvent):
+    """A commit of a fork waits until somebody approves exactly it."""
+
+    name: str
+    head_sha: str
+
+
+@event("environment.commit_approved", version=1)
+class EnvironmentCommitApproved(EnvironmentEvent):
+    """Somebody approved one commit of a fork; the next one waits again."""
+
+    head_sha: str
+
+
+@event("environment.pinned", version=1)
+class EnvironmentPinned(EnvironmentEvent):
+    """Somebody keeps an environment as it is until some moment."""
+
+    reason: str
+    until: datetime
+
+
+@event("environment.unpinned", version=1)
+class EnvironmentUnpinned(EnvironmentEvent):
+    """An environment is kept no longer."""
+
+
+@event("environment.sleep_requested", version=1)
+class EnvironmentSleepRequested(EnvironmentEvent):
+    """An environment shall be stopped and keep its address."""
+
+    operation_id: UUID
+    reason: str
+
+
+@event("environment.asleep", version=1)
+class EnvironmentAsleep(EnvironmentEvent):
+    """Nothing of an environment runs; a visit or a person wakes it."""
 
 
 @event("environment.ready", version=1)
@@ -75,6 +126,14 @@ class EnvironmentFailed(EnvironmentEvent):
 @event("environment.destroyed", version=1)
 class EnvironmentDestroyed(EnvironmentEvent):
     """Nothing of the environment is left; that was verified."""
+
+
+@event("environment.orphan_removed", version=1)
+class EnvironmentOrphanRemoved(EnvironmentEvent):
+    """Something of a destroyed environment was found after all, and removed; ``left`` is what could not be."""
+
+    found: tuple[str, ...]
+    left: tuple[str, ...]
 
 
 @event("environment.destroy_failed", version=1)

@@ -210,7 +210,7 @@ TABLE = _rows(
     # Life by the clock.
     (Phase.READY, Event.IDLE, Guard.UNPINNED, Phase.SLEEPING, ()),
     (Phase.SLEEPING, Event.WOKEN, Guard.ALWAYS, Phase.WAKING, _WISH),
-    (RESTING, Event.EXPIRING, Guard.UNPINNED, None, ()),
+    (RESTING, Event.EXPIRING, Guard.ALWAYS, None, ()),
     # The way out; the caller holds the lease, so nobody applies any more.
     (WAITING | _ALIVE | LEAVING, Event.LEFT, Guard.ABSENT, Phase.DESTROYING, ()),
     (Phase.DESTROYING, Event.REMOVED, Guard.ALWAYS, Phase.VERIFYING_GONE, ()),

@@ -12,6 +12,8 @@ from sqlmodel import Field, SQLModel
 
 from catalog.clock import now
 from catalog.columns import Json, Timestamp, one_of
+from catalog.environments.life import TtlBase
+from catalog.environments.triggers import Decision
 from catalog.gating import VerdictSummary
 from catalog.operations.models import Problem
 from catalog.stacks.models import StackResource
@@ -49,6 +51,7 @@ class Environment(SQLModel, table=True):
 
     ``generation`` counts what was wanted, ``observed_generation`` says up to where it is there; ``incarnation``
     counts the lives of the same pull request's environment. Secret inputs are kept sealed, apart from the others.
+    ``due_at`` is the next moment at which the clock has something to do with it, None once it is gone.
     """
 
     __tablename__ = "environments"
@@ -57,6 +60,7 @@ class Environment(SQLModel, table=True):
         Index("ix_environments_hostname", "hostname", unique=True),
         Index("ix_environments_tenant_id_created_at", "tenant_id", "created_at"),
         Index("ix_environments_living", "expires_at", postgresql_where=text("phase <> 'destroyed'")),
+        Index("ix_environments_due_at", "due_at", postgresql_where=text("due_at IS NOT NULL")),
     )
 
     id: UUID = Field(default_factory=uuid4, primary_key=True)
@@ -92,14 +96,26 @@ class Environment(SQLModel, table=True):
     url: str | None = None
     outputs: dict[str, Any] = Field(default_factory=dict, sa_type=Json)
     failure: dict[str, Any] | None = Field(default=None, sa_type=Json)
+    removal: dict[str, Any] | None = Field(default=None, sa_type=Json)
     conditions: list[dict[str, Any]] = Field(default_factory=list, sa_type=Json)
     verdict: dict[str, Any] = Field(default_factory=dict, sa_type=Json)
     attempt: int = 0
 
     requested_by: str
     ttl_seconds: int
+    ttl_base: TtlBase = Field(default=TtlBase.LAST_DEPLOY, sa_type=one_of(TtlBase))
+    sleep_after_seconds: int | None = None
+    visits_count: bool = True
+    waiting_sha: str | None = None
+    approved_sha: str | None = None
+    pin: dict[str, Any] | None = Field(default=None, sa_type=Json)
+    warned_seconds: int | None = None
     created_at: datetime = Field(default_factory=now, sa_type=Timestamp)
+    lived_since: datetime = Field(default_factory=now, sa_type=Timestamp)
     last_deploy_at: datetime | None = Field(default=None, sa_type=Timestamp)
+    last_activity_at: datetime | None = Field(default=None, sa_type=Timestamp)
+    retry_at: datetime | None = Field(default=None, sa_type=Timestamp)
+    due_at: datetime | None = Field(default=None, sa_type=Timestamp)
     expires_at: datetime = Field(sa_type=Timestamp)
     hard_expires_at: datetime = Field(sa_type=Timestamp)
     destroyed_at: datetime | None = Field(default=None, sa_type=Timestamp)
@@ -144,6 +160,27 @@ class ScmHook(BaseModel):
     head_sha: str | None = Shape(default=None, pattern=r"^[0-9a-f]{7,64}$")
 
 
+class Pin(BaseModel):
+    """Who keeps an environment as it is, why, and until when: until then it neither sleeps nor expires."""
+
+    by: str
+    reason: str
+    until: datetime
+
+
+class Removal(BaseModel):
+    """How an environment was looked for after its removal: what was asked, and what was still found.
+
+    ``left`` is empty once it is gone; else ``next_try_at`` says when it is tried again, ``tries`` how often it was.
+    """
+
+    checked_at: datetime
+    looked_for: list[str]
+    left: list[str]
+    tries: int
+    next_try_at: datetime | None = None
+
+
 class Condition(BaseModel):
     """Something worth knowing beside the phase, such as ``Serving`` while an update failed."""
 
@@ -183,9 +220,27 @@ class EnvironmentRead(BaseModel):
     requested_by: str
     created_at: datetime
     last_deploy_at: datetime | None
+    last_activity_at: datetime | None = None
+    ttl_base: TtlBase = TtlBase.LAST_DEPLOY
+    sleeps_at: datetime | None = None
+    pin: Pin | None = None
+    retry_at: datetime | None = None
+    removal: Removal | None = None
+    waiting_sha: str | None = None
+    approved_sha: str | None = None
     expires_at: datetime
     hard_expires_at: datetime
     destroyed_at: datetime | None
+
+
+class Explanation(BaseModel):
+    """What a pull request means for its environment now; ``environment`` and ``head_sha`` where there are such."""
+
+    repository: str
+    pull_request: int
+    decision: Decision
+    environment: UUID | None = None
+    head_sha: str | None = None
 
 
 class EnvironmentAccepted(BaseModel):

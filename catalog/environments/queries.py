@@ -1,14 +1,13 @@
 """Reads of environments."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import func, tuple_
+from sqlalchemy import func, text, tuple_
 from sqlmodel import Session, col, select
 
-from catalog.environments.machine import LEAVING
 from catalog.environments.models import Environment, Phase
 
 
@@ -39,6 +38,16 @@ def by_pull_request(session: Session, tenant_id: UUID, repository: str, pull_req
     return session.exec(statement.with_for_update()).first()
 
 
+def at_pull_request(session: Session, tenant_id: UUID, repository: str, pull_request: int) -> Environment | None:
+    """Return the environment of a pull request, to be looked at and not to be changed."""
+    statement = select(Environment).where(
+        Environment.tenant_id == tenant_id,
+        Environment.repository == repository,
+        Environment.pull_request == pull_request,
+    )
+    return session.exec(statement).first()
+
+
 def of_repository(session: Session, tenant_id: UUID, repository: str) -> Sequence[Environment]:
     """Return the living environments of a repository."""
     statement = select(Environment).where(
@@ -47,6 +56,12 @@ def of_repository(session: Session, tenant_id: UUID, repository: str) -> Sequenc
         Environment.phase != Phase.DESTROYED,
     )
     return session.exec(statement).all()
+
+
+def at(session: Session, host: str) -> tuple[UUID, UUID] | None:
+    """Return tenant and environment of a host name, before any tenant is set (SECURITY DEFINER)."""
+    row = session.connection().execute(text("SELECT * FROM environment_at(:host)"), {"host": host}).first()
+    return None if row is None else (row.tenant_id, row.environment_id)
 
 
 def page(
@@ -102,15 +117,26 @@ def all_by_phase(session: Session) -> dict[Phase, int]:
     return {Phase(phase): count for phase, count in session.exec(statement).all()}
 
 
-def expired(session: Session, moment: datetime, limit: int) -> list[Due]:
-    """Return environments of all tenants that have expired and are not being destroyed yet (system role)."""
-    leaving = [*LEAVING, Phase.DESTROYED]
+def due(session: Session, moment: datetime, limit: int) -> list[Due]:
+    """Return environments of all tenants that the clock has to look at, longest due first (system role)."""
     statement = (
         select(Environment.tenant_id, Environment.id)
-        .where(col(Environment.expires_at) <= moment, col(Environment.phase).not_in(leaving))
-        .order_by(col(Environment.expires_at))
+        .where(col(Environment.due_at) <= moment)
+        .order_by(col(Environment.due_at))
         .limit(limit)
     )
+    return [Due(tenant_id, environment_id) for tenant_id, environment_id in session.exec(statement).all()]
+
+
+def standing(session: Session, ids: Collection[UUID]) -> dict[UUID, tuple[UUID, Phase]]:
+    """Return tenant and phase of environments by id; unknown ids are left out (system role)."""
+    statement = select(Environment.id, Environment.tenant_id, Environment.phase).where(col(Environment.id).in_(ids))
+    return {found: (tenant_id, Phase(phase)) for found, tenant_id, phase in session.exec(statement).all()}
+
+
+def ready(session: Session) -> list[Due]:
+    """Return the environments of all tenants that should be there (system role)."""
+    statement = select(Environment.tenant_id, Environment.id).where(Environment.phase == Phase.READY)
     return [Due(tenant_id, environment_id) for tenant_id, environment_id in session.exec(statement).all()]
 
 

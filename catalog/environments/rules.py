@@ -1,7 +1,7 @@
 """What the state machine of environments is asked for by name, and the arithmetic of their life; pure."""
 
 import re
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from catalog.environments.machine import LEAVING, Event, Situation, step
 from catalog.environments.models import Desired, Phase
@@ -78,16 +78,6 @@ def gone(now: Situation) -> Situation:
 def remains(now: Situation) -> Situation:
     """Record that destroying failed or something is left."""
     return step(now, Event.REMAINS)
-
-
-def expiry(deployed_at: datetime, ttl: timedelta, hard_limit: datetime) -> datetime:
-    """Return when an environment deployed at ``deployed_at`` expires, never after its hard limit."""
-    return min(deployed_at + ttl, hard_limit)
-
-
-def extended(expires_at: datetime, moment: datetime, by: timedelta, hard_limit: datetime) -> datetime:
-    """Return the expiry prolonged by ``by``, counted from now where it has passed, never after the hard limit."""
-    return min(max(expires_at, moment) + by, hard_limit)
 
 
 def destroy_retry(attempt: int) -> timedelta:

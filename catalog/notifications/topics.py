@@ -60,6 +60,16 @@ TOPICS: dict[str, tuple[str, str, Severity]] = {
     ),
     "asset_version.restored": ("{namespace}/{name} {version} is back", "/assets/{namespace}/{name}", Severity.INFO),
     "environment.ready": ("A preview environment is ready", "/environments/{environment_id}", Severity.INFO),
+    "environment.approval_needed": (
+        "A commit of a fork waits for an approval in {name}",
+        "/environments/{environment_id}",
+        Severity.WARNING,
+    ),
+    "environment.expiring": (
+        "The preview environment {name} is removed soon",
+        "/environments/{environment_id}",
+        Severity.WARNING,
+    ),
     "environment.failed": ("A preview environment failed", "/environments/{environment_id}", Severity.WARNING),
     "environment.destroyed": ("A preview environment is gone", "/environments/{environment_id}", Severity.INFO),
     "environment.destroy_failed": (

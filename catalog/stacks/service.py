@@ -85,6 +85,12 @@ class MultiCloudProvisioningService:
         """Record that the engine is about to act, so that a crash from here on is known to be one."""
         self._move(self.confirm(lease), StackState.CHANGING)
 
+    def doubt(self, tenant_id: UUID, stack_id: UUID) -> None:
+        """Record that the world is not as the stack says, so that whoever takes it next looks first."""
+        stack = self._locked(tenant_id, stack_id)
+        if stack.state is StackState.APPLIED:
+            self._move(stack, StackState.UNKNOWN)
+
     def mark_recovered(self, lease: Lease) -> None:
         """Record that an interrupted stack has been recovered and refreshed."""
         self._move(self.confirm(lease), StackState.APPLIED)

@@ -36,7 +36,7 @@ def request(settings: tuple[str, ...], values: str | None, wait: bool, as_json: 
     """
     output = Output(as_json=as_json)
     body = {name: value for name, value in asked.items() if value is not None}
-    body["repository"] = _address(body["repository"])
+    body["repository"] = address_of(body["repository"])
     body["inputs"] = read_inputs(settings, values)
     with connect() as client:
         accepted = client.post("/environments/ephemeral", body)
@@ -59,7 +59,7 @@ def await_operation(client: Client, operation: str | None, output: Output) -> No
     check_outcome(ended)
 
 
-def _address(repository: str) -> str:
+def address_of(repository: str) -> str:
     """Return a path on this machine as an absolute one; any other address stays as it is."""
     path = Path(repository).expanduser()
     return str(path.resolve()) if path.is_dir() else repository

@@ -6,7 +6,7 @@ from uuid import UUID
 import click
 
 from portal.cli.client import Client, connect
-from portal.cli.environment_request import await_operation
+from portal.cli.environment_request import address_of, await_operation
 from portal.cli.errors import CommandError, MissingError
 from portal.cli.inputs import Duration
 from portal.cli.output import Output, json_option, moment
@@ -70,6 +70,9 @@ def _show(output: Output, environment: dict[str, Any]) -> None:
             ("operation", environment["operation_id"]),
         ]
     )
+    if environment.get("pin"):
+        pinned = environment["pin"]
+        output.line(f"Kept by {pinned['by']} until {moment(pinned['until'])}: {pinned['reason']}")
     failure = environment["failure"]
     if failure:
         output.line(f"Why it failed: {failure['message']} {failure.get('hint') or ''}".rstrip(), style="red")
@@ -109,13 +112,106 @@ def _show_logs(output: Output, found: dict[str, Any]) -> None:
 @click.command("extend")
 @_environment_argument
 @click.option("--by", required=True, type=Duration(), help="How much longer: 8h, 3d or PT8H.")
+@click.option("--reason", default="", help="Why, for the record.")
 @json_option
-def extend(environment: str, by: str, as_json: bool) -> None:  # noqa: FBT001  # click passes options by name
+def extend(environment: str, by: str, reason: str, as_json: bool) -> None:  # noqa: FBT001  # click passes options by name
     """Let an environment live longer, up to the limit that its blueprint sets."""
     output = Output(as_json=as_json)
     with connect() as client:
-        found = client.post(f"/environments/{_identifier(client, environment)}/extend", {"by": by})
+        found = client.post(f"/environments/{_identifier(client, environment)}/extend", {"by": by, "reason": reason})
     output.result(found, lambda each: output.line(f"{each['name']} expires {moment(each['expires_at'])}."))
+
+
+@click.command("approve")
+@_environment_argument
+@click.option("--commit", "head_sha", required=True, help="The commit of the fork that waits: its full id.")
+@json_option
+def approve(environment: str, head_sha: str, as_json: bool) -> None:  # noqa: FBT001  # click passes options by name
+    """Let exactly one commit of a fork be deployed; whatever is pushed after it waits again."""
+    output = Output(as_json=as_json)
+    with connect() as client:
+        found = client.post(f"/environments/{_identifier(client, environment)}/approve", {"head_sha": head_sha})
+    output.result(found, lambda each: output.line(f"{each['name']} moves to {each['head_sha'][:12]}."))
+
+
+@click.command("explain")
+@click.option("--repo", "repository", required=True, help="A path on Slipway's machine, or its address.")
+@click.option("--pr", "pull_request", required=True, type=click.IntRange(min=1), help="The number of the pull request.")
+@json_option
+def explain(repository: str, pull_request: int, as_json: bool) -> None:  # noqa: FBT001  # click passes options by name
+    """Say what a pull request means for its environment now, by which rule, and why. Nothing is changed."""
+    output = Output(as_json=as_json)
+    with connect() as client:
+        asked = {"repository": address_of(repository), "pull_request": pull_request}
+        found = client.get("/environments/explain", asked)
+    output.result(found, lambda each: _explain(output, each["decision"]))
+
+
+def _explain(output: Output, decision: dict[str, Any]) -> None:
+    output.line(f"{decision['act']}, by the rule {decision['rule']}", style="bold")
+    output.line(decision["why"])
+
+
+@click.command("pin")
+@_environment_argument
+@click.option("--by", required=True, type=Duration(), help="For how long: 8h, 3d or PT8H.")
+@click.option("--reason", required=True, help="Why, for everybody to see.")
+@json_option
+def pin(environment: str, by: str, reason: str, as_json: bool) -> None:  # noqa: FBT001  # click passes options by name
+    """Let an environment neither sleep nor expire for a while, up to the limit that its blueprint sets."""
+    output = Output(as_json=as_json)
+    with connect() as client:
+        found = client.post(f"/environments/{_identifier(client, environment)}/pin", {"by": by, "reason": reason})
+    output.result(found, lambda each: output.line(f"{each['name']} is kept until {moment(each['pin']['until'])}."))
+
+
+@click.command("unpin")
+@_environment_argument
+@json_option
+def unpin(environment: str, as_json: bool) -> None:  # noqa: FBT001  # click passes options by name
+    """Let an environment sleep and expire again, at the earliest in half an hour."""
+    output = Output(as_json=as_json)
+    with connect() as client:
+        found = client.post(f"/environments/{_identifier(client, environment)}/unpin", {})
+    output.result(found, lambda each: output.line(f"{each['name']} expires {moment(each['expires_at'])}."))
+
+
+def _start(environment: str, verb: str, *, wait: bool, as_json: bool) -> None:
+    output = Output(as_json=as_json)
+    with connect() as client:
+        identifier = _identifier(client, environment)
+        answer = client.post(f"/environments/{identifier}/{verb}", {})
+        if wait:
+            await_operation(client, answer["operation"], output)
+            answer = client.get(f"/environments/{identifier}")
+    output.result(answer, lambda each: output.line(f"Environment {each['id']} is {each['phase']}."))
+
+
+@click.command("sleep")
+@_environment_argument
+@click.option("--wait", is_flag=True, help="Wait until nothing of it runs.")
+@json_option
+def sleep(environment: str, wait: bool, as_json: bool) -> None:  # noqa: FBT001  # click passes options by name
+    """Stop what runs of an environment; its address stays, and a visit wakes it."""
+    _start(environment, "sleep", wait=wait, as_json=as_json)
+
+
+@click.command("wake")
+@_environment_argument
+@click.option("--wait", is_flag=True, help="Wait until it answers.")
+@json_option
+def wake(environment: str, wait: bool, as_json: bool) -> None:  # noqa: FBT001  # click passes options by name
+    """Bring a sleeping environment back as it was."""
+    _start(environment, "wake", wait=wait, as_json=as_json)
+
+
+@click.command("rebuild")
+@_environment_argument
+@click.option("--wait", is_flag=True, help="Wait until it answers.")
+@json_option
+def rebuild(environment: str, wait: bool, as_json: bool) -> None:  # noqa: FBT001  # click passes options by name
+    """Make an environment again from the same commit."""
+    _start(environment, "rebuild", wait=wait, as_json=as_json)
 
 
 @click.command("destroy")

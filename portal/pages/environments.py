@@ -1,21 +1,23 @@
 """The pages of environments: list, one environment with its progress, and the question before it is destroyed."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, ClassVar
 from urllib.parse import urlencode
 from uuid import UUID
 
 from litestar import Response, get, post
+from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, QueryParameter
 from litestar.response import Redirect, Stream
 from sqlmodel import Session
 
 from catalog.assets.usage.models import Notice
 from catalog.attestations.shapes import Assessment
+from catalog.environments.life import TtlBase
 from catalog.environments.models import EnvironmentRead, Phase
 from catalog.environments.service import EphemeralEnvironmentService, read
-from catalog.errors import ConflictError, UnavailableError
+from catalog.errors import ConflictError, FieldError, InvalidInputError, UnavailableError
 from catalog.gating import Violation
 from catalog.operations.models import OperationRead
 from catalog.operations.service import OperationService
@@ -47,6 +49,11 @@ FILTERS: dict[str, tuple[str, frozenset[Phase]]] = {
     "failed": ("Failed", frozenset({Phase.FAILED, Phase.DESTROY_FAILED})),
     "destroyed": ("Destroyed", frozenset({Phase.DESTROYED})),
     "all": ("All", frozenset(Phase)),
+}
+BASES = {
+    TtlBase.CREATED: "from its beginning",
+    TtlBase.LAST_DEPLOY: "from its last deployment",
+    TtlBase.LAST_ACTIVITY: "from when it was last used",
 }
 EXTENSIONS = (("PT4H", "4 hours"), ("P1D", "1 day"), ("P3D", "3 days"), ("P7D", "7 days"))
 
@@ -107,6 +114,21 @@ class EnvironmentPage(Page):
         return self.environment.phase in MOVING
 
     @property
+    def base_words(self) -> str:
+        """Say from when on the environment's time counts."""
+        return BASES[self.environment.ttl_base]
+
+    @property
+    def buttons(self) -> Sequence[tuple[str, str, str]]:
+        """What a press of a button does to the environment now: verb, label and icon."""
+        if self.environment.phase is Phase.SLEEPING:
+            return (("wake", "Wake it", "sun"),)
+        if self.environment.phase is Phase.READY:
+            sleep = () if self.environment.pin else (("sleep", "Put to sleep", "moon"),)
+            return (*sleep, ("rebuild", "Make it again", "rotate-ccw"))
+        return ()
+
+    @property
     def is_gone(self) -> bool:
         """Tell whether nothing of the environment is left or will be."""
         return self.environment.phase is Phase.DESTROYED
@@ -117,6 +139,7 @@ class EnvironmentPage(Page):
         phases = {Phase.READY, Phase.UPDATING, Phase.FAILED, Phase.UNKNOWN}
         return self.environment.url is not None and (
             self.environment.phase is Phase.READY
+            or (self.environment.phase is Phase.SLEEPING)
             or (self.environment.phase in phases and self.environment.deployed_sha is not None)
         )
 
@@ -219,14 +242,96 @@ def extend_environment(  # most come from the request's unit of work
 ) -> Response[str] | Redirect:
     """Let an environment live longer, or say on its page why it cannot."""
     by = last_values(sent_fields(data)).get("by", "")
+
+    def change(service: EphemeralEnvironmentService) -> object:
+        return service.extend(principal, environment_id, by)
+
+    return _changed(request, environment_id, session, settings, principal, change, "environment-extended")
+
+
+def _changed(
+    request: WebRequest,
+    environment_id: UUID,
+    session: Session,
+    settings: Settings,
+    principal: Principal,
+    change: Callable[[EphemeralEnvironmentService], object],
+    told: str,
+) -> Response[str] | Redirect:
+    """Change something about an environment's life, or say on its page why that cannot be."""
     try:
-        EphemeralEnvironmentService(session, settings).extend(principal, environment_id, by)
-    except ConflictError as error:
+        change(EphemeralEnvironmentService(session, settings))
+    except (ConflictError, InvalidInputError) as error:
         session.rollback()
         page = _load(session, settings, principal, environment_id)
-        toasts = (Toast("bad", error.detail),)
-        return renderer_of(request).respond(request, page, status_code=error.status, toasts=toasts)
-    return redirect(f"/environments/{environment_id}", "environment-extended")
+        return renderer_of(request).respond(
+            request, page, status_code=error.status, toasts=(Toast("bad", error.detail),)
+        )
+    return redirect(f"/environments/{environment_id}", told)
+
+
+@post("/environments/{environment_id:uuid}/pin", guards=WRITE, sync_to_thread=True)
+def pin_environment(
+    request: WebRequest,
+    environment_id: FromPath[UUID],
+    data: SentForm,
+    session: OpenSession,
+    settings: AppSettings,
+    principal: Caller,
+) -> Response[str] | Redirect:
+    """Keep an environment as it is for a while."""
+    sent = last_values(sent_fields(data))
+
+    def change(service: EphemeralEnvironmentService) -> object:
+        reason = sent.get("reason", "").strip()[:500]
+        if not reason:
+            raise InvalidInputError("Say why the environment is to be kept.", [FieldError("/reason", "Say why.")])
+        return service.pin(principal, environment_id, sent.get("by", ""), reason)
+
+    return _changed(request, environment_id, session, settings, principal, change, "environment-pinned")
+
+
+@post("/environments/{environment_id:uuid}/approve", guards=WRITE, sync_to_thread=True)
+def approve_environment(
+    request: WebRequest,
+    environment_id: FromPath[UUID],
+    data: SentForm,
+    session: OpenSession,
+    settings: AppSettings,
+    principal: Caller,
+) -> Response[str] | Redirect:
+    """Let the commit of a fork be deployed that the page showed, and no other."""
+    head_sha = last_values(sent_fields(data)).get("head_sha", "")
+
+    def change(service: EphemeralEnvironmentService) -> object:
+        return service.approve(principal, environment_id, head_sha)
+
+    return _changed(request, environment_id, session, settings, principal, change, "environment-approved")
+
+
+def _verb(verb: str, told: str) -> HTTPRouteHandler:
+    """Return the route of a button that takes nothing but the environment."""
+
+    def act(
+        request: WebRequest,
+        environment_id: FromPath[UUID],
+        session: OpenSession,
+        settings: AppSettings,
+        principal: Caller,
+    ) -> Response[str] | Redirect:
+        def change(service: EphemeralEnvironmentService) -> object:
+            return getattr(service, verb)(principal, environment_id)
+
+        return _changed(request, environment_id, session, settings, principal, change, told)
+
+    act.__name__ = f"{verb}_environment"
+    return post(f"/environments/{{environment_id:uuid}}/{verb}", guards=WRITE, sync_to_thread=True)(act)
+
+
+unpin_environment = _verb("unpin", "environment-unpinned")
+sleep_environment = _verb("sleep", "environment-sleeping")
+wake_environment = _verb("wake", "environment-waking")
+rebuild_environment = _verb("rebuild", "environment-rebuilding")
 
 
 @get("/environments/{environment_id:uuid}/destroy", guards=WRITE, sync_to_thread=True)
@@ -258,6 +363,12 @@ ROUTES = (
     show_environment,
     follow_environment,
     extend_environment,
+    approve_environment,
+    pin_environment,
+    unpin_environment,
+    sleep_environment,
+    wake_environment,
+    rebuild_environment,
     ask_to_destroy,
     destroy_environment,
 )

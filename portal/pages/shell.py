@@ -33,6 +33,11 @@ class Shell:
 NOTICES: dict[str, Toast] = {
     "environment-requested": Toast("good", "The environment is requested. This page follows its progress."),
     "environment-moved": Toast("good", "The environment of this pull request moves to the commit you asked for."),
+    "environment-approved": Toast("good", "The commit is approved. Whatever is pushed after it waits again."),
+    "environment-pinned": Toast("good", "The environment is kept as it is."),
+    "environment-unpinned": Toast("good", "The environment is kept no longer."),
+    "environment-sleeping": Toast("good", "The environment is put to sleep. A visit wakes it."),
+    "environment-waking": Toast("good", "The environment wakes up."),
     "environment-extended": Toast("good", "The environment lives longer now."),
     "environment-destroying": Toast("good", "The environment is being destroyed."),
     "environment-rebuilding": Toast("good", "The environment is being built again."),

@@ -91,21 +91,24 @@ def test_rows_that_change_the_world_are_made_behind_a_gate() -> None:
 
 
 def test_an_environment_is_never_asked_of_workers_without_its_gate() -> None:
-    path = CATALOG / "environments/service/requests.py"
-    tree = parsed(path)
-    methods = {node.name: node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
+    paths = [CATALOG / f"environments/service/{each}.py" for each in ("requests", "following")]
+    nodes = [node for path in paths for node in ast.walk(parsed(path))]
+    methods = {node.name: node for node in nodes if isinstance(node, ast.FunctionDef)}
 
     def calls(method: ast.FunctionDef, function: str) -> bool:
         return any(
-            isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == function
+            isinstance(node, ast.Call) and getattr(node.func, "attr", getattr(node.func, "id", "")) == function
             for node in ast.walk(method)
         )
 
-    demanding = {each for each, method in methods.items() if calls(method, "_demand")}
+    demanding = {each for each, method in methods.items() if calls(method, "demand")}
     assert demanding
     assert all(calls(methods[each], "_pass_gate") for each in demanding)
-    # Reports only go on with a generation that was let through before: a reopened pull request, a second try.
-    assert callers("start_generation") == {name(path), "catalog/environments/service/reports.py"}
+    # Others only go on with what was let through before: a reopened pull request, a second try, what went missing.
+    service = "catalog/environments/service"
+    beside = {each for each in callers("demand") if each.startswith(service)}
+    assert beside == {*map(name, paths), f"{service}/life.py", f"{service}/sweeps.py"}
+    assert callers("start_generation") == {f"{service}/generations.py", f"{service}/removals.py"}
 
 
 def test_sessions_get_their_gate_in_one_place() -> None:

@@ -68,7 +68,7 @@ class EnvironmentInstaller:
             outputs = {**work.outputs, **environment.outputs}
         if work.action is Action.UNINSTALL:
             return Applied(work.outputs) if phase is Phase.DESTROYED else None
-        if phase is Phase.READY:
+        if phase in {Phase.READY, Phase.SLEEPING}:
             return Applied(outputs)
         if phase is Phase.FAILED and failure is not None:
             return Applied(work.outputs, OutcomeState.FAILED, Problem.model_validate(failure))

@@ -1,19 +1,24 @@
 """EphemeralEnvironmentService: what may be asked of environments, and what workers report of them."""
 
+from catalog.environments.queries import at as environment_at
 from catalog.environments.service.comments import obey
 from catalog.environments.service.plans import EnvironmentPlans
-from catalog.environments.service.reports import DeployPlan, DestroyPlan, EnvironmentReports
+from catalog.environments.service.removals import DestroyPlan
+from catalog.environments.service.reports import DeployPlan, EnvironmentReports
 from catalog.environments.service.requests import EphemeralEnvironmentService
 from catalog.environments.service.rows import read
 from catalog.environments.service.signs import Signs, signs_of
+from catalog.environments.service.sweeps import EnvironmentSweeps
 
 __all__ = [
     "DeployPlan",
     "DestroyPlan",
     "EnvironmentPlans",
     "EnvironmentReports",
+    "EnvironmentSweeps",
     "EphemeralEnvironmentService",
     "Signs",
+    "environment_at",
     "obey",
     "read",
     "signs_of",

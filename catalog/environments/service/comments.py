@@ -56,6 +56,9 @@ def obey(  # noqa: PLR0913, PLR0911  (who asks what of which pull request in who
 def _up(
     service: EphemeralEnvironmentService, principal: Principal, environment: Environment, settings: Settings
 ) -> str:
+    if environment.phase is Phase.SLEEPING:
+        service.wake(principal, environment.id)
+        return f"`{environment.name}` is waking up."
     if environment.phase is not Phase.DESTROYED:
         return f"`{environment.name}` is {environment.phase.value.replace('_', ' ')}; it is up already."
     asked = RequestEnvironment(

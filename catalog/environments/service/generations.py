@@ -1,26 +1,113 @@
 """Generations: each newer wish opens an operation of its own and closes the one before."""
 
+from uuid import UUID
+
 from sqlmodel import Session
 
-from catalog.environments.events import EnvironmentRequested, EnvironmentUpdateRequested
-from catalog.environments.models import Environment
-from catalog.environments.service.rows import DEPLOY_STEPS, stamp, tell
-from catalog.operations.models import OperationState
+from catalog.environments import rules
+from catalog.environments.events import (
+    EnvironmentDestroyRequested,
+    EnvironmentRequested,
+    EnvironmentSleepRequested,
+    EnvironmentUpdateRequested,
+)
+from catalog.environments.machine import LEAVING, Event, step
+from catalog.environments.models import Environment, Phase
+from catalog.environments.service.rows import (
+    DEPLOY_STEPS,
+    DESTROY_STEPS,
+    EXPIRING,
+    SLEEP_STEPS,
+    clear_condition,
+    schedule,
+    settle,
+    situation,
+    stamp,
+    tell,
+)
+from catalog.operations.models import OperationState, Step
+from catalog.operations.rules import FINAL
 from catalog.operations.service import OperationService
 
 
-def start_generation(session: Session, environment: Environment, actor: str, reason: str, *, first: bool) -> None:
-    """Open an operation for the environment's newest generation and append the event that workers act on."""
-    close_operation(session, environment)
-    operation = OperationService(session).start(
-        environment.tenant_id, "environment.deploy", f"environments/{environment.id}", DEPLOY_STEPS, actor
-    )
-    environment.operation_id = operation.id
-    environment.failure = None
+def demand(session: Session, environment: Environment, actor: str, reason: str, *, attempt: int = 0) -> None:
+    """Write a new generation and, unless it has to wait for the end of a destruction, ask workers for it.
+
+    ``attempt`` is how often the same was tried in vain before.
+    """
+    before = situation(environment)
+    after = rules.want(before)
+    if after.phase is Phase.REQUESTED:
+        after = rules.admit(after)
+    settle(environment, after)
+    session.add(environment)
+    session.flush()
+    if before.phase in LEAVING:
+        return
+    first = before.phase in {Phase.REQUESTED, Phase.DESTROYED}
+    start_generation(session, environment, actor, reason, first=first, attempt=attempt)
+
+
+def wake(session: Session, environment: Environment, actor: str) -> None:
+    """Ask workers to bring a sleeping environment back as it was."""
+    settle(environment, step(situation(environment), Event.WOKEN))
+    start_generation(session, environment, actor, "woken", first=False)
+
+
+def dismiss(session: Session, environment: Environment, actor: str, reason: str) -> None:
+    """Write that the environment shall be gone; a worker brings it about."""
+    before = situation(environment)
+    after = rules.unwant(before)
+    if after == before:
+        return
+    settle(environment, after)
+    schedule(environment)
+    session.add(environment)
+    if before.phase in LEAVING:
+        return
+    for kind in ("Serving", EXPIRING):
+        clear_condition(environment, kind)
     environment.attempt = 0
+    environment.retry_at = None
+    operation_id = _begin(session, environment, "environment.destroy", DESTROY_STEPS, actor)
+    data = EnvironmentDestroyRequested(**stamp(environment), operation_id=operation_id, reason=reason)
+    tell(session, environment, data, actor)
+
+
+def remove_again(session: Session, environment: Environment) -> None:
+    """Ask once more for a removal that nobody seems to work on any more."""
+    operation_id = environment.operation_id
+    if operation_id is None or OperationService(session).get(environment.tenant_id, operation_id).state in FINAL:
+        operation_id = _begin(session, environment, "environment.destroy", DESTROY_STEPS, "system")
+    schedule(environment)
+    session.add(environment)
+    data = EnvironmentDestroyRequested(**stamp(environment), operation_id=operation_id, reason="not removed yet")
+    tell(session, environment, data, "system")
+
+
+def fall_asleep(session: Session, environment: Environment, actor: str, reason: str) -> None:
+    """Write that the environment sleeps; a worker stops what runs."""
+    settle(environment, step(situation(environment), Event.IDLE))
+    schedule(environment)
+    clear_condition(environment, "Serving")
+    operation_id = _begin(session, environment, "environment.sleep", SLEEP_STEPS, actor)
+    session.add(environment)
+    data = EnvironmentSleepRequested(**stamp(environment), operation_id=operation_id, reason=reason)
+    tell(session, environment, data, actor)
+
+
+def start_generation(
+    session: Session, environment: Environment, actor: str, reason: str, *, first: bool, attempt: int = 0
+) -> None:
+    """Open an operation for the environment's newest generation and append the event that workers act on."""
+    operation_id = _begin(session, environment, "environment.deploy", DEPLOY_STEPS, actor)
+    environment.failure = None
+    environment.attempt = attempt
+    environment.retry_at = None
+    schedule(environment)
     common = {
         **stamp(environment),
-        "operation_id": operation.id,
+        "operation_id": operation_id,
         "head_sha": environment.head_sha,
         "blueprint_version": environment.blueprint_version,
     }
@@ -38,11 +125,13 @@ def start_generation(session: Session, environment: Environment, actor: str, rea
     session.add(environment)
 
 
-def close_operation(session: Session, environment: Environment) -> None:
-    """End the operation before, where it has not ended, because something newer is wanted."""
-    if environment.operation_id is None:
-        return
+def _begin(session: Session, environment: Environment, kind: str, steps: tuple[Step, ...], actor: str) -> UUID:
+    """Open the operation that the environment shows from now on; the one before ends, where nobody works on it."""
     operations = OperationService(session)
-    current = operations.get(environment.tenant_id, environment.operation_id)
-    if current.state is OperationState.PENDING:
-        operations.finish(environment.tenant_id, current.id, OperationState.CANCELLED)
+    if environment.operation_id is not None:
+        current = operations.get(environment.tenant_id, environment.operation_id)
+        if current.state is OperationState.PENDING:
+            operations.finish(environment.tenant_id, current.id, OperationState.CANCELLED)
+    operation = operations.start(environment.tenant_id, kind, f"environments/{environment.id}", steps, actor)
+    environment.operation_id = operation.id
+    return operation.id

@@ -2,45 +2,42 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlmodel import Session
-
 from catalog.assets.blueprint_spec import BlueprintSpec, parse_spec
-from catalog.assets.service import AssetService
 from catalog.clock import now
-from catalog.environments import rules
+from catalog.environments import life, rules
 from catalog.environments.events import (
-    EnvironmentDestroyed,
-    EnvironmentDestroyFailed,
+    EnvironmentAsleep,
     EnvironmentFailed,
     EnvironmentReady,
     EnvironmentSuperseded,
 )
-from catalog.environments.machine import APPLYING, Situation
+from catalog.environments.machine import APPLYING
 from catalog.environments.models import Desired, Environment, Phase
-from catalog.environments.service.generations import start_generation
+from catalog.environments.service.life import retry_after
+from catalog.environments.service.removals import RemovalReports
 from catalog.environments.service.rows import (
     clear_condition,
     find,
+    life_of,
+    schedule,
     set_condition,
-    settle,
+    set_expiry,
     situation,
     stamp,
     tell,
 )
+from catalog.environments.service.sweeps import MISSING
 from catalog.environments.service.wishes import open_inputs
 from catalog.operations.models import OperationState, Problem
-from catalog.operations.rules import FINAL
-from catalog.operations.service import OperationService
 from catalog.providers.scm import PullRequest, PullRequestState
-from catalog.settings import Settings
 from catalog.stacks.graph import GraphResource, GraphSource, ResourceGraph, resource_graph, texts_in
 from catalog.stacks.models import Lease, Stack, StackResource
-from catalog.stacks.service import MultiCloudProvisioningService
 
+AWAKE = "StillAwake"
+"""The condition that says that something runs of an environment that is to sleep."""
 PROJECT = "slipway-environments"
 TARGET = "local"
 SHORTEST_SECRET = 4
@@ -65,26 +62,8 @@ class DeployPlan:
     inputs: dict[str, Any]
 
 
-@dataclass(frozen=True)
-class DestroyPlan:
-    """What a worker is to remove."""
-
-    tenant_id: UUID
-    environment_id: UUID
-    operation_id: UUID
-    hostname: str
-    attempt: int
-
-
-class EnvironmentReports:
+class EnvironmentReports(RemovalReports):
     """The side of environments that workers speak to; everything happens in the session's transaction."""
-
-    def __init__(self, session: Session, settings: Settings) -> None:
-        self._session = session
-        self._settings = settings
-        self._stacks = MultiCloudProvisioningService(session)
-        self._operations = OperationService(session)
-        self._assets = AssetService(session)
 
     def stack(self, tenant_id: UUID, environment_id: UUID) -> Stack:
         """Return the stack of the environment's present incarnation, recorded if it is new."""
@@ -132,13 +111,54 @@ class EnvironmentReports:
         self._settle(environment, rules.begin(situation(environment), generation))
         environment.attempt += 1
         self._operations.run(lease.tenant_id, operation_id)
+        return self._plan(environment, operation_id)
+
+    def start_sleep(self, lease: Lease, environment_id: UUID, generation: int, operation_id: UUID) -> DeployPlan | None:
+        """Start to stop what runs of an environment; None where it shall not sleep any more."""
+        environment = find(self._session, lease.tenant_id, environment_id, lock=True)
+        if environment.phase is not Phase.SLEEPING or environment.generation != generation:
+            self._finish(lease.tenant_id, operation_id, OperationState.CANCELLED)
+            return None
+        self._stacks.mark_changing(lease)
+        self._operations.run(lease.tenant_id, operation_id)
+        return self._plan(environment, operation_id)
+
+    def is_asleep(self, tenant_id: UUID, environment_id: UUID, generation: int) -> bool:
+        """Tell whether the environment shall (still) sleep."""
+        environment = find(self._session, tenant_id, environment_id)
+        return environment.phase is Phase.SLEEPING and environment.generation == generation
+
+    def slept(self, lease: Lease, plan: DeployPlan, resources: Sequence[StackResource]) -> None:
+        """Report that nothing of the environment runs any more; it may have been woken meanwhile."""
+        self._stacks.mark_applied(lease, resources, {})
+        environment = find(self._session, plan.tenant_id, plan.environment_id, lock=True)
+        if environment.phase is not Phase.SLEEPING or environment.generation != plan.generation:
+            self._finish(plan.tenant_id, plan.operation_id, OperationState.CANCELLED)
+            return
+        clear_condition(environment, AWAKE)
+        self._session.add(environment)
+        self._finish(plan.tenant_id, plan.operation_id, OperationState.SUCCEEDED)
+        tell(self._session, environment, EnvironmentAsleep(**stamp(environment)), "system")
+
+    def sleep_failed(self, lease: Lease, plan: DeployPlan, message: str, *, interrupted: bool) -> bool:
+        """Report that what runs could not be stopped; tell whether to try again, or whether it was woken meanwhile."""
+        self._stacks.mark_failed(lease, interrupted=interrupted)
+        environment = find(self._session, plan.tenant_id, plan.environment_id, lock=True)
+        if environment.phase is not Phase.SLEEPING or environment.generation != plan.generation:
+            self._finish(plan.tenant_id, plan.operation_id, OperationState.CANCELLED)
+            return False
+        set_condition(environment, AWAKE, "NotStopped", f"It could not be stopped yet. {message}", status=True)
+        self._session.add(environment)
+        return True
+
+    def _plan(self, environment: Environment, operation_id: UUID) -> DeployPlan:
         pull_request = PullRequest(
             environment.pull_request, PullRequestState.OPEN, environment.seen_sha, environment.branch or ""
         )
         return DeployPlan(
             tenant_id=environment.tenant_id,
             environment_id=environment.id,
-            generation=generation,
+            generation=environment.generation,
             operation_id=operation_id,
             name=environment.name,
             hostname=environment.hostname,
@@ -173,9 +193,8 @@ class EnvironmentReports:
             self._superseded(environment, plan)
             return environment.phase
         environment.failure = None
-        ttl = timedelta(seconds=environment.ttl_seconds)
-        deployed = rules.expiry(now(), ttl, environment.hard_expires_at)
-        environment.expires_at = max(environment.expires_at, deployed)
+        clear_condition(environment, MISSING)
+        set_expiry(environment, life.deployed(life_of(environment), now()))
         message = f"The application answers at commit {plan.head_sha[:12]}."
         set_condition(environment, "Serving", "Healthy", message, status=True)
         self._finish(plan.tenant_id, plan.operation_id, OperationState.SUCCEEDED)
@@ -202,10 +221,13 @@ class EnvironmentReports:
             secrets=hidden_texts(environment, plan),
         )
 
-    def fail(self, lease: Lease, plan: DeployPlan, problem: Problem, *, interrupted: bool = False) -> Phase:
+    def fail(
+        self, lease: Lease, plan: DeployPlan, problem: Problem, *, interrupted: bool = False, passing: bool = False
+    ) -> Phase:
         """Report that the plan could not be applied; what served before goes on serving.
 
-        ``interrupted`` says that the engine was cut off, so that the stack must be recovered before its next use.
+        ``interrupted`` says that the engine was cut off, so that the stack must be recovered before its next use;
+        ``passing`` that the reason may pass by itself, so that it is tried again after a while.
         """
         self._stacks.mark_failed(lease, interrupted=interrupted)
         environment = find(self._session, plan.tenant_id, plan.environment_id, lock=True)
@@ -214,6 +236,8 @@ class EnvironmentReports:
             self._superseded(environment, plan)
             return environment.phase
         environment.failure = problem.model_dump()
+        environment.retry_at = retry_after(environment) if passing else None
+        schedule(environment)
         serving = environment.observed_generation > 0 and environment.deployed_sha is not None
         if serving and environment.deployed_sha is not None:
             message = f"The version at commit {environment.deployed_sha[:12]} still answers."
@@ -242,72 +266,6 @@ class EnvironmentReports:
                 tell(self._session, environment, data, "system")
         self._finish(lease.tenant_id, operation_id, OperationState.FAILED, problem)
 
-    def start_destroy(self, lease: Lease, environment_id: UUID, operation_id: UUID) -> DestroyPlan | None:
-        """Start to remove an environment that is not wanted; None where it is gone or wanted again."""
-        environment = find(self._session, lease.tenant_id, environment_id, lock=True)
-        if environment.phase is Phase.DESTROYED or environment.desired is Desired.PRESENT:
-            return None
-        self._stacks.mark_changing(lease)
-        self._settle(environment, rules.leave(situation(environment)))
-        self._operations.run(lease.tenant_id, operation_id)
-        return DestroyPlan(lease.tenant_id, environment.id, operation_id, environment.hostname, environment.attempt)
-
-    def forget_untouched(self, tenant_id: UUID, environment_id: UUID, operation_id: UUID) -> bool:
-        """Close the books of an environment that was dismissed before anything was made; tell whether that was so."""
-        environment = find(self._session, tenant_id, environment_id, lock=True)
-        if environment.phase is not Phase.DESTROYED:
-            return False
-        if environment.destroyed_at is None:
-            environment.destroyed_at = now()
-            self._session.add(environment)
-            self._assets.release(tenant_id, f"environments/{environment.id}")
-            tell(self._session, environment, EnvironmentDestroyed(**stamp(environment)), "system")
-        self._operations.run(tenant_id, operation_id)
-        self._finish(tenant_id, operation_id, OperationState.SUCCEEDED)
-        return True
-
-    def verifying(self, lease: Lease, plan: DestroyPlan) -> None:
-        """Report that everything was removed, as far as the engine knows."""
-        self._stacks.confirm(lease)
-        environment = find(self._session, plan.tenant_id, plan.environment_id, lock=True)
-        self._settle(environment, rules.verify(situation(environment)))
-
-    def destroyed(self, lease: Lease, plan: DestroyPlan) -> None:
-        """Report that nothing is left; an environment that was wanted again meanwhile starts its next life."""
-        self._stacks.mark_destroyed(lease)
-        environment = find(self._session, plan.tenant_id, plan.environment_id, lock=True)
-        again = environment.wanted_again
-        told = stamp(environment)
-        self._settle(environment, rules.gone(situation(environment)))
-        environment.stack_id = None
-        environment.url = None
-        environment.outputs = {}
-        environment.deployed_sha = None
-        environment.failure = None
-        environment.conditions = []
-        environment.destroyed_at = now()
-        self._finish(plan.tenant_id, plan.operation_id, OperationState.SUCCEEDED)
-        tell(self._session, environment, EnvironmentDestroyed(**told), "system")
-        if again:
-            self._settle(environment, rules.admit(situation(environment)))
-            start_generation(self._session, environment, "system", "wanted again", first=True)
-        else:
-            self._assets.release(environment.tenant_id, f"environments/{environment.id}")
-
-    def destroy_failed(self, lease: Lease, plan: DestroyPlan, message: str) -> timedelta:
-        """Report that something is left; returns how long to wait before the next try."""
-        self._stacks.confirm(lease)
-        environment = find(self._session, plan.tenant_id, plan.environment_id, lock=True)
-        self._settle(environment, rules.remains(situation(environment)))
-        environment.attempt += 1
-        problem = Problem(
-            code="destroy_failed", message=message, hint="It is tried again by itself, at growing intervals."
-        )
-        environment.failure = problem.model_dump()
-        set_condition(environment, "Leaked", "DestroyFailed", message, status=True)
-        tell(self._session, environment, EnvironmentDestroyFailed(**stamp(environment), message=message), "system")
-        return rules.destroy_retry(environment.attempt)
-
     def _superseded(self, environment: Environment, plan: DeployPlan) -> None:
         clear_condition(environment, "Serving")
         self._finish(plan.tenant_id, plan.operation_id, OperationState.CANCELLED)
@@ -319,16 +277,6 @@ class EnvironmentReports:
         seconds = (now() - operation.created_at).total_seconds()
         subject = f"environments/{environment.id}"
         self._assets.record_outcome(environment.tenant_id, subject, succeeded=succeeded, seconds=seconds)
-
-    def _settle(self, environment: Environment, after: Situation) -> None:
-        settle(environment, after)
-        self._session.add(environment)
-
-    def _finish(
-        self, tenant_id: UUID, operation_id: UUID, state: OperationState, problem: Problem | None = None
-    ) -> None:
-        if self._operations.get(tenant_id, operation_id).state not in FINAL:
-            self._operations.finish(tenant_id, operation_id, state, problem)
 
 
 def hidden_texts(environment: Environment, plan: DeployPlan) -> set[str]:

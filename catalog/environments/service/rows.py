@@ -1,6 +1,7 @@
 """Environments as rows: their situation in and out, their conditions, and how others read them."""
 
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -8,8 +9,9 @@ from sqlmodel import Session
 
 from catalog.clock import now
 from catalog.environments import queries
-from catalog.environments.machine import Situation
-from catalog.environments.models import Condition, Desired, Environment, EnvironmentRead
+from catalog.environments.life import Life, due_at
+from catalog.environments.machine import LEAVING, RESTING, Situation
+from catalog.environments.models import Condition, Desired, Environment, EnvironmentRead, Phase, Pin, Removal
 from catalog.errors import NotFoundError
 from catalog.events import outbox
 from catalog.events.registry import EventData
@@ -21,11 +23,20 @@ REFUSED = "Allowed"
 """The condition that is false while policies do not let an environment follow its pull request."""
 PLAN_REFUSED = "PlanRefused"
 """Its reason where policies refused what the engine would have done."""
+STUCK = timedelta(hours=7)
+"""After how long without any progress a removal is asked for once more; longer than the longest wait between tries."""
+EXPIRING = "Expiring"
+"""The condition that says that an environment ends soon."""
+
 DEPLOY_STEPS = (
     Step(name="source", title="Fetch the commit"),
     Step(name="prepare", title="Prepare the stack"),
     Step(name="apply", title="Start the application and wait until it is healthy"),
     Step(name="publish", title="Publish the address"),
+)
+SLEEP_STEPS = (
+    Step(name="prepare", title="Wait for work in progress"),
+    Step(name="stop", title="Stop the application; its address stays and wakes it"),
 )
 DESTROY_STEPS = (
     Step(name="prepare", title="Wait for work in progress"),
@@ -52,6 +63,7 @@ def situation(environment: Environment) -> Situation:
         observed_generation=environment.observed_generation,
         touched=environment.touched,
         wanted_again=environment.wanted_again,
+        pinned=life_of(environment).is_pinned(now()),
     )
 
 
@@ -64,6 +76,46 @@ def settle(environment: Environment, after: Situation) -> None:
     environment.observed_generation = after.observed_generation
     environment.touched = after.touched
     environment.wanted_again = after.wanted_again
+
+
+def life_of(environment: Environment) -> Life:
+    """Return what the clock has to know of the environment."""
+    used = environment.last_activity_at or environment.last_deploy_at or environment.lived_since
+    return Life(
+        ttl=timedelta(seconds=environment.ttl_seconds),
+        base=environment.ttl_base,
+        lived_since=environment.lived_since,
+        expires_at=environment.expires_at,
+        hard_expires_at=environment.hard_expires_at,
+        last_activity_at=used,
+        warned=_seconds(environment.warned_seconds),
+        sleep_after=_seconds(environment.sleep_after_seconds),
+        pinned_until=Pin.model_validate(environment.pin).until if environment.pin else None,
+        retry_at=environment.retry_at,
+    )
+
+
+def set_expiry(environment: Environment, moment: datetime) -> None:
+    """Let the environment expire at ``moment``; whoever was warned of an earlier end is warned of the new one."""
+    if moment != environment.expires_at:
+        environment.expires_at = moment
+        environment.warned_seconds = None
+        clear_condition(environment, EXPIRING)
+    schedule(environment)
+
+
+def schedule(environment: Environment) -> None:
+    """Write when the clock has to look at the environment next; needed after each change of its phase or its life."""
+    phase = environment.phase
+    if phase is Phase.DESTROYED:
+        environment.due_at = None
+        return
+    if phase in LEAVING or environment.desired is Desired.ABSENT:
+        environment.due_at = now() + STUCK
+        return
+    environment.due_at = due_at(
+        life_of(environment), rests=phase in RESTING, ready=phase is Phase.READY, failed=phase is Phase.FAILED
+    )
 
 
 def tell(session: Session, environment: Environment, data: EventData, actor: str) -> None:
@@ -98,6 +150,7 @@ def clear_condition(environment: Environment, kind: str) -> None:
 
 def read(environment: Environment, resources: Sequence[StackResource] = ()) -> EnvironmentRead:
     """Return the environment as others read it; ``resources`` are those of its stack."""
+    life, is_ready = life_of(environment), environment.phase is Phase.READY
     values = {name: getattr(environment, name) for name in EnvironmentRead.model_fields if name not in _DERIVED}
     return EnvironmentRead(
         **values,
@@ -105,6 +158,9 @@ def read(environment: Environment, resources: Sequence[StackResource] = ()) -> E
         resources=list(resources),
         failure=Problem.model_validate(environment.failure) if environment.failure else None,
         verdict=VerdictSummary.model_validate(environment.verdict),
+        removal=Removal.model_validate(environment.removal) if environment.removal else None,
+        pin=Pin.model_validate(environment.pin) if environment.pin and life.is_pinned(now()) else None,
+        sleeps_at=life.last_activity_at + life.sleep_after if life.sleep_after and is_ready else None,
     )
 
 
@@ -113,4 +169,8 @@ def is_wanted(environment: Environment) -> bool:
     return environment.desired is Desired.PRESENT or environment.wanted_again
 
 
-_DERIVED = {"conditions", "resources", "failure", "verdict"}
+def _seconds(number: int | None) -> timedelta | None:
+    return None if number is None else timedelta(seconds=number)
+
+
+_DERIVED = {"conditions", "resources", "failure", "verdict", "removal", "pin", "sleeps_at"}

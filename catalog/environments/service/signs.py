@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass
 
+from catalog.clock import now
 from catalog.environments.models import Environment, Phase
+from catalog.environments.service.rows import EXPIRING, life_of
 from catalog.providers.scm import Deployment, DeploymentState
 from catalog.settings import Settings
 
@@ -69,12 +71,19 @@ def _comment(environment: Environment, words: str, page: str) -> str:
     if environment.phase is Phase.READY and environment.url:
         lines += [f"**{environment.url}**", ""]
     if environment.phase is not Phase.DESTROYED:
-        until = environment.expires_at.strftime("%Y-%m-%d %H:%M UTC")
-        facts = (
+        until = life_of(environment).ends_at.strftime("%Y-%m-%d %H:%M UTC")
+        facts: tuple[tuple[str, str], ...] = (
             ("Commit", f"`{environment.head_sha[:12]}`"),
             ("Blueprint", f"`{environment.blueprint}` {environment.blueprint_version}"),
             ("Lives until", until),
         )
+        if environment.pin and life_of(environment).is_pinned(now()):
+            facts = (*facts, ("Kept by", _plain(f"{environment.pin['by']}: {environment.pin['reason']}")))
+        if any(each["type"] == EXPIRING for each in environment.conditions):
+            lines += ["It is removed soon; `/preview extend 24h` keeps it longer.", ""]
+        if environment.waiting_sha:
+            waits = f"Commit `{environment.waiting_sha[:12]}` comes from a fork and waits for an [approval]({page})."
+            lines += [waits, ""]
         lines += ["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in facts), ""]
     if environment.phase is Phase.FAILED and environment.failure:
         # In a block of code, so that nobody is mentioned and nothing is rendered.
@@ -84,3 +93,8 @@ def _comment(environment: Environment, words: str, page: str) -> str:
     if environment.phase is not Phase.DESTROYED:
         lines += ["", "Commands: `/preview up`, `down`, `extend 24h`, `rebuild`, `status`"]
     return "\n".join(lines)
+
+
+def _plain(text: str) -> str:
+    """Return somebody's words as code in a cell of a table, so that nobody is mentioned and nothing is rendered."""
+    return "`" + text.replace("`", "'").replace("|", "/").replace("\n", " ")[:200] + "`"

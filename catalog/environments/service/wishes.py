@@ -15,6 +15,7 @@ from catalog.assets.models import AssetVersion
 from catalog.assets.references import parse_reference
 from catalog.assets.service import AssetService
 from catalog.environments import queries
+from catalog.environments.life import TtlBase
 from catalog.environments.models import Desired, Environment, Phase, RequestEnvironment
 from catalog.errors import FieldError, InvalidInputError, SlipwayError
 from catalog.overlays.service import OverlayService
@@ -89,6 +90,10 @@ class Wish:
         environment.blueprint_version = self.version.version
         environment.lock = self.lock
         environment.spec = self.spec
+        spec = parse_spec({"spec": self.spec})
+        environment.ttl_base = TtlBase(spec.ttl.base)
+        environment.sleep_after_seconds = None if spec.sleep_after is None else int(spec.sleep_after.total_seconds())
+        environment.visits_count = spec.sleep is None or spec.sleep.visits_count
         environment.inputs = without_secrets(schema, self.inputs)
         environment.sealed_inputs = None
         if any(True for _ in secret_pointers(schema)):

@@ -6,6 +6,7 @@ Each module of this package defines `PROVIDER`, a `RouterProvider`.
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -54,6 +55,13 @@ class Router(Protocol):
 
     def observed(self) -> tuple[Route, ...]:
         """Return the routes that the running router follows, by host; raise `RouterUnavailableError`."""
+        ...
+
+    def last_visit(self, host: str) -> datetime | None:
+        """Return when somebody last visited a host; None: not since the router was started, or long ago.
+
+        Raises `RouterUnavailableError`.
+        """
         ...
 
     def reconcile(self) -> int:

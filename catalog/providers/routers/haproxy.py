@@ -2,14 +2,22 @@
 
 import fcntl
 import os
+import re
 import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime, timedelta
 from pathlib import Path
 
+from catalog.clock import now
 from catalog.providers.routers import Route, Router, RouterProvider, RouterUnavailableError
 
 TIMEOUT_SECONDS = 5.0
+VISITORS = "previews"
+"""The frontend whose table remembers when each host was last asked for."""
+REMEMBERED = timedelta(days=20)
+"""For how long; HAProxy counts milliseconds in 31 bits."""
+_EXPIRES = re.compile(r"\bexp=(\d+)\b")
 
 
 class HAProxyRouter:
@@ -60,6 +68,11 @@ class HAProxyRouter:
     def observed(self) -> tuple[Route, ...]:
         """Return the routes of the running process; raise `RouterUnavailableError`."""
         return _sorted(self._running())
+
+    def last_visit(self, host: str) -> datetime | None:
+        """Return when a host was last asked for something, as the running process remembers it."""
+        found = _EXPIRES.search(self._ask(f"show table {VISITORS} key {host}"))
+        return None if found is None else now() - (REMEMBERED - timedelta(milliseconds=int(found[1])))
 
     def reconcile(self) -> int:
         """Make the running process follow the map file; return how many routes were wrong."""

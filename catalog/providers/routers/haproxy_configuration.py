@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from catalog.providers.routers.haproxy import map_file, runtime_socket
+from catalog.providers.routers.haproxy import REMEMBERED, VISITORS, map_file, runtime_socket
 
 _HEADERS = {
     "Cache-Control": "no-store",
@@ -93,10 +93,12 @@ defaults
     errorfile 503 "{directory}/503.http"
     errorfile 504 "{directory}/503.http"
 
-frontend previews
+frontend {VISITORS}
     bind {options.bind_host}:{options.preview_port}
+    stick-table type string len 255 size 20k expire {REMEMBERED.days}d store http_req_cnt
     http-request set-var(txn.port) req.hdr(host),field(1,:),lower,map_str_int("{routes}",0)
     http-request return {not_found} if {{ var(txn.port) -m int 0 }}
+    http-request track-sc0 req.hdr(host),field(1,:),lower
     http-request del-header X-Forwarded-For
     http-request del-header Forwarded
     http-request set-header X-Forwarded-For %[src]

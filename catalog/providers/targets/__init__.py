@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
@@ -14,6 +15,15 @@ class TargetUnavailableError(UnavailableError):
     """The target does not answer; nothing is known of what runs there."""
 
     code = "target_unavailable"
+
+
+@dataclass(frozen=True)
+class Found:
+    """Something that is at a target: what it is called, and whose it is by its tag or by its host name."""
+
+    what: str
+    environment_id: UUID | None = None
+    hostname: str = ""
 
 
 @dataclass(frozen=True)
@@ -31,8 +41,20 @@ class Target(Protocol):
         """Name everything of an environment that is there; empty once nothing is left."""
         ...
 
+    def census(self) -> tuple[Found, ...]:
+        """Name everything that is there of any environment."""
+        ...
+
+    def clear(self, environment_id: UUID, hostname: str) -> None:
+        """Remove everything of an environment, whatever a stack says; for what outlived its stack."""
+        ...
+
     def forget(self, environment_id: UUID) -> None:
         """Remove what outlives an environment's applications, such as their logs; nothing may run any more."""
+        ...
+
+    def last_visit(self, hostname: str) -> datetime | None:
+        """Return when somebody last visited an environment's address; None where nobody did, as far as is known."""
         ...
 
     def log_tails(self, environment_id: UUID, lines: int) -> tuple[LogTail, ...]:

@@ -1,12 +1,14 @@
 """The local target: applications under the process host of this machine, routes in its router."""
 
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import httpx
 
+from catalog.providers.routers import RouterUnavailableError
 from catalog.providers.routers.haproxy import PROVIDER as HAPROXY
-from catalog.providers.targets import LogTail, TargetProvider, TargetUnavailableError
+from catalog.providers.targets import Found, LogTail, TargetProvider, TargetUnavailableError
 from catalog.settings import Settings
 
 SECONDS = 5.0
@@ -25,9 +27,30 @@ class LocalTarget:
         routes = [f"the route {each.host}" for each in self._router.list() if each.host == hostname]
         return (*processes, *routes)
 
+    def census(self) -> tuple[Found, ...]:
+        """Name every process of the host and every route of the router."""
+        found = [Found(f"the process {each['name']} ({each['id']})", _uuid(each)) for each in self._all()]
+        return (*found, *(Found(f"the route {each.host}", hostname=each.host) for each in self._router.list()))
+
+    def clear(self, environment_id: UUID, hostname: str) -> None:
+        """Stop the processes of an environment, and take its route away."""
+        for each in self._processes(environment_id):
+            self._ask(f"/processes/{each['id']}", {"grace": "1"}, method="DELETE")
+        try:
+            self._router.remove(hostname)
+        except RouterUnavailableError as error:
+            raise TargetUnavailableError(error.detail) from error
+
     def forget(self, environment_id: UUID) -> None:
         """Remove the logs of the environment's processes."""
         self._ask(f"/environments/{environment_id}", {}, method="DELETE")
+
+    def last_visit(self, hostname: str) -> datetime | None:
+        """Return when the router last led somebody to the address."""
+        try:
+            return self._router.last_visit(hostname)
+        except RouterUnavailableError as error:
+            raise TargetUnavailableError(error.detail) from error
 
     def log_tails(self, environment_id: UUID, lines: int) -> tuple[LogTail, ...]:
         """Return the end of each component's latest log, also of one that has ended."""
@@ -36,6 +59,10 @@ class LocalTarget:
 
     def _processes(self, environment_id: UUID) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = self._ask("/processes", {"environment": str(environment_id)})["processes"]
+        return found
+
+    def _all(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self._ask("/processes", {})["processes"]
         return found
 
     def _ask(self, path: str, parameters: dict[str, str], method: str = "GET") -> dict[str, Any]:
@@ -47,6 +74,13 @@ class LocalTarget:
         if "code" in answer and "message" in answer:
             raise TargetUnavailableError(f"The process host refused: {answer['message']}")
         return answer
+
+
+def _uuid(process: dict[str, Any]) -> UUID | None:
+    try:
+        return UUID(str(process["environment_id"]))
+    except (KeyError, ValueError):
+        return None  # of something else that the host runs
 
 
 PROVIDER = TargetProvider("local", LocalTarget)

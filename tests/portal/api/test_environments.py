@@ -4,12 +4,16 @@ import os
 import subprocess
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 from litestar import Litestar
 from litestar.testing import TestClient
 
+from catalog.db import Database
+from catalog.environments.models import Environment, Phase
 from catalog.settings import Settings
+from catalog.tenants import bootstrap
 from portal.cli.sample_repository import BRANCH, PULL_REQUEST, ensure_sample_repository
 
 Client = TestClient[Litestar]
@@ -188,3 +192,40 @@ def test_a_hook_makes_the_environment_follow(api: Client, asked: dict[str, Any],
 def test_logs_are_empty_before_anything_ran(api: Client, asked: dict[str, Any]) -> None:
     identifier = api.post(f"{API}/environments/ephemeral", json=asked).json()["id"]
     assert api.get(f"{API}/environments/{identifier}/logs").json() == {"lines": [], "components": []}
+
+
+def test_an_environment_is_kept_and_let_go(api: Client, asked: dict[str, Any]) -> None:
+    made = api.post(f"{API}/environments/ephemeral", json=asked).json()
+    address = f"{API}/environments/{made['id']}"
+    for wrong in ({"by": "P1D"}, {"by": "P1D", "reason": " "}, {"by": "PT1S", "reason": "shown"}):
+        assert api.post(f"{address}/pin", json=wrong).status_code in {400, 422}
+    kept = api.post(f"{address}/pin", json={"by": "P1D", "reason": "Shown to customers"})
+    assert kept.status_code == 200, kept.text
+    assert kept.json()["pin"]["reason"] == "Shown to customers"
+    assert api.post(f"{address}/sleep").status_code == 409
+    assert api.get(address).json()["pin"]["until"] == kept.json()["pin"]["until"]
+    assert api.post(f"{address}/unpin").json()["pin"] is None
+    extended = api.post(f"{address}/extend", json={"by": "PT1H", "reason": "A demonstration"})
+    assert extended.status_code == 200, extended.text
+    rebuilt = api.post(f"{address}/rebuild")
+    assert (rebuilt.status_code, rebuilt.json()["phase"]) == (202, "queued")
+    assert api.post(f"{address}/wake").status_code == 202, "what is awake stays as it is"
+
+
+def test_a_visit_wakes_a_sleeping_environment(api: Client, asked: dict[str, Any], database: Database) -> None:
+    made = api.post(f"{API}/environments/ephemeral", json=asked).json()
+    host = made["url"].removeprefix("http://").split(":")[0]
+    visit = {"Host": f"{host}:8080"}
+    assert api.get("/anything", headers=visit).status_code == 503
+    tenant_id = bootstrap.ensure_tenant(database, "acme").id
+    with database.tenant_session(tenant_id) as session:
+        row = session.get(Environment, UUID(made["id"]))
+        assert row is not None
+        row.phase, row.observed_generation, row.touched = Phase.SLEEPING, row.generation, True
+        session.add(row)
+    woken = api.get("/anything", headers=visit)
+    assert (woken.status_code, woken.headers["retry-after"]) == (503, "3")
+    assert "is waking up" in woken.text
+    found = api.get(f"{API}/environments/{made['id']}").json()
+    assert (found["phase"], found["generation"]) == ("waking", 2)
+    assert api.get("/", headers={"Host": f"nobody.{host.partition('.')[2]}"}).status_code == 404

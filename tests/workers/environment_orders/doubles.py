@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -10,7 +11,7 @@ from uuid import UUID
 from sqlmodel import Session
 
 from catalog.providers.scm import PullRequest, PullRequestNotFoundError, PullRequestState
-from catalog.providers.targets import LogTail
+from catalog.providers.targets import Found, LogTail
 from workers.engine import (
     ApplyResult,
     ChangeSummary,
@@ -46,11 +47,15 @@ class Outside:
     """
 
     pulls: dict[int, tuple[PullRequestState, str]] = field(default_factory=dict)
+    about: dict[int, dict[str, Any]] = field(default_factory=dict)
+    changed: tuple[str, ...] = ("app.py",)
     stacks: dict[str, set[str]] = field(default_factory=dict)
     running: dict[str, str] = field(default_factory=dict)
+    owners: dict[str, UUID] = field(default_factory=dict)
     locks: set[str] = field(default_factory=set)
     meanwhile: list[Callable[[], None]] = field(default_factory=list)
     fails: bool = False
+    visited: datetime | None = None
     applying: int = 0
     most_at_once: int = 0
     before_apply: Callable[[StackRequest], None] = ignore
@@ -68,9 +73,14 @@ class Outside:
         while self.meanwhile:
             self.meanwhile.pop(0)()
 
+    def clear(self, environment_id: UUID) -> None:
+        """Remove what runs of an environment."""
+        for stack in self.of(environment_id):
+            del self.running[stack]
+
     def of(self, environment_id: UUID) -> dict[str, str]:
         """Return what runs of an environment, by stack."""
-        return {stack: sha for stack, sha in self.running.items() if environment_id.hex[:12] in stack}
+        return {stack: sha for stack, sha in self.running.items() if self.owners.get(stack) == environment_id}
 
 
 class Repository:
@@ -85,7 +95,12 @@ class Repository:
         state, sha = self._outside.pulls.get(number, (PullRequestState.CLOSED, ""))
         if state is PullRequestState.CLOSED:
             raise PullRequestNotFoundError(f"There is no pull request {number}.")
-        return PullRequest(number, state, sha, branch or "feature")
+        return PullRequest(number, state, sha, branch or "feature", **self._outside.about.get(number, {}))
+
+    def changed_paths(self, base: str, head: str) -> tuple[str, ...]:
+        """Return what every commit here changes."""
+        del base, head
+        return self._outside.changed
 
     def commit(self, revision: str) -> str:
         """Return the commit."""
@@ -131,8 +146,10 @@ class Engine:
         del on_progress
         name = request.stack.stack
         self._outside.before_apply(request)
+        self._outside.owners[name] = UUID(request.labels["slipway:owner"].partition("/")[2])
         with self._working(name):
             sha = next(str(each.inputs["commit"]) for each in request.program.resources if "commit" in each.inputs)
+            sleeps = not any(each.type.endswith(":Process") for each in request.program.resources)
             for part in ("process", "route"):
                 self._outside.reach()
                 self._outside.happen()
@@ -142,6 +159,8 @@ class Engine:
                     raise EngineError(ErrorKind.FAILED, "The application does not start.")
                 self._outside.stacks.setdefault(name, set()).add(part)
                 self._outside.running[name] = sha
+                if sleeps:
+                    self._outside.running.pop(name)
             self._outside.reach()
         made = tuple(ResourceState(part, part, part, part) for part in sorted(self._outside.stacks[name]))
         return ApplyResult({}, made, ChangeSummary())
@@ -194,8 +213,22 @@ class Target:
         del hostname
         return tuple(f"the process in {stack}" for stack in self._outside.of(environment_id))
 
+    def census(self) -> tuple[Found, ...]:
+        """Name everything that runs."""
+        return tuple(Found(f"the process in {stack}", self._outside.owners[stack]) for stack in self._outside.running)
+
+    def clear(self, environment_id: UUID, hostname: str) -> None:
+        """Remove what runs of an environment."""
+        del hostname
+        self._outside.clear(environment_id)
+
     def forget(self, environment_id: UUID) -> None:
         """Forget nothing, as there is nothing else."""
+
+    def last_visit(self, hostname: str) -> datetime | None:
+        """Say that somebody was there when somebody was."""
+        del hostname
+        return self._outside.visited
 
     def log_tails(self, environment_id: UUID, lines: int) -> tuple[LogTail, ...]:
         """Return no logs."""

@@ -4,103 +4,27 @@ Doubles stand only at the providers' edge: repository, engine and target. A work
 of its transactions and between any two calls to a provider; a killed one gives no lease back and reports nothing.
 """
 
-import io
-from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import timedelta
-from typing import Any, cast
+from typing import Any
 from uuid import UUID
 
-import pytest
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
-from pydantic import SecretStr
 from sqlalchemy import text
-from sqlmodel import col, select
 
-from catalog.assets.archive import PackageFile, build_archive
-from catalog.assets.skeletons import skeleton
 from catalog.clock import now
-from catalog.db import Database
-from catalog.environments.errors import TransitionError
-from catalog.environments.events import (
-    EnvironmentDestroyRequested,
-    EnvironmentRequested,
-    EnvironmentUpdateRequested,
-)
+from catalog.environments.machine import LEAVING
 from catalog.environments.models import Desired, Environment, Phase, RequestEnvironment
-from catalog.environments.service import EphemeralEnvironmentService
-from catalog.errors import SlipwayError
-from catalog.events.envelope import envelope
+from catalog.errors import ConflictError, SlipwayError
 from catalog.events.models import EventRecord
-from catalog.gates import open_database
-from catalog.providers.blobs import open_blobs
 from catalog.providers.scm import PullRequestState
-from catalog.scm.service import ScmService
-from catalog.settings import Settings
-from catalog.stacks.errors import LeaseLostError
-from catalog.tenancy import ALL_SCOPES, Principal
-from catalog.tenants import bootstrap
-from catalog.uploads.service import UploadService
-from tests.databases import Databases
-from tests.workers.environment_orders.doubles import Crash, Engine, MortalContext, Outside, Repository, Target
-from workers import ephemeral_env
-from workers.embedded.postgres import EmbeddedPostgres
-from workers.engine import StackEngine, StackRequest
-from workers.engine_resource import ENGINE
-from workers.runtime.resources import Runtime
-from workers.runtime.worker import Interrupted, Retry
+from tests.workers.environment_orders.slipway import Slipway
+from workers.engine import StackRequest
 
-JOBS: dict[str, Callable[[Any], None]] = {
-    EnvironmentRequested.event_type(): ephemeral_env.provision,
-    EnvironmentUpdateRequested.event_type(): ephemeral_env.provision,
-    EnvironmentDestroyRequested.event_type(): ephemeral_env.tear_down,
-}
 ENOUGH = 40
-
-
-class Slipway:
-    """One Slipway for all orders: a database with a blueprint, and the outside."""
-
-    def __init__(self, settings: Settings) -> None:
-        self.settings = settings
-        self.database: Database = open_database(settings)
-        tenant = bootstrap.ensure_tenant(self.database, "acme")
-        self.principal = Principal(tenant.id, tenant.name, actor="test:ann", name="ann", scopes=ALL_SCOPES)
-        self.outside = Outside()
-        self.number = 0
-        files = {path: PackageFile(data) for path, data in skeleton("deployment-blueprint", "acme", "preview").items()}
-        with self.database.tenant_session(tenant.id) as session:
-            UploadService(session, open_blobs(settings)).receive(self.principal, io.BytesIO(build_archive(files).data))
-
-    def do(self, action: Callable[[EphemeralEnvironmentService], Any]) -> Any:
-        with self.database.tenant_session(self.principal.tenant_id) as session:
-            return action(EphemeralEnvironmentService(session, self.settings))
-
-
-@pytest.fixture
-def slipway(
-    postgres: EmbeddedPostgres, databases: Databases, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Slipway]:
-    name = databases.lend()
-    urls = postgres.urls(name)
-    made = Slipway(
-        Settings(
-            data_dir=tmp_path,
-            database_url=urls.app,
-            database_owner_url=urls.owner,
-            database_system_url=urls.system,
-            master_key=SecretStr("0" * 43),
-            environment_quota=10_000,
-        )
-    )
-    monkeypatch.setattr(ScmService, "open", lambda _self, _tenant, address: Repository(made.outside, address))
-    monkeypatch.setattr(ephemeral_env, "target", lambda _name, _settings: Target(made.outside))
-    monkeypatch.setattr(ephemeral_env, "LOOK_AGAIN_SECONDS", 0.0)
-    yield made
-    made.database.close()
-    databases.take_back(name)
 
 
 class Orders(RuleBasedStateMachine):
@@ -115,7 +39,6 @@ class Orders(RuleBasedStateMachine):
         self.outside = self.slipway.outside
         self.outside.before_apply = self.an_apply_begins
         self.environment_id: UUID | None = None
-        self.handled: set[UUID] = set()
         self.commits = 0
         self.outside.pulls[self.number] = (PullRequestState.OPEN, self._commit())
 
@@ -172,6 +95,26 @@ class Orders(RuleBasedStateMachine):
                 assert row is not None
                 assert row.desired is Desired.ABSENT or row.phase is Phase.DESTROYED
 
+    @rule(verb=st.sampled_from(["sleep", "wake", "pin", "unpin"]))
+    def ask(self, verb: str) -> None:
+        if self.environment_id is not None:
+            more = {"by": "PT1H", "reason": "shown to customers"} if verb == "pin" else {}
+            known = self.environment_id
+            with suppress(ConflictError):
+                self.slipway.do(lambda service: getattr(service, verb)(self.slipway.principal, known, **more))
+
+    @rule(hours=st.sampled_from([1, 20, 400]))
+    def time_passes(self, hours: int) -> None:
+        """Move everything that the environment remembers of the clock into the past."""
+        columns = ("expires_at", "lived_since", "hard_expires_at", "last_activity_at", "last_deploy_at", "due_at")
+        moved = ", ".join(f"{name} = {name} - :span" for name in (*columns, "retry_at"))
+        if self.environment_id is not None:
+            known = self.environment_id
+            with self.slipway.database.tenant_session(self.slipway.principal.tenant_id) as session:
+                statement = text(f"UPDATE environments SET {moved} WHERE id = :id")  # noqa: S608  # names from above
+                session.execute(statement, {"span": timedelta(hours=hours), "id": known})
+            self.slipway.do(lambda service: service.keep_time(self.slipway.principal.tenant_id, known))
+
     # What workers do, and what happens to them.
 
     @rule(fails=st.booleans())
@@ -186,7 +129,7 @@ class Orders(RuleBasedStateMachine):
         self._work()
         self.outside.steps_left = None
 
-    @rule(what=st.sampled_from(["push", "close", "reopen", "request", "rebuild", "destroy", "another_worker"]))
+    @rule(what=st.sampled_from(["push", "close", "reopen", "request", "rebuild", "wake", "another_worker"]))
     def something_happens_while_a_worker_works(self, what: str) -> None:
         self.outside.meanwhile = [getattr(self, what)]
         self._work()
@@ -196,6 +139,9 @@ class Orders(RuleBasedStateMachine):
     def leases_run_out(self) -> None:
         with self.slipway.database.tenant_session(self.slipway.principal.tenant_id) as session:
             session.execute(text("UPDATE stacks SET lease_until = :then"), {"then": now() - timedelta(seconds=1)})
+
+    def wake(self) -> None:
+        self.ask("wake")
 
     def another_worker(self) -> None:
         """A worker stands still for so long that another one takes over; then it goes on, not knowing."""
@@ -221,6 +167,19 @@ class Orders(RuleBasedStateMachine):
     def it_never_lives_beyond_its_limit(self) -> None:
         row = self.row()
         assert row is None or row.expires_at <= row.hard_expires_at
+
+    @invariant()
+    def what_sleeps_does_not_run_once_it_was_stopped(self) -> None:
+        row = self.row()
+        if row is not None and row.phase is Phase.SLEEPING and not self._pending():
+            assert not self.outside.of(row.id)
+
+    @invariant()
+    def the_clock_looks_at_everything_that_ends(self) -> None:
+        row = self.row()
+        if row is not None and row.desired is Desired.PRESENT and row.phase not in {*LEAVING, Phase.DESTROYED}:
+            assert row.due_at is not None
+            assert row.due_at <= row.hard_expires_at
 
     @invariant()
     def one_life_runs_at_a_time(self) -> None:
@@ -269,28 +228,11 @@ class Orders(RuleBasedStateMachine):
         return f"{self.number:08x}{self.commits:032x}"
 
     def _pending(self) -> list[EventRecord]:
-        with self.slipway.database.tenant_session(self.slipway.principal.tenant_id) as session:
-            statement = select(EventRecord).where(EventRecord.subject == f"environments/{self.environment_id}")
-            found = session.exec(statement.order_by(col(EventRecord.sequence))).all()
-        return [each for each in found if each.type in JOBS and each.id not in self.handled]
+        return [] if self.environment_id is None else self.slipway.pending(self.environment_id)
 
     def _work(self) -> None:
-        """Carry out the oldest event that is not done, as the runner does: again until it ends without an error."""
-        waiting = self._pending()
-        if not waiting:
-            return
-        record = waiting[0]
-        runtime = Runtime(self.slipway.settings, self.slipway.database)
-        runtime.provide(ENGINE, cast("StackEngine", Engine(self.outside)))
-        context = MortalContext(
-            runtime, "environments.work", tenant_id=self.slipway.principal.tenant_id, envelope=envelope(record)
-        )
-        context.outside = self.outside
-        try:
-            JOBS[record.type](context)
-        except (Crash, Retry, Interrupted, LeaseLostError, TransitionError):
-            return
-        self.handled.add(record.id)
+        if self.environment_id is not None:
+            self.slipway.work(self.environment_id)
 
     def _open_operations(self) -> list[Any]:
         with self.slipway.database.tenant_session(self.slipway.principal.tenant_id) as session:
@@ -305,7 +247,7 @@ def test_nothing_is_left_whatever_happens_in_whatever_order(slipway: Slipway) ->
     run_state_machine_as_test(
         machine,
         settings=hypothesis_settings(
-            max_examples=25,
+            max_examples=20,
             stateful_step_count=15,
             deadline=None,
             suppress_health_check=list(HealthCheck),

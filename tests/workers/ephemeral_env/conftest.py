@@ -159,11 +159,15 @@ class World:
         with self.database.tenant_session(self.principal.tenant_id) as session:
             EphemeralEnvironmentService(session, self.settings).destroy(self.principal, environment_id)
 
+    def act(self, verb: str, environment_id: UUID) -> None:
+        with self.database.tenant_session(self.principal.tenant_id) as session:
+            getattr(EphemeralEnvironmentService(session, self.settings), verb)(self.principal, environment_id)
+
     def set_expiry(self, environment_id: UUID, seconds: float) -> None:
         """Let the environment expire in some seconds; time itself cannot be moved."""
         with self.database.tenant_session(self.principal.tenant_id) as session:
             row = EphemeralEnvironmentService(session, self.settings).get(self.principal.tenant_id, environment_id)
-            row.expires_at = now() + timedelta(seconds=seconds)
+            row.expires_at = row.due_at = now() + timedelta(seconds=seconds)
             session.add(row)
 
     def watch_now(self, environment_id: UUID) -> None:

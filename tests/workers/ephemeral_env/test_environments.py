@@ -6,6 +6,7 @@ import pytest
 
 from catalog.environments.models import Phase
 from catalog.operations.models import OperationState, StepState
+from catalog.providers.targets import target
 
 pytestmark = pytest.mark.engine
 
@@ -159,3 +160,29 @@ def test_a_commit_pushed_while_another_is_applied_wins(world: World) -> None:
     world.destroy(environment_id)
     world.work()
     assert not world.left_over(moved), world.left_over(moved)
+
+
+def test_an_environment_sleeps_remembers_visits_and_wakes_as_it_was(world: World) -> None:
+    environment_id = world.request()
+    world.work()
+    ready = world.look(environment_id)
+    assert world.visit(ready)[0] == 200
+    seen = target("local", world.settings).last_visit(ready.hostname)
+    assert seen is not None
+    assert seen >= ready.last_deploy_at
+    assert target("local", world.settings).last_visit("nobody.example") is None
+    world.act("sleep", environment_id)
+    world.work()
+    asleep = world.look(environment_id)
+    assert asleep.phase is Phase.SLEEPING
+    assert world.visit(asleep)[0] != 200
+    assert not [each for each in world.left_over(asleep) if each.startswith("the process")]
+    assert world.operation(asleep.operation_id).state is OperationState.SUCCEEDED
+    world.act("wake", environment_id)
+    world.work()
+    woken = world.look(environment_id)
+    assert (woken.phase, woken.deployed_sha) == (Phase.READY, ready.deployed_sha)
+    assert world.visit(woken) == (200, "one Hello from a preview environment")
+    world.destroy(environment_id)
+    world.work()
+    assert not world.left_over(woken), world.left_over(woken)

@@ -1,0 +1,125 @@
+"""What is there is compared with what should be: leftovers go, the missing comes back, and removals are proven."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from uuid import UUID, uuid4
+
+import pytest
+from sqlalchemy import text
+
+from catalog.environments.models import EnvironmentRead, Phase, RequestEnvironment
+from catalog.environments.service import read
+from catalog.providers.scm import PullRequestState
+from tests.workers.environment_orders.slipway import Slipway
+from workers.environment_sweep import sweep
+
+Made = Callable[[], UUID]
+
+
+@pytest.fixture
+def ready(slipway: Slipway) -> Made:
+    """What makes an environment of one more pull request."""
+
+    def make() -> UUID:
+        slipway.number += 1
+        slipway.outside.pulls[slipway.number] = (PullRequestState.OPEN, f"{slipway.number:040x}")
+        asked = RequestEnvironment(repository="/srv/shop", pull_request=slipway.number, blueprint="acme/preview")
+        made: UUID = slipway.do(lambda service: service.request(slipway.principal, asked).id)
+        slipway.work(made)
+        assert look(slipway, made).phase is Phase.READY
+        return made
+
+    return make
+
+
+def look(slipway: Slipway, environment_id: UUID) -> EnvironmentRead:
+    found: EnvironmentRead = slipway.do(lambda service: read(service.get(slipway.principal.tenant_id, environment_id)))
+    return found
+
+
+def pass_time(slipway: Slipway, environment_id: UUID, span: timedelta) -> None:
+    with slipway.database.tenant_session(slipway.principal.tenant_id) as session:
+        moved = "due_at = due_at - :span, last_deploy_at = last_deploy_at - :span"
+        session.execute(
+            text(f"UPDATE environments SET {moved} WHERE id = :id"),  # noqa: S608  # names from above
+            {"span": span, "id": environment_id},
+        )
+
+
+def types(slipway: Slipway, environment_id: UUID) -> list[str]:
+    return [each.type.removeprefix("dev.slipway.environment.") for each in slipway.events(environment_id)]
+
+
+def destroy(slipway: Slipway, environment_id: UUID) -> None:
+    slipway.do(lambda service: service.destroy(slipway.principal, environment_id))
+    slipway.work(environment_id)
+
+
+def test_leftovers_of_the_destroyed_go_and_nothing_else(slipway: Slipway, ready: Made) -> None:
+    gone, living, foreign = ready(), ready(), uuid4()
+    (stack,) = slipway.outside.of(gone)
+    destroy(slipway, gone)
+    folder = slipway.settings.data_dir / "environments" / str(gone)
+    folder.mkdir(parents=True)
+    slipway.outside.running |= {stack: "0" * 40, "foreign": "0" * 40}
+    slipway.outside.owners["foreign"] = foreign
+    sweep(slipway.context())
+    assert set(slipway.outside.running.values()) == {look(slipway, living).head_sha, "0" * 40}
+    assert (slipway.outside.of(gone), bool(slipway.outside.of(foreign)), folder.exists()) == ({}, True, False)
+    (event,) = [each for each in slipway.events(gone) if "orphan_removed" in each.type]
+    assert (event.data["found"], event.data["left"]) == ([f"the process in {stack}"], [])
+    sweep(slipway.context())
+    assert sum("orphan_removed" in each for each in types(slipway, gone)) == 1
+
+
+def test_what_is_missing_is_made_again_once_it_had_time_to_settle(slipway: Slipway, ready: Made) -> None:
+    missing = ready()
+    slipway.outside.running.clear()
+    sweep(slipway.context())
+    assert look(slipway, missing).phase is Phase.READY, "so soon after a deployment nothing is concluded"
+    pass_time(slipway, missing, timedelta(minutes=6))
+    sweep(slipway.context())
+    found = look(slipway, missing)
+    assert found.phase is Phase.UPDATING
+    assert [each.reason for each in found.conditions if each.type == "Missing"] == ["NothingFound"]
+    slipway.work(missing)
+    again = look(slipway, missing)
+    assert (again.phase, [each for each in again.conditions if each.type == "Missing"]) == (Phase.READY, [])
+    assert set(slipway.outside.of(missing).values()) == {again.head_sha}
+
+
+def test_a_removal_is_proven_and_one_in_vain_says_when_it_is_tried_again(slipway: Slipway, ready: Made) -> None:
+    stubborn = ready()
+    slipway.outside.fails = True
+    destroy(slipway, stubborn)
+    failed = look(slipway, stubborn)
+    assert (failed.phase, failed.removal.tries if failed.removal else 0) == (Phase.DESTROY_FAILED, 1)
+    assert failed.removal is not None
+    assert failed.removal.next_try_at is not None
+    assert timedelta(seconds=50) < failed.removal.next_try_at - failed.removal.checked_at <= timedelta(minutes=1)
+    assert not [each for each in failed.conditions if each.type == "NeedsOperator"]
+    with slipway.database.tenant_session(slipway.principal.tenant_id) as session:
+        row = slipway.do(lambda service: service.get(slipway.principal.tenant_id, stubborn))
+        row.conditions = [{**each, "at": "2020-01-01T00:00:00+00:00"} for each in row.conditions]
+        session.merge(row)
+    slipway.work(stubborn)
+    assert [each.type for each in look(slipway, stubborn).conditions if each.type == "NeedsOperator"]
+    slipway.outside.fails = False
+    slipway.work(stubborn)
+    gone = look(slipway, stubborn)
+    assert (gone.phase, gone.conditions) == (Phase.DESTROYED, [])
+    assert gone.removal is not None
+    assert (gone.removal.left, gone.removal.next_try_at) == ([], None)
+    assert len(gone.removal.looked_for) == 3
+
+
+def test_a_removal_that_nobody_works_on_is_asked_for_again(slipway: Slipway, ready: Made) -> None:
+    forgotten = ready()
+    slipway.do(lambda service: service.destroy(slipway.principal, forgotten))
+    slipway.handled |= {each.id for each in slipway.pending(forgotten)}
+    slipway.do(lambda service: service.keep_time(slipway.principal.tenant_id, forgotten))
+    assert slipway.pending(forgotten) == []
+    pass_time(slipway, forgotten, timedelta(hours=8))
+    slipway.do(lambda service: service.keep_time(slipway.principal.tenant_id, forgotten))
+    slipway.work(forgotten)
+    assert (look(slipway, forgotten).phase, slipway.outside.of(forgotten)) == (Phase.DESTROYED, {})
