@@ -19,7 +19,7 @@ VISITED = """
 
 
 def upgrade() -> None:
-    columns = (
+    columns: tuple[sa.Column[object], ...] = (
         sa.Column("ttl_base", sa.String(length=32), nullable=False, server_default="last_deploy"),
         sa.Column("sleep_after_seconds", sa.Integer()),
         sa.Column("visits_count", sa.Boolean(), nullable=False, server_default=sa.true()),

@@ -76,8 +76,12 @@ class Slipway:
         """Return the context of a job that a worker carries out, who may be killed in it."""
         runtime = Runtime(self.settings, self.database)
         runtime.provide(ENGINE, cast("StackEngine", Engine(self.outside)))
-        about = {"tenant_id": record.tenant_id, "envelope": envelope(record)} if record is not None else {}
-        context = MortalContext(runtime, "environments.work", **about)
+        context = MortalContext(
+            runtime,
+            "environments.work",
+            tenant_id=None if record is None else record.tenant_id,
+            envelope=None if record is None else envelope(record),
+        )
         context.outside = self.outside
         return context
 
