@@ -79,6 +79,7 @@ class Settings(BaseSettings):
 
     environment_maximum_ttl_seconds: int = Field(default=14 * 24 * 3600, ge=60)
     environment_quota: int = Field(default=50, ge=1)
+    environment_eviction: Literal["none", "sleep"] = "none"
     pull_request_poll_seconds: float = Field(default=2.0, gt=0)
     scm_servers: tuple[str, ...] = ()
     scm_poll_seconds: float = Field(default=300.0, ge=1)

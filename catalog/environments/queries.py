@@ -91,14 +91,27 @@ def with_condition(session: Session, tenant_id: UUID, kind: str) -> list[UUID]:
     return list(session.exec(statement.order_by(col(Environment.created_at))).all())
 
 
-def count_living(session: Session, tenant_id: UUID) -> int:
-    """Return how many environments of the tenant use up its quota."""
+def count_awake(session: Session, tenant_id: UUID) -> int:
+    """Return how many environments of the tenant use up its quota: all that are there and do not sleep."""
+    resting = (Phase.DESTROYED, Phase.SLEEPING)
     statement = (
         select(func.count())
         .select_from(Environment)
-        .where(Environment.tenant_id == tenant_id, Environment.phase != Phase.DESTROYED)
+        .where(Environment.tenant_id == tenant_id, col(Environment.phase).not_in(resting))
     )
     return session.exec(statement).one()
+
+
+def unused_since(session: Session, tenant_id: UUID, moment: datetime) -> Sequence[Environment]:
+    """Return the tenant's ready environments that nobody has used since ``moment``, unused longest first, locked."""
+    used = func.coalesce(col(Environment.last_activity_at), col(Environment.last_deploy_at))
+    statement = (
+        select(Environment)
+        .where(Environment.tenant_id == tenant_id, Environment.phase == Phase.READY, used <= moment)
+        .order_by(used, col(Environment.id))
+        .limit(20)
+    )
+    return session.exec(statement.with_for_update(skip_locked=True)).all()
 
 
 def count_by_phase(session: Session, tenant_id: UUID) -> dict[Phase, int]:

@@ -29,7 +29,7 @@ from catalog.environments.service.rows import (
     tell,
 )
 from catalog.environments.service.wishes import duration
-from catalog.errors import ConflictError, SlipwayError
+from catalog.errors import ConflictError, QuotaExceededError, SlipwayError
 from catalog.providers.targets import target
 from catalog.settings import Settings
 from catalog.stacks.service import MultiCloudProvisioningService
@@ -38,6 +38,8 @@ from catalog.tenants.service import TenantService
 
 LOOK_AGAIN = timedelta(minutes=1)
 """When visits are asked for again where the target did not answer."""
+UNUSED = timedelta(minutes=15)
+"""How long an environment must not have been used before it is put to sleep to make room."""
 GRACE = timedelta(minutes=30)
 """How long an environment lives at least after its pin was taken off."""
 
@@ -158,10 +160,29 @@ class EnvironmentLife:
         """Return environments of all tenants that the clock has to look at; needs a session of the system role."""
         return queries.due(session, moment, limit)
 
+    def _make_room(self, tenant_id: UUID) -> None:
+        """Let one more environment run, or raise ``QuotaExceededError``; those that sleep do not count.
+
+        Where the settings say so, the one that was used longest ago is put to sleep for it: never one that is pinned,
+        nor one that was used a moment ago. Destroying is admitted always and asks for no room.
+        """
+        quota = self._settings.environment_quota
+        if queries.count_awake(self._session, tenant_id) < quota:
+            return
+        if self._settings.environment_eviction == "sleep":
+            for environment in queries.unused_since(self._session, tenant_id, now() - UNUSED):
+                if allows(situation(environment), Event.IDLE):
+                    fall_asleep(self._session, environment, "system", "made room for another one")
+                    return
+        raise QuotaExceededError(
+            f"All {quota} environments are in use. Destroy one that is no longer needed, or put it to sleep."
+        )
+
     def _wake(self, environment: Environment, actor: str) -> None:
         if environment.phase is Phase.SLEEPING:
             if AssetService(self._session).is_held(environment.tenant_id, f"environments/{environment.id}"):
                 raise ConflictError("Its blueprint is in quarantine; nothing new is started from it.")
+            self._make_room(environment.tenant_id)
             self._used(environment, now())
             wake(self._session, environment, actor)
         elif environment.desired is not Desired.PRESENT:

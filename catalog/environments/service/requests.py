@@ -18,7 +18,7 @@ from catalog.environments.service.generations import demand, dismiss
 from catalog.environments.service.life import begin_life, prolong
 from catalog.environments.service.rows import clear_condition, find, set_condition, situation
 from catalog.environments.service.wishes import Wish
-from catalog.errors import ConflictError, NotFoundError, QuotaExceededError
+from catalog.errors import ConflictError, NotFoundError
 from catalog.providers.scm import (
     normalised,
 )
@@ -49,7 +49,7 @@ class EphemeralEnvironmentService(EnvironmentFollowing):
         number = wish.pull_request.number
         environment = queries.by_pull_request(self._session, principal.tenant_id, wish.repository, number)
         if environment is None or environment.phase is Phase.DESTROYED:
-            self._check_quota(principal.tenant_id)
+            self._make_room(principal.tenant_id)
         if environment is None or environment.phase is Phase.DESTROYED or environment.phase in LEAVING:
             environment = environment or self._new(principal, wish)
             begin_life(environment, wish.maximum)
@@ -167,11 +167,6 @@ class EphemeralEnvironmentService(EnvironmentFollowing):
     def all_by_phase(session: Session) -> dict[Phase, int]:
         """Return how many environments of all tenants are in each phase; needs a session of the system role."""
         return queries.all_by_phase(session)
-
-    def _check_quota(self, tenant_id: UUID) -> None:
-        quota = self._settings.environment_quota
-        if queries.count_living(self._session, tenant_id) >= quota:
-            raise QuotaExceededError(f"All {quota} environments are in use. Destroy one that is no longer needed.")
 
     def _new(self, principal: Principal, wish: Wish) -> Environment:
         name = rules.environment_name(wish.repository, wish.pull_request.number)
