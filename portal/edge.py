@@ -73,7 +73,7 @@ class Edge:
         try:
             if "\0" in scope["path"]:
                 await _nowhere(scope)(scope, receive, send_guarded)
-            elif self._sleepers.serves(name := _host_of(scope)):
+            elif (name := _host_of(scope)) not in self._hosts and self._sleepers.serves(name):
                 await self._sleepers.answer(name, scope, receive, send_guarded)
             elif self._is_served(scope):
                 await self._app(scope, receive, send_guarded)
