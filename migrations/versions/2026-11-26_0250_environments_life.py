@@ -33,13 +33,17 @@ def upgrade() -> None:
     )
     for column in columns:
         op.add_column("environments", column)
+    # Row-level security holds for the tables' owner as well, unless it is let through.
+    op.execute("ALTER TABLE environments NO FORCE ROW LEVEL SECURITY")
     op.execute("UPDATE environments SET lived_since = created_at")
-    op.execute("UPDATE environments SET due_at = expires_at WHERE desired = 'present' AND phase <> 'destroyed'")
+    op.execute("UPDATE environments SET due_at = expires_at WHERE phase <> 'destroyed'")
+    op.execute("ALTER TABLE environments FORCE ROW LEVEL SECURITY")
     for name in ("ttl_base", "visits_count", "lived_since"):
         op.alter_column("environments", name, server_default=None)
     due = sa.text("due_at IS NOT NULL")
     op.create_index("ix_environments_due_at", "environments", ["due_at"], postgresql_where=due)
     op.execute("GRANT SELECT (due_at) ON environments TO slipway_system")
+    op.execute("CREATE POLICY environments_visited ON environments FOR SELECT TO CURRENT_USER USING (true)")
     op.execute(VISITED)
     op.execute("REVOKE ALL ON FUNCTION environment_at(text) FROM PUBLIC")
     op.execute("GRANT EXECUTE ON FUNCTION environment_at(text) TO slipway_app")
@@ -47,6 +51,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.execute("DROP FUNCTION environment_at(text)")
+    op.execute("DROP POLICY environments_visited ON environments")
     op.drop_index("ix_environments_due_at", "environments")
     names = (
         "removal",
