@@ -15,6 +15,7 @@ from sqlmodel import Session
 from catalog.assets.usage.models import Notice
 from catalog.attestations.shapes import Assessment
 from catalog.environments.life import TtlBase
+from catalog.environments.machine import LEAVING
 from catalog.environments.models import EnvironmentRead, Phase
 from catalog.environments.service import EphemeralEnvironmentService, read
 from catalog.errors import ConflictError, FieldError, InvalidInputError, UnavailableError
@@ -127,6 +128,11 @@ class EnvironmentPage(Page):
             sleep = () if self.environment.pin else (("sleep", "Put to sleep", "moon"),)
             return (*sleep, ("rebuild", "Make it again", "rotate-ccw"))
         return ()
+
+    @property
+    def is_wanted(self) -> bool:
+        """Tell whether the environment stays, so that somebody may keep it longer."""
+        return not self.is_gone and self.environment.phase not in LEAVING
 
     @property
     def is_gone(self) -> bool:
