@@ -189,7 +189,7 @@ def _recover(context: JobContext, hand: HeldLease, stack: Stack, environment_id:
 
 def _deploy(context: JobContext, hand: HeldLease, stack: Stack, plan: DeployPlan) -> None:
     """Fetch the commit, apply the program, and report how it went."""
-    story = _Story(context, plan.tenant_id, plan.operation_id)
+    story = _Story(context, plan.tenant_id, plan.operation_id, deploys=True)
     stopping = _stopping(context, hand, plan)
     try:
         story.step("source")
@@ -366,8 +366,9 @@ def _problem(error: EngineError) -> Problem:
 class _Story:
     """Tells an operation's readers how far it is: its steps, and the lines worth reading."""
 
-    def __init__(self, context: JobContext, tenant_id: UUID, operation_id: UUID) -> None:
+    def __init__(self, context: JobContext, tenant_id: UUID, operation_id: UUID, *, deploys: bool = False) -> None:
         self._context = context
+        self._deploys = deploys
         self._tenant_id = tenant_id
         self._operation_id = operation_id
 
@@ -379,9 +380,11 @@ class _Story:
     def hear(self, event: ProgressEvent) -> None:
         """Write down what the engine tells."""
         kind = event.type.rpartition(":")[2]
-        if event.kind is ProgressKind.RESOURCE_STARTED and kind == "Process" and event.operation == "create":
+        # Sleeping and removing change routes as well, and have other steps.
+        started = self._deploys and event.kind is ProgressKind.RESOURCE_STARTED
+        if started and kind == "Process" and event.operation == "create":
             self.step("apply")
-        elif event.kind is ProgressKind.RESOURCE_STARTED and kind == "Route" and event.operation != "delete":
+        elif started and kind == "Route" and event.operation != "delete":
             self.step("publish")
         line = event.message or f"{event.operation} {kind} {event.name}: {event.kind.removeprefix('resource_')}"
         with self._context.session() as session:
