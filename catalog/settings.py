@@ -82,6 +82,7 @@ class Settings(BaseSettings):
     environment_eviction: Literal["none", "sleep"] = "none"
     pull_request_poll_seconds: float = Field(default=2.0, gt=0)
     scm_servers: tuple[str, ...] = ()
+    scm_entra_server: str = "https://login.microsoftonline.com"
     scm_poll_seconds: float = Field(default=300.0, ge=1)
     scm_write_pause_seconds: float = Field(default=0.5, ge=0, le=60)
 

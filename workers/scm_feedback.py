@@ -81,7 +81,7 @@ def _show(context: JobContext, tenant_id: UUID, environment_id: UUID) -> None:
             _done(
                 partial(repository.set_deployment, signs.deployment)
                 if signs.deployment
-                else partial(repository.remove_deployment, signs.name)
+                else partial(repository.remove_deployment, signs.name, number)
             ),
         )
         if problem

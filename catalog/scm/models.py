@@ -94,14 +94,16 @@ class ScmDelivery(SQLModel, table=True):
 class ConnectScm(BaseModel):
     """What a connection is made with.
 
-    ``credentials`` for GitHub: ``token``, or ``app_id``, ``installation_id`` and ``private_key`` (PEM). They are kept
-    sealed and never shown again. ``base_url`` is "" for the provider's public server.
+    ``credentials`` for GitHub: ``token``, or ``app_id``, ``installation_id`` and ``private_key`` (PEM); for Azure
+    DevOps: ``token``, or ``directory_id``, ``client_id`` and ``client_secret`` of a service principal. They are kept
+    sealed and never shown again. ``base_url`` is "" for the provider's public server; that of Azure DevOps may go on
+    with the name of one organisation, for which the connection is then.
     """
 
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
 
     name: str = Shape(pattern=r"^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$", examples=["github"])
-    provider: str = Shape(default="github", max_length=63, examples=["github"])
+    provider: str = Shape(default="github", max_length=63, examples=["github", "azure_devops"])
     base_url: str = Shape(default="", max_length=300)
     credentials: dict[str, str] = Shape(repr=False, max_length=10, examples=[{"token": "github_pat_example"}])
 

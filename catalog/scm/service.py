@@ -25,6 +25,7 @@ from catalog.providers.scm import (
 )
 from catalog.scm import queries, rules
 from catalog.scm.commands import parse_command
+from catalog.scm.credentials import check_credentials, hook_path, server_of
 from catalog.scm.errors import ConnectionExistsError, HookNotGenuineError
 from catalog.scm.events import (
     PullRequestCommented,
@@ -51,8 +52,8 @@ from catalog.tenancy import Principal
 from catalog.tenants.service import TenantService
 
 LOCAL = "local_git"
-SERVERS = {"github": "https://github.com"}
 REMEMBERED = timedelta(days=7)
+_NOT_GENUINE = "The secret or signature is not that of this connection. Set its secret at the provider, or rotate it."
 LARGEST_HOOK = 25 * 1024 * 1024
 """The largest delivery that is read, in bytes: what GitHub caps its payloads at."""
 
@@ -70,7 +71,8 @@ class ScmService:
         Servers beside the public ones are those of SLIPWAY_SCM_SERVERS: a tenant cannot make Slipway call elsewhere.
         """
         principal.require("tenants:admin")
-        base_url = self._server(request)
+        base_url = server_of(request.provider, request.base_url, self._settings.scm_servers)
+        check_credentials(request.provider, request.credentials)
         if queries.named(self._session, principal.tenant_id, request.name) is not None:
             raise ConnectionExistsError(f"There is a connection called {request.name} already.")
         row = ScmConnection(
@@ -149,10 +151,9 @@ class ScmService:
         """Follow a repository that something of the tenant's depends on, where the tenant has a connection for it."""
         if queries.at(self._session, tenant_id, address) is not None:
             return
-        for row in queries.connections(self._session, tenant_id):
-            if address.startswith(f"{row.base_url}/"):
-                self._session.add(ScmRepository(tenant_id=tenant_id, connection_id=row.id, address=address))
-                return
+        found = self._connected(tenant_id, address)
+        if found is not None:
+            self._session.add(ScmRepository(tenant_id=tenant_id, connection_id=found[0].id, address=found[1]))
 
     def open(self, tenant_id: UUID, address: str) -> Repository:
         """Open a repository with the tenant's rights at its server.
@@ -160,9 +161,9 @@ class ScmService:
         Raises ``InvalidInputError`` where it is neither on this machine nor at a server that the tenant connected:
         asked as anybody, a server would soon have answered enough.
         """
-        for row in queries.connections(self._session, tenant_id):
-            if address.lower().startswith(f"{row.base_url}/"):
-                return self.opened_through(row, providers()[row.provider].normalise(address, self._settings))
+        found = self._connected(tenant_id, address)
+        if found is not None:
+            return self.opened_through(*found)
         provider = provider_for(address)
         if provider.name != LOCAL:
             fix = "Make one with `slipway scm connect`, or POST /api/v1/scm/connections."
@@ -172,8 +173,19 @@ class ScmService:
 
     def is_connected(self, tenant_id: UUID, address: str) -> bool:
         """Tell whether the tenant has credentials for the server of a repository."""
-        known = queries.connections(self._session, tenant_id)
-        return any(address.lower().startswith(f"{row.base_url}/") for row in known)
+        return self._connected(tenant_id, address) is not None
+
+    def _connected(self, tenant_id: UUID, address: str) -> tuple[ScmConnection, str] | None:
+        """Return the connection that reaches an address most closely, and the address as its provider spells it."""
+        rows = queries.connections(self._session, tenant_id)
+        for row in sorted(rows, key=lambda each: len(each.base_url), reverse=True):
+            try:
+                normal = providers()[row.provider].normalise(address, self._settings)
+            except SlipwayError:
+                continue
+            if normal.startswith(f"{row.base_url}/"):
+                return row, normal
+        return None
 
     def opened_through(self, row: ScmConnection, address: str) -> Repository:
         """Open a repository with the credentials of a connection."""
@@ -235,9 +247,7 @@ class ScmService:
         row = self._find(tenant_id, connection_id)
         provider = providers()[row.provider]
         if not provider.hook_is_genuine(headers, body, self._hook_secrets(row)):
-            raise HookNotGenuineError(
-                "The signature is not that of this connection's secret. Set the secret at the provider, or rotate it."
-            )
+            raise HookNotGenuineError(_NOT_GENUINE)
         delivery = provider.parse_hook(headers, body)
         noted = ScmDelivery(tenant_id=tenant_id, connection_id=row.id, delivery=delivery.id)
         if not queries.note_delivery(self._session, noted):
@@ -273,25 +283,6 @@ class ScmService:
         self._append(row.tenant_id, subject, commented, "system")
         return 1
 
-    def _server(self, request: ConnectScm) -> str:
-        public = SERVERS.get(request.provider)
-        if public is None:
-            detail = f"Choose one of {', '.join(SERVERS)}."
-            raise InvalidInputError(f"There is no provider {request.provider!r}.", [FieldError("/provider", detail)])
-        wanted = request.base_url.lower().rstrip("/") or public
-        if wanted not in {public, *(each.lower().rstrip("/") for each in self._settings.scm_servers)}:
-            detail = "An administrator adds servers with SLIPWAY_SCM_SERVERS."
-            raise InvalidInputError(f"{wanted} is no server known here.", [FieldError("/base_url", detail)])
-        given = set(request.credentials)
-        if given not in ({"token"}, {"app_id", "installation_id", "private_key"}):
-            detail = "Give token, or app_id, installation_id and private_key."
-            raise InvalidInputError("These are no credentials.", [FieldError("/credentials", detail)])
-        numbers = ("app_id", "installation_id")
-        wrong = [name for name in numbers if name in given and not request.credentials[name].isdecimal()]
-        if wrong:
-            raise InvalidInputError("An id is a number.", [FieldError(f"/credentials/{wrong[0]}", "Give its number.")])
-        return wanted
-
     def _new_secret(self, row: ScmConnection, before: Sequence[str]) -> str:
         secret = secrets.token_urlsafe(32)
         row.sealed_hook_secrets = self._box().seal(_purpose(row, "hooks"), [secret, *before])
@@ -314,7 +305,7 @@ class ScmService:
         followed = queries.repositories(self._session, row.tenant_id, row.id)
         return ScmConnectionRead(
             **row.model_dump(include=set(ScmConnectionRead.model_fields)),
-            hook_url=f"{self._settings.base_url}/hooks/{row.provider}?connection={row.hook_key}",
+            hook_url=f"{self._settings.base_url}{hook_path(row.provider)}?connection={row.hook_key}",
             repositories=[_repository(each) for each in followed],
         )
 
@@ -339,9 +330,7 @@ def receive_hook(
     with database.tenant_session(None) as session:
         found = queries.connection_of_hook(session, hook_key)
     if found is None:
-        raise HookNotGenuineError(
-            "The signature is not that of this connection's secret. Set the secret at the provider, or rotate it."
-        )
+        raise HookNotGenuineError(_NOT_GENUINE)
     tenant_id, connection_id = found
     with database.tenant_session(tenant_id) as session:
         return ScmService(session, settings).receive(tenant_id, connection_id, headers, body)

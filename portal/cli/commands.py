@@ -90,7 +90,7 @@ DRAFT = LazyGroup(
 SCM = LazyGroup(
     "scm",
     {
-        "connect": Entry("portal.cli.scm:connect", "Connect to GitHub with a token or as a GitHub App."),
+        "connect": Entry("portal.cli.scm:connect", "Connect to GitHub or Azure DevOps."),
         "list": Entry("portal.cli.scm:list_", "List connections and the repositories that are followed."),
         "follow": Entry("portal.cli.scm:follow", "Look at a repository's pull requests from now on."),
         "test": Entry("portal.cli.scm:test", "Ask what a connection may do in a repository."),

@@ -1,5 +1,6 @@
 """``slipway scm``: connections to source code management, and the repositories that are followed through them."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,30 +12,44 @@ from portal.cli.output import Output, json_option
 
 @click.command("connect")
 @click.argument("name")
-@click.option("--server", default="", help="An Enterprise server's address; without it GitHub's own.")
+@click.option("--provider", type=click.Choice(["github", "azure-devops"]), default="github", show_default=True,
+              help="What kind of server it is.")  # fmt: skip
+@click.option("--server", default="", help="The server's address, or that of your organisation at Azure DevOps; "
+              "without it the provider's own.")  # fmt: skip
 @click.option("--app-id", help="Act as this GitHub App.")
 @click.option("--installation-id", help="The App's installation in your organisation.")
+@click.option("--directory-id", help="The directory (tenant) of a service principal in Microsoft Entra ID.")
+@click.option("--client-id", help="The service principal's application id.")
 @click.option("--secret-file", type=click.Path(path_type=Path, allow_dash=True), required=True, metavar="FILE",
-              help="The token, or the App's private key in PEM; - is standard input. Never an argument.")  # fmt: skip
+              help="The token, the App's private key in PEM, or the service principal's secret; - is standard input. "
+              "Never an argument.")  # fmt: skip
 @json_option
 def connect(
     name: str,
+    provider: str,
     server: str,
-    app_id: str | None,
-    installation_id: str | None,
     secret_file: Path,
     as_json: bool,  # noqa: FBT001  # click passes options by name
+    **ids: str | None,
 ) -> None:
-    """Connect to GitHub with a token or as a GitHub App. The secret for its hooks is printed once."""
+    """Connect to GitHub or Azure DevOps. The secret for its hooks is printed once."""
     output = Output(as_json=as_json)
     with click.open_file(str(secret_file), encoding="utf-8") as handle:
         secret = handle.read().strip()
-    credentials = {"token": secret}
-    if app_id or installation_id:
-        credentials = {"app_id": app_id or "", "installation_id": installation_id or "", "private_key": secret}
+    body = {"name": name, "base_url": server, "credentials": _credentials(secret, ids)}
+    # The provider's name is that of its module, as others see it in the API.
+    body["provider"] = provider.replace("-", "_")
     with connected() as client:
-        made = client.post("/scm/connections", {"name": name, "base_url": server, "credentials": credentials})
+        made = client.post("/scm/connections", body)
     output.result(made, lambda each: _made(output, each))
+
+
+def _credentials(secret: str, ids: Mapping[str, str | None]) -> dict[str, str]:
+    given = {name: value for name, value in ids.items() if value}
+    if not given:
+        return {"token": secret}
+    kind = "private_key" if given.keys() & {"app_id", "installation_id"} else "client_secret"
+    return {**given, kind: secret}
 
 
 @click.command("list")
@@ -93,6 +108,8 @@ def _made(output: Output, made: dict[str, Any]) -> None:
     output.line(f"Connection {made['name']} ({made['id']}) to {made['base_url']}")
     output.line(f"Hooks go to {made['hook_url']}")
     output.line(f"Their secret, shown this once: {made['hook_secret']}")
+    if made["provider"] == "azure_devops":
+        output.line("Azure DevOps signs nothing: give it as the password of the service hook, with any user name.")
 
 
 def _show_list(output: Output, found: dict[str, Any]) -> None:

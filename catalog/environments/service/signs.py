@@ -54,7 +54,8 @@ class Signs:
 
 def signs_of(environment: Environment, settings: Settings) -> Signs:
     """Return what is to be seen of an environment as it is now."""
-    name = f"preview/pr-{environment.pull_request}"
+    number = environment.pull_request
+    name = f"preview/pr-{number}"
     page = f"{settings.base_url}/environments/{environment.id}"
     state = _STATES.get(environment.phase)
     words = _WORDS[environment.phase]
@@ -62,7 +63,8 @@ def signs_of(environment: Environment, settings: Settings) -> Signs:
     if state is not None:
         sha = environment.deployed_sha if environment.phase is Phase.READY else environment.head_sha
         url = settings.preview_url(environment.hostname) if environment.phase is Phase.READY else ""
-        deployment = Deployment(name, sha or environment.head_sha, state, url, f"The environment {words}.", page)
+        said = f"The environment {words}."
+        deployment = Deployment(name, sha or environment.head_sha, state, url, said, page, number)
     return Signs(name, _comment(environment, words, page), deployment)
 
 

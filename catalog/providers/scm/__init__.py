@@ -201,8 +201,11 @@ class Repository(Protocol):
         """Show one deployment per environment name: make it, or bring its state and address up to date."""
         ...
 
-    def remove_deployment(self, environment: str) -> None:
-        """Let a deployment and the name of its environment vanish; what is not there is fine."""
+    def remove_deployment(self, environment: str, pull_request: int | None = None) -> None:
+        """Let a deployment and the name of its environment vanish; what is not there is fine.
+
+        ``pull_request`` is that of the ``Deployment``.
+        """
         ...
 
     def report(self, sha: str, report: Report) -> None:

@@ -49,9 +49,13 @@ def contains(place: Path, commit: str, other: str) -> bool:
 
 def changed_paths(place: Path, base: str, head: str) -> tuple[str, ...]:
     """Return the paths that differ between the merge base of two commits and the second one."""
+    return differing_paths(place, merge_base(place, base, head), head)
+
+
+def differing_paths(place: Path, one: str, other: str) -> tuple[str, ...]:
+    """Return the paths that differ between two commits, sorted; old and new of a move."""
     listing = run_git_for_bytes(
-        place, "diff-tree", "-r", "-z", "--name-only", "--no-renames", "--no-ext-diff", "--no-textconv",
-        merge_base(place, base, head), head,
+        place, "diff-tree", "-r", "-z", "--name-only", "--no-renames", "--no-ext-diff", "--no-textconv", one, other,
     )  # fmt: skip
     return tuple(sorted(path for path in listing.decode("utf-8", "surrogateescape").split("\0") if path))
 

@@ -209,8 +209,9 @@ class LocalRepository:
         """See ``Repository``."""
         self._put(key("deployments", deployment.environment), asdict(deployment))
 
-    def remove_deployment(self, environment: str) -> None:
+    def remove_deployment(self, environment: str, pull_request: int | None = None) -> None:
         """See ``Repository``."""
+        del pull_request
         self._put(key("deployments", environment), None)
 
     def report(self, sha: str, report: Report) -> None:

@@ -130,7 +130,10 @@ class DeploymentState(StrEnum):
 
 @dataclass(frozen=True)
 class Deployment:
-    """What a repository shows of a place where a commit runs; ``environment`` names the place, ``url`` leads there."""
+    """What a repository shows of a place where a commit runs; ``environment`` names the place, ``url`` leads there.
+
+    ``pull_request`` is the one it is made for: Azure DevOps shows it there, and nothing of it without one.
+    """
 
     environment: str
     sha: str
@@ -138,6 +141,7 @@ class Deployment:
     url: str = ""
     description: str = ""
     log_url: str = ""
+    pull_request: int | None = None
 
 
 class ReportState(StrEnum):
@@ -191,7 +195,8 @@ class About:
 class Access:
     """With what a repository is opened: the address of the server, and credentials as the provider names them.
 
-    GitHub: ``token``, or ``app_id``, ``private_key`` and ``installation_id``. Azure DevOps: ``token``. Never logged.
+    GitHub: ``token``, or ``app_id``, ``private_key`` and ``installation_id``. Azure DevOps: ``token``, or
+    ``directory_id``, ``client_id`` and ``client_secret`` of a service principal. Never logged.
     """
 
     base_url: str = ""

@@ -20,7 +20,7 @@ from catalog.providers.scm.errors import (
     ScmConflictError,
     TagNotFoundError,
 )
-from catalog.providers.scm.git_fetching import fetched
+from catalog.providers.scm.git_fetching import basic, fetched
 from catalog.providers.scm.github_api.client import Client, GitHubError
 from catalog.providers.scm.local_git_reading import folder_at
 from catalog.providers.scm.values import FolderEntry, FolderLimits, NewCommit
@@ -137,7 +137,7 @@ class Contents:
     def mirror(self, commit: str, into: Path) -> Path:
         """Fetch a commit by git itself; the mirror is ours."""
         name = f"{hashlib.sha256(self._address.encode()).hexdigest()[:24]}.git"
-        return fetched(into / name, self._clone, commit, self._client.basic_credentials())
+        return fetched(into / name, self._clone, commit, basic(self._client.basic_credentials()))
 
     def create_branch(self, name: str, sha: str) -> None:
         """See ``Repository``."""

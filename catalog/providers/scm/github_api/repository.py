@@ -174,8 +174,9 @@ class GitHubRepository:
             if other["id"] != current["id"]:
                 self._remove(other["id"])
 
-    def remove_deployment(self, environment: str) -> None:
+    def remove_deployment(self, environment: str, pull_request: int | None = None) -> None:
         """See ``Repository``; the name of an environment takes the right to administer the repository."""
+        del pull_request
         for each in self._deployments(environment):
             self._remove(each["id"])
         url = f"{self._base}/environments{path_of(environment)}"

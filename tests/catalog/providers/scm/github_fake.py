@@ -7,9 +7,7 @@ each answer is checked against the description; what does not fit is collected i
 import base64
 import hashlib
 import json
-import os
 import re
-import subprocess
 import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -20,6 +18,7 @@ from urllib.parse import parse_qsl, urlsplit
 import jwt
 
 from tests.catalog.providers.scm import openapi
+from tests.catalog.providers.scm.git_http import refuse_git, serve_git
 from tests.catalog.providers.scm.github_fake_git import GitSide
 from tests.catalog.providers.scm.github_fake_state import Refusal, State
 
@@ -131,36 +130,9 @@ class FakeGitHub:
         given = handler.headers.get("Authorization", "").removeprefix("Basic ")
         token = base64.b64decode(given or "").decode().rpartition(":")[2]
         if token != "good" and token not in self.state.installation_tokens:
-            handler.send_response(401)
-            handler.send_header("Content-Length", "0")
-            handler.end_headers()
+            refuse_git(handler, 401)
             return
-        parts = urlsplit(handler.path)
-        variables = {
-            "PATH": os.defpath,
-            "GIT_HTTP_EXPORT_ALL": "1",
-            "GIT_PROJECT_ROOT": str(self.origin),
-            "PATH_INFO": parts.path.removeprefix("/acme/hello.git"),
-            "QUERY_STRING": parts.query,
-            "REQUEST_METHOD": handler.command,
-            "CONTENT_TYPE": handler.headers.get("Content-Type", ""),
-            "CONTENT_LENGTH": str(len(body)),
-            "HTTP_CONTENT_ENCODING": handler.headers.get("Content-Encoding", ""),
-            "GIT_PROTOCOL": handler.headers.get("Git-Protocol", ""),
-            "GIT_CONFIG_COUNT": "2",
-            "GIT_CONFIG_KEY_0": "uploadpack.allowAnySHA1InWant",
-            "GIT_CONFIG_VALUE_0": "true",
-            "GIT_CONFIG_KEY_1": "safe.directory",
-            "GIT_CONFIG_VALUE_1": "*",
-        }
-        done = subprocess.run(["git", "http-backend"], input=body, env=variables, capture_output=True, check=True)
-        head, _, content = done.stdout.partition(b"\r\n\r\n")
-        lines = dict(line.split(": ", 1) for line in head.decode().splitlines())
-        handler.send_response(int(lines.pop("Status", "200").split()[0]))
-        for name, value in {**lines, "Content-Length": str(len(content))}.items():
-            handler.send_header(name, value)
-        handler.end_headers()
-        handler.wfile.write(content)
+        serve_git(handler, body, self.origin, "/acme/hello.git")
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         fake = self

@@ -27,7 +27,14 @@ from catalog.providers.scm import (
     ScmConflictError,
     TagNotFoundError,
 )
-from tests.catalog.providers.scm.worlds import GitHubAppWorld, GitHubWorld, LocalGitWorld, World, git
+from tests.catalog.providers.scm.worlds import (
+    AzureDevOpsWorld,
+    GitHubAppWorld,
+    GitHubWorld,
+    LocalGitWorld,
+    World,
+    git,
+)
 
 NOWHERE = "a" * 40
 LIMITS = FolderLimits(files=10, size=10_000)
@@ -35,6 +42,7 @@ WORLDS: dict[str, Callable[[Path], World]] = {
     "local_git": LocalGitWorld,
     "github_token": GitHubWorld,
     "github_app": GitHubAppWorld,
+    "azure_devops": AzureDevOpsWorld,
 }
 
 
@@ -278,13 +286,16 @@ def test_there_is_exactly_one_comment_per_marker(world: World) -> None:
 def test_a_deployment_is_one_per_environment_and_vanishes(world: World) -> None:
     repository = world.open()
     feature = repository.resolve("feature")
+    one, two = new(world), new(world, "other")
     for state in (DeploymentState.IN_PROGRESS, DeploymentState.SUCCESS, DeploymentState.SUCCESS):
-        repository.set_deployment(Deployment("preview/pr-1", feature, state, "https://one.example", "It runs"))
-    repository.set_deployment(Deployment("preview/pr-2", feature, DeploymentState.FAILURE))
+        repository.set_deployment(
+            Deployment("preview/pr-1", feature, state, "https://one.example", "It runs", pull_request=one)
+        )
+    repository.set_deployment(Deployment("preview/pr-2", feature, DeploymentState.FAILURE, pull_request=two))
     assert world.deployments() == {"preview/pr-1": "success", "preview/pr-2": "failure"}
 
-    repository.remove_deployment("preview/pr-1")
-    repository.remove_deployment("preview/pr-1")
+    repository.remove_deployment("preview/pr-1", one)
+    repository.remove_deployment("preview/pr-1", one)
     assert world.deployments() == {"preview/pr-2": "failure"}
 
 

@@ -12,9 +12,11 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from catalog.providers.scm import Access, Repository, open_repository
+from catalog.providers.scm.azure_devops import PROVIDER as AZURE_DEVOPS
 from catalog.providers.scm.github import PROVIDER as GITHUB
 from catalog.providers.scm.local_git_board import Board
 from catalog.settings import Settings
+from tests.catalog.providers.scm.azure_fake import FakeAzureDevOps
 from tests.catalog.providers.scm.github_fake import FakeGitHub
 
 IDENTITY = ("-c", "user.name=Test", "-c", "user.email=test@example.com")
@@ -146,6 +148,53 @@ class GitHubAppWorld(GitHubWorld):
     def reports(self, sha: str) -> dict[str, str]:
         runs = [each for each in self.fake.state.checks.values() if each["head_sha"] == sha]
         return {each["name"]: each["conclusion"] or "pending" for each in runs}
+
+
+class AzureDevOpsWorld:
+    """The provider ``azure_devops`` with a token, at a server that is a fake."""
+
+    def __init__(self, folder: Path) -> None:
+        self.origin = make_origin(folder / "origin.git")
+        self.fake = FakeAzureDevOps(self.origin)
+        self.settings = Settings(
+            data_dir=folder / "data", scm_write_pause_seconds=0, scm_entra_server=f"{self.fake.url}/entra"
+        )
+
+    def credentials(self) -> dict[str, str]:
+        return {"token": "good"}
+
+    def open(self) -> Repository:
+        access = Access(f"{self.fake.url}/acme", self.credentials())
+        address = AZURE_DEVOPS.normalise(f"{self.fake.url}/acme/Hello/_git/Hello", self.settings)
+        return AZURE_DEVOPS.open(address, access, self.settings)
+
+    def comments(self, number: int) -> list[str]:
+        threads = [each for each in self.fake.state.threads.get(number, []) if not each["isDeleted"]]
+        return [each["content"] for thread in threads for each in thread["comments"] if not each.get("isDeleted")]
+
+    def deployments(self) -> dict[str, str]:
+        shown = [each for statuses in self.fake.state.pull_statuses.values() for each in statuses]
+        assert all(each["context"]["genre"] == "slipway" for each in shown)
+        found = {each["context"]["name"]: _AZURE_STATES[each["state"]] for each in shown}
+        assert len(found) == len(shown)
+        return found
+
+    def reports(self, sha: str) -> dict[str, str]:
+        return {name: _AZURE_STATES[state] for name, state in self.fake.state.statuses.get(sha, {}).items()}
+
+    def close(self) -> None:
+        self.fake.close()
+        assert not self.fake.wrong, self.fake.wrong
+
+
+_AZURE_STATES = {"succeeded": "success", "failed": "failure", "pending": "queued", "notApplicable": "inactive"}
+
+
+class AzureDevOpsEntraWorld(AzureDevOpsWorld):
+    """The provider ``azure_devops`` as a service principal of Microsoft Entra ID."""
+
+    def credentials(self) -> dict[str, str]:
+        return {"directory_id": "acme", "client_id": "7", "client_secret": "good"}
 
 
 @cache
