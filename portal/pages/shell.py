@@ -87,6 +87,8 @@ NOTICES: dict[str, Toast] = {
     "identity-removed": Toast("good", "Nothing more is taken from that identity."),
     "registry-added": Toast("good", "The registry is named. Artifacts of releases are looked up there from now on."),
     "registry-removed": Toast("good", "The registry is asked no longer, and its credential is forgotten."),
+    "repository-followed": Toast("good", "Its pull requests are looked at from now on."),
+    "scm-disconnected": Toast("good", "The connection and its credentials are forgotten."),
     "trust-policy-changed": Toast("good", "The trust policy holds from now on."),
     "delivery-replayed": Toast("good", "The delivery is on its way again."),
     "search-saved": Toast("good", "The search is saved."),
