@@ -64,7 +64,7 @@ GATED = {
         "POST /environments/ephemeral",
         "POST /environments",
     },
-    GatePoint.ENVIRONMENT_UPDATE: {"POST /hooks/git", "POST /hooks/github"},
+    GatePoint.ENVIRONMENT_UPDATE: {"POST /hooks/git", "POST /hooks/github", "POST /hooks/azure-devops"},
     GatePoint.RELEASE: {f"POST {API}/releases", "POST /releases"},
     GatePoint.AGENT_ACTION: {f"POST {API}/proposals/{{proposal_id}}/approve", "POST /proposals/{proposal_id}/decide"},
 }

@@ -72,7 +72,7 @@ class People:
         }
 
     def _look(self) -> None:
-        self._known, self._others = {}, Association.NONE
+        known, others = dict[str, Association](), Association.NONE
         projects = f"{self._place.root}/_apis/projects/{self._place.project}"
         try:
             project = self._client.get(projects)
@@ -81,12 +81,13 @@ class People:
                 listed = self._client.get(members, {"$top": _PAGE, "$skip": page * _PAGE})["value"]
                 for each in listed:
                     part = Association.OWNER if each.get("isTeamAdmin") else Association.MEMBER
-                    self._known[str(each["identity"]["id"]).lower()] = part
+                    known[str(each["identity"]["id"]).lower()] = part
                 if len(listed) < _PAGE:
                     break
-            self._others = Association.COLLABORATOR if project.get("visibility") == "private" else Association.NONE
+            others = Association.COLLABORATOR if project.get("visibility") == "private" else Association.NONE
         except (AzureError, MissingRightsError, CredentialsRefusedError, KeyError):
-            self._known = {}
+            known = {}
+        self._known, self._others = known, others
         self._good_until = time.monotonic() + _KEPT_SECONDS
 
 
