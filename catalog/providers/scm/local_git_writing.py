@@ -30,10 +30,13 @@ def make_commit(
     changes: Mapping[str, FolderEntry | None],
     message: str,
     onto: str | None = None,
+    *,
+    joins: bool | None = None,
 ) -> str:
     """Make a commit that no ref names yet, and return its id; ``parent`` itself where nothing would be different.
 
-    ``onto``: see ``NewCommit``.
+    ``onto``: see ``NewCommit``. ``joins`` tells whether it becomes a second parent where the repository itself cannot,
+    because it lacks what came before.
     """
     check_paths(changes)
     require_writable(place)
@@ -46,7 +49,9 @@ def make_commit(
             place, "update-index", "--add", "--replace", "-z", "--index-info", sent=lines, variables=index
         )
         tree = run_git_for_bytes(place, "write-tree", variables=index).decode().strip()
-    second = [] if parent is None or onto is None or contains(place, parent, onto) else [onto]
+    second = []
+    if parent is not None and onto is not None:
+        second = [onto] if (not contains(place, parent, onto) if joins is None else joins) else []
     if parent is not None and not second and tree == resolved(place, f"{parent}^{{tree}}"):
         return parent
     above = [part for each in ([parent, *second] if parent is not None else []) for part in ("-p", each)]

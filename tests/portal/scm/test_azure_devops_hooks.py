@@ -107,6 +107,7 @@ def test_an_environment_shows_itself_and_obeys(
     connection: dict[str, Any],
     working: App,
 ) -> None:
+    world.fake.state.visibility = "public"
     number = world.open().open_pull_request(NewPullRequest("A title", "A body", "feature", "main")).number
     api.post(f"{API}/assets", files={"archive": ("a.tar.gz", archive, "application/gzip")})
     asked = {"repository": world.open().address, "pull_request": number, "blueprint": "acme/preview"}
@@ -118,7 +119,6 @@ def test_an_environment_shows_itself_and_obeys(
 
     path = f"{API}/environments/{accepted.json()['id']}"
     before = api.get(path).json()["expires_at"]
-    world.fake.state.visibility = "public"
     for notification, who in ((1, "mallory"), (2, "maria")):
         told = commented(world, number, who, "Please\n/preview extend 24h", notification)
         assert deliver(anyone, connection, told).json()["repositories"] == 1

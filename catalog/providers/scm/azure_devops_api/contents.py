@@ -153,9 +153,12 @@ class Contents:
         check_branch(new.branch)
         check_paths(new.changes)
         self._require_at(new.branch, new.expected_parent)
-        mirror = self.mirror(new.expected_parent, self._kept)
+        mirror, joins = self.mirror(new.expected_parent, self._kept), False
+        if new.onto is not None:
+            self.mirror(new.onto, self._kept)
+            joins = not self._contains(new.expected_parent, new.onto)
         with locked(mirror.with_name(f"{mirror.name}.lock")):
-            made = make_commit(mirror, new.expected_parent, new.changes, new.message)
+            made = make_commit(mirror, new.expected_parent, new.changes, new.message, new.onto, joins=joins)
             if made == new.expected_parent:
                 return made
             said = self._push(mirror, new, made)
@@ -165,6 +168,12 @@ class Contents:
                 raise missing_right(said if "permission" in said else "You need the Git 'GenericContribute' permission")
             raise ScmConflictError(f"Azure DevOps does not take the commit on {new.branch}: {said}")
         return made
+
+    def _contains(self, commit: str, other: str) -> bool:
+        try:
+            return self.merge_base(other, commit) == other
+        except CommitNotFoundError:
+            return False
 
     def _push(self, mirror: Path, new: NewCommit, made: str) -> str:
         """Push a commit; return why it was not taken, "" where it was."""
