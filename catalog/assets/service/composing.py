@@ -1,8 +1,8 @@
 """Blueprints with the blueprints that they are made of, as a lock chooses them."""
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
 
@@ -20,6 +20,8 @@ from catalog.providers.blobs import BlobStore
 
 Lock = Sequence[Mapping[str, Any]]
 KIND = "deployment-blueprint"
+MOST_PARTS = 100
+"""How many parts are read of one blueprint, those of its parts included: ten in ten in ten are a thousand already."""
 _WIDTH = (Visibility.PRIVATE, Visibility.SHARED, Visibility.PUBLIC)
 
 
@@ -111,6 +113,7 @@ class _Reader:
     lock: Lock
     blobs: BlobStore | None
     used: dict[UUID, AssetVersion]
+    budget: Iterator[int] = field(default_factory=lambda: iter(range(MOST_PARTS)))
 
     def blueprint(self, version: AssetVersion, depth: int) -> Blueprint:
         """Return a version with everything that it is made of; raise ``InvalidInputError`` where it is no blueprint."""
@@ -128,6 +131,8 @@ class _Reader:
 
     def part(self, asset: str, component: Part, depth: int) -> Blueprint | PackageComponent:
         """Return what a part is, of the version that the lock chose."""
+        if next(self.budget, None) is None:
+            raise InvalidInputError(f"It is made of more than {MOST_PARTS} parts.")
         version = self._locked(asset)
         if isinstance(component, PackagedComponent):
             return self._component(version, component.component)

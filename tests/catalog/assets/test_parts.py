@@ -191,6 +191,17 @@ def test_outputs_of_parts_exist_and_parts_are_needed_blueprints(put: Put) -> Non
         assert rule in {each.rule for each in refusal.value.findings}
 
 
+@pytest.mark.usefixtures("api")
+def test_what_is_made_of_too_much_is_not_read_to_its_end(put: Put, monkeypatch: pytest.MonkeyPatch) -> None:
+    put("shop", shop(), SHOP_INPUTS, needs="acme/api")
+    monkeypatch.setattr("catalog.assets.service.composing.MOST_PARTS", 1)
+    with pytest.raises(PackageRejectedError) as refusal:
+        put("mall", shop({}), SHOP_INPUTS, needs="acme/shop")
+    assert [(each.rule, each.message) for each in refusal.value.findings] == [
+        ("part-unusable", "It is made of more than 1 parts.")
+    ]
+
+
 def test_a_part_that_is_not_there_is_said(put: Put) -> None:
     with pytest.raises(PackageRejectedError) as refusal:
         put("shop", shop(), SHOP_INPUTS, needs="acme/api")
