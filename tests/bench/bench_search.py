@@ -19,7 +19,7 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.pool import NullPool
 
 from catalog import migrate
-from catalog.assets.models import SearchQuery
+from catalog.assets.models import Namespace, SearchQuery
 from catalog.assets.service import AssetService
 from catalog.db import Database
 from catalog.settings import Settings
@@ -59,9 +59,9 @@ INSERT_ASSETS = """
 INSERT_VERSIONS = """
     INSERT INTO asset_versions (id, tenant_id, asset_id, namespace, name, kind, version, semver, major, minor, patch,
         stage, stage_number, state, state_changed_at, manifest, input_schema, input_hints, output_schema, readme,
-        changelog, files, warnings, blob_digest, tree_digest, manifest_digest, packed_size, published_by)
+        changelog, files, warnings, blob_digest, tree_digest, manifest_digest, packed_size, published_by, author_actor)
     SELECT gen_random_uuid(), a.tenant_id, a.id, a.namespace, a.name, a.kind, '1.' || n || '.0', '1.' || n || '.0', 1,
-        n, 0, 3, 0, 'published', now(), '{}', '{}', '{}', '{}', '', '', '[]', '[]', '', '', '', 1, ''
+        n, 0, 3, 0, 'published', now(), '{}', '{}', '{}', '{}', '', '', '[]', '[]', '', '', '', 1, '', ''
     FROM assets AS a, generate_series(0, :last) AS n
     WHERE NOT EXISTS (SELECT 1 FROM asset_versions AS v WHERE v.asset_id = a.id)
 """
@@ -160,10 +160,7 @@ def main() -> None:
             for number in range(PUBLISHERS):
                 tenant = bootstrap.ensure_tenant(database, f"publisher{number}")
                 with database.tenant_session(tenant.id) as session:
-                    session.connection().execute(
-                        text("INSERT INTO namespaces (name, tenant_id, created_at) VALUES (:name, :tenant, now())"),
-                        {"name": tenant.name, "tenant": tenant.id},
-                    )
+                    session.add(Namespace(name=tenant.name, skeleton=tenant.name, tenant_id=tenant.id))
             done, before = 0, None
             for size in sizes:
                 fill(urls.owner, done, size // VERSIONS_AN_ASSET)
