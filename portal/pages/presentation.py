@@ -1,5 +1,6 @@
 """How values read on a page: looks of states, relative times, sizes and short names."""
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -285,6 +286,11 @@ def initials(name: str) -> str:
     return "".join(word[0] for word in words[:2]) or "?"
 
 
+def as_json(value: object) -> str:
+    """Return a value as JSON for people to read; Jinja's own ``tojson`` is for scripts, and writes ``>`` as an escape."""
+    return json.dumps(value, ensure_ascii=False)
+
+
 def filters(clock: Callable[[], datetime]) -> dict[str, Callable[..., str]]:
     """Return the filters that templates use; relative times are measured from what ``clock`` says."""
     return {
@@ -295,4 +301,5 @@ def filters(clock: Callable[[], datetime]) -> dict[str, Callable[..., str]]:
         "short": short_digest,
         "plural": plural,
         "initials": initials,
+        "as_json": as_json,
     }
