@@ -287,7 +287,7 @@ def initials(name: str) -> str:
 
 
 def as_json(value: object) -> str:
-    """Return a value as JSON for people to read; Jinja's own ``tojson`` is for scripts, and writes ``>`` as an escape."""
+    """Return a value as JSON for people; Jinja's own ``tojson`` is for scripts, and writes ``>`` as an escape."""
     return json.dumps(value, ensure_ascii=False)
 
 
