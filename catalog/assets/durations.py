@@ -35,6 +35,17 @@ def format_duration(duration: timedelta) -> str:
     return "P" + (f"{days}D" if days else "") + (f"T{time}" if time else "")
 
 
+def words_of(duration: timedelta) -> str:
+    """Return a duration as people say it, such as ``3 days`` or ``1 day and 12 hours``."""
+    left = int(duration.total_seconds())
+    said = []
+    for name, length in (("day", 86_400), ("hour", 3_600), ("minute", 60), ("second", 1)):
+        number, left = divmod(left, length)
+        if number:
+            said.append(f"{number} {name}" + ("" if number == 1 else "s"))
+    return " and ".join([", ".join(said[:-1]), said[-1]] if len(said) > 1 else said) or "no time"
+
+
 def _checked(text: str) -> str:
     parse_duration(text)
     return text

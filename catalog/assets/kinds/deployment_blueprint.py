@@ -22,7 +22,7 @@ from catalog.assets.blueprint_spec import (
     parse_spec,
 )
 from catalog.assets.compatibility.normal import kinds_of, parts_of
-from catalog.assets.durations import parse_duration
+from catalog.assets.durations import parse_duration, words_of
 from catalog.assets.findings import Finding
 from catalog.assets.installation import InstallEffect, listing
 from catalog.assets.located import Place
@@ -82,7 +82,7 @@ class DeploymentBlueprint:
         effects = []
         if spec.get("environment"):
             parts = listing(list(spec["environment"]["components"]))
-            life = (spec.get("ttl") or {}).get("default", "P3D")
+            life = words_of(parse_duration((spec.get("ttl") or {}).get("default", "P3D")))
             text = (
                 f"Each request makes an environment of a pull request, with {parts}, at an address of its own. It is "
             )

@@ -9,7 +9,7 @@ from jsonschema import Draft202012Validator
 from catalog.assets.archive import PackageFile
 from catalog.assets.blueprint_spec import parse_spec
 from catalog.assets.check import asset_schema, check_files
-from catalog.assets.durations import format_duration, parse_duration
+from catalog.assets.durations import format_duration, parse_duration, words_of
 from catalog.assets.findings import Finding
 from catalog.assets.kinds import kinds
 from catalog.assets.located import load_yaml
@@ -235,3 +235,11 @@ def test_the_spec_of_a_checked_blueprint_is_typed_data() -> None:
     assert web.health.path == "${inputs.health_path}"
     assert format_duration(spec.default_ttl) == "P3D"
     assert spec.maximum_ttl == parse_duration("P2W")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [("P3D", "3 days"), ("PT1H", "1 hour"), ("P1DT12H", "1 day and 12 hours"), ("PT0S", "no time")],
+)
+def test_durations_read_as_people_say_them(text: str, words: str) -> None:
+    assert words_of(parse_duration(text)) == words
