@@ -19,14 +19,16 @@ class Role(StrEnum):
 
 
 AREAS = (
-    *("assets", "policies", "attestations", "releases", "installs", "environments", "proposals", "approvals"),
-    *("operations", "tenants", "events", "feeds"),
+    *("assets", "policies", "attestations", "releases", "installs", "campaigns", "environments", "proposals"),
+    *("approvals", "operations", "tenants", "events", "feeds"),
 )
 LEVELS = ("read", "write", "admin")
 ALL_SCOPES = frozenset(f"{area}:{level}" for area in AREAS for level in LEVELS)
 
 _READ = {f"{area}:read" for area in AREAS if area != "tenants"}
-_DELIVER = {f"{area}:write" for area in ("environments", "installs", "releases", "attestations", "operations")}
+_DELIVER = {
+    f"{area}:write" for area in ("environments", "installs", "campaigns", "releases", "attestations", "operations")
+}
 ROLE_SCOPES: dict[Role, frozenset[str]] = {
     Role.VIEWER: frozenset(_READ),
     Role.DEVELOPER: frozenset(_READ | _DELIVER),

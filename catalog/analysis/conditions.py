@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from catalog.analysis.models import Verdict
+from catalog.analysis.models import MetricVerdict
 
 _OPERATORS: Mapping[str, Callable[[float, float], bool]] = {
     "<": operator.lt,
@@ -27,7 +27,7 @@ class ConditionError(ValueError):
 class Judged:
     """What a measurement says, and in words why where that is not plain."""
 
-    verdict: Verdict
+    verdict: MetricVerdict
     message: str = ""
 
 
@@ -48,12 +48,12 @@ def judge(success: str | None, failure: str | None, result: float) -> Judged:
         succeeded = None if success is None else holds(success, result)
         failed = None if failure is None else holds(failure, result)
     except ConditionError as error:
-        return Judged(Verdict.ERROR, str(error))
+        return Judged(MetricVerdict.ERROR, str(error))
     if failed:
-        return Judged(Verdict.FAILED)
+        return Judged(MetricVerdict.FAILED)
     if succeeded or (failed is False and succeeded is None) or (failed is None and succeeded is None):
-        return Judged(Verdict.SUCCESSFUL)
-    return Judged(Verdict.INCONCLUSIVE if failed is False else Verdict.FAILED)
+        return Judged(MetricVerdict.SUCCESSFUL)
+    return Judged(MetricVerdict.INCONCLUSIVE if failed is False else MetricVerdict.FAILED)
 
 
 def missing(values: Sequence[float], enough: Sequence[tuple[str, float | None, int]]) -> str:

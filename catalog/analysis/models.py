@@ -12,7 +12,7 @@ from catalog.clock import now
 from catalog.columns import Json, Timestamp, one_of
 
 
-class Verdict(StrEnum):
+class MetricVerdict(StrEnum):
     """What one measurement says."""
 
     SUCCESSFUL = "successful"
@@ -101,7 +101,7 @@ class AnalysisMeasurement(SQLModel, table=True):
     metric: str = Field(max_length=63)
     number: int
     fence: int
-    verdict: Verdict | None = Field(default=None, sa_type=one_of(Verdict))
+    verdict: MetricVerdict | None = Field(default=None, sa_type=one_of(MetricVerdict))
     values: list[Any] = Field(default_factory=list, sa_type=Json)
     requests: float | None = None
     samples: int | None = None

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from catalog.analysis.models import AnalysisPhase, Ending, Verdict
+from catalog.analysis.models import AnalysisPhase, Ending, MetricVerdict
 from catalog.assets.durations import parse_duration
 from catalog.assets.strategy_spec import Measure
 
@@ -22,7 +22,7 @@ BAD = ENDED - {P.SUCCESSFUL}
 """What ends the other metrics of an analysis."""
 RETRY = timedelta(seconds=10)
 """How long after an error, or after nothing where there is no interval, it is measured again."""
-CONCLUSIVE = frozenset({Verdict.SUCCESSFUL, Verdict.FAILED, Verdict.INCONCLUSIVE})
+CONCLUSIVE = frozenset({MetricVerdict.SUCCESSFUL, MetricVerdict.FAILED, MetricVerdict.INCONCLUSIVE})
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class MetricState:
     phase: AnalysisPhase = P.PENDING
     counters: Counters = Counters()
     message: str = ""
-    last: Verdict | None = None
+    last: MetricVerdict | None = None
     last_at: datetime | None = None
     in_flight: bool = False
 
@@ -69,16 +69,16 @@ class MetricState:
             phase=AnalysisPhase(value["phase"]),
             counters=Counters(**value["counters"]),
             message=value["message"],
-            last=Verdict(value["last"]) if value["last"] else None,
+            last=MetricVerdict(value["last"]) if value["last"] else None,
             last_at=datetime.fromisoformat(value["last_at"]) if value["last_at"] else None,
             in_flight=value["in_flight"],
         )
 
 
-def counted(counters: Counters, verdict: Verdict) -> Counters:
+def counted(counters: Counters, verdict: MetricVerdict) -> Counters:
     """Return the counters after one more finished measurement."""
     c = counters
-    if verdict is Verdict.ERROR:
+    if verdict is MetricVerdict.ERROR:
         return replace(
             c,
             error=c.error + 1,
@@ -86,10 +86,10 @@ def counted(counters: Counters, verdict: Verdict) -> Counters:
             consecutive_success=0,
             consecutive_nodata=0,
         )
-    if verdict is Verdict.NODATA:
+    if verdict is MetricVerdict.NODATA:
         return replace(c, nodata=c.nodata + 1, consecutive_nodata=c.consecutive_nodata + 1, consecutive_error=0)
     name = str(verdict)
-    succeeded = verdict is Verdict.SUCCESSFUL
+    succeeded = verdict is MetricVerdict.SUCCESSFUL
     return replace(
         c,
         **{name: getattr(c, name) + 1},
@@ -217,6 +217,6 @@ def due_at(measure: Measure, state: MetricState, started_at: datetime) -> dateti
         return None
     if state.last_at is None:
         return started_at + parse_duration(measure.initial_delay)
-    if state.last is Verdict.ERROR or measure.interval is None:
+    if state.last is MetricVerdict.ERROR or measure.interval is None:
         return state.last_at + RETRY
     return state.last_at + parse_duration(measure.interval)

@@ -13,7 +13,7 @@ from catalog.analysis import queries, rules
 from catalog.analysis.conditions import Judged, judge, missing
 from catalog.analysis.errors import AnalysisNotFoundError, AnalysisRefusedError
 from catalog.analysis.events import AnalysisConcluded, AnalysisStarted
-from catalog.analysis.models import AnalysisMeasurement, AnalysisPhase, AnalysisRun, Ending, Verdict
+from catalog.analysis.models import AnalysisMeasurement, AnalysisPhase, AnalysisRun, Ending, MetricVerdict
 from catalog.analysis.rules import MetricState
 from catalog.analysis.shapes import AnalysisRead, AnalysisSpec, MeasurementRead, MetricRead, MetricSpec
 from catalog.assets.durations import parse_duration
@@ -298,16 +298,18 @@ def _unmeasurable(spec: MetricSpec, lasts: timedelta, settings: Settings, tenant
 def _judged(spec: MetricSpec, measured: Measured) -> Judged:
     reading = measured.reading
     if reading is None:
-        return Judged(Verdict.ERROR, measured.problem)
+        return Judged(MetricVerdict.ERROR, measured.problem)
     enough = (
         ("samples", None if reading.samples is None else float(reading.samples), spec.min_samples),
         ("requests", reading.requests, spec.min_requests),
     )
     why = missing(reading.values, enough)
     if why:
-        return Judged(Verdict.NODATA, why)
+        return Judged(MetricVerdict.NODATA, why)
     if len(reading.values) > 1:
-        return Judged(Verdict.ERROR, f"The query answers {len(reading.values)} values. Let it answer one, as by sum().")
+        return Judged(
+            MetricVerdict.ERROR, f"The query answers {len(reading.values)} values. Let it answer one, as by sum()."
+        )
     return judge(spec.success_condition, spec.failure_condition, reading.values[0])
 
 

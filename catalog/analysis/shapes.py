@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, StringConstraints
 from pydantic import Field as Shape
 from pydantic.alias_generators import to_camel
 
-from catalog.analysis.models import AnalysisPhase, Ending, Verdict
+from catalog.analysis.models import AnalysisPhase, Ending, MetricVerdict
 from catalog.assets.strategy_spec import Measure
 
 SourceName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,62}$")]
@@ -39,7 +39,7 @@ class MeasurementRead(BaseModel):
 
     metric: str
     number: int
-    verdict: Verdict | None
+    verdict: MetricVerdict | None
     values: list[Any]
     requests: float | None
     samples: int | None

@@ -209,6 +209,7 @@ def wanted_plan(session: Session, tenant_id: UUID, digest: str) -> InstallPlan |
         InstallPlan.tenant_id == tenant_id,
         InstallPlan.digest == digest,
         InstallPlan.state == PlanState.READY,
-        col(InstallPlan.wanted).is_not(None),
+        # What nobody wants is the null of JSON, which SQL takes for a value.
+        func.jsonb_typeof(col(InstallPlan.wanted)) == "object",
     )
     return session.exec(statement.order_by(col(InstallPlan.created_at).desc()).with_for_update()).first()

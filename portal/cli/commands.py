@@ -166,6 +166,23 @@ NOTIFICATIONS = LazyGroup(
     },
     summary="Who is told of what.",
 )
+CAMPAIGN = LazyGroup(
+    "campaign",
+    {
+        "preview": Entry("portal.cli.campaigns:preview", "Show which installs would be in which wave."),
+        "create": Entry("portal.cli.campaigns:create", "Have the upgrades planned and the waves cut."),
+        "list": Entry("portal.cli.campaigns:list_", "List campaigns."),
+        "show": Entry("portal.cli.campaigns:show", "Show one with its waves and installs."),
+        "start": Entry("portal.cli.campaigns:start", "Begin with the first wave."),
+        "pause": Entry("portal.cli.campaigns:pause", "Begin nothing new."),
+        "resume": Entry("portal.cli.campaigns:resume", "Go on."),
+        "promote": Entry("portal.cli.campaigns:promote", "Let the wave pass as it is."),
+        "retry": Entry("portal.cli.campaigns:retry", "Try a wave once more."),
+        "rollback": Entry("portal.cli.campaigns:rollback", "Take a wave, or all of them, back."),
+        "abort": Entry("portal.cli.campaigns:abort", "End it as things stand."),
+    },
+    summary="Upgrades of many installs, wave by wave.",
+)
 DEAD_LETTERS = LazyGroup(
     "dead-letters",
     {
@@ -236,6 +253,7 @@ COMMANDS = LazyGroup(
         "upgrade": Entry("portal.cli.installs:upgrade", "Upgrade an install, or change its inputs."),
         "rollback": Entry("portal.cli.installs:rollback", "Go back to an earlier revision of an install."),
         "uninstall": Entry("portal.cli.installs:uninstall", "Take an install away."),
+        "campaign": Entry("portal.cli.commands:CAMPAIGN", "Upgrades of many installs, wave by wave."),
         "attest": Entry("portal.cli.attestations:attest", "Send a signed statement, or sign one."),
         "verify": Entry("portal.cli.attestations:verify", "Prove an asset, an environment, a release or a file."),
         "sbom": Entry("portal.cli.commands:SBOM", "What things are made of."),

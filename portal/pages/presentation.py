@@ -192,8 +192,57 @@ CHANNELS: dict[str, Look] = {
     "mail": Look("Mail", "quiet", "scroll-text"),
     "webhook": Look("Webhook", "quiet", "workflow"),
 }
+CAMPAIGN_STATES: dict[str, Look] = {
+    "planning": Look("Being planned", "busy", "loader-circle", "Its upgrades are planned. Nothing is changed yet.",
+                     is_moving=True),
+    "planned": Look("Planned", "accent", "layers", "Nothing is changed before somebody starts it."),
+    "running": Look("Upgrading", "busy", "loader-circle", "Installs of the wave are upgraded.", is_moving=True),
+    "soaking": Look("Watching", "busy", "search", "The wave is through and is watched for a while.", is_moving=True),
+    "paused": Look("Paused", "warn", "hourglass", "Nothing new begins until somebody says so."),
+    "stopped": Look("Stopped", "bad", "octagon-alert", "It stopped, and somebody has to decide how to go on."),
+    "rolling_back": Look("Going back", "busy", "history", "Installs go back to the revision that was there before.",
+                         is_moving=True),
+    "done": Look("Done", "good", "circle-check", "Every wave has passed."),
+    "aborted": Look("Ended", "quiet", "circle-slash", "It was ended before its last wave had passed."),
+}  # fmt: skip
+WAVE_STATES: dict[str, Look] = {
+    "pending": Look("Not begun", "quiet", "circle-dashed"),
+    "running": CAMPAIGN_STATES["running"],
+    "soaking": CAMPAIGN_STATES["soaking"],
+    "passed": Look("Passed", "good", "circle-check"),
+    "stopped": Look("Stopped", "bad", "octagon-alert"),
+    "rolled_back": Look("Rolled back", "warn", "history"),
+}
+MEMBER_STATES: dict[str, Look] = {
+    "planning": Look("Being planned", "busy", "loader-circle", is_moving=True),
+    "excluded": Look("Left out", "quiet", "circle-minus"),
+    "planned": Look("Its turn comes", "quiet", "circle-dashed"),
+    "running": Look("Under way", "busy", "loader-circle", is_moving=True),
+    "held": Look("Held", "warn", "lock", "People have to decide before it goes on."),
+    "waiting": INSTALL_STATES["waiting"],
+    "upgraded": Look("Upgraded", "good", "circle-check"),
+    "failed": Look("Failed", "bad", "circle-x"),
+    "skipped": Look("Skipped", "quiet", "circle-minus", "It was changed or removed meanwhile, and left alone."),
+    "left": Look("Left", "quiet", "clock", "The campaign went on without it."),
+    "rolling_back": Look("Going back", "busy", "history", is_moving=True),
+    "rolled_back": Look("Rolled back", "warn", "history"),
+    "kept": Look("Not rolled back", "bad", "triangle-alert"),
+}
+ANALYSIS_PHASES: dict[str, Look] = {
+    "pending": Look("Not measured yet", "quiet", "circle-dashed"),
+    "running": Look("Being measured", "busy", "loader-circle", is_moving=True),
+    "successful": Look("Good", "good", "circle-check"),
+    "failed": Look("Bad", "bad", "circle-x"),
+    "error": Look("Cannot be measured", "bad", "triangle-alert"),
+    "inconclusive": Look("Undecided", "warn", "triangle-alert"),
+    "nodata": Look("No data", "warn", "circle-slash"),
+}
 _NO_SUCH = Look("Unknown", "quiet", "circle-dashed")
 _FAMILIES = {
+    "campaign": CAMPAIGN_STATES,
+    "wave": WAVE_STATES,
+    "member": MEMBER_STATES,
+    "analysis": ANALYSIS_PHASES,
     "phase": PHASES,
     "install": INSTALL_STATES,
     "outcome": OUTCOMES,

@@ -296,6 +296,10 @@ STATUS = {
     "slipway notifications pause": 4,
     "slipway notifications resume": 4,
     "slipway notifications unsubscribe": 4,
+    **{
+        f"slipway campaign {verb}": 4
+        for verb in ("show", "start", "pause", "resume", "promote", "retry", "rollback", "abort")
+    },
     "slipway approvals ask": 3,  # the administrator has to decide
     "slipway approvals show": 4,
     "slipway approvals approve": 4,

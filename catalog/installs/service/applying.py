@@ -37,16 +37,17 @@ class Wanted:
 class Applying(Planning, Approving):
     """The one way from a plan to a change."""
 
-    def want(self, principal: Principal, asked: ApplyPlan) -> Wanted:
+    def want(self, principal: Principal, asked: ApplyPlan, *, by_itself: bool = True) -> Wanted:
         """Apply a plan, or ask those who have to approve it first: it is applied as soon as they all have.
 
+        Without ``by_itself`` it is only asked for: whoever wants it applied comes back once they have approved it.
         Raises what ``apply`` does, and ``NoApproversError`` where nobody could approve: then nothing is applied.
         """
         plan = self._to_apply(principal, asked)
         try:
             self._grants(plan)
         except ApprovalNeededError:
-            return Wanted(None, tuple(self._ask_people(principal, plan)))
+            return Wanted(None, tuple(self._ask_people(principal, plan, by_itself=by_itself)))
         return Wanted(self._apply(principal, plan))
 
     def apply(self, principal: Principal, asked: ApplyPlan) -> Install:

@@ -89,8 +89,16 @@ class Approving(Base):
             found.append((rule.name, grant))
         return found
 
-    def _ask_people(self, principal: Principal, plan: InstallPlan) -> list[ApprovalRead]:
-        """Ask whoever has to approve a plan, and remember who wants it applied then.
+    def let_go(self, tenant_id: UUID, plan_id: UUID, reason: str) -> None:
+        """Let nothing count any more that was asked or granted for a plan, because nobody wants it applied now."""
+        plan = self._plan(tenant_id, plan_id, lock=True)
+        if plan.state is PlanState.READY:
+            plan.wanted = None
+            self._session.add(plan)
+            self._void_approvals(plan, reason)
+
+    def _ask_people(self, principal: Principal, plan: InstallPlan, *, by_itself: bool = True) -> list[ApprovalRead]:
+        """Ask whoever has to approve a plan, and remember who wants it applied ``by_itself`` then.
 
         Raises ``NoApproversError`` where nobody could: nothing is applied then either.
         """
@@ -114,7 +122,8 @@ class Approving(Base):
             except NoApproversError as error:
                 raise NoApproversError(f"The rule {rule.name} asks for an approval. {error.detail}") from None
         member = None if principal.member_id is None else str(principal.member_id)
-        plan.wanted = {"actor": principal.actor, "name": principal.name, "member": member, "at": now().isoformat()}
+        if by_itself:
+            plan.wanted = {"actor": principal.actor, "name": principal.name, "member": member, "at": now().isoformat()}
         self._session.add(plan)
         data = InstallApprovalNeeded(
             plan_id=plan.id,

@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 
 from catalog.analysis import rules
 from catalog.analysis.conditions import holds, judge, missing
-from catalog.analysis.models import AnalysisPhase, Ending, Verdict
+from catalog.analysis.models import AnalysisPhase, Ending, MetricVerdict
 from catalog.analysis.rules import Counters, MetricState
 from catalog.analysis.shapes import MetricSpec
 
-P, V = AnalysisPhase, Verdict
+P, V = AnalysisPhase, MetricVerdict
 START = datetime(2026, 11, 23, 12, tzinfo=UTC)
 YES, NO, BROKEN = "result >= 0", "result < 0", "result < ${inputs.x}"
 
@@ -23,7 +23,7 @@ def metric(**changes: Any) -> MetricSpec:
     return MetricSpec.model_validate({**usual, **changes})
 
 
-def after(*verdicts: Verdict, in_flight: bool = False) -> MetricState:
+def after(*verdicts: MetricVerdict, in_flight: bool = False) -> MetricState:
     counters = Counters()
     for each in verdicts:
         counters = rules.counted(counters, each)
@@ -47,7 +47,7 @@ def after(*verdicts: Verdict, in_flight: bool = False) -> MetricState:
         (None, None, V.SUCCESSFUL),
     ],
 )
-def test_the_truth_table_of_a_measurement(success: str | None, failure: str | None, verdict: Verdict) -> None:
+def test_the_truth_table_of_a_measurement(success: str | None, failure: str | None, verdict: MetricVerdict) -> None:
     assert judge(success, failure, 1.0).verdict is verdict
 
 
@@ -119,7 +119,7 @@ def test_what_is_no_number_is_no_data(values: tuple[float, ...]) -> None:
     ],
 )
 def test_how_a_metric_is_assessed(
-    changes: dict[str, Any], verdicts: tuple[Verdict, ...], ending: Ending | None, phase: AnalysisPhase
+    changes: dict[str, Any], verdicts: tuple[MetricVerdict, ...], ending: Ending | None, phase: AnalysisPhase
 ) -> None:
     assert rules.assessed(metric(**changes), after(*verdicts), ending)[0] is phase
 
@@ -150,7 +150,7 @@ def test_when_it_is_measured() -> None:
     assert rules.due_at(spec, after(V.SUCCESSFUL, in_flight=True), START) is None
 
 
-verdicts_ = st.lists(st.sampled_from(list(Verdict)), max_size=40)
+verdicts_ = st.lists(st.sampled_from(list(MetricVerdict)), max_size=40)
 specs = st.builds(
     lambda failures, inconclusive, errors, successes, nodata, on: metric(
         interval="PT30S",
@@ -167,7 +167,7 @@ specs = st.builds(
 
 
 @given(verdicts=verdicts_)
-def test_counters_add_up(verdicts: list[Verdict]) -> None:
+def test_counters_add_up(verdicts: list[MetricVerdict]) -> None:
     counters = after(*verdicts).counters
     assert counters.count == counters.successful + counters.failed + counters.inconclusive
     assert counters.count + counters.error + counters.nodata == len(verdicts)
@@ -180,7 +180,7 @@ def test_counters_add_up(verdicts: list[Verdict]) -> None:
 
 @given(spec=specs, verdicts=verdicts_, more=verdicts_)
 def test_what_has_ended_stays_and_states_survive_a_row(
-    spec: MetricSpec, verdicts: list[Verdict], more: list[Verdict]
+    spec: MetricSpec, verdicts: list[MetricVerdict], more: list[MetricVerdict]
 ) -> None:
     state = after(*verdicts)
     assert MetricState.of_json(state.as_json()) == state

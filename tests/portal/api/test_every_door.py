@@ -55,6 +55,8 @@ GATED = {
         *(f"POST {API}/installs{each}" for each in ("", "/plan")),
         *(f"POST {API}/installs/{{install_id}}/{each}" for each in ("rollback", "uninstall", "upgrade")),
         *(f"POST /installs/{{install_id}}/{each}" for each in ("rollback", "uninstall", "upgrade")),
+        *(f"POST {API}/campaigns/{{campaign_id}}/{each}" for each in ("promote", "resume", "retry", "start")),
+        *(f"POST /campaigns/{{campaign_id}}/{each}" for each in ("start", "{verb}")),
         "POST /installs/plan",
         "POST /installs/plans/{plan_id}/apply",
         "POST /installs/plans/{plan_id}/decide",
@@ -69,7 +71,12 @@ GATED = {
     GatePoint.AGENT_ACTION: {f"POST {API}/proposals/{{proposal_id}}/approve", "POST /proposals/{proposal_id}/decide"},
 }
 FREE = {
-    "it asks and changes nothing": {f"POST {API}/assets/resolve", f"POST {API}/transfers/export"},
+    "it asks and changes nothing": {
+        f"POST {API}/assets/resolve",
+        f"POST {API}/transfers/export",
+        *(f"POST {API}/campaigns{each}" for each in ("", "/preview")),
+        "POST /campaigns",
+    },
     "it takes back, and may be the fix": {
         *(
             f"POST {API}{VERSION}/{each}"
@@ -79,6 +86,7 @@ FREE = {
         f"DELETE {API}/uploads/sessions/{{session_id}}",
         f"DELETE {API}/environments/{{environment_id}}",
         f"POST {API}/proposals/{{proposal_id}}/reject",
+        *(f"POST {API}/campaigns/{{campaign_id}}/{each}" for each in ("abort", "pause", "rollback")),
         "POST /environments/{environment_id}/destroy",
     },
     "what it lets live on was let through before": {

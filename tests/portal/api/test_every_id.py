@@ -30,6 +30,7 @@ TABLES = {
     "approval_id": "approvals",
     "attestation_id": "attestations",
     "binding_id": "policy_bindings",
+    "campaign_id": "campaigns",
     "connection_id": "scm_connections",
     "delegation_id": "approval_delegations",
     "environment_id": "environments",

@@ -16,6 +16,7 @@ SINGULAR = {
     "notifications": "notification",
     "approvals": "approval",
     "assets": "asset",
+    "campaigns": "campaign",
     "environments": "environment",
     "errors": "error",
     "operations": "operation",
