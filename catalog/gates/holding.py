@@ -64,9 +64,9 @@ def _keys(session: Session, settings: Settings, tenant_id: UUID, subject: str) -
             yield f"release:{each['digest']}", f"/release/artifacts/{index}"
     elif area == "environments":
         environment = EphemeralEnvironmentService(session, settings).get(tenant_id, UUID(identifier))
-        for index, each in enumerate(environment.lock):
+        for index, each in enumerate(environment.locked):
             for role in ("asset", "file"):
-                yield f"{role}:sha256:{each['digest']}", "/environment/blueprint" if index == 0 else "/environment"
+                yield f"{role}:{each['digest']}", "/environment/blueprint" if index == 0 else "/environment"
     elif area == "install-plans":
         plan = InstallService(session, settings).plan(tenant_id, UUID(identifier))
         for each in plan.document.get("lock", ()):

@@ -192,7 +192,8 @@ def _show_judgement(output: Output, judged: dict[str, Any]) -> None:
     history = judged.get("history")
     if history and history["entries"]:
         output.line()
-        output.line(f"The registry's log has {history['entries']} entries, each following the one before.")
+        count = f"{history['entries']} {'entry' if history['entries'] == 1 else 'entries'}"
+        output.line(f"The registry's log has {count}, each following the one before.")
 
 
 def _show_part(output: Output, judged: dict[str, Any], prefix: str = "") -> None:

@@ -140,7 +140,7 @@ def _thing(facts: Facts, subject: str) -> _Thing | None:
         return None
     if environment.phase is Phase.DESTROYED:
         return None
-    names = {f"sha256:{each['digest']}": f"{each['asset']}@{each['version']}" for each in environment.lock}
+    names = {each["digest"]: f"{each['asset']}@{each['version']}" for each in environment.locked}
     return _Thing(subject, environment.name, names, environment)
 
 

@@ -62,5 +62,5 @@ def _point(environment: Environment) -> GatePoint:
 
 
 def _told(refusal: PolicyRefusedError) -> str:
-    said = [f"{each.rule}: {each.message}" for each in refusal.verdict.violations[:5]]
-    return " ".join([refusal.detail, *said])[:2000]
+    said = [f"{each.message} ({each.rule})" for each in refusal.verdict.violations[:5]]
+    return " ".join(["Policies do not allow what would be done.", *said])[:2000]

@@ -280,7 +280,7 @@ def environment(stage: Stage) -> UUID:
             phase=Phase.READY,
             blueprint="acme/web",
             blueprint_version=version.version,
-            lock=[{"asset": "acme/web", "version": version.version, "digest": version.blob_digest}],
+            lock=[{"asset": "acme/web", "version": version.version, "digest": f"sha256:{version.blob_digest}"}],
             inputs={"greeting": "hello you"},
             head_sha="a" * 40,
             seen_sha="a" * 40,
