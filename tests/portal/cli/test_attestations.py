@@ -141,7 +141,7 @@ def test_an_asset_built_with_provenance_is_proven(
         service.countersign(version, "published", version.id, now())
     done = slipway("verify", "acme/my-preview", env=signed_in)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "log has 1 entries" in done.stdout
+    assert "log has 1 entry," in done.stdout
     with database.tenant_session(acme.tenant_id) as session:
         session.delete(session.exec(select(RegistryRecord)).one())
     rewritten = slipway("verify", "acme/my-preview", env=signed_in)
