@@ -190,7 +190,9 @@ def _recover(context: JobContext, hand: HeldLease, stack: Stack, environment_id:
 def _deploy(context: JobContext, hand: HeldLease, stack: Stack, plan: DeployPlan) -> None:
     """Fetch the commit, apply the program, and report how it went."""
     story = _Story(context, plan.tenant_id, plan.operation_id, deploys=True)
-    stopping = _stopping(context, hand, plan)
+    latest = plan.spec.follow.concurrency == "latest"
+    goes_on = EnvironmentReports.is_wanted if latest else EnvironmentReports.is_current
+    stopping = _stopping(context, hand, plan, goes_on)
     try:
         story.step("source")
         program = _program(context, plan)
@@ -336,7 +338,7 @@ def _stopping(
     context: JobContext,
     hand: HeldLease,
     plan: DeployPlan,
-    is_wanted: Callable[[EnvironmentReports, UUID, UUID, int], bool] = EnvironmentReports.is_current,
+    goes_on: Callable[[EnvironmentReports, UUID, UUID, int], bool],
 ) -> Callable[[], bool]:
     """Return what the engine asks: stop when told to, when the lease is lost, or when something newer is wanted."""
     looked_at = time.monotonic()
@@ -348,7 +350,7 @@ def _stopping(
             looked_at = time.monotonic()
             with context.session() as session:
                 reports = EnvironmentReports(session, context.settings)
-                outdated = not is_wanted(reports, plan.tenant_id, plan.environment_id, plan.generation)
+                outdated = not goes_on(reports, plan.tenant_id, plan.environment_id, plan.generation)
         return outdated or context.should_stop() or hand.lost.is_set()
 
     return should_stop

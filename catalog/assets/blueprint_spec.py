@@ -144,12 +144,15 @@ class Follow(Shape):
     ``labels`` (every one of them) and ``bases`` (patterns of base branches, one of them) are conditions on the pull
     request: one that does not meet them has no environment. ``paths`` are patterns of which a changed path must match
     one, ``!`` before a pattern takes away again. Commits of forks wait for an approval of exactly that commit, unless
-    their author belongs to the repository, or are refused.
+    their author belongs to the repository, or are refused. ``concurrency`` says what a commit means for the deployment
+    of an earlier one that is under way: with ``replace`` that ends at the next point where the stack is consistent,
+    with ``latest`` it is finished first; either way the newest commit follows, and those between are left out.
     """
 
     drafts: bool = True
     bots: bool = True
     forks: Literal["approve", "refuse"] = "approve"
+    concurrency: Literal["replace", "latest"] = "replace"
     labels: Annotated[tuple[str, ...], Field(max_length=20)] = ()
     bases: Annotated[tuple[str, ...], Field(max_length=20)] = ()
     paths: Annotated[tuple[str, ...], Field(max_length=50)] = ()

@@ -81,6 +81,11 @@ class EnvironmentReports(RemovalReports):
         environment = find(self._session, tenant_id, environment_id)
         return environment.desired is Desired.PRESENT and environment.generation == generation
 
+    def is_wanted(self, tenant_id: UUID, environment_id: UUID, generation: int) -> bool:
+        """Tell whether work on ``generation``, or on any older one, shall be finished: the environment is wanted."""
+        environment = find(self._session, tenant_id, environment_id)
+        return environment.desired is Desired.PRESENT and environment.generation >= generation
+
     def set_aside(self, tenant_id: UUID, environment_id: UUID, generation: int, operation_id: UUID) -> bool:
         """Close the operation of a generation that need not be worked on (any more); tell whether that was so."""
         environment = find(self._session, tenant_id, environment_id, lock=True)

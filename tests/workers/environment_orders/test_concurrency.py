@@ -1,0 +1,55 @@
+"""A commit that comes while another one is deployed: that one ends safely, or is finished, and the newest follows."""
+
+from uuid import UUID
+
+import pytest
+from sqlalchemy import text
+
+from catalog.environments.models import Phase, RequestEnvironment
+from catalog.providers.scm import PullRequestState
+from tests.workers.environment_orders.slipway import Slipway
+
+FIRST, SECOND, THIRD = "1" * 40, "2" * 40, "3" * 40
+
+
+def asked(slipway: Slipway, concurrency: str) -> UUID:
+    slipway.outside.pulls[1] = (PullRequestState.OPEN, FIRST)
+    wish = RequestEnvironment(repository="/srv/shop", pull_request=1, blueprint="acme/preview")
+    made: UUID = slipway.do(lambda service: service.request(slipway.principal, wish).id)
+    with slipway.database.tenant_session(slipway.principal.tenant_id) as session:
+        changed = text("UPDATE environments SET spec = spec || jsonb_build_object('follow', CAST(:follow AS jsonb))")
+        session.execute(changed, {"follow": f'{{"concurrency": "{concurrency}"}}'})
+    return made
+
+
+def pushes(slipway: Slipway, made: UUID, *commits: str) -> None:
+    for sha in commits:
+        slipway.outside.pulls[1] = (PullRequestState.OPEN, sha)
+        slipway.do(lambda service: service.watch(slipway.principal.tenant_id, made))
+
+
+def phase(slipway: Slipway, made: UUID) -> Phase:
+    return Phase(slipway.do(lambda service: service.get(slipway.principal.tenant_id, made).phase))
+
+
+@pytest.mark.parametrize(("concurrency", "finished"), [("replace", []), ("latest", [FIRST])])
+def test_the_newest_commit_follows(slipway: Slipway, concurrency: str, finished: list[str]) -> None:
+    made = asked(slipway, concurrency)
+    slipway.outside.meanwhile = [lambda: pushes(slipway, made, SECOND, THIRD)]
+    slipway.work(made)
+    assert phase(slipway, made) is Phase.QUEUED, "an older commit is never advertised"
+    assert list(slipway.outside.of(made).values()) == finished
+    while slipway.pending(made):
+        slipway.work(made)
+    assert (phase(slipway, made), list(slipway.outside.of(made).values())) == (Phase.READY, [THIRD])
+
+
+@pytest.mark.parametrize("concurrency", ["replace", "latest"])
+def test_a_closing_stops_what_is_under_way(slipway: Slipway, concurrency: str) -> None:
+    made = asked(slipway, concurrency)
+    slipway.outside.meanwhile = [lambda: slipway.do(lambda service: service.destroy(slipway.principal, made))]
+    slipway.work(made)
+    assert slipway.outside.of(made) == {}
+    while slipway.pending(made):
+        slipway.work(made)
+    assert phase(slipway, made) is Phase.DESTROYED
