@@ -1,9 +1,10 @@
 """How environments follow their pull requests: one policy decides, approvals of forks are bound to a commit."""
 
+import json
 from collections.abc import Sequence
 from uuid import UUID
 
-from catalog.assets.blueprint_spec import Follow, parse_spec
+from catalog.assets.blueprint_spec import Follow
 from catalog.assets.service import AssetService
 from catalog.environments import queries, rules
 from catalog.environments.events import EnvironmentApprovalNeeded, EnvironmentCommitApproved
@@ -172,7 +173,7 @@ class EnvironmentFollowing(EnvironmentLife):
         )
 
     def _policy(self, environment: Environment) -> Follow:
-        return parse_spec({"spec": environment.spec}).follow
+        return Follow.model_validate_json(json.dumps(environment.spec.get("follow") or {}), strict=True)
 
     def _repository(self, environment: Environment) -> Repository:
         return ScmService(self._session, self._settings).open(environment.tenant_id, environment.repository)
