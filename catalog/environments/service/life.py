@@ -19,6 +19,7 @@ from catalog.environments.models import Desired, Environment, Phase, Pin
 from catalog.environments.service.generations import demand, dismiss, fall_asleep, remove_again, wake
 from catalog.environments.service.rows import (
     EXPIRING,
+    clear_condition,
     find,
     life_of,
     schedule,
@@ -78,6 +79,7 @@ class EnvironmentLife:
         until = min(now() + kept, environment.hard_expires_at)
         environment.pin = Pin(by=principal.name, reason=reason, until=until).model_dump(mode="json")
         environment.warned_seconds = None
+        clear_condition(environment, EXPIRING)
         schedule(environment)
         self._session.add(environment)
         data = EnvironmentPinned(**stamp(environment), reason=reason, until=until)
