@@ -6,6 +6,7 @@ from typing import Any
 
 from catalog.assets.findings import storable
 from catalog.errors import FieldError, InvalidInputError
+from catalog.forms.effective import filled
 from catalog.forms.pointers import escape
 from catalog.forms.validation import field_errors
 
@@ -20,8 +21,9 @@ class InvalidInputsError(InvalidInputError):
 
 
 def complete_inputs(schema: Mapping[str, Any], values: Mapping[str, Any], pointer: str = "/inputs") -> dict[str, Any]:
-    """Return ``values`` with the schema's defaults filled in; raise ``InvalidInputsError`` for every misfit at once.
+    """Return ``values`` with the defaults of all that ``schema`` asks for beside them, in whatever branch holds.
 
+    Raises ``InvalidInputsError`` for every misfit at once.
     An asset without a schema (``{}``) takes no inputs. Error messages never repeat a value.
     """
     unstorable = [
@@ -30,11 +32,11 @@ def complete_inputs(schema: Mapping[str, Any], values: Mapping[str, Any], pointe
     if unstorable:
         raise InvalidInputsError("Some inputs are not valid: see each field.", unstorable)
     effective = schema or {"type": "object", "properties": {}, "additionalProperties": False}
-    filled: dict[str, Any] = _with_defaults(effective, dict(deepcopy(dict(values))))
-    errors = [FieldError(f"{pointer}{error.pointer}", error.detail) for error in field_errors(effective, filled)]
+    complete: dict[str, Any] = filled(effective, deepcopy(dict(values)))
+    errors = [FieldError(f"{pointer}{error.pointer}", error.detail) for error in field_errors(effective, complete)]
     if errors:
         raise InvalidInputsError("Some inputs are not valid: see each field.", errors)
-    return filled
+    return complete
 
 
 def _broken(value: Any, place: str) -> Iterator[str]:
@@ -47,20 +49,6 @@ def _broken(value: Any, place: str) -> Iterator[str]:
     elif isinstance(value, Mapping):
         for name, item in value.items():
             yield from [place] if storable(name) != name else _broken(item, f"{place}/{escape(name)}")
-
-
-def _with_defaults(schema: Mapping[str, Any], value: Any) -> Any:
-    properties = schema.get("properties", {})
-    if not isinstance(value, dict) or not isinstance(properties, dict):
-        return value
-    for name, part in properties.items():
-        if not isinstance(part, dict):
-            continue
-        if name not in value and "default" in part:
-            value[name] = deepcopy(part["default"])
-        if name in value:
-            value[name] = _with_defaults(part, value[name])
-    return value
 
 
 def secret_pointers(schema: Mapping[str, Any], prefix: str = "") -> Iterator[str]:

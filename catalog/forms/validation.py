@@ -48,6 +48,24 @@ def budget(steps: int = MOST_STEPS) -> Iterator[None]:
         _STEPS_LEFT.reset(reset)
 
 
+@contextmanager
+def shared_budget(steps: int = MOST_STEPS) -> Iterator[None]:
+    """Open a budget where none is open yet; what is inside of one already goes on with that."""
+    if _STEPS_LEFT.get(None) is None:
+        with budget(steps):
+            yield
+    else:
+        yield
+
+
+def spend(steps: int) -> None:
+    """Take steps from the open budget; raise ``TooMuchWorkError`` where it is used up."""
+    left = _STEPS_LEFT.get()
+    left[0] -= steps
+    if left[0] < 0:
+        raise TooMuchWorkError
+
+
 def field_errors(schema: Mapping[str, Any], value: Any) -> list[FieldError]:
     """Return everything in which ``value`` does not fit ``schema``, each with the JSON pointer of the field."""
     try:
@@ -169,12 +187,8 @@ def _counted(keyword: str, check: Check) -> Callable[..., Iterator[ValidationErr
     """Return a keyword's check that counts as one step; comparing the entries of a list counts as many."""
 
     def counted(validator: Any, value: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
-        left = _STEPS_LEFT.get()
-        left[0] -= 1
-        if keyword == "uniqueItems" and isinstance(instance, list):
-            left[0] -= len(instance) ** 2 // 16
-        if left[0] < 0:
-            raise TooMuchWorkError
+        is_compared = keyword == "uniqueItems" and isinstance(instance, list)
+        spend(1 + (len(instance) ** 2 // 16 if is_compared else 0))
         yield from check(validator, value, instance, schema) or ()
 
     return counted

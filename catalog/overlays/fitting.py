@@ -11,7 +11,7 @@ from catalog.forms.pointers import escape
 from catalog.forms.validation import field_errors
 from catalog.overlays.errors import OverlayConflictError
 from catalog.overlays.models import Rule
-from catalog.overlays.narrowing import Misfit, narrow, value_at, without
+from catalog.overlays.narrowing import Misfit, hidden_in, narrow, value_at, without
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,11 @@ class Fitted:
         if self.misfits or not self.rules:
             return self.original
         return without(self.schema, self.rules)
+
+    @property
+    def deciding_schema(self) -> Mapping[str, Any]:
+        """Return what a form is made from: as ``form_schema``, where hidden inputs go on deciding conditions."""
+        return self.original if self.misfits or not self.rules else hidden_in(self.schema, self.rules)
 
     @property
     def problem(self) -> OverlayConflictError | None:

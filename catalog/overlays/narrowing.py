@@ -13,6 +13,7 @@ from catalog.assets.compatibility.inclusion import Inclusion, TooLargeError, fit
 from catalog.assets.compatibility.normal import NEVER, Parts, bare, kind_names, kinds_of, parts_of, written_out
 from catalog.assets.inputs import InvalidInputsError, complete_inputs, secret_pointers
 from catalog.assets.shapes import suggestion
+from catalog.forms.effective import CONCEALED
 from catalog.overlays.models import KEYWORDS, LIMITS, Rule
 
 ENTRIES = "*"
@@ -238,6 +239,18 @@ def without(schema: Mapping[str, Any], rules: Sequence[Rule]) -> dict[str, Any]:
     for rule in rules:
         if rule.hidden:
             _take_away(made, rule.steps)
+    return made
+
+
+def hidden_in(schema: Mapping[str, Any], rules: Sequence[Rule]) -> dict[str, Any]:
+    """Return a narrowed schema with a mark on what is hidden: its value decides conditions, and no form shows it."""
+    made = deepcopy(dict(schema))
+    for rule in rules:
+        nodes: list[Node] = [made]
+        for step in rule.steps if rule.hidden else ():
+            nodes = _below(nodes, step)[0]
+        for node in nodes if rule.hidden else ():
+            node[CONCEALED] = True
     return made
 
 

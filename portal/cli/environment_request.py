@@ -7,7 +7,7 @@ import click
 
 from portal.cli.client import Client, connect
 from portal.cli.errors import CommandError
-from portal.cli.inputs import Duration, read_inputs
+from portal.cli.inputs import Duration, typed_inputs
 from portal.cli.output import Output, json_option, moment
 from portal.cli.progress import check_outcome, follow
 
@@ -37,8 +37,8 @@ def request(settings: tuple[str, ...], values: str | None, wait: bool, as_json: 
     output = Output(as_json=as_json)
     body = {name: value for name, value in asked.items() if value is not None}
     body["repository"] = address_of(body["repository"])
-    body["inputs"] = read_inputs(settings, values)
     with connect() as client:
+        body["inputs"] = typed_inputs(client, body["blueprint"], settings, values)
         accepted = client.post("/environments/ephemeral", body)
         if not wait:
             output.result(accepted, lambda each: _show_accepted(output, each))

@@ -1,4 +1,7 @@
-"""Inputs as they are typed: ``--set name=text``, ``--set name:=json`` and ``--values FILE``; and durations."""
+"""Inputs as they are typed: ``--set name=text``, ``--set name:=json`` and ``--values FILE``; and durations.
+
+A text becomes what the asset's schema wants in its place, a number for example; JSON stays what it is.
+"""
 
 import json
 import re
@@ -10,6 +13,11 @@ from typing import Any
 import click
 import yaml
 
+from portal.cli.client import Client
+from portal.cli.errors import ProblemError
+
+_ASSET = re.compile(r"\s*([a-z0-9-]+)/([a-z0-9-]+)")
+_EXACT = re.compile(r"[0-9][0-9A-Za-z.+-]*")
 _DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m(?:in)?)?(?:(\d+)s)?")
 
 
@@ -20,6 +28,30 @@ def read_inputs(settings: Iterable[str], values: str | None) -> dict[str, Any]:
         name, value = _read_setting(setting)
         inputs[name] = value
     return inputs
+
+
+def typed_inputs(client: Client, asset: str, settings: Iterable[str], values: str | None) -> dict[str, Any]:
+    """Return the inputs of a request with the texts of ``settings`` as what the schema of ``asset`` wants.
+
+    Where the schema cannot be had they stay texts, and the server says what it thinks of them.
+    """
+    settings = tuple(settings)
+    inputs = read_inputs(settings, values)
+    names = {setting.partition("=")[0] for setting in settings}
+    texts = {name for name in names if not name.endswith(":") and isinstance(inputs.get(name), str)}
+    match = _ASSET.match(asset)
+    if not texts or match is None:
+        return inputs
+    exact = asset[match.end() :].strip().lstrip("@=").strip()
+    version = {"version": exact} if _EXACT.fullmatch(exact) else {}
+    try:
+        found = client.get(f"/overlays/{match[1]}/{match[2]}/inputs", version)
+    except ProblemError:
+        return inputs
+    # Reading schemas takes a while to load, which commands without inputs do not wait for.
+    from catalog.forms.coercion import coerced  # noqa: PLC0415
+
+    return coerced(found["input_schema"], inputs, texts)
 
 
 def _read_setting(setting: str) -> tuple[str, Any]:

@@ -9,7 +9,7 @@ import click
 
 from portal.cli.client import Client, connect
 from portal.cli.errors import ApprovalNeededError, CommandError
-from portal.cli.inputs import read_inputs
+from portal.cli.inputs import typed_inputs
 from portal.cli.install_output import show_install, show_installs, show_plan
 from portal.cli.output import Output, json_option
 from portal.cli.progress import check_outcome, follow
@@ -83,7 +83,6 @@ def install(  # noqa: PLR0913, PLR0917  # click passes options by name
     body: dict[str, Any] = {
         "asset": asset,
         "target": place,
-        "inputs": read_inputs(settings, values),
         "owner": owner,
         "labels": dict(_pair(each, "--label") for each in labels),
         "conflicts": dict(_pair(each, "--conflicts") for each in decisions),
@@ -92,6 +91,7 @@ def install(  # noqa: PLR0913, PLR0917  # click passes options by name
         body["name"] = name
     output = Output(as_json=as_json)
     with connect() as client:
+        body["inputs"] = typed_inputs(client, asset, settings, values)
         with output.busy("Planning"):
             plan = client.post("/installs/plan", body)
         _decide(client, output, plan["id"], plan["operation_id"], plan_only=plan_only, yes=yes)
@@ -113,7 +113,10 @@ def upgrade(  # noqa: PLR0913, PLR0917  # click passes options by name
     as_json: bool,  # noqa: FBT001
 ) -> None:
     """Upgrade an install, or change its inputs; what you changed in the repository is kept."""
-    body = {"inputs": read_inputs(settings, values), **({"version": version} if version else {})}
+    with connect() as client:
+        install = client.get(f"/installs/{install_id}") if settings else {"asset": ""}
+        inputs = typed_inputs(client, f"{install['asset']}@{version or ''}", settings, values)
+    body = {"inputs": inputs, **({"version": version} if version else {})}
     _change(install_id, "upgrade", body, decisions, plan_only=plan_only, yes=yes, as_json=as_json)
 
 

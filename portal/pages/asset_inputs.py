@@ -24,7 +24,7 @@ class InputRow:
 def input_rows(schema: Mapping[str, Any], immutable: set[str]) -> Iterator[InputRow]:
     """Yield one row for each input of ``schema`` that holds a value; ``immutable`` are JSON pointers."""
     for shape in shape_of(schema).walk():
-        if shape.kind == "group":
+        if shape.kind == "group" or shape.is_rest:
             continue
         node = shape.schema
         is_secret = bool(node.get("writeOnly"))
@@ -40,12 +40,13 @@ def input_rows(schema: Mapping[str, Any], immutable: set[str]) -> Iterator[Input
         )
 
 
+_PARTS = {"rows": "list", "entries": "names with values", "alternatives": "one of several"}
+
+
 def _type_name(shape: Shape) -> str:
-    names = {"boolean": "yes or no", "choice": "one of", "choices": "some of", "json": "JSON"}
+    names = {"boolean": "yes or no", "choice": "one of", "choices": "some of", "json": "JSON", **_PARTS}
     if shape.kind == "lines":
         return f"list of {shape.item}s"
-    if shape.kind == "pairs":
-        return f"map of {shape.item}s"
     return names.get(shape.kind, shape.item if shape.kind == "number" else shape.kind)
 
 

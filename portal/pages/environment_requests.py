@@ -33,6 +33,7 @@ from portal.boundary import AppSettings, Caller, OpenSession, WebRequest
 from portal.pages.forms import SentForm, Text, last_values, renderer_of, sent_fields
 from portal.pages.narrowed_form import hints_of
 from portal.pages.render import Page, redirect
+from portal.pages.schema_drafts import Keeper, mistakes, news
 from portal.pages.schema_form import Control, FormSource, build_form, element_id
 from portal.pages.schema_input import read_form
 
@@ -80,6 +81,8 @@ class RequestEnvironmentPage(Page):
     problem: str = ""
     verdict: Verdict | None = None
     carried: Mapping[str, str] = field(default_factory=dict)
+    kept: str = ""
+    news: str = ""
 
     def choose_href(self, blueprint: AssetRead) -> str:
         """Return the address of the form for a blueprint, with what was given before."""
@@ -178,7 +181,7 @@ class _Form:
         return RequestEnvironmentPage(
             asset,
             [],
-            build_form(chosen.fitted.form_schema, source),
+            build_form(chosen.fitted.deciding_schema, source),
             values=filled.values,
             errors=filled.errors,
             repositories=sorted({each.repository for each in recent}),
@@ -295,7 +298,17 @@ def request_environment(
             chosen = form.version(values.get("blueprint", ""), "")
         except VersionNotSelectableError as none:
             return renderer_of(request).respond(request, form.choice(none.detail, {}), status_code=422)
-    inputs, unread = read_form(chosen.fitted.form_schema, fields)
+    keeper = Keeper(settings, principal, values["blueprint"])
+    draft = keeper.read(fields)
+    inputs, unread = read_form(chosen.fitted.deciding_schema, draft.fields)
+    if draft.is_unfinished:
+        page = form.filled(chosen, _Filled(values, fields=draft.fields))
+        found = mistakes(page.form, draft.fields, lambda: chosen.fitted.complete(inputs))
+        page = form.filled(chosen, _Filled(values, fields=draft.fields, errors=(*wrong_version, *unread, *found)))
+        kept = keeper.keep(draft.fields, page.form)
+        return renderer_of(request).respond(
+            request, replace(page, kept=kept, news=news(fields, page.errors, page.form))
+        )
     asked, wrong = _asked(values, chosen, inputs)
     wrong = (*wrong_version, *wrong)
     errors: Sequence[FieldError] = (*wrong, *unread)
@@ -313,7 +326,8 @@ def request_environment(
         else:
             notice = "environment-requested" if environment.generation == 1 else "environment-moved"
             return redirect(f"/environments/{environment.id}", notice)
-    page = replace(form.filled(chosen, _Filled(values, fields=fields, errors=errors)), verdict=verdict)
+    page = form.filled(chosen, _Filled(values, fields=draft.fields, errors=errors))
+    page = replace(page, verdict=verdict, kept=keeper.keep(draft.fields, page.form))
     return renderer_of(request).respond(request, page, status_code=status)
 
 

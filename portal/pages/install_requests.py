@@ -1,7 +1,7 @@
 """The forms that ask for a plan: a new install, and an upgrade that shows only what is new about its inputs."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -19,6 +19,7 @@ from catalog.errors import ConflictError, FieldError, InvalidInputError, Slipway
 from catalog.installs.models import InstallPlan
 from catalog.installs.service import InstallService
 from catalog.installs.shapes import AskInstall, AskUpgrade, InstallRead
+from catalog.overlays.fitting import Fitted
 from catalog.overlays.service import OverlayService
 from catalog.policies.models import ScopeKind
 from catalog.settings import Settings
@@ -28,7 +29,8 @@ from portal.boundary import AppSettings, Caller, OpenSession, WebRequest
 from portal.pages.forms import SentForm, Text, last_values, renderer_of, sent_fields
 from portal.pages.narrowed_form import hints_of
 from portal.pages.render import Page, redirect
-from portal.pages.schema_form import Control, FormSource, build_form, element_id
+from portal.pages.schema_drafts import Draft, Keeper, mistakes, news
+from portal.pages.schema_form import Control, FormSource, build_form, element_id, split_form
 from portal.pages.schema_input import read_form
 
 WRITE = [requires("installs:write")]
@@ -63,8 +65,9 @@ class InstallFormPage(Page):
     services: Sequence[str] = ()
 
     given: Mapping[str, Any] = field(default_factory=dict)
-    schema: Mapping[str, Any] = field(default_factory=dict)
-    misfit: str = ""
+    fitted: Fitted = field(default_factory=lambda: Fitted("", "", {}, {}))
+    sealed: str = ""
+    news: str = ""
 
     scopes: ClassVar[Sequence[tuple[str, str]]] = (
         (ScopeKind.TENANT, "Everything in the tenant"),
@@ -80,7 +83,27 @@ class InstallFormPage(Page):
 
     def cleared(self, inputs: Mapping[str, Any]) -> dict[str, None]:
         """Return what was given before and is empty now; a secret that is left empty stays as it is."""
-        return {name: None for name, value in self.given.items() if name not in inputs and not _is_secret(value)}
+        return {
+            name: None
+            for name, value in self.given.items()
+            if name not in inputs and not _is_secret(value) and not _is_read_only(self.schema, name)
+        }
+
+    @property
+    def schema(self) -> Mapping[str, Any]:
+        """Return what the form asks for, under any condition."""
+        return self.fitted.deciding_schema
+
+    @property
+    def misfit(self) -> str:
+        """Say why nothing can be made of this version, "" where something can."""
+        problem = self.fitted.problem
+        return "" if problem is None else problem.detail
+
+    @property
+    def forms(self) -> tuple[Control, ...]:
+        """Return what the page shows of the inputs: what is new, and what stays."""
+        return (self.form,) if self.kept is None else (self.form, self.kept)
 
     @property
     def action(self) -> str:
@@ -136,13 +159,12 @@ class _Forms:
         effects = kinds()[version.kind].install(version.manifest)
         return InstallFormPage(
             version,
-            build_form(fitted.form_schema, source),
+            build_form(fitted.deciding_schema, source),
             [str(each.becomes) for each in effects],
             _versions(self._assets.versions(self._tenant_id, namespace, name)),
             values={"version": version.version, **values},
             errors=errors,
-            schema=fitted.form_schema,
-            misfit=fitted.problem.detail if fitted.problem else "",
+            fitted=fitted,
         )
 
     def upgrade(
@@ -161,37 +183,20 @@ class _Forms:
         present = {name: HIDDEN if _is_secret(value) else value for name, value in content["inputs"].items()}
         fitted = self._overlays.over(self._tenant_id, version)
         source = FormSource(hints=hints_of(version, fitted), values=present, submitted=fields, errors=errors)
-        known = self._overlays.over(self._tenant_id, before).form_schema
-        fresh, kept = split_schema(known, fitted.form_schema, errors)
+        known = self._overlays.over(self._tenant_id, before).deciding_schema
+        fresh, kept = split_form(known, fitted.deciding_schema, source)
         return InstallFormPage(
             version,
-            build_form(fresh, source),
+            fresh,
             [install.becomes],
             _versions(self._assets.versions(self._tenant_id, namespace, name)),
             install,
-            build_form(kept, source) if kept.get("properties") else None,
+            kept,
             {"version": version.version},
             errors,
             given=content["given"],
-            schema=fitted.form_schema,
-            misfit=fitted.problem.detail if fitted.problem else "",
+            fitted=fitted,
         )
-
-
-def split_schema(
-    before: Mapping[str, Any], after: Mapping[str, Any], errors: Sequence[FieldError] = ()
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the part of a schema that is new, changed or at fault, and the part that stays as it was."""
-    known: Mapping[str, Any] = before.get("properties", {})
-    wrong = {each.pointer.split("/")[2] for each in errors if each.pointer.startswith("/inputs/")}
-    properties: Mapping[str, Any] = after.get("properties", {})
-    fresh = {name for name, part in properties.items() if known.get(name) != part or name in wrong}
-
-    def only(names: set[str]) -> dict[str, Any]:
-        required = [name for name in after.get("required", ()) if name in names]
-        return {**after, "properties": {k: v for k, v in properties.items() if k in names}, "required": required}
-
-    return only(fresh), only(set(properties) - fresh)
 
 
 @get("/installs/new", guards=WRITE, sync_to_thread=True)
@@ -222,8 +227,14 @@ def plan_install(
     values = last_values(fields)
     forms = _Forms(session, settings, principal)
     asset, wanted = values.get("asset", ""), values.get("version", "")
-    page = forms.new(asset, wanted, values, fields)
-    inputs, unread = read_form(page.schema, fields)
+    keeper = Keeper(settings, principal, asset)
+    draft = keeper.read(fields)
+    page = forms.new(asset, wanted, values, draft.fields)
+    inputs, unread = read_form(page.schema, draft.fields)
+    if draft.is_unfinished:
+        found = (*unread, *_mistakes(page, draft, inputs))
+        page = forms.new(asset, wanted, values, draft.fields, found)
+        return renderer_of(request).respond(request, _carrying(page, keeper, draft, fields))
     asked, wrong = _asked(values, asset, wanted, inputs, page.becomes)
     errors: Sequence[FieldError] = (*wrong, *unread)
     status = 422
@@ -235,7 +246,8 @@ def plan_install(
             errors, status = _placed(error), error.status
         else:
             return redirect(f"/installs/plans/{plan.id}")
-    return renderer_of(request).respond(request, forms.new(asset, wanted, values, fields, errors), status_code=status)
+    page = _carrying(forms.new(asset, wanted, values, draft.fields, errors), keeper, draft)
+    return renderer_of(request).respond(request, page, status_code=status)
 
 
 @get("/installs/{install_id:uuid}/upgrade", guards=WRITE, sync_to_thread=True)
@@ -268,8 +280,13 @@ def plan_upgrade(  # each is what the handler needs
     service = InstallService(session, settings)
     install = service.get(principal.tenant_id, install_id)
     forms = _Forms(session, settings, principal)
-    page = forms.upgrade(install, wanted, fields)
-    inputs, errors = read_form(page.schema, fields)
+    keeper = Keeper(settings, principal, str(install_id))
+    draft = keeper.read(fields)
+    page = forms.upgrade(install, wanted, draft.fields)
+    inputs, errors = read_form(page.schema, draft.fields)
+    if draft.is_unfinished:
+        page = forms.upgrade(install, wanted, draft.fields, (*errors, *_mistakes(page, draft, inputs)))
+        return renderer_of(request).respond(request, _carrying(page, keeper, draft, fields))
     status = 422
     if not errors:
         try:
@@ -283,8 +300,30 @@ def plan_upgrade(  # each is what the handler needs
             errors, status = tuple(_placed(error)), error.status
         else:
             return redirect(f"/installs/plans/{plan.id}")
-    shown = forms.upgrade(service.get(principal.tenant_id, install_id), wanted, fields, errors)
+    present = service.get(principal.tenant_id, install_id)
+    shown = _carrying(forms.upgrade(present, wanted, draft.fields, errors), keeper, draft)
     return renderer_of(request).respond(request, shown, status_code=status)
+
+
+def _mistakes(page: InstallFormPage, draft: Draft, inputs: Mapping[str, Any]) -> list[FieldError]:
+    """Return what is wrong with what is filled in so far."""
+    found = [
+        error for form in page.forms for error in mistakes(form, draft.fields, lambda: page.fitted.complete(inputs))
+    ]
+    return list(dict.fromkeys(found))
+
+
+def _carrying(
+    page: InstallFormPage, keeper: Keeper, draft: Draft, before: Mapping[str, Sequence[str]] | None = None
+) -> InstallFormPage:
+    """Return the page with what it does not show, and with what is new on it since it was sent."""
+    told = "" if before is None else news(before, page.errors, *page.forms)
+    return replace(page, sealed=keeper.keep(draft.fields, *page.forms), news=told)
+
+
+def _is_read_only(schema: Mapping[str, Any], name: str) -> bool:
+    part = schema.get("properties", {}).get(name)
+    return isinstance(part, Mapping) and part.get("readOnly") is True
 
 
 def _asked(

@@ -24,6 +24,7 @@ from portal.pages.forms import SentForm, Text, last_values, renderer_of, sent_fi
 from portal.pages.render import Page, redirect
 from portal.pages.schema_form import Control, FormSource, build_form, element_id
 from portal.pages.schema_input import read_form
+from portal.pages.schema_rows import DO, rearranged
 from portal.pages.schema_shape import Shape, scalar_text, shape_of
 
 PAGE_SIZE = 50
@@ -227,7 +228,11 @@ def rule_schema(shape: Shape) -> dict[str, Any]:
 
 def _narrowable(schema: Mapping[str, Any]) -> dict[str, Shape]:
     """Return the inputs that hold a value, by pointer."""
-    return {each.pointer: each for each in shape_of(schema).walk() if each.kind != "group"} if schema else {}
+    return {each.pointer: each for each in shape_of(schema).walk() if _holds(each)} if schema else {}
+
+
+def _holds(shape: Shape) -> bool:
+    return shape.kind != "group" and not shape.is_rest
 
 
 def _title(pointer: str, shape: Shape) -> str:
@@ -278,14 +283,14 @@ def set_rule(
     principal: Caller,
 ) -> Response[str] | Redirect:
     """Set a rule about one input, or show the form again with what is wrong in it."""
-    fields = sent_fields(data)
+    fields = rearranged(sent_fields(data))
     values = last_values(fields)
     pointer = values.get("pointer", "")
     pages = _Pages(session, principal, namespace, name)
     given, unread = read_form(rule_schema(pages.shape(pointer)), fields, "rule")
     errors: Sequence[FieldError] = unread
-    status = 422
-    if not errors:
+    status = 200 if DO in fields else 422
+    if not errors and DO not in fields:
         try:
             pages.keep(pointer, _rule(pointer, values, given))
         except ValidationError as refused:

@@ -2,18 +2,32 @@
 
 import json
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
+from catalog.assets.inputs import HIDDEN
 from catalog.errors import FieldError
-from portal.pages.schema_shape import TRUE_WORDS, Schema, Shape, is_long_text, scalar_text, shape_of
+from catalog.forms.effective import BRANCHES, ENTRIES, FITTING, effective, filled, is_conditional
+from catalog.forms.pointers import pointer_to
+from catalog.forms.sentences import EXAMPLES
+from portal.pages.schema_input import CHOSEN, MOST_ROWS, ROWS, settle
+from portal.pages.schema_shape import TRUE_WORDS, Schema, Shape, Submitted, is_long_text, scalar_text, shape_for
 
-Submitted = Mapping[str, Sequence[str]]
 Hints = Mapping[str, Any]
 
-_INPUT_TYPES = {"email": "email", "uri": "url", "date": "date", "time": "time", "date-time": "text"}
+_INPUT_TYPES = {"email": "email", "uri": "url", "date": "date"}
 _TEXT_WIDGETS = {"text", "textarea", "password", "date", "code"}
+_TYPE_NAMES = {
+    "string": "Text",
+    "integer": "Whole number",
+    "number": "Number",
+    "boolean": "Yes or no",
+    "array": "List",
+    "object": "Group",
+}
+_PARTED = frozenset({"group", "rows", "entries", "alternatives"})
+_MOST_EMPTY_ROWS = 20
 _WORD = re.compile(r"[_\-\s]+|(?<=[a-z0-9])(?=[A-Z])")
 
 
@@ -31,7 +45,12 @@ class Control:
     """One control of a form.
 
     ``name`` is what the browser sends and ``pointer`` what errors name; ``widget`` is one of group, text, textarea,
-    number, checkbox, select, radio, checkboxes, lines, pairs or json. ``value`` is empty for secrets, always.
+    number, checkbox, select, radio, checkboxes, lines, rows, entries, alternatives, fixed or json. ``value`` is empty
+    for secrets, always. ``key`` is that of a row of a mapping, and ``off`` what a box sends that is not ticked.
+    ``is_demanded`` tells that the browser may insist on it, which what is required of an optional group is not.
+    ``is_kept`` tells that a secret was given before and need not be given again; ``can_remove``, of a secret, that it
+    can be taken back.
+    ``is_live`` marks a whole form that asks for other things when something else is written into it.
     """
 
     pointer: str
@@ -46,29 +65,43 @@ class Control:
     placeholder: str = ""
     input_type: str = "text"
     is_checked: bool = False
+    is_demanded: bool = False
     is_secret: bool = False
+    is_kept: bool = False
     is_code: bool = False
     options: tuple[Option, ...] = ()
     attributes: tuple[tuple[str, str], ...] = ()
     children: tuple["Control", ...] = ()
+    key: str = ""
+    off: str = "false"
+    is_deprecated: bool = False
+    can_add: bool = False
+    can_remove: bool = False
+    is_live: bool = False
 
     def labels(self) -> dict[str, tuple[str, str]]:
         """Return label and element id for the pointer of every control, for the summary of errors."""
-        found = {self.pointer: (self.label, self.id)}
+        found: dict[str, tuple[str, str]] = {}
         for child in self.children:
             found.update(child.labels())
-        return found
+        place = f"{self.id}-as" if self.widget == "alternatives" and not self.children else self.id
+        return {**found, self.pointer: (self.label, place)}
 
 
 @dataclass(frozen=True)
 class FormSource:
-    """What fills a form: ``submitted`` (shown again as it was sent) wins over ``values``, and these over defaults."""
+    """What fills a form: ``submitted`` (shown again as it was sent) wins over ``values``, and these over defaults.
+
+    ``is_optional`` holds inside of what may be left out as a whole; ``read`` is what was read of ``submitted``.
+    """
 
     prefix: str = "inputs"
     hints: Hints | None = None
     values: Mapping[str, Any] | None = None
     submitted: Submitted | None = None
     errors: Sequence[FieldError] = ()
+    is_optional: bool = False
+    read: Any = None
 
 
 def element_id(name: str) -> str:
@@ -77,8 +110,46 @@ def element_id(name: str) -> str:
 
 
 def build_form(schema: Schema, source: FormSource) -> Control:
-    """Return the form for ``schema`` as one group of controls."""
-    return _control(shape_of(schema), source)
+    """Return the form for ``schema`` as one group of controls: what it asks for in the branches that hold."""
+    if source.submitted is not None:
+        settled = settle(schema, source.submitted, source.prefix)
+        shape, source = settled.shape, replace(source, read=settled.value)
+    else:
+        source = replace(source, values=filled(schema, dict(source.values or {})))
+        shape = shape_for(schema, source.values)
+    return replace(_control(shape, source), is_live=is_conditional(schema))
+
+
+def split_form(before: Schema, after: Schema, source: FormSource) -> tuple[Control, Control]:
+    """Return the part of a form that is new, changed or at fault, and the part that stays as it was under ``before``.
+
+    What a condition opens now that was closed before is new.
+    """
+    form = build_form(after, source)
+    known = _parts(before, replace(source, submitted=None))
+    asked = _parts(after, source)
+    at_fault = {each.pointer.split("/")[2] for each in source.errors if each.pointer.count("/") > 1}
+    same = {f"{source.prefix}{pointer_to((name,))}" for name, part in asked.items() if known.get(name) == part}
+    wrong = {f"{source.prefix}/{name}" for name in at_fault}
+    stays = [each for each in form.children if each.name in same - wrong]
+    front = [each for each in form.children if each not in stays]
+    return replace(form, children=tuple(front)), replace(form, children=tuple(stays), is_live=False)
+
+
+def _parts(schema: Schema, source: FormSource) -> Mapping[str, Any]:
+    """Return what each property of a form asks for, without what it holds."""
+    if source.submitted is not None:
+        value = settle(schema, source.submitted, source.prefix).value
+    else:
+        value = dict(source.values or {})
+    found: Mapping[str, Any] = effective(schema, filled(schema, value)).get("properties", {})
+    return {name: _without_state(part) for name, part in found.items()}
+
+
+def _without_state(part: Any) -> Any:
+    if isinstance(part, Mapping):
+        return {key: _without_state(each) for key, each in part.items() if key not in {ENTRIES, BRANCHES, FITTING}}
+    return [_without_state(each) for each in part] if isinstance(part, list) else part
 
 
 def humanised(name: str) -> str:
@@ -90,47 +161,112 @@ def humanised(name: str) -> str:
 
 def _hint(source: FormSource, shape: Shape) -> Mapping[str, Any]:
     hints = source.hints or {}
-    for key in (shape.pointer, shape.pointer.removeprefix("/")):
+    # What is said of the entries of a list holds for each of them.
+    steps = ["*" if step.isdecimal() else step for step in shape.path]
+    places = (shape.pointer, pointer_to(steps))
+    for key in (*places, *(each.removeprefix("/") for each in places)):
         if isinstance(found := hints.get(key), Mapping):
             return found
     return {}
 
 
 def _field_name(source: FormSource, shape: Shape) -> str:
-    return source.prefix + shape.pointer
+    return source.prefix + shape.field
 
 
 def _control(shape: Shape, source: FormSource) -> Control:
     hint = _hint(source, shape)
     name = _field_name(source, shape)
-    pointer = "/" + name
+    pointer = f"/{source.prefix}{shape.pointer}"
     schema = shape.schema
     is_secret = bool(schema.get("writeOnly"))
+    was_sent = is_secret and any(text.strip() for text in (source.submitted or {}).get(name, ()))
+    is_stored = is_secret and _value_at(source.values, shape.path) == HIDDEN
     value = "" if is_secret else _text_value(shape, source)
-    widget = _widget(shape, str(hint.get("widget", "")))
     # A control that stands for a whole list or mapping shows what is wrong with its members too.
-    inner = () if shape.kind == "group" else (f"{pointer}/",)
+    inner = () if shape.kind in _PARTED else (f"{pointer}/",)
     own_errors = [each.detail for each in source.errors if each.pointer == pointer or each.pointer.startswith(inner)]
-    fallback = humanised(shape.path[-1]) if shape.path else ""
+    children = tuple(_members(shape, source))
     return Control(
         pointer=pointer,
         name=name,
-        id=element_id(name),
-        widget=widget,
-        label=str(schema.get("title") or fallback),
+        id=element_id(name) + ("-rest" if shape.is_rest else ""),
+        widget="fixed" if schema.get("readOnly") is True else _widget(shape, str(hint.get("widget", ""))),
+        label="" if shape.is_rest else str(schema.get("title") or humanised(shape.key)),
         is_required=shape.is_required,
-        help=str(hint.get("help") or schema.get("description") or ""),
-        error=" ".join(own_errors),
+        help="" if shape.is_rest else str(hint.get("help") or schema.get("description") or ""),
+        error="" if shape.is_rest or (shape.kind == "alternatives" and children) else " ".join(own_errors),
         value=value,
         placeholder=str(hint.get("placeholder") or _example(schema, is_secret=is_secret)),
         input_type="password" if is_secret else _input_type(schema, str(hint.get("widget", ""))),
         is_checked=value.lower() in TRUE_WORDS,
+        is_demanded=shape.is_required and not source.is_optional and not was_sent and not is_stored,
         is_secret=is_secret,
-        is_code=hint.get("widget") == "code" or shape.kind in {"json", "pairs"},
+        is_kept=was_sent or is_stored,
+        is_code=hint.get("widget") == "code" or shape.kind == "json",
         options=_options(shape, source, value),
         attributes=_attributes(shape),
-        children=tuple(_control(child, source) for child in _ordered(shape, source)),
+        children=children,
+        off="false" if shape.is_required or value or "default" in schema else "",
+        is_deprecated=schema.get("deprecated") is True,
+        can_remove=was_sent,
+        can_add=len(children) < most_rows(schema),
     )
+
+
+def most_rows(schema: Schema) -> int:
+    """Return how many rows a list or a mapping takes."""
+    first = schema.get("prefixItems")
+    bounds = [int(schema[keyword]) for keyword in ("maxItems", "maxProperties") if keyword in schema]
+    return min(*bounds, len(first) if first and schema.get("items") is False else MOST_ROWS, MOST_ROWS)
+
+
+def _members(shape: Shape, source: FormSource) -> Iterator[Control]:
+    source = replace(source, is_optional=source.is_optional or not shape.is_required)
+    if shape.kind == "alternatives":
+        chosen = _chosen(shape, source)
+        if chosen is not None:
+            yield replace(_control(shape.children[chosen], source), label=alternative_name(shape, chosen))
+    elif shape.kind in {"rows", "entries"}:
+        yield from _rows(shape, source)
+    else:
+        yield from (_control(child, source) for child in _ordered(shape, source))
+
+
+def _rows(shape: Shape, source: FormSource) -> Iterator[Control]:
+    """Yield the rows of a list or a mapping; a new one begins with those that it needs."""
+    is_list = shape.kind == "rows"
+    count = len(shape.children)
+    if source.submitted is None or _field_name(source, shape) + ROWS not in source.submitted:
+        first = len(shape.schema.get("prefixItems", ()))
+        needed = max(first, int(shape.schema.get("minItems", 0))) if shape.is_required else 0
+        # The rest of a group waits until it is asked for; a mapping by itself begins with a row.
+        count = max(count, min(needed, _MOST_EMPTY_ROWS) if is_list else 0 if shape.is_rest else 1)
+    least = int(shape.schema.get("minItems", 0)) if is_list and shape.is_required else 0
+    for at in range(count):
+        row = shape.entry(at) if is_list else shape.member(at, shape.children[at].key if shape.children else "")
+        made = _control(row, source)
+        name = row.schema.get("title")
+        label = f"{name or 'Entry'} {at + 1}" if is_list else str(name or "Value")
+        off = made.off if is_list or row.key else ""
+        yield replace(made, label=label, key="" if is_list else row.key, off=off, can_remove=count > least)
+
+
+def _chosen(shape: Shape, source: FormSource) -> int | None:
+    """Return which of the alternatives is shown: the one that was chosen, or the one that the value fits."""
+    name = _field_name(source, shape) + CHOSEN
+    if source.submitted is None or name not in source.submitted:
+        return shape.fitting
+    text = source.submitted[name][-1] if source.submitted[name] else ""
+    at = int(text) if text.isdecimal() and len(text) < 4 else len(shape.children)
+    return at if at < len(shape.children) else None
+
+
+def alternative_name(shape: Shape, place: int) -> str:
+    """Return what an alternative is called: by its title, or by its type."""
+    schema = shape.children[place].schema
+    given = schema.get("type", "object" if "properties" in schema else "")
+    return str(schema.get("title") or _TYPE_NAMES.get(str(given)) or f"Alternative {place + 1}")
 
 
 def _ordered(shape: Shape, source: FormSource) -> list[Shape]:
@@ -158,8 +294,10 @@ def _input_type(schema: Schema, wished: str) -> str:
 
 def _example(schema: Schema, *, is_secret: bool) -> str:
     examples = schema.get("examples")
-    if is_secret or not isinstance(examples, list) or not examples or "default" in schema:
+    if is_secret or "default" in schema:
         return ""
+    if not isinstance(examples, list) or not examples:
+        return "" if schema.get("format") == "date" else EXAMPLES.get(str(schema.get("format", "")), "")
     return examples[0] if isinstance(examples[0], str) else json.dumps(examples[0])
 
 
@@ -185,35 +323,49 @@ def _attributes(shape: Shape) -> tuple[tuple[str, str], ...]:
 def _text_value(shape: Shape, source: FormSource) -> str:
     """Return what the control shows: as submitted, else the value, else the default."""
     name = _field_name(source, shape)
-    if source.submitted is not None:
-        sent = source.submitted.get(name, ())
+    if source.submitted is not None and name in source.submitted:
+        sent = source.submitted[name]
         return "\n".join(sent) if shape.kind == "choices" else (sent[-1] if sent else "")
-    value: Any = source.values
-    for part in shape.path:
-        value = value.get(part) if isinstance(value, Mapping) else None
+    value = _value_at(source.read, shape.path)
+    if value is None:
+        value = _value_at(source.values, shape.path)
     if value is None:
         value = shape.schema.get("default", shape.schema.get("const"))
     return _as_text(shape, value)
 
 
+def _value_at(value: Any, path: Sequence[str]) -> Any:
+    for step in path:
+        if isinstance(value, list):
+            value = value[int(step)] if step.isdecimal() and int(step) < len(value) else None
+        else:
+            value = value.get(step) if isinstance(value, Mapping) else None
+    return value
+
+
 def _as_text(shape: Shape, value: Any) -> str:
-    if value is None or shape.kind == "group":
+    if value is None or shape.kind in _PARTED:
         return ""
     if shape.kind in {"lines", "choices"} and isinstance(value, list):
         return "\n".join(scalar_text(member) for member in value)
-    if shape.kind == "pairs" and isinstance(value, Mapping):
-        return "\n".join(f"{key}={scalar_text(member)}" for key, member in value.items())
     return json.dumps(value, indent=2) if shape.kind == "json" else scalar_text(value)
 
 
 def _options(shape: Shape, source: FormSource, value: str) -> tuple[Option, ...]:
+    if shape.kind == "alternatives":
+        chosen_one = _chosen(shape, source)
+        named = [
+            Option(str(at), alternative_name(shape, at), is_selected=at == chosen_one)
+            for at in range(len(shape.children))
+        ]
+        return (Option("", "Choose…" if shape.is_required else "Not set", is_selected=chosen_one is None), *named)
     if shape.kind not in {"choice", "choices"}:
         return ()
     chosen = value.split("\n") if shape.kind == "choices" else [value]
     texts = [(scalar_text(option), label) for option, label in shape.options]
     options = tuple(Option(text, label, is_selected=text in chosen) for text, label in texts)
     has_choice = any(option.is_selected for option in options)
-    if shape.kind == "choice" and not has_choice and (not shape.is_required or source.submitted is None):
+    if shape.kind == "choice" and not has_choice:
         return (Option("", "Choose…" if shape.is_required else "Not set", is_selected=True), *options)
     if shape.kind == "choice" and not shape.is_required:
         return (Option("", "Not set", is_selected=False), *options)

@@ -1,12 +1,30 @@
 """A JSON Schema 2020-12 read as the shape of a form: references resolved, branches merged, one kind per node."""
 
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from catalog.forms.effective import (
+    BRANCHES,
+    CONCEALED,
+    ENTRIES,
+    FITTING,
+    NULLABLE,
+    Entries,
+    effective,
+    entry_schema,
+    member_schema,
+    rest_schema,
+    unmarked,
+)
+from catalog.forms.pointers import pointer_to
+
 Schema = Mapping[str, Any]
-ShapeKind = Literal["group", "text", "number", "boolean", "choice", "choices", "lines", "pairs", "json"]
+Submitted = Mapping[str, Sequence[str]]
+ShapeKind = Literal[
+    "group", "text", "number", "boolean", "choice", "choices", "lines", "rows", "entries", "alternatives", "json"
+]
 
 _BRANCHES = ("then", "else")
 TRUE_WORDS = frozenset({"true", "on", "1", "yes"})
@@ -16,9 +34,12 @@ _DEPTH_LIMIT = 8
 
 @dataclass(frozen=True)
 class Shape:
-    """One node of a form: ``path`` holds its property names from the root, ``schema`` is free of references.
+    """One node of a form: ``path`` holds its steps from the root of the value, ``schema`` is free of references.
 
-    ``item`` is the type of the members of ``lines`` and ``pairs``; ``options`` are the values of a choice, with labels.
+    ``field`` is the same way in the names of fields, where the members of a mapping have numbers, not keys. ``item`` is
+    the type of numbers and of the members of ``lines``; ``options`` are the values of a choice, with labels. The
+    children of ``rows`` and ``entries`` are the members that are there; those of ``alternatives`` each one of them,
+    of which ``fitting`` is the one that the value fits.
     """
 
     path: tuple[str, ...]
@@ -28,11 +49,30 @@ class Shape:
     children: tuple["Shape", ...] = ()
     options: tuple[tuple[Any, str], ...] = ()
     item: str = "string"
+    field: str = ""
+    fitting: int | None = None
 
     @property
     def pointer(self) -> str:
         """Return the JSON pointer of this node from the root of the form's value."""
-        return pointer_of(self.path)
+        return pointer_to(self.path)
+
+    @property
+    def is_nullable(self) -> bool:
+        """Tell whether null may stand here."""
+        given = self.schema.get("type")
+        is_named = isinstance(given, list) and "null" in given
+        return is_named or NULLABLE in self.schema or None in self.schema.get("enum", ())
+
+    @property
+    def is_rest(self) -> bool:
+        """Tell whether this stands for what a group takes beside its fields."""
+        return self.kind == "entries" and bool(self.schema.get("properties"))
+
+    @property
+    def key(self) -> str:
+        """Return the last step to this node, "" for the root."""
+        return self.path[-1] if self.path else ""
 
     def walk(self) -> Iterator["Shape"]:
         """Yield this node and all below it."""
@@ -40,15 +80,29 @@ class Shape:
         for child in self.children:
             yield from child.walk()
 
+    def entry(self, place: int) -> "Shape":
+        """Return the row of a list at a place, an empty one where there is none yet."""
+        if place < len(self.children):
+            return self.children[place]
+        return _entry(self.schema, entry_schema(self.schema, place), self, str(place))
 
-def pointer_of(path: tuple[str, ...]) -> str:
-    """Return the JSON pointer (RFC 6901) for a path of property names."""
-    return "".join("/" + part.replace("~", "~0").replace("/", "~1") for part in path)
+    def member(self, place: int, key: str) -> "Shape":
+        """Return the row of a mapping with a number, as it is for a key."""
+        if place < len(self.children) and self.children[place].key == key:
+            return self.children[place]
+        return _entry(self.schema, member_schema(self.schema, key), self, key, f"~{place}")
 
 
 def shape_of(schema: Schema) -> Shape:
-    """Return the shape of the form for ``schema``, whose root is an object."""
-    return _shape(schema, schema, (), is_required=True)
+    """Return the shape of everything that ``schema``, whose root is an object, may ask for under any condition."""
+    bare = unmarked(schema)
+    return _shape(bare, bare, (), None, is_required=True, field="")
+
+
+def shape_for(schema: Schema, value: Any) -> Shape:
+    """Return the shape of the form for ``schema`` that holds ``value``: what is asked for now, and nothing else."""
+    now = effective(schema, value)
+    return _shape(now, now, (), value, is_required=True, field="")
 
 
 def _resolve(root: Schema, schema: Schema, depth: int = 0) -> dict[str, Any]:
@@ -101,21 +155,63 @@ def _conditional_properties(root: Schema, schema: Schema) -> dict[str, Any]:
     return found
 
 
-def _shape(root: Schema, schema: Any, path: tuple[str, ...], *, is_required: bool) -> Shape:
+def _shape(  # what a node is made of
+    root: Schema, schema: Any, path: tuple[str, ...], value: Any, *, is_required: bool, field: str
+) -> Shape:
     if not isinstance(schema, Mapping):
-        return Shape(path, "json", {}, is_required)
+        return Shape(path, "json", {}, is_required, field=field)
     node = _resolve(root, schema)
     properties = {**_conditional_properties(root, schema), **node.get("properties", {})}
     if properties:
         node["properties"] = {**node.get("properties", {}), **properties}
-    kind, options, item = _kind(root, node, path)
-    children: tuple[Shape, ...] = ()
-    if kind == "group":
-        required = set(node.get("required", ()))
-        children = tuple(
-            _shape(root, sub, (*path, name), is_required=name in required) for name, sub in node["properties"].items()
-        )
-    return Shape(path, kind, node, is_required, children, options, item)
+    kind, options, item = _kind(root, node, path, value)
+    made = Shape(path, kind, node, is_required, (), options, item, field, node.get(FITTING))
+    return replace(made, children=tuple(_children(root, made, value)))
+
+
+def _children(root: Schema, made: Shape, value: Any) -> Iterator[Shape]:
+    node = made.schema
+    if made.kind == "group":
+        yield from _fields(root, made, value)
+    elif made.kind == "rows":
+        members = value if isinstance(value, list) else []
+        for at, (part, each) in enumerate(zip(node.get(ENTRIES, ()), members, strict=False)):
+            yield _entry(root, part, made, str(at), value=each)
+    elif made.kind == "entries":
+        parts = node.get(ENTRIES, ()) if isinstance(value, Mapping) else ()
+        held = [each for _, each in value.rows] if isinstance(value, Entries) else [value[key] for key, _ in parts]
+        for at, ((key, part), each) in enumerate(zip(parts, held, strict=True)):
+            yield _entry(root, part, made, key, f"~{at}", each)
+    elif made.kind == "alternatives":
+        for part in node.get(BRANCHES, ()):
+            yield _shape(root, part, made.path, value, is_required=True, field=made.field)
+
+
+def _fields(root: Schema, made: Shape, value: Any) -> Iterator[Shape]:
+    node = made.schema
+    required = set(node.get("required", ()))
+    for name, part in node["properties"].items():
+        if part is False or (isinstance(part, Mapping) and (part.get("not") == {} or CONCEALED in part)):
+            continue
+        inner = value.get(name) if isinstance(value, Mapping) else None
+        field = made.field + pointer_to((name,))
+        yield _shape(root, part, (*made.path, name), inner, is_required=name in required, field=field)
+    if node.get(ENTRIES) or _wants_more(root, node, made.path):
+        rest = Shape(made.path, "entries", node, is_required=False, field=made.field)
+        yield replace(rest, children=tuple(_children(root, rest, value)))
+
+
+def _entry(  # what a row is made of
+    root: Schema, schema: Any, owner: Shape, key: str, step: str = "", value: Any = None
+) -> Shape:
+    field = f"{owner.field}/{step or key}"
+    return _shape(root, schema, (*owner.path, key), value, is_required=True, field=field)
+
+
+def _wants_more(root: Schema, node: Schema, path: tuple[str, ...]) -> bool:
+    """Tell whether a schema has a word for members that ``properties`` do not name."""
+    members = [*node.get("patternProperties", {}).values(), rest_schema(node)]
+    return any(isinstance(each, Mapping) and _is_shaped(root, each, path) for each in members)
 
 
 def _types(node: Schema) -> list[str]:
@@ -144,7 +240,9 @@ def _option_label(value: object) -> str:
     return str(value)
 
 
-def _kind(root: Schema, node: Schema, path: tuple[str, ...]) -> tuple[ShapeKind, tuple[tuple[Any, str], ...], str]:
+def _kind(  # one question after the other
+    root: Schema, node: Schema, path: tuple[str, ...], value: Any
+) -> tuple[ShapeKind, tuple[tuple[Any, str], ...], str]:
     options = _options(root, node)
     scalars = all(isinstance(value, str | int | float | bool) for value, _ in options)
     types = _types(node)
@@ -152,12 +250,14 @@ def _kind(root: Schema, node: Schema, path: tuple[str, ...]) -> tuple[ShapeKind,
     item = "string"
     if options and scalars:
         kind = "choice"
-    elif len(path) > _DEPTH_LIMIT or ("properties" not in node and (node.get("oneOf") or node.get("anyOf"))):
+    elif len(path) > _DEPTH_LIMIT:
         kind = "json"
+    elif BRANCHES in node:
+        kind = "alternatives"
     elif types == ["object"] or (not types and "properties" in node):
-        kind, item = _object_kind(root, node)
+        kind = "group" if node.get("properties") else "entries" if _wants_more(root, node, path) else "json"
     elif types == ["array"]:
-        kind, options, item = _array_kind(root, node)
+        kind, options, item = _array_kind(root, node, path, value)
     elif types == ["boolean"]:
         kind = "boolean"
     elif types and set(types) <= {"integer", "number"}:
@@ -167,26 +267,34 @@ def _kind(root: Schema, node: Schema, path: tuple[str, ...]) -> tuple[ShapeKind,
     return kind, options, item
 
 
-def _object_kind(root: Schema, node: Schema) -> tuple[ShapeKind, str]:
-    if node.get("properties"):
-        return "group", "string"
-    members = node.get("additionalProperties")
-    types = _types(_resolve(root, members)) if isinstance(members, Mapping) else []
-    if len(types) == 1 and types[0] in {"string", "integer", "number", "boolean"}:
-        return "pairs", types[0]
-    return "json", "string"
-
-
-def _array_kind(root: Schema, node: Schema) -> tuple[ShapeKind, tuple[tuple[Any, str], ...], str]:
+def _array_kind(
+    root: Schema, node: Schema, path: tuple[str, ...], value: Any
+) -> tuple[ShapeKind, tuple[tuple[Any, str], ...], str]:
     members = node.get("items")
     member = _resolve(root, members) if isinstance(members, Mapping) else {}
     options = _options(root, member)
     types = _types(member)
+    if "prefixItems" in node:
+        return "rows", (), "string"
     if options:
         return "choices", options, "string"
-    if len(types) == 1 and types[0] in {"string", "integer", "number"}:
-        return "lines", (), types[0]
-    return "json", (), "string"
+    if len(types) == 1 and types[0] in {"string", "integer", "number"} and BRANCHES not in member:
+        return ("lines" if _fits_lines(value, types[0]) else "rows"), (), types[0]
+    return ("rows" if _is_shaped(root, member, path) else "json"), (), "string"
+
+
+def _is_shaped(root: Schema, schema: Schema, path: tuple[str, ...]) -> bool:
+    """Tell whether there is a better control for a member below ``path`` than a field for JSON."""
+    return _kind(root, _resolve(root, schema), (*path, ""), None)[0] != "json"
+
+
+def _fits_lines(value: Any, item: str) -> bool:
+    """Tell whether a list comes back from one line for each entry as it went there."""
+    if not isinstance(value, list) or item != "string":
+        return True
+    return all(
+        isinstance(each, str) and each and each == each.strip() and each.splitlines() == [each] for each in value
+    )
 
 
 def is_long_text(schema: Schema) -> bool:

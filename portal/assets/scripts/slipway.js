@@ -107,6 +107,72 @@
     });
   }
 
+  // A form whose fields depend on each other is shown again by the server as it is filled in; what is being typed
+  // meanwhile, secrets and the place of the cursor stay.
+  const running = new WeakMap();
+  const waiting = new WeakMap();
+  const texts = (form) => new Map([...form.elements].filter((each) => each.id).map((each) => [each.id, each.type === "checkbox" || each.type === "radio" ? each.checked : each.value]));
+  async function showAgain(form, action) {
+    running.get(form)?.abort();
+    const request = new AbortController();
+    running.set(form, request);
+    const fields = new FormData(form);
+    fields.set("do", action);
+    const before = texts(form);
+    let page;
+    try {
+      const answer = await fetch(form.action, { method: "POST", body: new URLSearchParams(fields), headers: { Accept: "text/html" }, signal: request.signal });
+      if (!answer.ok) return announce("The form could not be brought up to date");
+      page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    } catch {
+      return;
+    }
+    const focus = document.activeElement;
+    const at = focus?.id;
+    const selection = focus && "selectionStart" in focus && focus.type !== "number" && focus.type !== "email" ? [focus.selectionStart, focus.selectionEnd] : null;
+    const now = texts(form);
+    const secrets = [...form.querySelectorAll("input[type=password]")].filter((each) => each.value).map((each) => [each.id, each.value]);
+    const moves = /^(remove|up|down):/.test(action);
+    let told = "";
+    for (const part of page.querySelectorAll("[data-live-part]")) {
+      told ||= part.dataset.news ?? "";
+      document.getElementById(part.id)?.replaceWith(part);
+    }
+    for (const [id, value] of moves ? [] : now) {
+      const field = document.getElementById(id);
+      if (!field || !form.contains(field) || before.get(id) === value) continue;
+      if (typeof value === "boolean") field.checked = value; else field.value = value;
+    }
+    for (const [id, value] of secrets) {
+      const field = document.getElementById(id);
+      if (field?.type === "password") field.value = value;
+    }
+    const list = [...form.querySelectorAll("[data-rows]")].find((each) => action === `add:${each.dataset.rows}`);
+    const added = list?.querySelector(":scope > ul > li:last-child")?.querySelector("input:not([type=hidden]), select, textarea");
+    const same = at && document.getElementById(at);
+    const place = [...form.querySelectorAll("[data-rows]")].find((each) => moves && action.includes(`:${each.dataset.rows}:`));
+    const next = added ?? same ?? place?.querySelector(":scope > p > button");
+    next?.focus({ preventScroll: !added });
+    if (next === same && selection && next?.setSelectionRange) next.setSelectionRange(...selection);
+    if (told) announce(told);
+  }
+  document.addEventListener("change", (event) => {
+    const form = event.target.closest("[data-live-part]") && event.target.form;
+    if (!form) return;
+    // A moment later, so that nothing moves under a click that was begun already.
+    clearTimeout(waiting.get(form));
+    waiting.set(form, setTimeout(() => showAgain(form, "refresh"), 200));
+  });
+  document.addEventListener("submit", (event) => {
+    clearTimeout(waiting.get(event.target));
+    if (event.submitter?.name !== "do" || !event.submitter.closest("[data-live-part]")) {
+      running.get(event.target)?.abort();
+      return;
+    }
+    event.preventDefault();
+    showAgain(event.target, event.submitter.value);
+  });
+
   // A form is sent once; coming back to the page makes it usable again.
   document.addEventListener("submit", (event) => {
     if (event.defaultPrevented || event.target.method !== "post") return;

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from catalog.forms.effective import effective, is_conditional
+from catalog.forms.effective import NULLABLE, effective, is_conditional
 
 PLAN: dict[str, Any] = {"plan": {"enum": ["free", "pro"], "default": "free"}}
 SEATS: dict[str, Any] = {"properties": {"seats": {"type": "integer"}}, "required": ["seats"]}
@@ -76,7 +76,7 @@ def test_the_choices_of_a_field_follow_another_field() -> None:
 
 def test_one_alternative_to_null_is_that_one() -> None:
     schema = {"properties": {"size": {"anyOf": [{"type": "integer"}, {"type": "null"}]}}}
-    assert effective(schema, {})["properties"]["size"] == {"type": "integer"}
+    assert effective(schema, {})["properties"]["size"] == {"type": "integer", NULLABLE: True}
 
 
 def test_a_schema_that_refers_to_itself_ends() -> None:

@@ -1,7 +1,9 @@
 """The pure parts of the command line: typed inputs, durations, streams of events, text for terminals."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
@@ -9,7 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from catalog.assets.durations import parse_duration
-from portal.cli.inputs import Duration, read_inputs
+from portal.cli.client import Client
+from portal.cli.errors import ProblemError
+from portal.cli.inputs import Duration, read_inputs, typed_inputs
 from portal.cli.sse import parse_events
 from portal.cli.text import plain
 
@@ -81,3 +85,34 @@ def test_ordinary_text_stays_as_it_is() -> None:
     text = 'Grüße,\n\t"Slipway" [bold] ✓'
     assert plain(text) == text
     assert plain(json.dumps(None)) == "null"
+
+
+class Answers(Client):
+    """Stands for the server: answers with one schema, or refuses, and remembers what it was asked."""
+
+    def __init__(self, schema: dict[str, Any] | None) -> None:
+        self.asked: list[tuple[str, Any]] = []
+        self._schema = schema
+
+    def get(self, path: str, params: Mapping[str, Any] | None = None) -> Any:
+        self.asked.append((path, params))
+        if self._schema is None:
+            raise ProblemError(403, {"title": "Not allowed"})
+        return {"input_schema": self._schema}
+
+
+def test_texts_become_what_the_schema_of_the_asset_wants() -> None:
+    client = Answers({"properties": {"replicas": {"type": "integer"}, "name": {"type": "string"}}})
+    typed = ["replicas=3", "name=3", "extra:=[1]"]
+    assert typed_inputs(client, "acme/web==1.2.0", typed, None) == {"replicas": 3, "name": "3", "extra": [1]}
+    assert client.asked == [("/overlays/acme/web/inputs", {"version": "1.2.0"})]
+    assert typed_inputs(client, "acme/web>=1,<2", typed, None)["replicas"] == 3
+    assert client.asked[1:] == [("/overlays/acme/web/inputs", {})]
+
+
+def test_without_the_schema_texts_stay_texts() -> None:
+    assert typed_inputs(Answers(None), "acme/web", ["replicas=3"], None) == {"replicas": "3"}
+    nobody = Answers({})
+    assert typed_inputs(nobody, "acme/web", ["replicas:=3"], None) == {"replicas": 3}
+    assert typed_inputs(nobody, "Not a name", ["replicas=3"], None) == {"replicas": "3"}
+    assert nobody.asked == []

@@ -43,9 +43,14 @@ def one(schema: dict[str, Any], **source: Any) -> Control:
         ({"type": "array", "items": {"enum": ["a", "b"]}}, "checkboxes"),
         ({"type": "array", "items": {"type": "object"}}, "json"),
         ({"type": "object", "properties": {"y": {"type": "string"}}}, "group"),
-        ({"type": "object", "additionalProperties": {"type": "integer"}}, "pairs"),
+        ({"type": "object", "additionalProperties": {"type": "integer"}}, "entries"),
+        ({"type": "object", "patternProperties": {"^x-": {"type": "string"}}}, "entries"),
+        ({"type": "array", "items": {"properties": {"y": {"type": "string"}}}}, "rows"),
+        ({"type": "array", "prefixItems": [{"type": "string"}, {"type": "integer"}]}, "rows"),
         ({"type": "object"}, "json"),
-        ({"anyOf": [{"type": "string"}, {"type": "integer"}]}, "json"),
+        ({"anyOf": [{"type": "string"}, {"type": "integer"}]}, "alternatives"),
+        ({"type": ["string", "integer"]}, "alternatives"),
+        ({"type": "string", "readOnly": True}, "fixed"),
         ({}, "json"),
         (True, "json"),
     ],
@@ -94,11 +99,15 @@ def test_references_and_conditions_are_followed() -> None:
         "type": "object",
         "properties": {"size": {"$ref": "#/$defs/size", "description": "How large."}},
         "allOf": [
-            {"if": {"properties": {"size": {"const": "l"}}}, "then": {"properties": {"reason": {"type": "string"}}}},
+            {
+                "if": {"properties": {"size": {"const": "l"}}, "required": ["size"]},
+                "then": {"properties": {"reason": {"type": "string"}}},
+            },
             {"properties": {"team": {"type": "string"}}, "required": ["team"]},
         ],
     }
-    form = build_form(schema, FormSource())
+    assert [each.name for each in build_form(schema, FormSource()).children] == ["inputs/size", "inputs/team"]
+    form = build_form(schema, FormSource(submitted={"inputs/size": ["l"]}))
     assert {each.name: (each.label, each.is_required) for each in form.children} == {
         "inputs/size": ("Size", False),
         "inputs/reason": ("Reason", False),
@@ -113,10 +122,11 @@ def test_a_schema_that_refers_to_itself_ends() -> None:
 
 
 def test_submitted_text_is_kept_as_it_was_sent(sample_schema: dict[str, Any]) -> None:
-    submitted = {"inputs/replicas": ["seven"], "inputs/labels": ["a=1\nb"], "inputs/debug": ["false", "true"]}
+    labels = {"inputs/labels/~rows": ["1"], "inputs/labels/~0/~key": ["a"], "inputs/labels/~0": ["1"]}
+    submitted = {"inputs/replicas": ["seven"], **labels, "inputs/debug": ["false", "true"]}
     form = build_form(sample_schema, FormSource(submitted=submitted))
     assert control(form, "replicas").value == "seven"
-    assert control(form, "labels").value == "a=1\nb"
+    assert [(row.key, row.value) for row in control(form, "labels").children] == [("a", "1")]
     assert control(form, "debug").is_checked
 
 
@@ -147,7 +157,8 @@ def test_names_become_labels() -> None:
         ({"type": "number"}, "1,5", "This must be a number, such as 3 or 0.5."),
         ({"type": "number"}, "NaN", "This must be a number, such as 3 or 0.5."),
         ({"type": "array", "items": {"type": "integer"}}, "1\n\nx", "Line 2 must be a whole number, such as 3."),
-        ({"type": "object", "additionalProperties": {"type": "string"}}, "A=1\nB", "Line 2 must read NAME=value."),
+        ({"type": "object"}, "[NaN]", "This must be JSON, which has no NaN."),
+        ({"type": "object"}, "[" * 100_000, "This is nested too deeply."),
         ({"type": "object"}, "{", "This must be JSON: Expecting property name enclosed in double quotes on line 1"),
     ],
 )
@@ -212,13 +223,19 @@ def sent_by(form: Control) -> dict[str, list[str]]:
     """Return what a browser sends for a form that nobody touched."""
     sent: dict[str, list[str]] = {}
     for each in _all(form):
-        if each.widget == "checkbox":
-            sent[each.name] = ["false", "true"] if each.is_checked else ["false"]
+        if each.widget in {"rows", "entries"}:
+            sent[f"{each.name}/~rows"] = [str(len(each.children))]
+            keys = each.children if each.widget == "entries" else ()
+            sent |= {f"{row.name}/~key": [row.key] for row in keys}
+        elif each.widget == "alternatives":
+            sent[f"{each.name}/~as"] = [option.value for option in each.options if option.is_selected]
+        elif each.widget == "checkbox":
+            sent[each.name] = [each.off, "true"] if each.is_checked else [each.off]
         elif each.widget == "checkboxes":
-            sent[each.name] = [option.value for option in each.options if option.is_selected]
+            sent[each.name] = ["", *(option.value for option in each.options if option.is_selected)]
         elif each.widget == "select":
             sent[each.name] = [option.value for option in each.options if option.is_selected][:1]
-        elif each.widget != "group":
+        elif each.widget not in {"group", "fixed"}:
             sent[each.name] = [each.value]
     return sent
 

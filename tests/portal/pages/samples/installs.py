@@ -9,10 +9,10 @@ from catalog.errors import FieldError
 from catalog.installs.models import Action, InstallState, OutcomeState, PlanState
 from catalog.installs.shapes import InstallRead, OutcomeRead, PlanRead, RevisionRead, Standing
 from catalog.operations.models import OperationRead, OperationState, Problem, Step, StepState
-from portal.pages.install_requests import InstallFormPage, split_schema
+from portal.pages.install_requests import InstallFormPage
 from portal.pages.installs import InstallListPage, InstallPage, PlanPage
 from portal.pages.render import Page
-from portal.pages.schema_form import FormSource, build_form
+from portal.pages.schema_form import FormSource, build_form, split_form
 
 NOW = datetime(2026, 11, 23, 12, 20, 11, tzinfo=UTC)
 ID = UUID("6f1c7a52-3c6e-4a0c-9a4e-6b1a5d1f2c3d")
@@ -222,7 +222,8 @@ def pages() -> dict[str, Page]:
         outputs={},
     )
     binding = {"binding": {"bundle": "acme/rules==1.0.0", "level": "advisory", "ends": False}, "overlaps": ["guard"]}
-    front, kept = split_schema({"properties": {"greeting": SCHEMA["properties"]["greeting"]}}, SCHEMA)
+    known = {"properties": {"greeting": SCHEMA["properties"]["greeting"]}}
+    front, kept = split_form(known, SCHEMA, FormSource(values={"greeting": "ahoy"}))
     wrong = (FieldError("/target/repository", "There is no such repository."), FieldError("", "No."))
     return {
         "installs": InstallListPage([install(), waiting, fresh], "", can_install=True, next_href="/installs?cursor=x"),
@@ -252,7 +253,7 @@ def pages() -> dict[str, Page]:
         "install-upgrade": form(
             ("pull-request",),
             install=install(),
-            form=build_form(front, FormSource()),
-            kept=build_form(kept, FormSource(values={"greeting": "ahoy"})),
+            form=front,
+            kept=kept,
         ),
     }
