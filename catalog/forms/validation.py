@@ -150,12 +150,11 @@ def _evaluated(validator: Any, instance: Mapping[str, Any], schema: Any) -> set[
         if keyword in schema:
             fits = validator.evolve(schema=schema[keyword])
             found |= {name for name in instance if name not in found and fits.is_valid(instance[name])}
-    parts = [
-        part
-        for keyword in ("allOf", "anyOf", "oneOf")
-        for part in schema.get(keyword, ())
-        if _holds(validator, part, instance)
-    ]
+    # What has to hold speaks of its names even where it does not: the value is wrong then anyway, for that one reason.
+    parts = list(schema.get("allOf", ()))
+    for keyword in ("anyOf", "oneOf"):
+        given = schema.get(keyword, ())
+        parts += [part for part in given if _holds(validator, part, instance)] or given
     parts += [part for name, part in schema.get("dependentSchemas", {}).items() if name in instance]
     if "if" in schema:
         is_so = _holds(validator, schema["if"], instance)

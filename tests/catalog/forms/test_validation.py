@@ -80,3 +80,18 @@ def test_a_format_is_asserted_and_its_message_shows_one(name: str, good: str, ba
     assert told({"format": name}, good) == {}
     assert told({"format": name}, 7) == {}
     assert told({"format": name}, bad) == {"": f"This must be a valid {name}, such as {good}."}
+
+
+def test_a_branch_that_is_not_met_makes_no_stranger_of_its_fields() -> None:
+    seats = {"properties": {"seats": {"type": "integer", "minimum": 2}, "note": {"type": "string"}}}
+    is_pro = {"properties": {"plan": {"const": "pro"}}, "required": ["plan"]}
+    for part in (
+        {"allOf": [{"if": is_pro, "then": seats}]},
+        {"anyOf": [seats]},
+        {"oneOf": [seats]},
+        {"allOf": [seats]},
+    ):
+        schema = {"properties": {"plan": {}}, **part, "unevaluatedProperties": False}
+        value = {"plan": "pro", "seats": 1, "note": "x"}
+        assert [each.pointer for each in field_errors(schema, value)] == ["/seats"]
+        assert [each.pointer for each in field_errors(schema, {**value, "seats": 2, "else": 1})] == ["/else"]

@@ -112,6 +112,7 @@ def test_what_is_filled_in_is_looked_at_before_the_form_is_sent_off(form: Callab
     assert page.status_code == 200
     assert re.search(r'id="field-inputs-seats"[^>]*aria-invalid="true"', page.text)
     assert "This must be at least 2." in page.text
+    assert "This is not taken here." not in page.text
 
 
 def test_fields_of_a_closed_branch_come_back_with_it(form: Callable[..., Any]) -> None:
