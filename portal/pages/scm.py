@@ -40,7 +40,7 @@ class Credential:
 
 @dataclass(frozen=True)
 class Way:
-    """One way to connect: the provider, what is asked for, and how to set up its hooks."""
+    """One way to connect: the provider, as whom, and what is asked for."""
 
     provider: str
     title: str
@@ -55,14 +55,14 @@ _AZURE = ("https://dev.azure.com/acme", "Your organisation's address. Left empty
 WAYS = {
     "github-token": Way(
         "github",
-        "GitHub, token",
+        "with a token",
         *_GITHUB,
         (Credential("token", "Token", "Sealed, and never shown again.", "password"),),
         "A fine-grained token with Contents, Pull requests, Deployments and Commit statuses: write.",
     ),
     "github-app": Way(
         "github",
-        "GitHub App",
+        "as a GitHub App",
         *_GITHUB,
         (
             Credential("app_id", "App ID"),
@@ -73,14 +73,14 @@ WAYS = {
     ),
     "azure-token": Way(
         "azure_devops",
-        "Azure DevOps, token",
+        "with a token",
         *_AZURE,
         (Credential("token", "Personal access token", "Sealed, and never shown again.", "password"),),
         "With the scopes Code (read & write), Code (status) and Project and team (read).",
     ),
     "azure-principal": Way(
         "azure_devops",
-        "Azure DevOps, service principal",
+        "as a service principal",
         *_AZURE,
         (
             Credential("directory_id", "Directory (tenant) ID"),
@@ -113,9 +113,19 @@ class ConnectionsPage(Page):
         return WAYS[self.way]
 
     @property
-    def ways(self) -> list[tuple[str, str, str, None]]:
-        """Return key, title and address of each way, as tabs without a number."""
-        return [(key, each.title, f"{_ADDRESS}?way={key}", None) for key, each in WAYS.items()]
+    def tabs(self) -> list[tuple[str, str, str, None]]:
+        """Return a tab for each provider, which leads to the first way to connect to it."""
+        first = {each.provider: key for key, each in reversed(WAYS.items())}
+        return [(name, title, f"{_ADDRESS}?way={first[name]}", None) for name, title in PROVIDERS.items()]
+
+    @property
+    def other_ways(self) -> list[tuple[str, str]]:
+        """Return title and address of the other ways to connect to the provider that is shown."""
+        return [
+            (each.title, f"{_ADDRESS}?way={key}")
+            for key, each in WAYS.items()
+            if each.provider == self.chosen.provider and key != self.way
+        ]
 
     def provider(self, connection: ScmConnectionRead) -> str:
         """Return what a provider is called."""
@@ -129,11 +139,17 @@ class ConnectionsPage(Page):
     def error_list(self) -> list[tuple[str, str, str]]:
         """Return label, element id and text of every error, for the summary at the top."""
         labels = _LABELS | {each.name: each.label for each in self.chosen.credentials}
+        places = {name: f"field-{name.replace('_', '-')}" for name in labels}
+        places["address"] = f"follow-{self.values.get('connection', '')}"
         names = [each.pointer.rpartition("/")[2] for each in self.errors]
         return [
-            (labels.get(name, ""), f"field-{name.replace('_', '-')}" if name in labels else "", each.detail)
+            (labels.get(name, ""), places.get(name, ""), each.detail)
             for name, each in zip(names, self.errors, strict=True)
         ]
+
+    def misspelled(self, connection: ScmConnectionRead) -> str:
+        """Return what is wrong with the repository to follow through a connection, "" where nothing is."""
+        return self.error("address") if self.values.get("connection") == str(connection.id) else ""
 
 
 @get(_ADDRESS, guards=READ, sync_to_thread=True)
