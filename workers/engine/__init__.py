@@ -93,12 +93,32 @@ class ProgramResource:
 
 
 @dataclass(frozen=True, slots=True)
+class ComponentProgram:
+    """A publisher's component as the whole program of a stack; it runs in the sandbox alone.
+
+    `wheel` is the path of its package, `component` the class's name, `name` that of the resource it becomes. `inputs`
+    are JSON data by the names of its schema; `providers` are the packages of resources that it may use.
+    """
+
+    wheel: str
+    component: str
+    name: str
+    inputs: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    secret_inputs: tuple[str, ...] = ()
+    providers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class StackProgram:
-    """What a stack shall consist of; `outputs` may hold references, `secret_outputs` names those kept out of logs."""
+    """What a stack shall consist of; `outputs` may hold references, `secret_outputs` names those kept out of logs.
+
+    With `component` there is nothing else: its resources and outputs are those of the stack.
+    """
 
     resources: tuple[ProgramResource, ...]
     outputs: Mapping[str, str] = field(default_factory=dict)
     secret_outputs: tuple[str, ...] = ()
+    component: ComponentProgram | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from threading import Event
 from typing import Any
 
 from pulumi import automation
+from pulumi.automation import _stack as automation_stack
 from pulumi.automation.errors import CommandError, ConcurrentUpdateError, StackNotFoundError
 from semver import VersionInfo
 
@@ -21,6 +22,9 @@ from workers.engine.program import build
 from workers.engine.recorder import Recorder, readable
 from workers.engine.state import Deployment, graph, inventory, pending_creates, stack_outputs
 from workers.engine.wire import Job, Message
+
+_COMPONENT_SECONDS = 900.0
+"""For how long a component's program may run; the operation's own limit ends it sooner."""
 
 Emit = Callable[[ProgressEvent], None]
 
@@ -66,6 +70,7 @@ class Operations:
     def __init__(self, job: Job, emit: Emit, stopping: Callable[[], bool]) -> None:
         self._job = job
         self._command = _KnownCommand(job.cli, job.cli_version, stopping)
+        self._stopping = stopping
         self._recorder = Recorder(emit)
         self._emit = emit
         self._backend = local_backend(job.backend_url)
@@ -82,7 +87,7 @@ class Operations:
 
     def _preview(self) -> Message:
         existed = self._exists()
-        stack = self._stack(build(self._job.program), create=not existed)
+        stack = self._stack(self._program(), create=not existed)
         try:
             stack.preview(on_event=self._recorder.listen, color="never")
         finally:
@@ -93,7 +98,7 @@ class Operations:
         return {"changes": changes, "summary": summary, "graph": self._recorder.graph()}
 
     def _up(self) -> Message:
-        stack = self._stack(build(self._job.program), create=not self._exists())
+        stack = self._stack(self._program(), create=not self._exists())
         message = json.dumps(dict(self._job.labels), sort_keys=True) if self._job.labels else None
         stack.up(on_event=self._recorder.listen, color="never", suppress_outputs=True, message=message)
         deployment = self._export(stack)
@@ -105,6 +110,17 @@ class Operations:
             "summary": self._recorder.summary(),
             "graph": graph(deployment),
         }
+
+    def _program(self) -> Callable[[], None]:
+        component = self._job.program.component
+        if component is None:
+            return build(self._job.program)
+        # Here because only programs of publishers need it.
+        from workers.engine.components.language import ComponentLanguage, ComponentRun  # noqa: PLC0415
+
+        # The SDK makes its language server by itself, and offers no other way to run a program elsewhere.
+        automation_stack.LanguageServer = ComponentLanguage
+        return ComponentRun(component, _COMPONENT_SECONDS, self._stopping)
 
     def _refresh(self, *, clear_pending: bool = False) -> Message:
         if not self._exists():

@@ -7,6 +7,7 @@ from typing import Any, Self
 from workers.engine import (
     ApplyResult,
     ChangeSummary,
+    ComponentProgram,
     DestroyResult,
     EngineError,
     ErrorKind,
@@ -61,7 +62,12 @@ class Job:
             )
             for item in program["resources"]
         )
-        parsed = StackProgram(resources, program["outputs"], tuple(program["secret_outputs"]))
+        part = program["component"]
+        component = None
+        if part is not None:
+            lists = {name: tuple(part[name]) for name in ("secret_inputs", "providers")}
+            component = ComponentProgram(**{**part, **lists})
+        parsed = StackProgram(resources, program["outputs"], tuple(program["secret_outputs"]), component)
         return cls(**{**data, "stack": StackRef(**data["stack"]), "program": parsed})
 
 

@@ -1,0 +1,119 @@
+"""A provider of a pretended cloud, as a plugin that Pulumi has fetched: each thing is a file in a folder."""
+
+import stat
+import sys
+from pathlib import Path
+
+VERSION = "1.0.0"
+_SOURCE = '''#!PYTHON
+"""Things that are files."""
+import sys
+import uuid
+from pathlib import Path
+
+from pulumi.provider.experimental import provider as engine
+from pulumi.provider.experimental import server
+from pulumi.provider.experimental.property_value import PropertyValue
+
+WORLD = Path("WORLD_FOLDER")
+
+
+def named(properties):
+    return {**properties, "address": PropertyValue(f"thing-{properties['size'].value}")}
+
+
+class Demo(engine.Provider):
+    async def get_schema(self, request):
+        return engine.GetSchemaResponse("{}")
+
+    async def check_config(self, request):
+        return engine.CheckResponse(request.new_inputs, None)
+
+    async def diff_config(self, request):
+        return engine.DiffResponse(changes=False)
+
+    async def configure(self, request):
+        return engine.ConfigureResponse(accept_secrets=True)
+
+    async def check(self, request):
+        return engine.CheckResponse(request.new_inputs, None)
+
+    async def diff(self, request):
+        old, new = request.old_state, request.new_inputs
+        changed = [name for name in new if name not in old or old[name].value != new[name].value]
+        return engine.DiffResponse(changes=bool(changed), diffs=changed)
+
+    async def create(self, request):
+        made = uuid.uuid4().hex
+        (WORLD / made).write_text(request.properties["size"].value)
+        return engine.CreateResponse(made, named(request.properties))
+
+    async def update(self, request):
+        (WORLD / request.resource_id).write_text(request.news["size"].value)
+        return engine.UpdateResponse(named(request.news))
+
+    async def delete(self, request):
+        (WORLD / request.resource_id).unlink()
+
+    async def cancel(self):
+        pass
+
+
+server.main(sys.argv[1:], "VERSION", Demo())
+'''
+COMPONENTS = '''
+"""Shelves of things."""
+from typing import Optional, TypedDict
+
+import pulumi
+
+
+class Thing(pulumi.CustomResource):
+    address: pulumi.Output[str]
+
+    def __init__(self, name: str, size: str, opts: Optional[pulumi.ResourceOptions] = None) -> None:
+        options = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(version="1.0.0"))
+        super().__init__("demo:index:Thing", name, {"size": size, "address": None}, options)
+
+
+class ShelfArgs(TypedDict):
+    sizes: list[str]
+    """How large each thing is."""
+    token: Optional[pulumi.Input[str]]
+
+
+class Shelf(pulumi.ComponentResource):
+    """Some things beside each other."""
+
+    addresses: pulumi.Output[str]
+    """Where they are."""
+    token: pulumi.Output[str]
+
+    def __init__(self, name: str, args: ShelfArgs, opts: Optional[pulumi.ResourceOptions] = None) -> None:
+        super().__init__("things:index:Shelf", name, {}, opts)
+        here = pulumi.ResourceOptions(parent=self)
+        things = [Thing(f"{name}-{size}", size, here) for size in args["sizes"]]
+        self.addresses = pulumi.Output.all(*[each.address for each in things]).apply(lambda each: ", ".join(each))
+        self.token = pulumi.Output.from_input(args.get("token"))
+        HARM
+        self.register_outputs({})
+'''
+
+
+def install_plugin(data: Path) -> Path:
+    """Put the provider where an engine that works in ``data`` keeps plugins; return the folder of its things."""
+    world = data / "things"
+    world.mkdir(exist_ok=True)
+    folder = data / "engine" / "plugins" / f"resource-demo-v{VERSION}"
+    folder.mkdir(parents=True, exist_ok=True)
+    plugin = folder / "pulumi-resource-demo"
+    text = _SOURCE.replace("PYTHON", sys.executable).replace("WORLD_FOLDER", str(world)).replace("VERSION", VERSION)
+    plugin.write_text(text)
+    plugin.chmod(plugin.stat().st_mode | stat.S_IXUSR)
+    return world
+
+
+def components(harm: str = "pass") -> dict[str, bytes]:
+    """Return the modules of a package with one component; ``harm`` is a statement of its making."""
+    source = COMPONENTS.replace("HARM", harm)
+    return {"things/__init__.py": source.encode(), "things/PulumiPlugin.yaml": b"runtime: python\n"}

@@ -1,0 +1,114 @@
+"""What the engine takes for the language of a component's program: it starts the sandbox and keeps the door."""
+
+import json
+import shutil
+import tempfile
+from collections.abc import Callable, Collection, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import grpc
+from pulumi.automation._server import LanguageServer
+from pulumi.runtime._grpc_settings import _GRPC_CHANNEL_OPTIONS
+from pulumi.runtime.proto import language_pb2, resource_pb2_grpc
+
+from workers.engine import ComponentProgram
+from workers.engine.components.monitor import Monitor
+from workers.sandbox import MIB, Outcome, SandboxError, SandboxLimits, Task
+from workers.sandbox.run import Sandbox
+
+_PROGRAM = Path(__file__).with_name("run_component.py")
+_RESULT = "result.json"
+_THREADS = 16
+
+
+@dataclass(frozen=True)
+class ComponentRun:
+    """One run of a component: what it is, for how many seconds it may run, and who tells it to stop."""
+
+    component: ComponentProgram
+    seconds: float
+    should_stop: Callable[[], bool]
+
+    def __call__(self) -> None:
+        """Do nothing: what the engine asks to be run is run by ``ComponentLanguage``."""
+
+
+class ComponentLanguage(LanguageServer):  # type: ignore[misc]  # the stubs leave this class untyped
+    """Serves programs of the SDK as ever, and a ``ComponentRun`` in the sandbox."""
+
+    def Run(self, request: Any, context: Any) -> Any:  # noqa: N802 - the protocol's name
+        """Run the program, and answer with what kept it from its end."""
+        if not isinstance(self.program, ComponentRun):
+            return super().Run(request, context)
+        return language_pb2.RunResponse(error=_run(self.program, request))
+
+
+def _run(run: ComponentRun, request: Any) -> str:
+    limits = SandboxLimits(
+        wall_seconds=run.seconds,
+        cpu_seconds=300,
+        memory_bytes=1536 * MIB,
+        file_bytes=32 * MIB,
+        processes=256,
+    )
+    wheel = Path(run.component.wheel)
+    channel = grpc.insecure_channel(request.monitor_address, options=_GRPC_CHANNEL_OPTIONS)
+    with channel, _door(resource_pb2_grpc.ResourceMonitorStub(channel), run.component.providers) as (monitor, socket):
+        told = {
+            "wheel": wheel.name,
+            "monitor": str(socket),
+            "project": request.project,
+            "stack": request.stack,
+            "preview": request.dryRun,
+            "component": run.component.component,
+            "name": run.component.name,
+            "inputs": run.component.inputs,
+            "secret_inputs": list(run.component.secret_inputs),
+        }
+        task = Task(
+            ["python", "-I", str(_PROGRAM)],
+            files={wheel.name: wheel.read_bytes()},
+            readable=(_PROGRAM, socket.parent),
+            collect=(_RESULT,),
+            line=json.dumps(told),
+            limits=limits,
+        )
+        try:
+            outcome = Sandbox().run(task, run.should_stop)
+        except SandboxError as error:
+            return f"the component cannot be run here: {error}"
+        return monitor.refused or _problem(outcome, limits)
+
+
+def _problem(outcome: Outcome, limits: SandboxLimits) -> str:
+    if not outcome.succeeded:
+        return f"the component did not come to its end: {outcome.reason(limits)}"
+    try:
+        told = json.loads(outcome.files.get(_RESULT, b""))
+        problem = told["problem"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return "the component did not come to its end"
+    return problem if isinstance(problem, str) else "the component gave no readable answer"
+
+
+@contextmanager
+def _door(real: Any, providers: Collection[str]) -> Iterator[tuple[Monitor, Path]]:
+    """Serve a monitor at a socket of its own, which nobody finds by name."""
+    folder = Path(tempfile.mkdtemp(prefix="slipway-door-"))
+    folder.chmod(0o711)
+    socket = folder / "monitor"
+    monitor = Monitor(real, providers)
+    server = grpc.server(ThreadPoolExecutor(_THREADS), options=_GRPC_CHANNEL_OPTIONS)
+    resource_pb2_grpc.add_ResourceMonitorServicer_to_server(monitor, server)
+    server.add_insecure_port(f"unix:{socket}")
+    server.start()
+    socket.chmod(0o666)  # the run becomes another user, who has to be able to knock
+    try:
+        yield monitor, socket
+    finally:
+        server.stop(None)
+        shutil.rmtree(folder, ignore_errors=True)
