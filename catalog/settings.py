@@ -81,6 +81,17 @@ class Settings(BaseSettings):
     environment_quota: int = Field(default=50, ge=1)
     environment_eviction: Literal["none", "sleep"] = "none"
     pull_request_poll_seconds: float = Field(default=2.0, gt=0)
+    component_providers: tuple[str, ...] = (
+        "aws",
+        "aws-native",
+        "azure",
+        "azure-native",
+        "gcp",
+        "google-native",
+        "random",
+        "tls",
+    )
+    install_preview_seconds: float = Field(default=60.0, ge=0, le=240)
     scm_servers: tuple[str, ...] = ()
     scm_entra_server: str = "https://login.microsoftonline.com"
     scm_poll_seconds: float = Field(default=300.0, ge=1)

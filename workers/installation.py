@@ -12,7 +12,9 @@ from catalog.installs.service import APPROVALS, Draft, InstallReports, Work
 from catalog.operations.models import Problem
 from catalog.providers.scm import CredentialsRefusedError, RateLimitedError
 from catalog.scm.events import PullRequestClosed, PullRequestSynchronized
+from workers.engine_resource import ENGINE
 from workers.installers import Bench, installers
+from workers.leases import held
 from workers.runtime.worker import GiveUp, Interrupted, JobContext, Retry, Worker
 from workers.sandbox import Outcome, SandboxError, Stopped, Task
 from workers.upload_checking import SANDBOX
@@ -39,7 +41,14 @@ def _bench(context: JobContext, tenant_id: UUID) -> Bench:
             raise Interrupted("the work was stopped")
         return outcome
 
-    return Bench(context.settings, run, lambda: context.session(tenant_id))
+    return Bench(
+        context.settings,
+        run,
+        lambda: context.session(tenant_id),
+        lambda: context.resource(ENGINE),
+        context.should_stop,
+        lambda stack_id: held(context, tenant_id, stack_id),
+    )
 
 
 def _problem(error: SlipwayError) -> Problem:
@@ -95,7 +104,7 @@ def _work_given_up(context: JobContext, reason: str) -> None:
 
 
 @WORKER.on(InstallRequested)
-@WORKER.job("installs.materialise", time_limit=timedelta(minutes=10), max_attempts=6, when_dead=_work_given_up)
+@WORKER.job("installs.materialise", time_limit=timedelta(minutes=20), max_attempts=6, when_dead=_work_given_up)
 def materialise(context: JobContext) -> None:
     """Apply a plan, if nothing has moved: compare again, write the revision down, bring it about, say so."""
     asked, tenant_id = context.event(InstallRequested), _tenant(context)

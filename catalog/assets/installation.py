@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-Becomes = Literal["pull-request", "pin", "environment", "strategy", "policy-binding"]
+Becomes = Literal["pull-request", "pin", "environment", "strategy", "policy-binding", "stack"]
 
 _PERMISSIONS: Mapping[str, str] = {
     "scm:pull-request": "open pull requests in the repository that you choose",

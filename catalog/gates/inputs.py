@@ -31,7 +31,7 @@ from catalog.proposals.service import ProposalService
 from catalog.releases.models import Release, Service
 from catalog.releases.service import ReleaseService
 from catalog.settings import Settings
-from catalog.stacks.graph import read_graph
+from catalog.stacks.graph import ResourceGraph
 
 VERSION = 1
 
@@ -157,7 +157,8 @@ class InputService:
         return subject, {"asset": _asset_part(version), **sbom}
 
     def _install_plan(self, tenant_id: UUID, plan_id: UUID, point: GatePoint | None) -> tuple[Subject, dict[str, Any]]:
-        plan = self._installs.plan(tenant_id, plan_id).document
+        row = self._installs.plan(tenant_id, plan_id)
+        plan = row.document
         namespace, _, name = plan["asset"].partition("/")
         version = self._assets.version(tenant_id, namespace, name, plan["version"])
         target = plan["target"]
@@ -177,8 +178,10 @@ class InputService:
         parts["attestations"] = attestations_about(self._session, self._settings, tenant_id, digests)
         if service is not None:
             parts["service"] = _service_part(service)
-        graph = read_graph(plan.get("preview"))
-        return subject, parts if graph is None else {**parts, "plan": graph.as_plan()}
+        preview = plan.get("preview") or {}
+        if "resources" in preview:
+            parts["plan"] = ResourceGraph.model_validate({**preview, "at": row.created_at}).as_plan()
+        return subject, parts
 
     def _shown(self, tenant_id: UUID, environment_id: UUID | None) -> Environment | None:
         if environment_id is None:

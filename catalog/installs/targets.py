@@ -102,22 +102,37 @@ class PinTarget(Target):
         return "tenant"
 
 
-TARGETS: Mapping[str, type[Target]] = {
-    each.becomes: each for each in (PullRequestTarget, BindingTarget, EnvironmentTarget, StrategyTarget, PinTarget)
-}
+class StackTarget(Target):
+    """A stack of its own, by its name, made of one component of a package (of the only one where none is named)."""
+
+    becomes: ClassVar[str] = "stack"
+
+    stack: Annotated[str, StringConstraints(pattern=r"^[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?$")]
+    component: Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,99}$")] | None = None
+
+    @property
+    def place(self) -> str:
+        """Return the stack's name."""
+        return f"stack {self.stack}"
+
+
+_SORTS = (PullRequestTarget, BindingTarget, EnvironmentTarget, StrategyTarget, PinTarget, StackTarget)
+TARGETS: Mapping[str, type[Target]] = {each.becomes: each for each in _SORTS}
 
 
 def read_target(effects: Sequence[str], given: Mapping[str, Any]) -> Target:
     """Return where an install goes; ``effects`` are what the asset can become, of which ``given`` picks one.
 
-    A blueprint that makes environments and moves releases becomes a strategy where a service is named. Raises
+    A blueprint that makes environments and moves releases becomes a strategy where a service is named, a component
+    package a stack where a stack is, and a pinned entry otherwise. Raises
     ``InvalidInputError`` naming the fields below ``/target``.
     """
     known = [each for each in effects if each in TARGETS]
     if not known:
         detail = "This version of Slipway does not know how to install such an asset."
         raise InvalidInputError(detail, [FieldError("/asset", detail)])
-    chosen = "strategy" if "strategy" in known and "service" in given else known[0]
+    named = {"service": "strategy", "stack": "stack", "component": "stack"}
+    chosen = next((becomes for name, becomes in named.items() if name in given and becomes in known), known[0])
     try:
         return TARGETS[chosen].model_validate(dict(given))
     except ValidationError as refused:

@@ -26,6 +26,8 @@ def show_plan(output: Output, plan: dict[str, Any]) -> None:
         rows = [(each["asset"], each["version"], each["state"]) for each in document["lock"]]
         output.table(("LOCK", "VERSION", "STATE"), rows)
     _show_changes(output, document)
+    if "preview" in document:
+        _show_preview(output, document["preview"])
     for gate in document.get("gates", []):
         _show_gate(output, gate)
     for each in plan.get("approvals", []):
@@ -95,6 +97,19 @@ def _show_changes(output: Output, document: dict[str, Any]) -> None:
             output.line(f"{name}: {value}")
     if "files" in document["changes"] and not files:
         output.line("Every file is there already as it should be.")
+
+
+def _show_preview(output: Output, preview: dict[str, Any]) -> None:
+    """Print what the engine would do: how many resources, and which."""
+    output.line()
+    if "problem" in preview:
+        output.line(f"There is no preview. {preview['problem']}", style="yellow")
+        return
+    counts = [f"{preview['summary'][name]} to {name}" for name in ("create", "update", "delete")]
+    output.line(f"The engine would change resources: {', '.join(counts)}; {preview['summary']['same']} stay.")
+    moving = [each for each in preview["resources"] if each["operation"] != "same"]
+    if moving:
+        output.table(("OPERATION", "RESOURCE", "TYPE"), [(e["operation"], e["name"], e["type"]) for e in moving])
 
 
 def _show_gate(output: Output, gate: dict[str, Any]) -> None:

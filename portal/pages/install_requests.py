@@ -39,13 +39,15 @@ LABELS = {
     "branch": "Branch",
     "pull_request": "Pull request",
     "service": "Service",
+    "stack": "Stack",
+    "component": "Component",
     "level": "What a violation does",
     "applies_to": "What it holds for",
     "name": "Name",
     "owner": "Owner",
     "version": "Version",
 }
-_TARGETS = ("repository", "branch", "pull_request", "service", "level")
+_TARGETS = ("repository", "branch", "pull_request", "service", "level", "stack", "component")
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cache
 from typing import Protocol, runtime_checkable
+from uuid import UUID
 
 from sqlmodel import Session
 
@@ -13,6 +14,8 @@ from catalog.errors import SlipwayError
 from catalog.installs.service import Applied, Draft, Proposal, Work
 from catalog.settings import Settings
 from catalog.tenancy import Principal
+from workers.engine import StackEngine, never_stop
+from workers.leases import HeldLease
 from workers.sandbox import Outcome, Task
 
 GROUP = "slipway.installers"
@@ -28,11 +31,18 @@ class InstallRefusedError(SlipwayError):
 
 @dataclass(frozen=True)
 class Bench:
-    """What an installer works with: ``run`` runs a task in the sandbox, ``session`` is a unit of work of the tenant."""
+    """What an installer works with: ``run`` runs a task in the sandbox, ``session`` is a unit of work of the tenant.
+
+    ``engine`` gives the stack engine and ``hold`` the lease of a stack, None where there is none; ``should_stop`` tells
+    that the worker is to end.
+    """
 
     settings: Settings
     run: Callable[[Task], Outcome]
     session: Callable[[], AbstractContextManager[Session]]
+    engine: Callable[[], StackEngine] | None = None
+    should_stop: Callable[[], bool] = never_stop
+    hold: Callable[[UUID], AbstractContextManager[HeldLease]] | None = None
 
 
 @runtime_checkable

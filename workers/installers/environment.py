@@ -1,17 +1,24 @@
 """Blueprints: an install is the environment of a pull request, made from just that version."""
 
-from uuid import UUID
+from collections.abc import Mapping
+from secrets import token_urlsafe
+from typing import Any
+from uuid import UUID, uuid4
 
 from sqlmodel import Session
 
 from catalog.environments.models import Phase, RequestEnvironment
-from catalog.environments.service import EphemeralEnvironmentService
+from catalog.environments.service import PROJECT, EphemeralEnvironmentService, Prospect, prospect, standing
 from catalog.errors import NotFoundError
 from catalog.installs.models import Action, OutcomeState
 from catalog.installs.service import Applied, Draft, InstallReports, Proposal, Work
 from catalog.operations.models import Problem
+from catalog.secrets import SecretBox
 from catalog.settings import Settings
+from workers.engine import StackRef, StackRequest
+from workers.environment_program import environment_program
 from workers.installers import Bench, acting
+from workers.installers.previewing import previewed, removal
 from workers.installers.repositories import opened
 
 
@@ -24,12 +31,16 @@ class EnvironmentInstaller:
         """Say which pull request would get which environment, and at which commit."""
         target = draft.head["target"]
         if draft.action is Action.UNINSTALL:
-            return Proposal({"environment": {**target, "ends": True}})
-        repository = opened(target["repository"], draft.tenant_id, bench)
-        found = repository.pull_request(target["pull_request"], target["branch"])
-        spec = draft.version.manifest["spec"].get("environment", {})
-        parts = {"components": sorted(spec.get("components", {})), "outputs": sorted(spec.get("outputs", {}))}
-        return Proposal({"environment": {**target, **parts, "ends": False}}, {"head_sha": found.head_sha})
+            with bench.session() as session:
+                stack = standing(session, draft.tenant_id, target["repository"], target["pull_request"])
+            return Proposal({"environment": {**target, "ends": True}}, preview=removal(bench, stack))
+        asked = _asked(target, draft.head["asset"], draft.head["version"], draft.inputs)
+        with bench.session() as session:
+            found = prospect(session, bench.settings, draft.tenant_id, asked)
+        spec = found.plan.spec.environment
+        parts = {"components": sorted(spec.components), "outputs": sorted(spec.outputs)}
+        changes = {"environment": {**target, **parts, "ends": False}}
+        return Proposal(changes, {"head_sha": found.plan.head_sha}, preview=_preview(found, bench))
 
     def apply(self, work: Work, bench: Bench) -> Applied:  # noqa: ARG002
         """Do nothing yet: an environment is asked for by a row, and another worker makes it."""
@@ -45,13 +56,8 @@ class EnvironmentInstaller:
                 return applied
             service.destroy(principal, UUID(before))
             return Applied({"environment": before}, OutcomeState.WAITING)
-        asked = RequestEnvironment.model_validate(
-            {
-                **work.content["target"],
-                "blueprint": f"{work.asset}=={work.content['version']}",
-                "inputs": InstallReports(session, settings).inputs_of(work),
-            }
-        )
+        inputs = InstallReports(session, settings).inputs_of(work)
+        asked = _asked(work.content["target"], work.asset, work.content["version"], inputs)
         environment = service.request(principal, asked)
         outputs = {"environment": str(environment.id), "url": settings.preview_url(environment.hostname)}
         return Applied(outputs, OutcomeState.WAITING)
@@ -78,6 +84,30 @@ class EnvironmentInstaller:
             )
             return Applied(work.outputs, OutcomeState.DECLINED, problem)
         return None
+
+
+def _asked(target: Mapping[str, Any], asset: str, version: str, inputs: Mapping[str, Any]) -> RequestEnvironment:
+    wanted = {**target, "blueprint": f"{asset}=={version}", "inputs": dict(inputs)}
+    return RequestEnvironment.model_validate(wanted)
+
+
+def _preview(found: Prospect, bench: Bench) -> dict[str, Any] | None:
+    """Return what the engine would do to the environment's stack, or to one that is not there yet."""
+    plan, settings = found.plan, bench.settings
+    if bench.engine is None or settings.install_preview_seconds == 0:
+        return None
+    repository = opened(plan.repository, plan.tenant_id, bench)
+    mirror = repository.mirror(plan.head_sha, plan.pull_request.number, settings.data_dir / "repositories")
+    folder = settings.data_dir / "environments" / str(plan.environment_id)
+    stack = found.stack
+    request = StackRequest(
+        stack=StackRef(PROJECT, f"preview-{uuid4().hex}") if stack is None else StackRef(stack.project, stack.name),
+        passphrase=token_urlsafe() if stack is None else SecretBox(settings).passphrase(f"stacks/{stack.id}"),
+        program=environment_program(plan, mirror, folder),
+        time_limit=settings.install_preview_seconds,
+    )
+    outputs = sorted(plan.spec.environment.outputs)
+    return previewed(bench, request, revision=plan.head_sha, outputs=outputs, secrets=found.secrets)
 
 
 INSTALLER = EnvironmentInstaller()

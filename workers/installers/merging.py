@@ -20,9 +20,10 @@ from workers.installers import InstallRefusedError
 YOURS = "yours"
 _EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
 _NOTHING = "0" * 40
-_QUIET = ("-c", "merge.directoryRenames=false", "-c", "core.quotePath=false")
+_QUIET = ("-c", "core.fsync=none", "-c", "merge.directoryRenames=false", "-c", "core.quotePath=false")
 # A pack of its own is written at once; loose objects would take another process and a file each.
-_PACKED = ("-c", "fastimport.unpackLimit=1")
+_MEMORY = Path("/dev/shm")  # noqa: S108  # a folder with a name of its own is made in it
+_PACKED = ("-c", "fastimport.unpackLimit=1", "-c", "core.fsync=none")
 
 Entry = tuple[str, str]
 """Mode and id of what a tree has at a path."""
@@ -47,9 +48,11 @@ class Merged:
 def scratch(mirror: Path | None = None) -> Iterator[Path]:
     """Make an empty bare repository that may read the objects of ``mirror`` and leaves nothing behind.
 
-    It is laid out as ``gitrepository-layout`` has it, which takes no process.
+    It is laid out as ``gitrepository-layout`` has it, which takes no process, and in memory where there is a place for
+    that: what a merge writes is small, and gone with it.
     """
-    with tempfile.TemporaryDirectory(prefix="slipway-merge-") as folder:
+    memory = str(_MEMORY) if os.access(_MEMORY, os.W_OK | os.X_OK) else None
+    with tempfile.TemporaryDirectory(prefix="slipway-merge-", dir=memory) as folder:
         place = Path(folder)
         (place / "objects" / "info").mkdir(parents=True)
         (place / "refs").mkdir()
@@ -60,19 +63,33 @@ def scratch(mirror: Path | None = None) -> Iterator[Path]:
         yield place
 
 
-def merge(place: Path, last: Mapping[str, File], new: Mapping[str, File], tree: str, label: str) -> dict[str, Merged]:
+def merge(mirror: Path, last: Mapping[str, File], new: Mapping[str, File], tree: str, label: str) -> dict[str, Merged]:
     """Return what merging the new render into a tree means, by path, for every path where something happens.
 
-    ``tree`` is the id of the repository's tree in ``place``; ``label`` names the new render in git's marks. Where the
-    tree has every file of the last render as it was, the new render is the outcome and git has nothing to decide.
+    ``tree`` is the id of the repository's tree in ``mirror``, which is only read; ``label`` names the new render in
+    git's marks. Where the tree has every file of the last render as it was, the new render is the outcome and git has
+    nothing to decide.
     """
-    there = _listing(place, tree)
+    there = _listing(mirror, tree)
     _hold_to_files(there, new)
     if _is_untouched(there, last, new):
         paths = sorted({*last, *new})
         return {path: Merged(path, last.get(path), new.get(path)) for path in paths if last.get(path) != new.get(path)}
-    run_git_for_bytes(place, *_PACKED, "fast-import", "--quiet", sent=_story(last, new, tree, label))
-    result, conflicts = _merge_tree(place, label)
+    with scratch(mirror) as place:
+        return _merged(place, there, tree, _Renders(last, new, label))
+
+
+@dataclass(frozen=True)
+class _Renders:
+    last: Mapping[str, File]
+    new: Mapping[str, File]
+    label: str
+
+
+def _merged(place: Path, there: Mapping[str, Entry], tree: str, renders: _Renders) -> dict[str, Merged]:
+    story = _story(renders.last, renders.new, tree, renders.label)
+    run_git_for_bytes(place, *_PACKED, "fast-import", "--quiet", sent=story)
+    result, conflicts = _merge_tree(place, renders.label)
     before, after = _changed(place, tree, result)
     known = [path for path in conflicts if path not in before]
     before |= {path: there.get(path) for path in known}
@@ -84,7 +101,7 @@ def merge(place: Path, last: Mapping[str, File], new: Mapping[str, File], tree: 
             files.get(before[path]),
             files.get(after[path]),
             _reason(conflicts[path]) if path in conflicts else "",
-            new.get(path) if path in conflicts else None,
+            renders.new.get(path) if path in conflicts else None,
         )
         for path in sorted(before)
     }

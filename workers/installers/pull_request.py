@@ -23,7 +23,7 @@ from catalog.providers.scm.git_command import run_git
 from catalog.scm.service import ScmService
 from catalog.settings import Settings
 from workers.installers import Bench
-from workers.installers.merging import merge, scratch
+from workers.installers.merging import merge
 from workers.installers.proposing import BranchTakenError, close_previous, propose
 from workers.installers.pull_request_files import decided
 from workers.installers.rendering import read_files, render_key, rendered
@@ -45,9 +45,8 @@ class PullRequestInstaller:
         last = _present(read_files(draft.applied.files_blob if draft.applied else None, blobs))
         mirror = repository.mirror(head, 0, bench.settings.data_dir / "repositories")
         label = _label(draft)
-        with scratch(mirror) as place:
-            tree = run_git(place, "rev-parse", "--verify", f"{head}^{{tree}}").strip()
-            found = merge(place, last, new, tree, label)
+        tree = run_git(mirror, "rev-parse", "--verify", f"{head}^{{tree}}").strip()
+        found = merge(mirror, last, new, tree, label)
         files, writes = decided(found, draft.conflicts)
         if any(path.startswith(WORKFLOWS) for path in writes):
             require(about, Right.WORKFLOWS)

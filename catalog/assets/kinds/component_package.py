@@ -52,13 +52,15 @@ class ComponentPackage:
         yield from _check_name(package, wheels[0])
 
     def install(self, manifest: Mapping[str, Any]) -> Sequence[InstallEffect]:
-        """Return the pinned entry that blueprints and programs of the tenant use."""
+        """Return the pinned entry that blueprints and programs use, and the stack that a component can be by itself."""
         clouds = listing([_CLOUDS[each] for each in manifest["spec"].get("clouds", ())])
         where = f" in {clouds}" if clouds else ""
         text = f"Blueprints of your tenant that build on it use this version and no other; its resources{where} are "
         text += "previewed with the stack that they become part of. Programs of your own take the wheel from your "
         text += "tenant's index with pip or uv."
-        return [InstallEffect("pin", "A pinned entry", text)]
+        own = f"Where you name a stack, one component is made by itself: its resources{where} are previewed first, its "
+        own += "outputs are kept with the revision, and uninstalling it destroys them."
+        return [InstallEffect("pin", "A pinned entry", text), InstallEffect("stack", "A stack of its own", own)]
 
     def try_out(self, package: Package) -> Iterable[Finding]:  # noqa: ARG002
         """Find nothing: what is left to check needs the sandbox."""

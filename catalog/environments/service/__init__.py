@@ -3,23 +3,28 @@
 from catalog.environments.queries import at as environment_at
 from catalog.environments.service.comments import obey
 from catalog.environments.service.plans import EnvironmentPlans
+from catalog.environments.service.prospects import Prospect, prospect, standing
 from catalog.environments.service.removals import DestroyPlan
-from catalog.environments.service.reports import DeployPlan, EnvironmentReports
+from catalog.environments.service.reports import PROJECT, DeployPlan, EnvironmentReports
 from catalog.environments.service.requests import EphemeralEnvironmentService
 from catalog.environments.service.rows import read
 from catalog.environments.service.signs import Signs, signs_of
 from catalog.environments.service.sweeps import EnvironmentSweeps
 
 __all__ = [
+    "PROJECT",
     "DeployPlan",
     "DestroyPlan",
     "EnvironmentPlans",
     "EnvironmentReports",
     "EnvironmentSweeps",
     "EphemeralEnvironmentService",
+    "Prospect",
     "Signs",
     "environment_at",
     "obey",
+    "prospect",
     "read",
     "signs_of",
+    "standing",
 ]

@@ -26,6 +26,8 @@ from catalog.installs.service.base import Base
 from catalog.overlays.service import OverlayService
 
 MOST_STEPS = 50
+NO_INPUTS = frozenset({"pin"})
+"""What takes no inputs, whatever the asset's schema says: they are given where the component is used."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +112,7 @@ class Drafting(Base):
         namespace, _, name = asked["asset"].partition("/")
         version = self._assets.version(plan.tenant_id, namespace, name, asked["version"])
         given = dict(asked["given"])
-        inputs = self._complete(plan.tenant_id, version, given, base)
+        inputs = {} if asked["becomes"] in NO_INPUTS else self._complete(plan.tenant_id, version, given, base)
         return lock, version, given, inputs
 
     def _again(

@@ -16,7 +16,7 @@ from catalog.installs.errors import InstallBusyError, InstallExistsError, Instal
 from catalog.installs.events import InstallPlanRequested
 from catalog.installs.models import Action, Install, InstallPlan, InstallRevision, InstallState
 from catalog.installs.service.base import subject_of
-from catalog.installs.service.drafting import Drafting
+from catalog.installs.service.drafting import NO_INPUTS, Drafting
 from catalog.installs.shapes import AskInstall, AskRollback, AskUninstall, AskUpgrade
 from catalog.installs.targets import EnvironmentTarget, PullRequestTarget, Target, read_target
 from catalog.operations.models import Step
@@ -52,8 +52,10 @@ class Planning(Drafting):
         target = self._target(principal.tenant_id, read_target(_becomes(version), asked.target))
         principal.require(target.scope)
         self._hold_to_place(principal.tenant_id, path, target.place, asked.name)
-        given = self._seal_inputs(principal.tenant_id, version.input_schema or {}, asked.inputs, {})
-        self._complete(principal.tenant_id, version, given, None)
+        given: dict[str, Any] = {}
+        if target.becomes not in NO_INPUTS:
+            given = self._seal_inputs(principal.tenant_id, version.input_schema or {}, asked.inputs, {})
+            self._complete(principal.tenant_id, version, given, None)
         name = asked.name or self._free_name(principal.tenant_id, path, target.place)
         pinned = {
             **_pinned(path, version, lock),
@@ -77,9 +79,11 @@ class Planning(Drafting):
         lock = self._resolve(principal.tenant_id, f"{install.asset}=={wanted}", base.content["lock"], rises=True)
         namespace, _, name = install.asset.partition("/")
         version = self._assets.version(principal.tenant_id, namespace, name, wanted)
-        given = rules.merged_inputs(base.content["given"], asked.inputs)
-        given = self._seal_inputs(principal.tenant_id, version.input_schema or {}, given, base.content["given"])
-        self._complete(principal.tenant_id, version, given, base)
+        given: dict[str, Any] = {}
+        if install.becomes not in NO_INPUTS:
+            given = rules.merged_inputs(base.content["given"], asked.inputs)
+            given = self._seal_inputs(principal.tenant_id, version.input_schema or {}, given, base.content["given"])
+            self._complete(principal.tenant_id, version, given, base)
         is_same = wanted == base.content["version"] and given == base.content["given"]
         if is_same and install.state is InstallState.APPLIED and lock == base.content["lock"]:
             detail = (

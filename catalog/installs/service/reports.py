@@ -35,7 +35,8 @@ class Proposal:
     """What an installer found out: ``changes`` is part of what the plan's digest stands for, ``evidence`` is not.
 
     ``files`` is everything that the asset renders to, ``writes`` what would be written (None: removed). ``names`` are
-    blobs where both are kept.
+    blobs where both are kept. ``preview`` is what an engine says that it would do (``workers.installers.previewing``),
+    and part of what the digest stands for too.
     """
 
     changes: dict[str, Any] = field(default_factory=dict)
@@ -43,6 +44,7 @@ class Proposal:
     files: Mapping[str, File] = field(default_factory=dict)
     files_blob: str | None = None
     writes_blob: str | None = None
+    preview: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -258,7 +260,8 @@ class InstallReports(Holding):
 
     def _write(self, plan: InstallPlan, draft: Draft, proposal: Proposal) -> Verdict:
         """Write what is known of a plan into its row, the gates' answer included, and return that answer."""
-        plan.document = {**draft.head, "changes": proposal.changes}
+        preview = {} if proposal.preview is None else {"preview": proposal.preview}
+        plan.document = {**draft.head, "changes": proposal.changes, **preview}
         plan.files_blob = proposal.writes_blob
         self._session.add(plan)
         self._session.flush()

@@ -224,6 +224,13 @@ def pages() -> dict[str, Page]:
     binding = {"binding": {"bundle": "acme/rules==1.0.0", "level": "advisory", "ends": False}, "overlaps": ["guard"]}
     known = {"properties": {"greeting": SCHEMA["properties"]["greeting"]}}
     front, kept = split_form(known, SCHEMA, FormSource(values={"greeting": "ahoy"}))
+    going = [
+        {"type": "slipway:local:Process", "name": "web", "operation": "replace", "inputs": {"env": "[secret]"}},
+        {"type": "slipway:local:Route", "name": LONG, "operation": "create", "inputs": {}},
+        {"type": "slipway:local:Checkout", "name": "checkout", "operation": "same", "inputs": {}},
+    ]
+    preview = {"resources": going, "complete": True, "summary": {"create": 2, "update": 0, "delete": 1, "same": 1}}
+    environment = {"environment": {"repository": "/srv/shop.git", "pull_request": 42, "components": ["web"]}}
     wrong = (FieldError("/target/repository", "There is no such repository."), FieldError("", "No."))
     return {
         "installs": InstallListPage([install(), waiting, fresh], "", can_install=True, next_href="/installs?cursor=x"),
@@ -238,6 +245,14 @@ def pages() -> dict[str, Page]:
         ),
         "install-plan-refused": PlanPage(plan(document=document(gates=refused)), operation(), can_apply=True),
         "install-plan-binding": PlanPage(plan(document=document(changes=binding, input_changes=[])), operation(), True),
+        "install-plan-preview": PlanPage(
+            plan(document=document(changes=environment, input_changes=[], preview=preview)), operation(), can_apply=True
+        ),
+        "install-plan-no-preview": PlanPage(
+            plan(document=document(changes=environment, preview={"problem": "It took longer than 60 s."})),
+            operation(),
+            can_apply=True,
+        ),
         "install-plan-moving": PlanPage(
             plan(state=PlanState.PLANNING, document={}, digest=None, install_id=None), operation(), can_apply=True
         ),
@@ -249,7 +264,7 @@ def pages() -> dict[str, Page]:
         "install-new-errors": form(("pull-request",), errors=wrong, values={"repository": "/nowhere"}),
         "install-new-policy": form(("policy-binding",)),
         "install-new-blueprint": form(("environment", "strategy")),
-        "install-new-pin": form(("pin",)),
+        "install-new-pin": form(("pin", "stack")),
         "install-upgrade": form(
             ("pull-request",),
             install=install(),

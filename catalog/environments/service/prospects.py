@@ -1,0 +1,80 @@
+"""Prospects: the environment that a request would make, so that an engine can look ahead before anything is written."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import NAMESPACE_URL, UUID, uuid5
+
+from sqlmodel import Session
+
+from catalog.assets.blueprint_spec import parse_spec
+from catalog.assets.inputs import without_secrets
+from catalog.environments import queries, rules
+from catalog.environments.models import Environment, Phase, RequestEnvironment
+from catalog.environments.service.reports import SHORTEST_SECRET, DeployPlan
+from catalog.environments.service.wishes import Wish
+from catalog.settings import Settings
+from catalog.stacks.graph import texts_in
+from catalog.stacks.models import Stack
+from catalog.stacks.service import MultiCloudProvisioningService
+
+
+@dataclass(frozen=True)
+class Prospect:
+    """What a worker would be told to bring about, and the stack it would be done to, None where that is new.
+
+    ``secrets`` are the texts among the inputs that nobody may see.
+    """
+
+    plan: DeployPlan
+    stack: Stack | None
+    secrets: frozenset[str]
+
+
+def prospect(session: Session, settings: Settings, tenant_id: UUID, asked: RequestEnvironment) -> Prospect:
+    """Return what asking for an environment would come to; nothing is written.
+
+    The same question about the same world gives the same answer: an environment that is not there yet goes by a
+    name that stands for its pull request. Raises what asking would, such as ``InvalidInputError``.
+    """
+    wish = Wish.resolve(session, settings, tenant_id, asked)
+    found = queries.by_pull_request(session, tenant_id, wish.repository, wish.pull_request.number)
+    present = found if found is not None and found.phase is not Phase.DESTROYED else None
+    name = rules.environment_name(wish.repository, wish.pull_request.number)
+    hostname = f"{name}.{settings.preview_domain}" if present is None else present.hostname
+    plan = DeployPlan(
+        tenant_id=tenant_id,
+        environment_id=_stand_in(tenant_id, wish) if present is None else present.id,
+        generation=0,
+        operation_id=UUID(int=0),
+        name=name if present is None else present.name,
+        hostname=hostname,
+        url=settings.preview_url(hostname),
+        repository=wish.repository,
+        pull_request=wish.pull_request,
+        head_sha=wish.head_sha,
+        spec=parse_spec({"spec": wish.spec}),
+        inputs=wish.inputs,
+    )
+    return Prospect(plan, _stack(session, present), _secrets(wish.version.input_schema or {}, wish.inputs))
+
+
+def standing(session: Session, tenant_id: UUID, repository: str, pull_request: int) -> Stack | None:
+    """Return the stack of a pull request's environment, None where there is none."""
+    found = queries.by_pull_request(session, tenant_id, repository, pull_request)
+    return None if found is None or found.phase is Phase.DESTROYED else _stack(session, found)
+
+
+def _stack(session: Session, environment: Environment | None) -> Stack | None:
+    if environment is None or environment.stack_id is None:
+        return None
+    return MultiCloudProvisioningService(session).get(environment.tenant_id, environment.stack_id)
+
+
+def _stand_in(tenant_id: UUID, wish: Wish) -> UUID:
+    return uuid5(NAMESPACE_URL, f"slipway:{tenant_id}/{wish.repository}#{wish.pull_request.number}")
+
+
+def _secrets(schema: Mapping[str, Any], inputs: Mapping[str, Any]) -> frozenset[str]:
+    hidden = {each for each in texts_in(inputs) if len(each) >= SHORTEST_SECRET}
+    return frozenset(hidden - set(texts_in(without_secrets(schema, inputs))))
