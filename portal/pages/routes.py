@@ -3,6 +3,7 @@
 from portal.pages import (
     account,
     agents,
+    approval_rules,
     approvals,
     asset_access,
     asset_life,
@@ -66,6 +67,7 @@ PAGES = (
     *proposals.ROUTES,
     *agents.ROUTES,
     *releases.ROUTES,
+    *approval_rules.ROUTES,
     *approvals.ROUTES,
     *notifications.ROUTES,
     *operations.ROUTES,

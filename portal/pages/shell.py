@@ -48,6 +48,8 @@ NOTICES: dict[str, Toast] = {
     "campaign-decided": Toast("good", "It is done as you decided."),
     "approval-decided": Toast("good", "Your decision is recorded."),
     "approval-withdrawn": Toast("good", "It is taken back. Nothing waits for it any more."),
+    "approval-rule-made": Toast("good", "Plans that it means take an approval from now on."),
+    "approval-rule-ended": Toast("good", "The rule asks nobody any more."),
     "delegation-made": Toast("good", "They decide in your place from now on."),
     "delegation-ended": Toast("good", "The delegation has ended."),
     "inbox-read": Toast("good", "All of it is marked as read."),

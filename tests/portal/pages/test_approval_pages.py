@@ -112,3 +112,24 @@ def test_delegations_are_made_and_ended_on_their_page(browser: Client, person: C
     page = browser.get("/approvals/delegations").text
     assert "bob@example.com" in page
     assert "Everybody decides for themselves" in page
+
+
+def test_an_administrator_makes_and_ends_a_rule_on_its_page(
+    browser: Client, api: Client, person: Callable[..., Principal]
+) -> None:
+    person("Bob")
+    page = browser.get("/approvals/rules").text
+    assert "No plan takes an approval" in page
+    wrong = browser.post("/approvals/rules", data={"name": "No spaces", "labels": "tier"})
+    assert wrong.status_code == 422
+    assert "A label reads NAME=VALUE" in wrong.text
+    asked = {"name": "critical", "action": "upgrade", "labels": "tier=critical", "mode": "quorum", "quorum": "2"}
+    many = browser.post("/approvals/rules", data={**asked, "quorum": "many"})
+    assert many.status_code == 422
+    assert 'value="many"' in many.text  # nothing that was written is lost
+    made = browser.post("/approvals/rules", data={**asked, "chosen_by": "role:approver", "expires_in_hours": "4"})
+    assert "2 of approvers, within 4 hours" in made.text
+    (rule,) = api.get("/api/v1/installs/approval-rules").json()["items"]
+    assert (rule["actions"], rule["labels"], rule["need"]["quorum"]) == (["upgrade"], {"tier": "critical"}, 2)
+    assert browser.post("/approvals/rules", data={**asked, "chosen_by": "policy"}).status_code == 409
+    assert "No plan takes an approval" in browser.post("/approvals/rules/critical/end").text

@@ -14,6 +14,8 @@ from catalog.approvals.models import (
     PersonRead,
 )
 from catalog.errors import FieldError
+from catalog.installs.shapes import ApprovalRuleRead
+from portal.pages.approval_rules import ApprovalRulesPage
 from portal.pages.approvals import ApprovalListPage, ApprovalPage, DelegationsPage
 from portal.pages.render import Page
 
@@ -77,6 +79,22 @@ def delegation(**changes: Any) -> DelegationRead:
     return DelegationRead(**{**values, **changes})
 
 
+def rule(**changes: Any) -> ApprovalRuleRead:
+    values: dict[str, Any] = {
+        "name": "critical-services",
+        "actions": ["install", "upgrade"],
+        "kinds": ["pipeline-template"],
+        "asset": "acme/*",
+        "labels": {"tier": "critical"},
+        "policy_rule": "change-window",
+        "need": Need(mode=ApprovalMode.QUORUM, quorum=2),
+        "expires_in_hours": 72,
+        "created_by": "ann",
+        "created_at": NOW,
+    }
+    return ApprovalRuleRead.model_validate({**values, **changes})
+
+
 def pages() -> dict[str, Page]:
     denied = approval(
         state=ApprovalState.DENIED,
@@ -108,5 +126,8 @@ def pages() -> dict[str, Page]:
             [delegation(), delegation(holds=False, taker=LONG, reason=LONG)], people, ID, may_end_all=False
         ),
         "delegations-empty": DelegationsPage([], [], None, may_end_all=False),
+        "approval-rules": ApprovalRulesPage([rule(), rule(name=LONG[:60], labels={}, actions=[])], may_change=True),
+        "approval-rules-empty": ApprovalRulesPage([], may_change=False),
+        "approval-rules-errors": ApprovalRulesPage([], True, {"name": "x y"}, [FieldError("/name", "Give a name.")]),
         "delegations-errors": DelegationsPage([], people, ID, True, {"to": "x", "until": "soon"}, errors),
     }
