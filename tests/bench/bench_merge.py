@@ -44,8 +44,7 @@ def main(files: int, seconds: float) -> None:
         trees = {name: tree_of(mirror, each) for name, each in (("none", last), ("both", theirs), ("same", clash))}
 
         def merged(tree: str) -> int:
-            with scratch(mirror) as place:
-                return len(merge(place, last, new, tree, "new"))
+            return len(merge(mirror, last, new, tree, "new"))
 
         for name, tree in trees.items():
             found[name] = _rate(partial(merged, tree), seconds)
