@@ -255,7 +255,11 @@ class RevisionRead(_Read):
 
 
 class Standing(_Read):
-    """How the version that is installed stands: its state and whether a newer one can be chosen."""
+    """How the version that is installed stands: its state and whether a newer one can be chosen.
+
+    ``vulnerable`` says that something in the lock was withdrawn, or that signed OpenVEX names ``vulnerabilities`` of it
+    as open.
+    """
 
     version: str
     state: str
@@ -264,6 +268,7 @@ class Standing(_Read):
     newest: str | None = None
     outdated: bool = False
     vulnerable: bool = False
+    vulnerabilities: list[str] = Shape(default_factory=list, examples=[["CVE-2026-1"]])
 
 
 class InstallRead(_Read):
@@ -297,7 +302,11 @@ class InstallRead(_Read):
 
 
 class InstallFilter(_Asked):
-    """Which installs are listed; what is left out does not matter. ``removed`` shows those that are gone as well."""
+    """Which installs are listed; what is left out does not matter. ``removed`` shows those that are gone as well.
+
+    ``package`` (a package URL, with ``versions`` as a range of it) leaves those whose lock holds a version that has, or
+    perhaps has, it in its bill of materials.
+    """
 
     asset: str | None = None
     kind: str | None = None
@@ -308,4 +317,6 @@ class InstallFilter(_Asked):
     outdated: bool | None = None
     deprecated: bool | None = None
     vulnerable: bool | None = None
+    package: str = Shape(default="", max_length=1000)
+    versions: str = Shape(default="", max_length=200)
     removed: bool = False

@@ -45,6 +45,8 @@ def _deciding(command: _Command) -> _Command:
 @click.option("--branch", help="The branch that the pull request goes to, or comes from.")
 @click.option("--pr", "pull_request", type=click.IntRange(min=1), help="The pull request that gets an environment.")
 @click.option("--service", help="The service whose releases move as the blueprint says.")
+@click.option("--stack", help="The stack of its own that a component package becomes; without it, it is pinned.")
+@click.option("--component", help="Which component of the package, where it has several.")
 @click.option(
     "--level",
     type=click.Choice(["advisory", "mandatory-with-override", "mandatory"]),
@@ -72,7 +74,8 @@ def install(  # noqa: PLR0913, PLR0917  # click passes options by name
 ) -> None:
     """Install an asset: plan it, look at the plan, and apply it.
 
-    A pipeline template wants --repo, a policy bundle --level and --for, a blueprint --service, or --repo with --pr.
+    A pipeline template wants --repo, a policy bundle --level and --for, a blueprint --service, or --repo with --pr, a
+    component package --stack or nothing.
     """
     place = {key: value for key, value in target.items() if value is not None}
     if "repository" in place:
@@ -157,7 +160,9 @@ def uninstall(
 @click.option("--owner", help="Only those of one owner.")
 @click.option("--outdated", is_flag=True, help="Only those with a newer version.")
 @click.option("--deprecated", is_flag=True, help="Only those whose version is advised against.")
-@click.option("--vulnerable", is_flag=True, help="Only those with a version that was withdrawn.")
+@click.option("--vulnerable", is_flag=True, help="Only those with a version that was withdrawn or is affected.")
+@click.option("--package", metavar="PURL", help="Only those that a package is in, by their bills of materials.")
+@click.option("--versions", metavar="RANGE", help="A range of the package's versions, such as '<4.17.21'.")
 @click.option("--limit", type=click.IntRange(1, 200), default=50, show_default=True, help="How many at most.")
 @click.option("--cursor", help="Where to go on, as the list before said.")
 @json_option

@@ -58,12 +58,15 @@ class InstallListPage(Page):
     can_install: bool = False
     previous_href: str = ""
     next_href: str = ""
+    package: str = ""
+    versions: str = ""
+    problem: str = ""
 
     @property
     def tabs(self) -> list[tuple[str, str, str, int | None]]:
         """Return key, name, address and no count of each choice."""
         named = [("", "All"), ("waiting", "Waiting"), ("outdated", "Outdated")]
-        named += [("deprecated", "Advised against"), ("vulnerable", "Withdrawn")]
+        named += [("deprecated", "Advised against"), ("vulnerable", "Vulnerable")]
         return [(key, name, "/installs" + (f"?show={key}" if key else ""), None) for key, name in named]
 
 
@@ -154,24 +157,30 @@ class InstallPage(Page):
 
 
 @get("/installs", guards=READ, sync_to_thread=True)
-def list_installs(
+def list_installs(  # noqa: PLR0913, PLR0917  # each is a query parameter of its own
     request: WebRequest,
     session: OpenSession,
     settings: AppSettings,
     principal: Caller,
     show: Text = None,
     owner: Text = None,
+    package: Text = None,
+    versions: Text = None,
     cursor: Text = None,
 ) -> Response[str]:
-    """Show the tenant's installs, newest first."""
+    """Show the tenant's installs, newest first; what is no package URL is said where it was written."""
     chosen: dict[str, Any] = {show: True} if show in FILTERS else {}
     if show == "waiting":
         chosen["state"] = InstallState.WAITING
-    wanted = InstallFilter(owner=owner or None, **chosen)
-    service = InstallService(session, settings)
-    rows = service.page(principal.tenant_id, wanted, moment_and_id(cursor or None), PAGE_SIZE + 1)
+    asked = {"package": (package or "").strip()[:1000], "versions": (versions or "").strip()[:200]}
+    wanted = InstallFilter(owner=owner or None, **asked, **chosen)
+    service, problem, rows = InstallService(session, settings), "", []
+    try:
+        rows = service.page(principal.tenant_id, wanted, moment_and_id(cursor or None), PAGE_SIZE + 1)
+    except InvalidInputError as error:
+        problem = " ".join(each.detail for each in error.errors) or error.detail
     found, following = cut(rows, PAGE_SIZE, lambda each: (each.created_at, each.id))
-    query = {name: value for name, value in {"show": show, "owner": owner}.items() if value}
+    query = {name: value for name, value in {"show": show, "owner": owner, **asked}.items() if value}
     page = InstallListPage(
         found,
         show or "",
@@ -179,8 +188,10 @@ def list_installs(
         can_install=principal.may("installs:write"),
         previous_href="/installs?" + urlencode(query) if cursor else "",
         next_href="/installs?" + urlencode({**query, "cursor": following}) if following else "",
+        problem=problem,
+        **asked,
     )
-    return renderer_of(request).respond(request, page)
+    return renderer_of(request).respond(request, page, status_code=422 if problem else 200)
 
 
 @get("/installs/{install_id:uuid}", guards=READ, sync_to_thread=True)

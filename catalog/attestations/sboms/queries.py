@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, String, any_, func, literal, or_, tuple_, union_all
+from sqlalchemy import ARRAY, ColumnElement, String, any_, func, literal, or_, tuple_, union_all
 from sqlalchemy import Select as Columns
 from sqlalchemy import select as choose
 from sqlalchemy.orm import aliased
@@ -16,6 +16,8 @@ from sqlmodel.sql.expression import Select
 from catalog.assets.models import AssetVersion
 from catalog.attestations.models import Attestation, AttestationSubject, Reliance, Verdict
 from catalog.attestations.sboms.models import ArtifactRegistry, Sbom, SbomFormat, SbomMaking, SbomPackage
+
+MOST_HEARD = 2000
 
 
 @dataclass(frozen=True)
@@ -169,14 +171,6 @@ def _carried(columns: Sequence[Any], tenant_id: UUID, package: str, versions: Co
 
     Others may say what they like about an artifact that is not theirs; the tenant hears itself and the publisher.
     """
-    publisher = aliased(AssetVersion)
-    first = (
-        choose(col(publisher.tenant_id))
-        .where(col(publisher.blob_digest) == col(AttestationSubject.digest))
-        .order_by(col(publisher.published_at))
-        .limit(1)
-        .scalar_subquery()
-    )
     statement = (
         choose(*columns)
         .select_from(SbomPackage)
@@ -187,13 +181,43 @@ def _carried(columns: Sequence[Any], tenant_id: UUID, package: str, versions: Co
             col(SbomPackage.package) == package,
             col(Attestation.verdict) == Verdict.VERIFIED,
             col(AttestationSubject.algorithm) == "sha256",
-            or_(col(Attestation.tenant_id) == tenant_id, col(Attestation.tenant_id) == first),
+            _is_heard(tenant_id),
         )
     )
     if versions is None:
         return statement
     # One array instead of a list of parameters, so that the statement is the same, and is planned once.
     return statement.where(col(SbomPackage.version) == any_(literal(list(versions), ARRAY(String))))
+
+
+def exploitability(session: Session, tenant_id: UUID, digests: Collection[str]) -> Sequence[tuple[str, Attestation]]:
+    """Return the verified OpenVEX about SHA-256 digests that the tenant listens to, with the digest, oldest first."""
+    statement = (
+        select(AttestationSubject.digest, Attestation)
+        .join(Attestation, col(Attestation.id) == col(AttestationSubject.attestation_id))
+        .where(
+            col(AttestationSubject.algorithm) == "sha256",
+            col(AttestationSubject.digest).in_(digests),
+            col(Attestation.verdict) == Verdict.VERIFIED,
+            col(Attestation.predicate_type).startswith("https://openvex.dev/ns"),
+            _is_heard(tenant_id),
+        )
+        .order_by(col(Attestation.received_at), col(Attestation.id))
+    )
+    return session.exec(statement.limit(MOST_HEARD)).all()
+
+
+def _is_heard(tenant_id: UUID) -> ColumnElement[bool]:
+    """Compare whoever signed what is said about a subject with the tenant and the subject's first publisher."""
+    publisher = aliased(AssetVersion)
+    first = (
+        choose(col(publisher.tenant_id))
+        .where(col(publisher.blob_digest) == col(AttestationSubject.digest))
+        .order_by(col(publisher.published_at))
+        .limit(1)
+        .scalar_subquery()
+    )
+    return or_(col(Attestation.tenant_id) == tenant_id, col(Attestation.tenant_id) == first)
 
 
 def registries(session: Session, tenant_id: UUID) -> Sequence[ArtifactRegistry]:

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from catalog.assets.models import AssetVersion, VersionState
 from catalog.assets.versions import parse_version
+from catalog.attestations.service import SupplyChainAttestationService
 from catalog.errors import SlipwayError
 from catalog.installs import queries, rules
 from catalog.installs.errors import RevisionDamagedError
@@ -49,7 +50,12 @@ class Reading(Approving):
             for name in ("outdated", "deprecated", "vulnerable")
             if (value := getattr(chosen, name)) is not None
         }
-        rows = queries.page(self._session, tenant_id, chosen, before, MOST_LOOKED_AT if wanted else limit)
+        carried = self._proofs().carrying(tenant_id, chosen.package, chosen.versions) if chosen.package else None
+        is_looked_into = bool(wanted) or carried is not None
+        rows = queries.page(self._session, tenant_id, chosen, before, MOST_LOOKED_AT if is_looked_into else limit)
+        if carried is not None:
+            current = queries.current_revisions(self._session, tenant_id, rows)
+            rows = [each for each in rows if each.id in current and digests_in(current[each.id]) & carried.keys()]
         found = self._read(tenant_id, rows)
         return [each for each in found if all(_is(each, name) == value for name, value in wanted.items())][:limit]
 
@@ -103,8 +109,13 @@ class Reading(Approving):
         found = queries.current_revisions(self._session, tenant_id, [e for e in bound if e.applied_revision])
         return next((read_revision(each, ()) for each in found.values()), None)
 
+    def _proofs(self) -> SupplyChainAttestationService:
+        return SupplyChainAttestationService(self._session, self._settings)
+
     def _read(self, tenant_id: UUID, rows: Sequence[Install]) -> list[InstallRead]:
         current = queries.current_revisions(self._session, tenant_id, rows)
+        every = {digest for each in current.values() for digest in digests_in(each)}
+        open_ones = self._proofs().vulnerable(tenant_id, every) if every else {}
         lines = queries.outcomes(self._session, tenant_id, [each.id for each in current.values()])
         newest: dict[str, str | None] = {}
         found = []
@@ -113,6 +124,10 @@ class Reading(Approving):
             own = lines.get(revision.id, []) if revision else []
             values = {name: getattr(row, name) for name in InstallRead.model_fields if name not in _DERIVED}
             standing = None if revision is None else self._standing(tenant_id, row, revision, newest)
+            if standing is not None and revision is not None:
+                names = {each.name for digest in digests_in(revision) for each in open_ones.get(digest, ())}
+                told = {"vulnerabilities": sorted(names), "vulnerable": standing.vulnerable or bool(names)}
+                standing = standing.model_copy(update=told)
             outputs = own[-1].outputs if own else {}
             parts = {"standing": standing, "outputs": outputs, "proposed": self._proposed(row)}
             found.append(InstallRead.model_validate({**values, **parts}))
@@ -155,6 +170,11 @@ class Reading(Approving):
             return self._assets.version(tenant_id, namespace, name, entry["version"])
         except SlipwayError:
             return None
+
+
+def digests_in(revision: InstallRevision) -> set[str]:
+    """Return the SHA-256 digests (hex) of every archive in a revision's lock."""
+    return {str(each["digest"]).removeprefix("sha256:") for each in revision.content["lock"]}
 
 
 def kept_files(revision: InstallRevision, blobs: BlobStore) -> dict[str, File]:

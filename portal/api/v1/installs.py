@@ -28,6 +28,7 @@ from catalog.installs.shapes import (
 from catalog.providers.blobs import open_blobs
 from portal.api.documentation import ACCEPTED, CONDITIONAL, problems
 from portal.api.listing import Cursor, Limit, cut, moment_and_id, page
+from portal.api.v1.install_shapes import KeptFile, KeptFiles
 from portal.auth.guards import requires
 from portal.boundary import AppSettings, AppThreads, Caller, OpenSession, WebRequest
 from portal.idempotency import API_BASE, Answer
@@ -68,21 +69,6 @@ class PlanList(BaseModel):
 
     items: list[PlanRead]
     next_cursor: str | None = None
-
-
-class KeptFile(BaseModel):
-    """One file of a revision; ``data`` is its content in base64."""
-
-    path: str
-    executable: bool
-    data: str
-
-
-class KeptFiles(BaseModel):
-    """The files of a revision, byte for byte, after the chain and every digest were checked."""
-
-    content_digest: str
-    files: list[KeptFile]
 
 
 class InstallAccepted(BaseModel):
@@ -199,10 +185,15 @@ def list_installs(  # noqa: PLR0913, PLR0917  # each is a query parameter of its
     outdated: Flag = None,
     deprecated: Flag = None,
     vulnerable: Flag = None,
+    package: Annotated[str, QueryParameter(required=False, description="A package URL in a bill of materials.")] = "",
+    versions: Annotated[str, QueryParameter(required=False, description="A range of the package's versions.")] = "",
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Answer[InstallList]:
-    """Return the tenant's installs, newest first; ``vulnerable`` are those with a version that was withdrawn."""
+    """Return the tenant's installs, newest first.
+
+    ``vulnerable`` are those with a version that was withdrawn or that signed OpenVEX calls affected.
+    """
     chosen = InstallFilter(
         asset=asset,
         kind=kind,
@@ -213,6 +204,8 @@ def list_installs(  # noqa: PLR0913, PLR0917  # each is a query parameter of its
         outdated=outdated,
         deprecated=deprecated,
         vulnerable=vulnerable,
+        package=package,
+        versions=versions,
     )
     rows = InstallService(session, settings).page(principal.tenant_id, chosen, moment_and_id(cursor), limit + 1)
     found, following = cut(rows, limit, lambda each: (each.created_at, each.id))
