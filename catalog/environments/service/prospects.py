@@ -38,7 +38,7 @@ def prospect(session: Session, settings: Settings, tenant_id: UUID, asked: Reque
     name that stands for its pull request. Raises what asking would, such as ``InvalidInputError``.
     """
     wish = Wish.resolve(session, settings, tenant_id, asked)
-    found = queries.by_pull_request(session, tenant_id, wish.repository, wish.pull_request.number)
+    found = queries.at_pull_request(session, tenant_id, wish.repository, wish.pull_request.number)
     present = found if found is not None and found.phase is not Phase.DESTROYED else None
     name = rules.environment_name(wish.repository, wish.pull_request.number)
     hostname = f"{name}.{settings.preview_domain}" if present is None else present.hostname
@@ -61,7 +61,7 @@ def prospect(session: Session, settings: Settings, tenant_id: UUID, asked: Reque
 
 def standing(session: Session, tenant_id: UUID, repository: str, pull_request: int) -> Stack | None:
     """Return the stack of a pull request's environment, None where there is none."""
-    found = queries.by_pull_request(session, tenant_id, repository, pull_request)
+    found = queries.at_pull_request(session, tenant_id, repository, pull_request)
     return None if found is None or found.phase is Phase.DESTROYED else _stack(session, found)
 
 
