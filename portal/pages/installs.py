@@ -173,7 +173,7 @@ def list_installs(  # noqa: PLR0913, PLR0917  # each is a query parameter of its
     if show == "waiting":
         chosen["state"] = InstallState.WAITING
     asked = {"package": (package or "").strip()[:1000], "versions": (versions or "").strip()[:200]}
-    wanted = InstallFilter(owner=owner or None, **asked, **chosen)
+    wanted = InstallFilter(owner=owner or None, package=asked["package"], versions=asked["versions"], **chosen)
     service, problem, rows = InstallService(session, settings), "", []
     try:
         rows = service.page(principal.tenant_id, wanted, moment_and_id(cursor or None), PAGE_SIZE + 1)

@@ -119,7 +119,7 @@ class Operations:
         from workers.engine.components.language import ComponentLanguage, ComponentRun  # noqa: PLC0415
 
         # The SDK makes its language server by itself, and offers no other way to run a program elsewhere.
-        automation_stack.LanguageServer = ComponentLanguage
+        vars(automation_stack)["LanguageServer"] = ComponentLanguage
         return ComponentRun(component, _COMPONENT_SECONDS, self._stopping)
 
     def _refresh(self, *, clear_pending: bool = False) -> Message:

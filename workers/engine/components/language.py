@@ -37,13 +37,13 @@ class ComponentRun:
         """Do nothing: what the engine asks to be run is run by ``ComponentLanguage``."""
 
 
-class ComponentLanguage(LanguageServer):  # type: ignore[misc]  # the stubs leave this class untyped
+class ComponentLanguage(LanguageServer):
     """Serves programs of the SDK as ever, and a ``ComponentRun`` in the sandbox."""
 
     def Run(self, request: Any, context: Any) -> Any:  # noqa: N802 - the protocol's name
         """Run the program, and answer with what kept it from its end."""
         if not isinstance(self.program, ComponentRun):
-            return super().Run(request, context)
+            return super().Run(request, context)  # type: ignore[no-untyped-call]  # not annotated in the SDK
         return language_pb2.RunResponse(error=_run(self.program, request))
 
 

@@ -32,7 +32,7 @@ _ASSETS = frozenset({"c44067f5952c0a294b673a41bacd8c17", "0def7320c3a5731c473e5e
 """How the protocol marks an asset and an archive ("Pulumi resource model", special signatures)."""
 
 
-class Monitor(resource_pb2_grpc.ResourceMonitorServicer):  # type: ignore[misc]  # the stubs leave this class untyped
+class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
     """Answers a component as the engine's monitor does, within bounds; ``providers`` are the packages it may use."""
 
     def __init__(self, real: Any, providers: Collection[str], most: int = 2000) -> None:
@@ -109,7 +109,7 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):  # type: ignore[misc] 
         try:
             return call(request)
         except grpc.RpcError as error:
-            context.abort(error.code(), error.details())  # type: ignore[attr-defined]  # the stubs leave them out
+            context.abort(error.code(), error.details())
 
 
 def _is_given(value: Any) -> bool:
