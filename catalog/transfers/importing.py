@@ -192,8 +192,9 @@ class ImportService:
             version = self._assets.version(principal.tenant_id, namespace, name, said.version)
         except NotFoundError:
             return  # bytes that were never here
-        same = f"sha256:{version.blob_digest}" == said.digest and version.tenant_id == principal.tenant_id
-        if not same or _STRICTNESS.index(version.state) >= _STRICTNESS.index(wanted):
+        here = (version.version, f"sha256:{version.blob_digest}", version.tenant_id)
+        is_meant = here == (said.version, said.digest, principal.tenant_id)
+        if not is_meant or _STRICTNESS.index(version.state) >= _STRICTNESS.index(wanted):
             return
         reason = storable(said.reason or "").strip()[:1000] or "It has this state where it comes from."
         instead = storable(said.replacement or "").strip()[:200] or None

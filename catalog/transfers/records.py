@@ -98,7 +98,7 @@ def layers(document: Mapping[str, Any], media_type: str = "") -> list[str]:
     return [
         str(each.get("digest"))
         for each in (found if isinstance(found, list) else ())
-        if isinstance(each, dict) and media_type in {"", each.get("mediaType")}
+        if isinstance(each, dict) and (not media_type or media_type == each.get("mediaType"))
     ]
 
 
