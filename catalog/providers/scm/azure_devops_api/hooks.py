@@ -39,15 +39,18 @@ def is_genuine(headers: Mapping[str, str], secrets: Sequence[str]) -> bool:
 
 
 def parse_delivery(body: bytes) -> HookDelivery:
-    """Read a delivery; see ``ScmProvider.parse_hook``. Its id is that of the notification within its subscription."""
+    """Read a delivery; see ``ScmProvider.parse_hook``.
+
+    Its id is that of the notification within its subscription, or that of the event where an older server names neither.
+    """
     try:
         data = json.loads(body.decode("utf-8-sig"))
     except (ValueError, RecursionError):
         raise InvalidInputError("The delivery's body is not JSON.") from None
     if not isinstance(data, dict):
         raise InvalidInputError("The delivery's body is not a JSON object.")
-    subscription, notification, kind = (data.get(name) for name in ("subscriptionId", "notificationId", "eventType"))
-    if not isinstance(subscription, str) or not isinstance(notification, int) or not isinstance(kind, str):
+    delivery, kind = _delivery(data), data.get("eventType")
+    if not delivery or not isinstance(kind, str):
         raise InvalidInputError("Deliveries of Azure DevOps have subscriptionId, notificationId and eventType.")
     read = _KINDS.get(kind)
     try:
@@ -55,7 +58,15 @@ def parse_delivery(body: bytes) -> HookDelivery:
     except (KeyError, TypeError, AttributeError, ValueError, IndexError, RepositoryNotFoundError) as error:
         detail = f"The delivery is no {kind[:100]} as Azure DevOps writes them, with all details of the resource: "
         raise InvalidInputError(f"{detail}{error!r}") from None
-    return HookDelivery(f"{subscription[:100]}/{notification}", kind[:200], events)
+    return HookDelivery(delivery, kind[:200], events)
+
+
+def _delivery(data: Mapping[str, Any]) -> str:
+    subscription, notification, event = (data.get(name) for name in ("subscriptionId", "notificationId", "id"))
+    if isinstance(subscription, str) and isinstance(notification, int):
+        return f"{subscription[:100]}/{notification}"
+    is_alone = subscription is None and notification is None and isinstance(event, str)
+    return str(event)[:100] if is_alone else ""
 
 
 def _password(authorization: str) -> str:

@@ -392,6 +392,12 @@ def test_hooks_of_comments_and_pushes_are_read() -> None:
     assert parsed("workitem.created", {"id": 1}) == ()
 
 
+def test_a_delivery_without_a_notification_is_known_by_its_event() -> None:
+    body = {"id": "e1", "eventType": "git.pullrequest.created", "resource": pull_resource()}
+    delivery = PROVIDER.parse_hook({}, json.dumps(body).encode())
+    assert (delivery.id, len(delivery.events)) == ("e1", 1)
+
+
 @pytest.mark.parametrize(
     "body",
     [
