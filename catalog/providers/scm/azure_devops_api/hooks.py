@@ -41,7 +41,7 @@ def is_genuine(headers: Mapping[str, str], secrets: Sequence[str]) -> bool:
 def parse_delivery(body: bytes) -> HookDelivery:
     """Read a delivery; see ``ScmProvider.parse_hook``.
 
-    Its id is that of the notification within its subscription, or that of the event where an older server names neither.
+    Its id is that of the notification within its subscription, or that of the event where a server names neither.
     """
     try:
         data = json.loads(body.decode("utf-8-sig"))
