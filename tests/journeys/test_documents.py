@@ -269,6 +269,43 @@ def test_the_hook_of_the_page_about_environments(slipway: Installation, tmp_path
     assert isinstance(answer["environments"], list)
 
 
+def test_the_page_about_campaigns_in_order(
+    slipway: Installation, tmp_path: Path, wait_until: Callable[..., Any]
+) -> None:
+    terminal = Terminal(slipway, tmp_path, {})
+    for version in ("1.0.0", "1.1.0"):
+        folder = tmp_path / f"rules-{version}"
+        slipway.command("asset", "init", "policy-bundle", folder, "--namespace=acme", "--name=campaign-rules")
+        for place in (folder / "asset.yaml", folder / "content" / ".manifest"):
+            place.write_text(place.read_text().replace("0.1.0", version))
+        slipway.command("publish", folder)
+        for service in ("one", "two", "three") if version == "1.0.0" else ():
+            target = ("--level=advisory", f"--for=service={service}", "--label=tier=standard")
+            slipway.command("install", "acme/campaign-rules", *target, f"--name=rules-{service}", "--yes")
+    (metrics,) = (each for each in blocks(ROOT / "docs" / "campaigns.md") if each.language == "yaml")
+    (tmp_path / "metrics.yaml").write_text(metrics.text)
+    commands = [line for each in blocks(ROOT / "docs" / "campaigns.md") for line in each.commands()]
+    preview, create, start, show, *rest = commands
+    assert "rules-one" in terminal.type(preview).stdout
+    made = json.loads(terminal.type(f"{create} --json").stdout)["id"]
+    terminal.words = {"4b1d7f0e-93f5-4c0b-8a7d-2f7f5f0a6c21": made}
+
+    def stands(state: str) -> Callable[[], bool]:
+        return lambda: slipway.json("campaign", "show", made)["state"] == state
+
+    wait_until("the plans", stands("planned"), 60)
+    terminal.type(start)
+    wait_until("the first wave", stands("soaking"), 60)
+    assert "rules-one" in terminal.type(show).stdout
+    for each in rest:
+        terminal.type(each)
+    wait_until("the way back", stands("aborted"), 60)
+    held = {each["name"]: each["standing"]["version"] for each in slipway.json("installs")["items"] if each["standing"]}
+    assert {name: version for name, version in held.items() if name.startswith("rules-")} == dict.fromkeys(
+        ("rules-one", "rules-two", "rules-three"), "1.0.0"
+    )
+
+
 def test_the_format_page_in_order(slipway: Installation, tmp_path: Path) -> None:
     terminal = Terminal(slipway, tmp_path, {})
     (steps,) = (block for block in blocks(ROOT / "docs" / "package-format.md") if block.text.startswith("slipway "))
@@ -279,7 +316,6 @@ def test_the_format_page_in_order(slipway: Installation, tmp_path: Path) -> None
 
 # What commands of docs/cli.md answer that are not meant to end with 0.
 STATUS = {
-    "slipway env approve": 1,  # no commit of a fork waits
     "slipway env request --repo . --pr 42 --blueprint acme/web": 1,
     "slipway proposals show": 4,
     "slipway proposals approve": 4,
