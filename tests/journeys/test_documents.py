@@ -356,6 +356,7 @@ LASTING = {"slipway up --data ~/slipway --port 9000 --no-demo", "slipway work"}
 
 
 @pytest.mark.engine
+@pytest.mark.timeout(1800)
 def test_the_reference_of_commands_in_order(
     slipway: Installation, tmp_path: Path, new_repository: NewRepository
 ) -> None:
