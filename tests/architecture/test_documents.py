@@ -73,3 +73,11 @@ def test_links_between_documents_lead_somewhere() -> None:
 
 def test_the_changelog_has_an_unreleased_section() -> None:
     assert "## Unreleased" in read("CHANGELOG.md")
+
+
+def test_every_decision_has_a_number_of_its_own() -> None:
+    decisions = sorted((ROOT / "docs" / "decisions").glob("*.md"))
+    numbers = [int(each.name.partition("-")[0]) for each in decisions]
+    assert len(set(numbers)) == len(numbers) > 10
+    for number, each in zip(numbers, decisions, strict=True):
+        assert each.read_text(encoding="utf-8").startswith(f"# {number}. "), each.name
