@@ -149,7 +149,7 @@
     }
     const list = [...form.querySelectorAll("[data-rows]")].find((each) => action === `add:${each.dataset.rows}`);
     const added = list?.querySelector(":scope > ul > li:last-child")?.querySelector("input:not([type=hidden]), select, textarea");
-    const same = at && document.getElementById(at);
+    const same = at ? document.getElementById(at) : null;
     const place = [...form.querySelectorAll("[data-rows]")].find((each) => moves && action.includes(`:${each.dataset.rows}:`));
     const next = added ?? same ?? place?.querySelector(":scope > p > button");
     next?.focus({ preventScroll: !added });
