@@ -169,7 +169,7 @@ class World(RuleBasedStateMachine):
         assert not self.made
 
 
-World.TestCase.settings = settings(max_examples=400, stateful_step_count=40, deadline=None)
+World.TestCase.settings = settings(max_examples=250, stateful_step_count=40, deadline=None)
 TestEveryOrderOfEvents = World.TestCase
 
 
