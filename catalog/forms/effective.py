@@ -87,6 +87,14 @@ def filled(schema: Schema, value: Any) -> Any:
     A group that is not there stays away; a default that opens a condition brings in what that asks for, and so on.
     """
     with shared_budget(10 * MOST_STEPS):
+        found = value
+        for _ in range(_ROUNDS):
+            before = repr(found)
+            # Into what was given: a default goes with its branch, where another default closes that.
+            found = _with_defaults(_decided(schema, found), value)
+            if repr(found) == before:
+                return found
+        # Two defaults that open and close each other never settle so; what is filled in once then stays.
         for _ in range(_ROUNDS):
             before = repr(value)
             value = _with_defaults(_decided(schema, value), value)
@@ -262,7 +270,8 @@ def _with_defaults(schema: Any, value: Any) -> Any:
         return value
     parts = schema.get(ENTRIES, ())
     if isinstance(value, list):
-        return [_with_defaults(part, each) for part, each in zip(parts, value, strict=True)] if parts else value
+        fits = len(parts) == len(value)  # decided about another list, where that came from a default
+        return [_with_defaults(part, each) for part, each in zip(parts, value, strict=True)] if fits else value
     if not isinstance(value, dict):
         return value
     made = copy(value)

@@ -33,7 +33,8 @@ class Moving(Planning):
             self._mark(member, MemberState.SKIPPED, Problem(code="changed_by_hand", message=message))
             return 0
         others = queries.under_way(self._session, campaign.tenant_id, install.id, campaign.id)
-        if others or install.state is not InstallState.APPLIED or install.plan_id is not None:
+        failed_here = install.state is InstallState.FAILED and member.began_at is not None
+        if others or install.plan_id is not None or not (failed_here or install.state is InstallState.APPLIED):
             how = f"of the campaign {others[0]}" if others else f"(it is {install.state})"
             message = f"Another change {how} is under way, or failed. It is left alone while that lasts."
             self._mark(member, MemberState.PLANNED, Problem(code="busy", message=message))
@@ -113,6 +114,10 @@ class Moving(Planning):
         if install is None or install.applied_revision != member.revision or install.state is not InstallState.APPLIED:
             message = "It was changed after the campaign upgraded it. It is left alone."
             self._mark(member, MemberState.KEPT, Problem(code="changed_by_hand", message=message))
+            return
+        if others := queries.under_way(self._session, campaign.tenant_id, install.id, campaign.id):
+            message = f"The campaign {others[0]} is changing it. It is left alone."
+            self._mark(member, MemberState.KEPT, Problem(code="other_campaign", message=message))
             return
         try:
             with self._session.begin_nested():

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from catalog.forms.effective import NULLABLE, effective, is_conditional
+from catalog.forms.effective import NULLABLE, effective, filled, is_conditional
 
 PLAN: dict[str, Any] = {"plan": {"enum": ["free", "pro"], "default": "free"}}
 SEATS: dict[str, Any] = {"properties": {"seats": {"type": "integer"}}, "required": ["seats"]}
@@ -91,3 +91,17 @@ def test_many_alternatives_and_dependencies_stay_within_the_budget() -> None:
     dependencies = {f"f{i}": {"properties": {f"d{i}": {"type": "string"}}} for i in range(200)}
     schema = {"oneOf": branches, "dependentSchemas": dependencies}
     assert names(schema, {"kind": "k7", "f7": "x"}) == {"kind", "f7", "d7"}
+
+
+def test_a_default_goes_with_a_branch_that_another_default_closes() -> None:
+    schema = {
+        "type": "object",
+        "properties": {"kind": {"enum": ["web", "job"], "default": "web"}},
+        "if": {"properties": {"kind": {"const": "web"}}, "required": ["kind"]},
+        "then": {"properties": {"path": {"type": "string", "default": "/"}}},
+        "else": {"properties": {"queue": {"type": "string", "default": "jobs"}}},
+        "unevaluatedProperties": False,
+    }
+    assert filled(schema, {}) == {"kind": "web", "path": "/"}
+    assert filled(schema, {"kind": "job"}) == {"kind": "job", "queue": "jobs"}
+    assert filled(schema, filled(schema, {})) == filled(schema, {})

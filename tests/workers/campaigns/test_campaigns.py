@@ -68,7 +68,7 @@ def test_who_is_left_out_and_why(desk: Desk, asked: Ask, publish_policy: Callabl
 def test_too_many_failures_stop_it_and_the_wave_goes_back(desk: Desk, asked: Ask) -> None:
     campaign = desk.do("create", asked(stop_share=0.5))
     # One fails: written down as the worker would, because no installer fails for one of five alike bindings.
-    failed = "UPDATE campaign_members SET state = 'failed', problem = NULL WHERE name = 'i-s2'"
+    failed = "UPDATE campaign_members SET state = 'failed', began_at = now(), problem = NULL WHERE name = 'i-s2'"
     desk.let_time_pass(failed)
     desk.do("start", campaign)
     assert desk.read(campaign).state == "soaking", "half of it may fail"
@@ -80,6 +80,7 @@ def test_too_many_failures_stop_it_and_the_wave_goes_back(desk: Desk, asked: Ask
     assert [str(each.state) for each in found.waves] == ["rolled_back", "pending"]
     assert set(desk.versions().values()) == {"1.0.0"}
     assert desk.members(campaign)["s1"] == (1, "rolled_back", None)
+    desk.let_time_pass("UPDATE installs SET state = 'failed' WHERE name = 'i-s2'")
     desk.do("retry", campaign, CampaignReason(reason="mended"))
     assert desk.read(campaign).state == "soaking"
     assert desk.versions()["s2"] == "1.1.0"
