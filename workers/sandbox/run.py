@@ -4,6 +4,7 @@ import os
 import selectors
 import stat
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -35,7 +36,9 @@ class Sandbox:
     def __init__(self, wall: Wall | None = None, *, spares: bool = False) -> None:
         self.wall = choose() if wall is None else wall
         self._spares = Spares(self._start) if spares else None
-        self._nurseries = Nurseries() if spares and self.wall is Wall.BUBBLEWRAP else None
+        # What a nursery forks reaches the interpreter's own file, and no read-only view of it: never as its owner.
+        owns = os.geteuid() != 0 and Path(sys.executable).resolve().stat().st_uid == os.geteuid()
+        self._nurseries = Nurseries() if spares and self.wall is Wall.BUBBLEWRAP and not owns else None
 
     def close(self) -> None:
         """End what was started ahead."""
