@@ -89,7 +89,6 @@ class Settings(BaseSettings):
         "gcp",
         "google-native",
         "random",
-        "tls",
     )
     install_preview_seconds: float = Field(default=60.0, ge=0, le=240)
     scm_servers: tuple[str, ...] = ()

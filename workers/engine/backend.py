@@ -2,10 +2,10 @@
 
 import json
 import os
-import re
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from workers.engine import EngineError, ErrorKind, StackRef
@@ -13,7 +13,7 @@ from workers.engine.plugin import NAME
 from workers.engine.state import inventory
 from workers.engine.wire import Job, Message
 
-_PROVIDER = re.compile(r'"type": *"pulumi:providers:([^"]+)"')
+_PROVIDER = "pulumi:providers:"
 
 
 def local_backend(url: str) -> Path | None:
@@ -67,8 +67,15 @@ def _needs_others_plugins(job: Job) -> bool:
     if path is not None and path.suffix != ".json":
         return True
     if path is not None:
-        packages |= set(_PROVIDER.findall(path.read_text("utf-8")))
+        packages |= _providers_in(json.loads(path.read_text("utf-8")))
     return bool(packages - {NAME})
+
+
+def _providers_in(state: Any) -> set[str]:
+    """Return the packages of the providers in a state; what resources say of themselves counts for nothing."""
+    latest = (state.get("checkpoint") or {}).get("latest") or {}
+    kinds = [str(each.get("type")) for each in latest.get("resources") or ()]
+    return {each.removeprefix(_PROVIDER) for each in kinds if each.startswith(_PROVIDER)}
 
 
 def _exists(job: Job) -> Message:
@@ -82,7 +89,7 @@ def _stacks(job: Job) -> Message:
 def _resources(job: Job) -> Message:
     if job.stack.stack not in _names(job):
         return {"resources": []}
-    exported = json.loads(_ask(job, "stack", "export", "--stack", job.stack.stack))
+    exported = json.loads(ask(job, "stack", "export", "--stack", job.stack.stack))
     return {"resources": inventory(exported["deployment"])}
 
 
@@ -93,21 +100,26 @@ QUERIES: dict[str, Callable[[Job], Message]] = {"exists": _exists, "stacks": _st
 def _names(job: Job) -> list[str]:
     backend = local_backend(job.backend_url)
     if backend is None:
-        listed = json.loads(_ask(job, "stack", "ls", "--json"))
+        listed = json.loads(ask(job, "stack", "ls", "--json"))
         return sorted(item["name"].rpartition("/")[2] for item in listed)
     directory = backend / ".pulumi" / "stacks" / job.stack.project
     names = {path.name for path in directory.glob("*")} if directory.is_dir() else set()
     return sorted({name.removesuffix(".gz").removesuffix(".json") for name in names if name.endswith((".json", ".gz"))})
 
 
-def _ask(job: Job, *arguments: str) -> str:
-    done = subprocess.run(
-        [job.cli, "--non-interactive", *arguments],
-        cwd=job.work_dir,
-        env={"PATH": os.defpath, "HOME": job.work_dir, **command_environment(job)},
-        capture_output=True,
-        text=True,
-    )
+def ask(job: Job, *arguments: str, seconds: float | None = None) -> str:
+    """Return what the command says, asked for ``seconds`` at most; raise `EngineError`."""
+    try:
+        done = subprocess.run(
+            [job.cli, "--non-interactive", *arguments],
+            cwd=job.work_dir,
+            env={"PATH": os.defpath, "HOME": job.work_dir, **command_environment(job)},
+            capture_output=True,
+            text=True,
+            timeout=seconds,
+        )
+    except subprocess.TimeoutExpired:
+        raise EngineError(ErrorKind.FAILED, f"the command took longer than {seconds} seconds") from None
     if done.returncode:
         raise EngineError(ErrorKind.FAILED, done.stderr.strip()[-500:])
     return done.stdout

@@ -13,7 +13,7 @@ from semver import VersionInfo
 
 from catalog import clock
 from workers.engine import EngineError, ErrorKind, ProgressEvent, ProgressKind
-from workers.engine.backend import command_environment, local_backend, stack_file
+from workers.engine.backend import ask, command_environment, local_backend, stack_file
 from workers.engine.plugin import NAME, PluginConfiguration
 from workers.engine.plugin.provider import build_resources
 from workers.engine.plugin.resource import ResourceFailure
@@ -25,6 +25,8 @@ from workers.engine.wire import Job, Message
 
 _COMPONENT_SECONDS = 900.0
 """For how long a component's program may run; the operation's own limit ends it sooner."""
+_REMOVAL_SECONDS = 5.0
+"""For how long the stack that a preview needed may take to go; less than an operation has that is to stop."""
 
 Emit = Callable[[ProgressEvent], None]
 
@@ -87,15 +89,23 @@ class Operations:
 
     def _preview(self) -> Message:
         existed = self._exists()
-        stack = self._stack(self._program(), create=not existed)
         try:
+            stack = self._stack(self._program(), create=not existed)
             stack.preview(on_event=self._recorder.listen, color="never")
-        finally:
-            if not existed:
-                self._cli("stack", "rm", "--yes", "--stack", stack.name)
-                self._forget_backups()
+        except BaseException:
+            with suppress(EngineError):  # why it failed matters more
+                self._remove_previewed(existed=existed)
+            raise
+        self._remove_previewed(existed=existed)
         changes, summary = self._recorder.plan()
         return {"changes": changes, "summary": summary, "graph": self._recorder.graph()}
+
+    def _remove_previewed(self, *, existed: bool) -> None:
+        """Remove a stack that was there for a preview alone, when the operation is to stop as well."""
+        if not existed:
+            # Not by `self._command`, which refuses to begin anything once the operation is to stop.
+            ask(self._job, "stack", "rm", "--yes", "--stack", self._job.stack.stack, seconds=_REMOVAL_SECONDS)
+            self._forget_backups()
 
     def _up(self) -> Message:
         stack = self._stack(self._program(), create=not self._exists())

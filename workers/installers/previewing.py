@@ -1,9 +1,10 @@
 """What an engine would do, looked at before a plan is applied: the preview that plans and policies see."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from catalog.policies.masking import MASKED
 from catalog.stacks.graph import GraphResource, GraphSource, read_graph, resource_graph
 from catalog.stacks.models import Stack
 from workers.engine import EngineError, ErrorKind, GraphNode, StackRequest
@@ -26,16 +27,40 @@ def previewed(
     """
     if bench.engine is None or bench.settings.install_preview_seconds == 0:
         return None
+    hidden = tuple(secrets)
     try:
         result = bench.engine().preview(request, should_stop=bench.should_stop)
     except EngineError as error:
         if error.kind is ErrorKind.CANCELLED:
-            raise Interrupted(error.message) from None
-        where = f" ({error.resource})" if error.resource else ""
+            raise Interrupted(concealed(error.message, hidden)) from None
+        said = reason(error, hidden)
         if error.kind is ErrorKind.FAILED:
-            raise InstallRefusedError(f"The engine would refuse this{where}: {error.message}.") from None
-        return {"problem": f"The engine could not look ahead{where}: {error.message}."}
-    return {**_kept(bench, result.graph, revision, outputs, secrets), "summary": asdict(result.summary)}
+            raise InstallRefusedError(f"The engine would refuse this{said}") from None
+        return {"problem": f"The engine could not look ahead{said}"}
+    return {**_kept(bench, result.graph, revision, outputs, hidden), "summary": asdict(result.summary)}
+
+
+def reason(error: EngineError, secrets: Iterable[str]) -> str:
+    """Return why an engine stopped, and at which resource, as the end of a sentence, without secrets."""
+    where = f" ({error.resource})" if error.resource else ""
+    return concealed(f"{where}: {error.message}.", secrets)
+
+
+def concealed(text: str, secrets: Iterable[str]) -> str:
+    """Return a text with every secret in it masked, those first that others are part of."""
+    for each in sorted(filter(None, secrets), key=len, reverse=True):
+        text = text.replace(each, MASKED)
+    return text
+
+
+def concealed_in(value: Any, secrets: Iterable[str]) -> Any:
+    """Return JSON data with every secret in its texts masked."""
+    hidden = tuple(secrets)
+    if isinstance(value, str):
+        return concealed(value, hidden)
+    if isinstance(value, Mapping):
+        return {name: concealed_in(each, hidden) for name, each in value.items()}
+    return [concealed_in(each, hidden) for each in value] if isinstance(value, list | tuple) else value
 
 
 def removal(bench: Bench, stack: Stack | None) -> dict[str, Any] | None:

@@ -6,7 +6,7 @@ The component runs in the sandbox and reaches the engine through a door that let
 
 import fcntl
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +27,7 @@ from catalog.stacks.service import MultiCloudProvisioningService
 from workers.engine import ApplyResult, EngineError, ErrorKind, StackProgram, StackRef, StackRequest
 from workers.installers import Bench, InstallRefusedError
 from workers.installers.components import Component, chosen_component
-from workers.installers.previewing import graph_resources, previewed, removal
+from workers.installers.previewing import concealed, concealed_in, graph_resources, previewed, reason, removal
 from workers.leases import HeldLease
 from workers.runtime.worker import Interrupted
 
@@ -98,10 +98,12 @@ class StackInstaller:
         if bench.hold is None or bench.engine is None:
             raise InstallRefusedError("There is no engine here that could make a stack.")
         with bench.hold(stack.id) as hand:
-            _recover(bench, hand, stack)
             if work.action is Action.UNINSTALL:
+                _recover(bench, hand, stack)
                 return _removed(bench, hand, stack)
-            return _made(bench, hand, stack, work, place)
+            component = _component_of(work, bench)
+            _recover(bench, hand, stack, component.secrets)
+            return _made(bench, hand, stack, component, place)
 
     def record(self, session: Session, work: Work, applied: Applied, settings: Settings) -> Applied:  # noqa: ARG002
         """Add nothing: what the stack is was written under its lease."""
@@ -112,11 +114,10 @@ class StackInstaller:
         return None
 
 
-def _made(bench: Bench, hand: HeldLease, stack: Stack, work: Work, place: _Place) -> Applied:
-    component = _component_of(work, bench)
+def _made(bench: Bench, hand: HeldLease, stack: Stack, component: Component, place: _Place) -> Applied:
     with component.program(place.resource, bench.settings) as program:
         request = _request(bench.settings, stack, program)
-        result = _operate(bench, hand, "up", request)
+        result = operate(bench, hand, "up", request, component.secrets)
     graph = resource_graph(
         GraphSource.DEPLOYMENT,
         graph_resources(result.graph),
@@ -125,7 +126,8 @@ def _made(bench: Bench, hand: HeldLease, stack: Stack, work: Work, place: _Place
         secrets=component.secrets,
     )
     # A secret output is named and stays in the engine's state, where it is encrypted.
-    outputs = {**result.outputs, **dict.fromkeys(result.secret_outputs, "[secret]")}
+    plain = concealed_in(dict(result.outputs), component.secrets)
+    outputs = {**plain, **dict.fromkeys(result.secret_outputs, "[secret]")}
     resources = [StackResource(type=each.type, name=each.name, id=each.id) for each in result.resources]
     with bench.session() as session:
         MultiCloudProvisioningService(session).mark_applied(hand.lease, resources, outputs, graph)
@@ -133,21 +135,24 @@ def _made(bench: Bench, hand: HeldLease, stack: Stack, work: Work, place: _Place
 
 
 def _removed(bench: Bench, hand: HeldLease, stack: Stack) -> Applied:
-    _operate(bench, hand, "destroy", _request(bench.settings, stack, StackProgram(resources=())))
+    operate(bench, hand, "destroy", _request(bench.settings, stack, StackProgram(resources=())))
     with bench.session() as session:
         MultiCloudProvisioningService(session).mark_destroyed(hand.lease)
     return Applied({"stack": str(stack.id)})
 
 
-def _recover(bench: Bench, hand: HeldLease, stack: Stack) -> None:
+def _recover(bench: Bench, hand: HeldLease, stack: Stack, secrets: Collection[str] = ()) -> None:
     """Look at what an interrupted operation left before anything else is done to the stack."""
     if hand.lease.interrupted:
-        _operate(bench, hand, "recover", _request(bench.settings, stack, StackProgram(resources=())))
+        request = _request(bench.settings, stack, StackProgram(resources=()))
+        operate(bench, hand, "recover", request, secrets)
         with bench.session() as session:
             MultiCloudProvisioningService(session).mark_recovered(hand.lease)
 
 
-def _operate(bench: Bench, hand: HeldLease, operation: str, request: StackRequest) -> ApplyResult:
+def operate(
+    bench: Bench, hand: HeldLease, operation: str, request: StackRequest, secrets: Collection[str] = ()
+) -> ApplyResult:
     """Run one operation of the engine; raise ``StackFailedError`` with its reason, or ``Interrupted``."""
     with bench.session() as session:
         MultiCloudProvisioningService(session).mark_changing(hand.lease)
@@ -156,12 +161,12 @@ def _operate(bench: Bench, hand: HeldLease, operation: str, request: StackReques
         result: ApplyResult = run(request, should_stop=lambda: bench.should_stop() or hand.lost.is_set())
     except EngineError as error:
         if bench.should_stop() or hand.lost.is_set():
-            raise Interrupted(error.message) from None
+            raise Interrupted(concealed(error.message, secrets)) from None
         with bench.session() as session:
-            interrupted = error.kind is not ErrorKind.FAILED
+            # What could not be looked at is as unknown as before, whatever the reason.
+            interrupted = operation == "recover" or error.kind is not ErrorKind.FAILED
             MultiCloudProvisioningService(session).mark_failed(hand.lease, interrupted=interrupted)
-        where = f" ({error.resource})" if error.resource else ""
-        raise StackFailedError(f"The engine stopped{where}: {error.message}.") from None
+        raise StackFailedError(f"The engine stopped{reason(error, secrets)}") from None
     return result
 
 

@@ -51,6 +51,21 @@ def test_a_component_is_previewed_made_changed_and_destroyed(target: Target, wor
     assert not target.engine.exists(wider.stack)
 
 
+def test_a_component_may_set_up_a_provider_of_its_own(target: Target, world: Path, tmp_path: Path) -> None:
+    own = (
+        'provider = pulumi.ProviderResource("demo", "own", {"region": "north-1", "token": self.token}, '
+        'pulumi.ResourceOptions(parent=self, version="1.0.0")); '
+        'Thing("p", "own", pulumi.ResourceOptions(parent=self, provider=provider))'
+    )
+    asked = request(tmp_path, {"sizes": [], "token": "hunter2"}, own, "own")
+    assert target.engine.preview(asked).summary.create == 2
+    target.engine.up(asked)
+    assert [each.read_text() for each in world.iterdir()] == ["own"]
+    target.engine.refresh(asked)
+    target.engine.destroy(asked)
+    assert list(world.iterdir()) == []
+
+
 @pytest.mark.parametrize(
     ("harm", "named"),
     [
@@ -67,6 +82,10 @@ def test_a_component_is_previewed_made_changed_and_destroyed(target: Target, wor
         (
             'here.plugin_download_url = "http://127.0.0.1/evil"; Thing("p", "x", here)',
             "uses pluginDownloadURL",
+        ),
+        (
+            'pulumi.ProviderResource("demo", "p", {"pluginDownloadURL": "http://127.0.0.1/evil"}, here)',
+            "sets pluginDownloadURL, which components may not set",
         ),
         ('raise ValueError("no room")', "ValueError: no room (__init__.py"),
     ],

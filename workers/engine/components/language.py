@@ -23,6 +23,8 @@ from workers.sandbox.run import Sandbox
 _PROGRAM = Path(__file__).with_name("run_component.py")
 _RESULT = "result.json"
 _THREADS = 16
+_LARGEST_MESSAGE = 4 * MIB
+"""What a component may say at once; the SDK's own servers take a hundred times as much."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +104,8 @@ def _door(real: Any, providers: Collection[str]) -> Iterator[tuple[Monitor, Path
     folder.chmod(0o711)
     socket = folder / "monitor"
     monitor = Monitor(real, providers)
-    server = grpc.server(ThreadPoolExecutor(_THREADS), options=_GRPC_CHANNEL_OPTIONS)
+    options = [("grpc.max_receive_message_length", _LARGEST_MESSAGE)]
+    server = grpc.server(ThreadPoolExecutor(_THREADS), options=options)
     resource_pb2_grpc.add_ResourceMonitorServicer_to_server(monitor, server)
     server.add_insecure_port(f"unix:{socket}")
     server.start()

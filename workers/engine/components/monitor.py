@@ -3,7 +3,8 @@
 A request is not passed on but written anew, with the fields named here alone. What is shut out, and why: plugins from
 elsewhere (an address to download a program from), packages and components of other hosts (``remote``), callbacks of
 any sort (addresses that the engine would call), imports and aliases (resources that are not the component's), resources
-that outlive their stack, files of the machine as assets, providers that run commands, and other stacks' outputs.
+that outlive their stack, files of the machine as assets, providers that run commands, other stacks' outputs, and what
+has a provider read the worker's files, identity or network (``provider_settings``).
 """
 
 import threading
@@ -13,6 +14,8 @@ from typing import Any
 import grpc
 from google.protobuf import empty_pb2, struct_pb2
 from pulumi.runtime.proto import resource_pb2, resource_pb2_grpc
+
+from workers.engine.components.provider_settings import wrong_setting
 
 STACK = "pulumi:pulumi:Stack"
 _PROVIDER = "pulumi:providers:"
@@ -54,17 +57,22 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
         for name in _REFUSED:
             if _is_given(getattr(request, name)):
                 self._refuse(context, f"{request.name} uses {name}, which components may not")
-        if request.type != STACK:
+        is_provider = request.type.startswith(_PROVIDER)
+        if request.type != STACK or request.custom:
             self._hold_to_types(request, context)
-        if message := _foreign(request.object):
+        if message := _foreign(request.object) or (wrong_setting(request.object) if is_provider else ""):
             self._refuse(context, f"{request.name} {message}")
         made = resource_pb2.RegisterResourceRequest()
         for name in sorted(_REGISTERED):
             _copy(request, made, name)
+        if is_provider:
+            # Where it is there, the engine looks here alone for which program the provider is, and finds nothing.
+            made.object.fields["__internal"].struct_value.SetInParent()
         return self._forward(self._real.RegisterResource, made, context)
 
     def RegisterResourceOutputs(self, request: Any, context: Any) -> Any:  # noqa: N802 - the protocol's name
         """Tell the outputs of a component, or of the stack."""
+        self._count(context)
         if message := _foreign(request.outputs):
             self._refuse(context, f"an output {message}")
         made = resource_pb2.RegisterResourceOutputsRequest(urn=request.urn, outputs=request.outputs)
@@ -77,6 +85,8 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
             self._refuse(context, f"the function {request.tok[:100]} is of a provider that components may not use")
         if request.pluginDownloadURL or request.packageRef:
             self._refuse(context, f"the function {request.tok[:100]} names a plugin from elsewhere")
+        if message := _foreign(request.args):
+            self._refuse(context, f"the function {request.tok[:100]} {message}")
         made = resource_pb2.ResourceInvokeRequest()
         for name in _INVOKED:
             _copy(request, made, name)
@@ -89,8 +99,10 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
 
     def _hold_to_types(self, request: Any, context: Any) -> None:
         kind = request.type
-        package = kind.removeprefix(_PROVIDER) if kind.startswith(_PROVIDER) else kind.partition(":")[0]
-        if kind.startswith("pulumi:pulumi:") or (request.custom and package not in self._providers):
+        is_provider = kind.startswith(_PROVIDER)
+        package = kind.removeprefix(_PROVIDER) if is_provider else kind.partition(":")[0]
+        is_of_a_provider = is_provider or request.custom
+        if kind.startswith("pulumi:pulumi:") or (is_of_a_provider and package not in self._providers):
             known = ", ".join(sorted(self._providers))
             self._refuse(context, f"{request.name} is of the type {kind[:100]}; components may use: {known}")
 
