@@ -143,7 +143,10 @@ def put_to_sleep(context: JobContext) -> None:
     with context.session() as session:
         stack = EnvironmentReports(session, context.settings).stack(tenant_id, asked.environment_id)
     with held(context, tenant_id, stack.id) as hand:
-        _recover(context, hand, stack, asked.environment_id)
+        try:
+            _recover(context, hand, stack, asked.environment_id)
+        except EngineError as error:
+            raise Retry(SLEEP_AGAIN, error.message) from None
         with context.session() as session:
             reports = EnvironmentReports(session, context.settings)
             plan = reports.start_sleep(hand.lease, asked.environment_id, asked.generation, asked.operation_id)

@@ -104,7 +104,8 @@ def count_awake(session: Session, tenant_id: UUID) -> int:
 
 def unused_since(session: Session, tenant_id: UUID, moment: datetime) -> Sequence[Environment]:
     """Return the tenant's ready environments that nobody has used since ``moment``, unused longest first, locked."""
-    used = func.coalesce(col(Environment.last_activity_at), col(Environment.last_deploy_at))
+    # The later of those that are known: PostgreSQL leaves NULL out.
+    used = func.greatest(col(Environment.last_activity_at), col(Environment.last_deploy_at))
     statement = (
         select(Environment)
         .where(Environment.tenant_id == tenant_id, Environment.phase == Phase.READY, used <= moment)

@@ -18,7 +18,7 @@ from catalog.environments.life import TtlBase
 from catalog.environments.machine import LEAVING
 from catalog.environments.models import EnvironmentRead, Phase
 from catalog.environments.service import EphemeralEnvironmentService, read
-from catalog.errors import ConflictError, FieldError, InvalidInputError, UnavailableError
+from catalog.errors import ConflictError, FieldError, InvalidInputError, QuotaExceededError, UnavailableError
 from catalog.gating import Violation
 from catalog.operations.models import OperationRead
 from catalog.operations.service import OperationService
@@ -267,7 +267,7 @@ def _changed(
     """Change something about an environment's life, or say on its page why that cannot be."""
     try:
         change(EphemeralEnvironmentService(session, settings))
-    except (ConflictError, InvalidInputError) as error:
+    except (ConflictError, InvalidInputError, QuotaExceededError) as error:
         session.rollback()
         page = _load(session, settings, principal, environment_id)
         return renderer_of(request).respond(

@@ -11,8 +11,8 @@ CATALOG = ROOT / "catalog"
 PASSED = {
     GatePoint.PUBLISH: "catalog/assets/service/publishing.py",
     GatePoint.RELEASE: "catalog/releases/service.py",
-    GatePoint.ENVIRONMENT_REQUEST: "catalog/environments/service/following.py",
-    GatePoint.ENVIRONMENT_UPDATE: "catalog/environments/service/following.py",
+    GatePoint.ENVIRONMENT_REQUEST: "catalog/environments/service/life.py",
+    GatePoint.ENVIRONMENT_UPDATE: "catalog/environments/service/life.py",
     GatePoint.AGENT_ACTION: "catalog/proposals/service/deciding.py",
     GatePoint.INSTALL: "catalog/installs/service/applying.py",
 }

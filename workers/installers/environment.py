@@ -63,7 +63,7 @@ class EnvironmentInstaller:
         return Applied(outputs, OutcomeState.WAITING)
 
     def look(self, work: Work, bench: Bench) -> Applied | None:
-        """Return whether the environment is ready, failed, or gone."""
+        """Return whether the environment is ready, failed for good, or gone."""
         with bench.session() as session:
             service = EphemeralEnvironmentService(session, bench.settings)
             try:
@@ -71,12 +71,13 @@ class EnvironmentInstaller:
             except NotFoundError:
                 return Applied(work.outputs)
             phase, failure = environment.phase, environment.failure
+            tried_again = environment.retry_at is not None
             outputs = {**work.outputs, **environment.outputs}
         if work.action is Action.UNINSTALL:
             return Applied(work.outputs) if phase is Phase.DESTROYED else None
         if phase in {Phase.READY, Phase.SLEEPING}:
             return Applied(outputs)
-        if phase is Phase.FAILED and failure is not None:
+        if phase is Phase.FAILED and failure is not None and not tried_again:
             return Applied(work.outputs, OutcomeState.FAILED, Problem.model_validate(failure))
         if phase is Phase.DESTROYED:
             problem = Problem(

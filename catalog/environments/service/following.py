@@ -23,7 +23,7 @@ from catalog.environments.service.rows import (
 )
 from catalog.environments.triggers import Act, Decision, Facts, decide
 from catalog.errors import ConflictError, FieldError, InvalidInputError
-from catalog.gating import GatePoint, PolicyRefusedError, pass_gate, verdict_summary
+from catalog.gating import PolicyRefusedError, verdict_summary
 from catalog.providers.scm import (
     PullRequest,
     PullRequestNotFoundError,
@@ -160,7 +160,7 @@ class EnvironmentFollowing(EnvironmentLife):
     ) -> Facts:
         def changed() -> Sequence[str]:
             opened = repository or self._repository(environment)
-            return opened.changed_paths(found.base, found.head_sha) if found is not None else ()
+            return opened.changed_paths(opened.resolve(found.base), found.head_sha) if found is not None else ()
 
         return Facts(
             pull_request=found,
@@ -225,11 +225,7 @@ class EnvironmentFollowing(EnvironmentLife):
             self._session.add(environment)
 
     def _pass_gate(self, environment: Environment, actor: str, *, is_new: bool) -> None:
-        point = GatePoint.ENVIRONMENT_REQUEST if is_new else GatePoint.ENVIRONMENT_UPDATE
-        self._session.add(environment)
-        self._session.flush()
-        verdict = pass_gate(self._session, environment.tenant_id, point, f"environments/{environment.id}", actor)
-        environment.verdict = verdict_summary(verdict)
+        self._ask_policies(environment, actor, is_new=is_new)
         clear_condition(environment, REFUSED)
 
 

@@ -1,6 +1,6 @@
 """What the clock and people do to the life of an environment: extend, pin, sleep, wake, warn, try again, expire."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from sqlmodel import Session
@@ -31,6 +31,7 @@ from catalog.environments.service.rows import (
 )
 from catalog.environments.service.wishes import duration
 from catalog.errors import ConflictError, QuotaExceededError, SlipwayError
+from catalog.gating import GatePoint, pass_gate, verdict_summary
 from catalog.providers.targets import target
 from catalog.settings import Settings
 from catalog.stacks.service import MultiCloudProvisioningService
@@ -131,7 +132,9 @@ class EnvironmentLife:
 
     def keep_time(self, tenant_id: UUID, environment_id: UUID) -> None:
         """Do what is due to the environment by the clock: one thing, and write when it is looked at next."""
-        visited, known = self._last_visit(tenant_id, environment_id)
+        environment = find(self._session, tenant_id, environment_id)
+        counts = environment.sleep_after_seconds is not None or environment.ttl_base is life.TtlBase.LAST_ACTIVITY
+        visited, known = self._last_visit(environment) if counts else (None, True)
         environment = find(self._session, tenant_id, environment_id, lock=True)
         moment = now()
         if environment.due_at is None or environment.due_at > moment:
@@ -166,29 +169,55 @@ class EnvironmentLife:
         """Let one more environment run, or raise ``QuotaExceededError``; those that sleep do not count.
 
         Where the settings say so, the one that was used longest ago is put to sleep for it: never one that is pinned,
-        nor one that was used a moment ago. Destroying is admitted always and asks for no room.
+        nor one that was used a moment ago, or of which that is not known. Destroying is admitted always and asks for no
+        room.
         """
         quota = self._settings.environment_quota
         if queries.count_awake(self._session, tenant_id) < quota:
             return
         if self._settings.environment_eviction == "sleep":
-            for environment in queries.unused_since(self._session, tenant_id, now() - UNUSED):
-                if allows(situation(environment), Event.IDLE):
-                    fall_asleep(self._session, environment, "system", "made room for another one")
-                    return
+            unused = self._unused(tenant_id)
+            if unused is not None:
+                fall_asleep(self._session, unused, "system", "made room for another one")
+                return
         raise QuotaExceededError(
             f"All {quota} environments are in use. Destroy one that is no longer needed, or put it to sleep."
         )
 
+    def _unused(self, tenant_id: UUID) -> Environment | None:
+        """Return what was used longest ago of all that may be put to sleep to make room, visits included."""
+        latest, found = now() - UNUSED, []
+        for environment in queries.unused_since(self._session, tenant_id, latest):
+            visited, known = self._last_visit(environment)
+            used = max(life_of(environment).last_activity_at, visited or datetime.min.replace(tzinfo=UTC))
+            if known and used <= latest and allows(situation(environment), Event.IDLE):
+                found.append((used, environment))
+        return min(found, key=lambda each: each[0])[1] if found else None
+
     def _wake(self, environment: Environment, actor: str) -> None:
         if environment.phase is Phase.SLEEPING:
-            if AssetService(self._session).is_held(environment.tenant_id, f"environments/{environment.id}"):
-                raise ConflictError("Its blueprint is in quarantine; nothing new is started from it.")
-            self._make_room(environment.tenant_id)
+            self._admit_start(environment)
+            # What policies said of a newer commit stays on its page: that one is not what is woken.
+            self._ask_policies(environment, actor, is_new=False)
             self._used(environment, now())
             wake(self._session, environment, actor)
         elif environment.desired is not Desired.PRESENT:
             raise ConflictError(f"The environment is {environment.phase}; it cannot be woken.")
+
+    def _admit_start(self, environment: Environment) -> None:
+        """Raise where nothing may be started from its blueprint, or, as it sleeps, where there is no room for it."""
+        if AssetService(self._session).is_held(environment.tenant_id, f"environments/{environment.id}"):
+            raise ConflictError("Its blueprint is in quarantine; nothing new is started from it.")
+        if environment.phase is Phase.SLEEPING:
+            self._make_room(environment.tenant_id)
+
+    def _ask_policies(self, environment: Environment, actor: str, *, is_new: bool) -> None:
+        """Raise ``PolicyRefusedError`` where policies do not allow to bring about what the row says."""
+        point = GatePoint.ENVIRONMENT_REQUEST if is_new else GatePoint.ENVIRONMENT_UPDATE
+        self._session.add(environment)
+        self._session.flush()
+        verdict = pass_gate(self._session, environment.tenant_id, point, f"environments/{environment.id}", actor)
+        environment.verdict = verdict_summary(verdict)
 
     def _used(self, environment: Environment, moment: datetime) -> None:
         if environment.last_activity_at is None or moment > environment.last_activity_at:
@@ -196,13 +225,11 @@ class EnvironmentLife:
             set_expiry(environment, life.used(life_of(environment), moment))
             self._session.add(environment)
 
-    def _last_visit(self, tenant_id: UUID, environment_id: UUID) -> tuple[datetime | None, bool]:
+    def _last_visit(self, environment: Environment) -> tuple[datetime | None, bool]:
         """Return when somebody last visited, and whether that is known: a target that does not answer knows nothing."""
-        environment = find(self._session, tenant_id, environment_id)
-        counts = environment.sleep_after_seconds is not None or environment.ttl_base is life.TtlBase.LAST_ACTIVITY
-        if environment.stack_id is None or not counts or not environment.visits_count:
+        if environment.stack_id is None or not environment.visits_count:
             return None, True
-        stack = MultiCloudProvisioningService(self._session).get(tenant_id, environment.stack_id)
+        stack = MultiCloudProvisioningService(self._session).get(environment.tenant_id, environment.stack_id)
         try:
             return target(stack.target, self._settings).last_visit(environment.hostname), True
         except SlipwayError:

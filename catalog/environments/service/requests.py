@@ -48,7 +48,7 @@ class EphemeralEnvironmentService(EnvironmentFollowing):
         wish = Wish.resolve(self._session, self._settings, principal.tenant_id, asked)
         number = wish.pull_request.number
         environment = queries.by_pull_request(self._session, principal.tenant_id, wish.repository, number)
-        if environment is None or environment.phase is Phase.DESTROYED:
+        if environment is None or environment.phase in {Phase.DESTROYED, Phase.SLEEPING}:
             self._make_room(principal.tenant_id)
         if environment is None or environment.phase is Phase.DESTROYED or environment.phase in LEAVING:
             environment = environment or self._new(principal, wish)
@@ -119,6 +119,7 @@ class EphemeralEnvironmentService(EnvironmentFollowing):
         environment = find(self._session, principal.tenant_id, environment_id, lock=True)
         if not rules.follows(situation(environment)):
             raise ConflictError(f"The environment is {environment.phase}; it cannot be made again now.")
+        self._admit_start(environment)
         self._pass_gate(environment, principal.actor, is_new=False)
         demand(self._session, environment, principal.actor, "rebuild")
         return environment

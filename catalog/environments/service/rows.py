@@ -80,14 +80,14 @@ def settle(environment: Environment, after: Situation) -> None:
 
 def life_of(environment: Environment) -> Life:
     """Return what the clock has to know of the environment."""
-    used = environment.last_activity_at or environment.last_deploy_at or environment.lived_since
+    known = (environment.last_activity_at, environment.last_deploy_at, environment.lived_since)
     return Life(
         ttl=timedelta(seconds=environment.ttl_seconds),
         base=environment.ttl_base,
         lived_since=environment.lived_since,
         expires_at=environment.expires_at,
         hard_expires_at=environment.hard_expires_at,
-        last_activity_at=used,
+        last_activity_at=max(each for each in known if each is not None),
         warned=_seconds(environment.warned_seconds),
         sleep_after=_seconds(environment.sleep_after_seconds),
         pinned_until=Pin.model_validate(environment.pin).until if environment.pin else None,

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 from sqlmodel import Session
@@ -9,7 +10,7 @@ from sqlmodel import Session
 from catalog.clock import now
 from catalog.environments import queries
 from catalog.environments.events import EnvironmentOrphanRemoved
-from catalog.environments.models import Phase
+from catalog.environments.models import Environment, Phase
 from catalog.environments.service.generations import demand
 from catalog.environments.service.rows import clear_condition, find, set_condition, stamp, tell
 from catalog.providers.targets import target
@@ -62,6 +63,7 @@ class EnvironmentSweeps:
             return []
         place.clear(environment.id, environment.hostname)
         left = place.inventory(environment.id, environment.hostname)
+        before = _orphaned(environment)
         if left:
             told = f"It was destroyed, and this is there all the same: {', '.join(left)}."
             set_condition(environment, ORPHANED, "StillThere", told, status=True)
@@ -69,8 +71,10 @@ class EnvironmentSweeps:
             place.forget(environment.id)
             clear_condition(environment, ORPHANED)
         self._session.add(environment)
-        data = EnvironmentOrphanRemoved(**stamp(environment), found=tuple(found), left=left)
-        tell(self._session, environment, data, "system")
+        # What does not go away is found by every sweep, and told of once.
+        if not left or _orphaned(environment) != before:
+            data = EnvironmentOrphanRemoved(**stamp(environment), found=tuple(found), left=left)
+            tell(self._session, environment, data, "system")
         return found
 
     def make_missing(self, tenant_id: UUID, environment_id: UUID) -> bool:
@@ -86,3 +90,7 @@ class EnvironmentSweeps:
         set_condition(environment, MISSING, "NothingFound", told, status=True)
         demand(self._session, environment, "system", "missing")
         return True
+
+
+def _orphaned(environment: Environment) -> dict[str, Any] | None:
+    return next((each for each in environment.conditions if each["type"] == ORPHANED), None)

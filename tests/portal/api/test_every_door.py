@@ -66,7 +66,14 @@ GATED = {
         "POST /environments/ephemeral",
         "POST /environments",
     },
-    GatePoint.ENVIRONMENT_UPDATE: {"POST /hooks/git", "POST /hooks/github", "POST /hooks/azure-devops"},
+    GatePoint.ENVIRONMENT_UPDATE: {
+        *(
+            f"POST {each}/environments/{{environment_id}}/{verb}"
+            for each in (API, "")
+            for verb in ("approve", "rebuild", "wake")
+        ),
+        *(f"POST /hooks/{each}" for each in ("git", "github", "azure-devops")),
+    },
     GatePoint.RELEASE: {f"POST {API}/releases", "POST /releases"},
     GatePoint.AGENT_ACTION: {f"POST {API}/proposals/{{proposal_id}}/approve", "POST /proposals/{proposal_id}/decide"},
 }
@@ -88,11 +95,13 @@ FREE = {
         f"POST {API}/proposals/{{proposal_id}}/reject",
         *(f"POST {API}/campaigns/{{campaign_id}}/{each}" for each in ("abort", "pause", "rollback")),
         "POST /environments/{environment_id}/destroy",
+        *(f"POST {each}/environments/{{environment_id}}/sleep" for each in (API, "")),
     },
     "what it lets live on was let through before": {
         f"POST {API}{VERSION}/restore",
         f"POST {API}/environments/{{environment_id}}/extend",
         "POST /environments/{environment_id}/extend",
+        *(f"POST {each}/environments/{{environment_id}}/{verb}" for each in (API, "") for verb in ("pin", "unpin")),
         "POST /assets/{namespace}/{name}/versions/{version}/{verb}",
     },
     "the gate stands before what comes after it": {

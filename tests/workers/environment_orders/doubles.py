@@ -10,8 +10,8 @@ from uuid import UUID
 
 from sqlmodel import Session
 
-from catalog.providers.scm import PullRequest, PullRequestNotFoundError, PullRequestState
-from catalog.providers.targets import Found, LogTail
+from catalog.providers.scm import CommitNotFoundError, PullRequest, PullRequestNotFoundError, PullRequestState
+from catalog.providers.targets import Found, LogTail, TargetUnavailableError
 from workers.engine import (
     ApplyResult,
     ChangeSummary,
@@ -55,7 +55,9 @@ class Outside:
     locks: set[str] = field(default_factory=set)
     meanwhile: list[Callable[[], None]] = field(default_factory=list)
     fails: bool = False
-    visited: datetime | None = None
+    visits: dict[str, datetime] = field(default_factory=dict)
+    router_answers: bool = True
+    sticks: bool = False
     applying: int = 0
     most_at_once: int = 0
     before_apply: Callable[[StackRequest], None] = ignore
@@ -97,9 +99,17 @@ class Repository:
             raise PullRequestNotFoundError(f"There is no pull request {number}.")
         return PullRequest(number, state, sha, branch or "feature", **self._outside.about.get(number, {}))
 
+    def resolve(self, ref: str) -> str:
+        """Return the commit of the one branch that pull requests go to."""
+        if ref != "main":
+            raise CommitNotFoundError(f"There is no {ref}.")
+        return "0" * 40
+
     def changed_paths(self, base: str, head: str) -> tuple[str, ...]:
-        """Return what every commit here changes."""
-        del base, head
+        """Return what every commit here changes; like servers, for commits alone."""
+        for each in (base, head):
+            if len(each) != 40:
+                raise CommitNotFoundError(f"{each} is no commit.")
         return self._outside.changed
 
     def commit(self, revision: str) -> str:
@@ -220,15 +230,17 @@ class Target:
     def clear(self, environment_id: UUID, hostname: str) -> None:
         """Remove what runs of an environment."""
         del hostname
-        self._outside.clear(environment_id)
+        if not self._outside.sticks:
+            self._outside.clear(environment_id)
 
     def forget(self, environment_id: UUID) -> None:
         """Forget nothing, as there is nothing else."""
 
     def last_visit(self, hostname: str) -> datetime | None:
         """Say that somebody was there when somebody was."""
-        del hostname
-        return self._outside.visited
+        if not self._outside.router_answers:
+            raise TargetUnavailableError("The router does not answer.")
+        return self._outside.visits.get(hostname)
 
     def log_tails(self, environment_id: UUID, lines: int) -> tuple[LogTail, ...]:
         """Return no logs."""

@@ -72,6 +72,22 @@ def test_leftovers_of_the_destroyed_go_and_nothing_else(slipway: Slipway, ready:
     assert sum("orphan_removed" in each for each in types(slipway, gone)) == 1
 
 
+def test_a_leftover_that_stays_is_told_of_once(slipway: Slipway, ready: Made) -> None:
+    gone = ready()
+    (stack,) = slipway.outside.of(gone)
+    destroy(slipway, gone)
+    slipway.outside.running[stack] = "0" * 40
+    slipway.outside.sticks = True
+    for _ in range(3):
+        sweep(slipway.context())
+    assert types(slipway, gone).count("orphan_removed.v1") == 1
+    assert [each.type for each in look(slipway, gone).conditions] == ["Orphaned"]
+    slipway.outside.sticks = False
+    sweep(slipway.context())
+    assert types(slipway, gone).count("orphan_removed.v1") == 2
+    assert look(slipway, gone).conditions == []
+
+
 def test_what_is_missing_is_made_again_once_it_had_time_to_settle(slipway: Slipway, ready: Made) -> None:
     missing = ready()
     slipway.outside.running.clear()

@@ -1,0 +1,116 @@
+"""The clock and the watch of pull requests: an environment that fails stops none of the others."""
+
+from datetime import timedelta
+from types import SimpleNamespace
+from typing import Any
+from uuid import UUID
+
+import pytest
+from sqlalchemy import text
+
+from catalog.assets.blueprint_spec import Follow
+from catalog.environments.models import Environment, Phase, RequestEnvironment
+from catalog.environments.service import EphemeralEnvironmentService
+from catalog.errors import UnavailableError
+from catalog.installs.models import Action, OutcomeState
+from catalog.providers.scm import PullRequestState
+from tests.workers.environment_orders.doubles import Engine, ignore
+from tests.workers.environment_orders.slipway import Slipway
+from workers import ephemeral_env
+from workers.engine import EngineError, ErrorKind, StackRequest
+from workers.environment_watch import expire_due, watch_pull_requests
+from workers.installers.environment import INSTALLER
+from workers.runtime.worker import Retry
+
+
+def ask(slipway: Slipway, number: int) -> UUID:
+    slipway.outside.pulls[number] = (PullRequestState.OPEN, f"{number:040x}")
+    slipway.outside.about[number] = {"base": "main"}
+    asked = RequestEnvironment(repository="/srv/shop", pull_request=number, blueprint="acme/preview")
+    made: UUID = slipway.do(lambda service: service.request(slipway.principal, asked).id)
+    slipway.work(made)
+    return made
+
+
+def row(slipway: Slipway, environment_id: UUID) -> Environment:
+    found: Environment = slipway.do(lambda service: service.get(slipway.principal.tenant_id, environment_id))
+    return found
+
+
+def test_changed_paths_are_asked_from_the_base_and_one_that_fails_stops_no_other(
+    slipway: Slipway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = {number: ask(slipway, number) for number in (1, 2, 3)}
+    monkeypatch.setattr(EphemeralEnvironmentService, "_policy", lambda *_: Follow(paths=("*.py",)))
+    for number in ids:
+        slipway.outside.pulls[number] = (PullRequestState.OPEN, f"{number + 10:040x}")
+    slipway.outside.about[2] = {"base": "gone"}
+    watch_pull_requests(slipway.context())
+    moved = {number: row(slipway, each).head_sha == f"{number + 10:040x}" for number, each in ids.items()}
+    assert moved == {1: True, 2: False, 3: True}
+
+
+def test_the_clock_goes_on_after_one_that_fails(slipway: Slipway, monkeypatch: pytest.MonkeyPatch) -> None:
+    ids = [ask(slipway, number) for number in (1, 2, 3)]
+    with slipway.database.tenant_session(slipway.principal.tenant_id) as session:
+        columns = ", ".join(f"{name} = {name} - :span" for name in ("expires_at", "hard_expires_at", "due_at"))
+        session.execute(text(f"UPDATE environments SET {columns}"), {"span": timedelta(days=400)})  # noqa: S608
+    keep_time = EphemeralEnvironmentService.keep_time
+
+    def fail(self: EphemeralEnvironmentService, tenant_id: UUID, environment_id: UUID) -> None:
+        if environment_id == ids[1]:
+            raise UnavailableError("It does not answer.")
+        keep_time(self, tenant_id, environment_id)
+
+    monkeypatch.setattr(EphemeralEnvironmentService, "keep_time", fail)
+    expire_due(slipway.context())
+    assert [row(slipway, each).phase for each in ids] == [Phase.DESTROYING, Phase.READY, Phase.DESTROYING]
+
+
+def test_a_stop_whose_recovery_fails_is_tried_again(slipway: Slipway, monkeypatch: pytest.MonkeyPatch) -> None:
+    asleep = ask(slipway, 1)
+    slipway.do(lambda service: service.sleep(slipway.principal, asleep))
+    (event,) = slipway.pending(asleep)
+
+    def die(_request: StackRequest) -> None:
+        slipway.outside.steps_left = 0
+
+    slipway.outside.before_apply = die
+    slipway.work(asleep)
+    slipway.outside.before_apply, slipway.outside.steps_left = ignore, None
+    assert slipway.outside.locks, "it was killed while the engine worked"
+    with slipway.database.tenant_session(slipway.principal.tenant_id) as session:
+        session.execute(text("UPDATE stacks SET lease_until = now() - interval '1 second'"))
+
+    def unavailable(*_: object) -> None:
+        raise EngineError(ErrorKind.UNAVAILABLE, "The engine is not there.")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Engine, "recover", unavailable)
+        with pytest.raises(Retry, match="not there"):
+            ephemeral_env.put_to_sleep(slipway.context(event))
+    with slipway.database.tenant_session(slipway.principal.tenant_id) as session:
+        session.execute(text("UPDATE stacks SET lease_until = now() - interval '1 second'"))
+    slipway.work(asleep)
+    assert (row(slipway, asleep).phase, slipway.outside.of(asleep)) == (Phase.SLEEPING, {})
+
+
+def test_an_install_waits_while_its_environment_is_tried_again(slipway: Slipway) -> None:
+    made = ask(slipway, 1)
+    bench: Any = SimpleNamespace(
+        session=lambda: slipway.database.tenant_session(slipway.principal.tenant_id), settings=slipway.settings
+    )
+    outputs = {"environment": str(made)}
+    work: Any = SimpleNamespace(tenant_id=slipway.principal.tenant_id, outputs=outputs, action=Action.INSTALL)
+    failed = """
+        UPDATE environments SET phase = 'failed', failure = '{"code": "engine_unavailable", "message": "Gone."}',
+        retry_at = now() + interval '30 seconds'
+    """
+    with slipway.database.tenant_session(slipway.principal.tenant_id) as session:
+        session.execute(text(failed.replace(":", r"\:")))
+    assert INSTALLER.look(work, bench) is None
+    with slipway.database.tenant_session(slipway.principal.tenant_id) as session:
+        session.execute(text("UPDATE environments SET retry_at = NULL"))
+    found = INSTALLER.look(work, bench)
+    assert found is not None
+    assert found.state is OutcomeState.FAILED
