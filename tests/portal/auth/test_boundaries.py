@@ -139,7 +139,6 @@ def test_other_sites_may_not_sign_somebody_out(browser: Client, site: str) -> No
     [
         "evil.example",
         "127.0.0.1.evil.example",
-        "pr-1.preview.localhost:8000",
         "localhost.evil.example:8000",
         "10.0.0.1",
         "",
@@ -149,6 +148,12 @@ def test_a_rebound_name_gets_nothing(api: Client, host: str) -> None:
     answer = api.get("/api/v1/tokens", headers={"Host": host})
     assert answer.status_code == 421
     assert answer.headers["content-type"] == "application/problem+json"
+
+
+def test_the_name_of_a_preview_leads_to_that_preview_alone(api: Client) -> None:
+    answer = api.get("/api/v1/tokens", headers={"Host": "pr-1.preview.localhost:8000"})
+    assert answer.status_code == 404
+    assert "items" not in answer.text
 
 
 @pytest.mark.parametrize("host", ["localhost:8000", "127.0.0.1", "[::1]:8000", "LOCALHOST"])
