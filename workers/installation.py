@@ -172,7 +172,7 @@ def rest_unapproved(context: JobContext) -> None:
     )
     with context.session() as session:
         reports = InstallReports(session, context.settings)
-        reports.not_approved(_tenant(context), f"sha256:{event.plan_digest}", problem)
+        reports.not_approved(_tenant(context), f"sha256:{event.plan_digest}", problem, event.approval_id)
 
 
 @WORKER.on(EnvironmentReady, EnvironmentFailed, EnvironmentDestroyed)

@@ -46,7 +46,7 @@ class UpgradeWindow(_Asked):
     A window that ends before it begins goes on after midnight, and belongs to the day on which it begins.
     """
 
-    days: tuple[Day, ...] = Shape(default=DAYS, min_length=1, max_length=7)
+    days: tuple[Day, ...] = Shape(default_factory=lambda: DAYS, min_length=1, max_length=7)
     begins: TimeOfDay = "00:00"
     ends: TimeOfDay = "00:00"
     zone: Annotated[str, StringConstraints(max_length=60)] = "UTC"

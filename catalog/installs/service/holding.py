@@ -34,11 +34,17 @@ class Holding(Settling):
         plan.wanted = None
         return self._apply(requester, plan)
 
-    def not_approved(self, tenant_id: UUID, digest: str, problem: Problem) -> None:
-        """Say why a plan that waited for people is not applied; it can be applied anew, which asks them again."""
+    def not_approved(self, tenant_id: UUID, digest: str, problem: Problem, ended: UUID | None = None) -> None:
+        """Say why a plan that waited for people is not applied; it can be applied anew, which asks them again.
+
+        ``ended`` is the approval that came to its end; it counts only where no other was asked for in its place.
+        """
         plan = queries.wanted_plan(self._session, tenant_id, digest)
         if plan is None:
             return
+        standing = {each.approval for each in self._approvals_of(plan)}
+        if ended is not None and standing and ended not in standing:
+            return  # people were asked anew since
         plan.wanted, plan.problem = None, problem.model_dump()
         self._session.add(plan)
         install = None if plan.install_id is None else self._install(tenant_id, plan.install_id, lock=True)
