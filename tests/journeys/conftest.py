@@ -177,7 +177,11 @@ class Installation:
                 start_new_session=True,
             )
         self.link = until(f"Slipway is ready; it said: {self.words}", self._ready_link, READY_SECONDS)
-        return time.monotonic() - began
+        took = time.monotonic() - began
+        # It holds for a quarter of an hour only, which the tests together may take.
+        signed_in = httpx.get(self.link, headers={"Accept": "text/html"}, timeout=60, trust_env=False)
+        assert signed_in.status_code == 303, signed_in.text
+        return took
 
     def _ready_link(self) -> str:
         assert self.front is not None

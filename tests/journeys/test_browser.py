@@ -148,7 +148,7 @@ def test_the_whole_way(
     name = "seen" if scripts else "plain"
     repository = new_repository(name, delay="1").path
     with visitor(java_script_enabled=scripts) as page:
-        sign_in(page, slipway.link if scripts else slipway.new_link())
+        sign_in(page, slipway.new_link())
         for curated in ("slipway/preview-web", "slipway/library-pipeline", "slipway/baseline"):
             page.goto(f"/assets?q={curated.partition('/')[2]}")
             expect(page.locator(f".result-path:text-is('{curated}')")).to_be_visible()
