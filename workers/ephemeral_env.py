@@ -8,6 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
 
+from catalog.assets.inputs import HIDDEN
 from catalog.environments.errors import TransitionError
 from catalog.environments.events import (
     EnvironmentDestroyRequested,
@@ -37,6 +38,7 @@ from workers.engine import (
     StackRequest,
 )
 from workers.engine_resource import ENGINE
+from workers.environment_parts import part_packages
 from workers.environment_program import environment_program, sleeping_program
 from workers.leases import HeldLease, held
 from workers.runtime.worker import Interrupted, JobContext, Retry, Worker
@@ -159,10 +161,11 @@ def _halt(context: JobContext, hand: HeldLease, stack: Stack, plan: DeployPlan) 
     story.step("stop")
     directory = _directory(context.settings, plan.environment_id)
     try:
-        program = sleeping_program(plan, _mirror(context, plan), directory, context.settings.port)
-        request = _request(context.settings, stack, program)
-        stopping = _stopping(context, hand, plan, EnvironmentReports.is_asleep)
-        result = context.resource(ENGINE).up(request, story.hear, stopping)
+        with part_packages(plan, context) as packages:
+            program = sleeping_program(plan, _mirror(context, plan), directory, packages, context.settings.port)
+            request = _request(context.settings, stack, program)
+            stopping = _stopping(context, hand, plan, EnvironmentReports.is_asleep)
+            result = context.resource(ENGINE).up(request, story.hear, stopping)
     except (SlipwayError, EngineError) as error:
         if context.should_stop() or hand.lost.is_set():
             raise Interrupted(str(error)) from None
@@ -198,11 +201,14 @@ def _deploy(context: JobContext, hand: HeldLease, stack: Stack, plan: DeployPlan
     stopping = _stopping(context, hand, plan, goes_on)
     try:
         story.step("source")
-        program = _program(context, plan)
+        mirror = _mirror(context, plan)
         story.step("prepare")
-        request = _request(context.settings, stack, program)
-        _look_ahead(context, plan, request, stopping)
-        result = context.resource(ENGINE).up(request, story.hear, stopping)
+        with part_packages(plan, context) as packages:
+            directory = _directory(context.settings, plan.environment_id)
+            program = environment_program(plan, mirror, directory, packages)
+            request = _request(context.settings, stack, program)
+            _look_ahead(context, plan, request, stopping)
+            result = context.resource(ENGINE).up(request, story.hear, stopping)
     except PolicyRefusedError as refusal:
         with context.session() as session:
             EnvironmentPlans(session, context.settings).refuse(hand.lease, plan, refusal)
@@ -221,7 +227,9 @@ def _deploy(context: JobContext, hand: HeldLease, stack: Stack, plan: DeployPlan
     resources = [StackResource(type=each.type, name=each.name, id=each.id) for each in result.resources]
     with context.session() as session:
         reports = EnvironmentReports(session, context.settings)
-        reports.succeed(hand.lease, plan, resources, dict(result.outputs), _graph(result.graph))
+        # A secret output of a component is named and stays in the engine's state, where it is encrypted.
+        outputs = {**result.outputs, **dict.fromkeys(result.secret_outputs, HIDDEN)}
+        reports.succeed(hand.lease, plan, resources, outputs, _graph(result.graph))
         context.complete(session)
 
 
@@ -252,10 +260,6 @@ def _fail(
         reports = EnvironmentReports(session, context.settings)
         reports.fail(hand.lease, plan, problem, interrupted=interrupted, passing=passing)
         context.complete(session)
-
-
-def _program(context: JobContext, plan: DeployPlan) -> StackProgram:
-    return environment_program(plan, _mirror(context, plan), _directory(context.settings, plan.environment_id))
 
 
 def _mirror(context: JobContext, plan: DeployPlan) -> Path:

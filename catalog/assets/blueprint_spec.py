@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, StringConstraints
 
 from catalog.assets.durations import DurationText, parse_duration
-from catalog.assets.manifest import Name
+from catalog.assets.manifest import AssetText, Name
 from catalog.assets.shapes import Shape
 from catalog.assets.strategy_spec import StrategySpec
 from catalog.assets.wiring import WiredText
@@ -87,10 +87,11 @@ class PackagedComponent(Shape):
 
     ``uses`` is the alias of a dependency, ``component`` the name of the component in its package (left out where it has
     only one). ``inputs`` and ``${NAME.outputs.x}`` are as for a blueprint, and have the types of the package's schema.
+    Once a blueprint is joined with its parts, ``uses`` names the asset, and ``component`` is there.
     """
 
     type: Literal["component"]
-    uses: Name
+    uses: Name | AssetText
     component: Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,79}$")] | None = None
     inputs: dict[str, Any] = Field(default_factory=dict, max_length=200)
 
@@ -108,8 +109,13 @@ class EnvironmentSpec(Shape):
 
     @property
     def processes(self) -> dict[str, ProcessComponent]:
-        """The components that run; once a blueprint is joined with its parts, there are no others."""
+        """The components that run an application."""
         return {name: each for name, each in self.components.items() if isinstance(each, ProcessComponent)}
+
+    @property
+    def packaged(self) -> dict[str, PackagedComponent]:
+        """The components that come from packages; once a blueprint is joined, all others are processes."""
+        return {name: each for name, each in self.components.items() if isinstance(each, PackagedComponent)}
 
     @property
     def parts(self) -> dict[str, Part]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from catalog.assets.findings import storable
+from catalog.assets.inputs import secret_pointers
 
 ARTIFACT = "pulumi-schema.json"
 """The name under which the schema is kept beside a version."""
@@ -126,6 +127,25 @@ def joined(schemas: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
         parts[name] = _moved(part, name)
     whole = {"$schema": _DRAFT, "type": "object", "properties": parts, "additionalProperties": False}
     return {**whole, "$defs": definitions} if definitions else whole
+
+
+def with_secrets(schema: Mapping[str, Any], whole: Mapping[str, Any], component: str | None) -> dict[str, Any]:
+    """Return a component's input schema with those inputs marked that the package's own schema says to be secret.
+
+    A wheel cannot say which of its inputs are. ``whole`` describes the inputs of the package, those of ``component``
+    below its name, or all of its only one.
+    """
+    own = whole if component is None else whole.get("properties", {}).get(component, {})
+    secret = {name for name, each in own.get("properties", {}).items() if isinstance(each, dict) and is_secret(each)}
+    properties = {
+        name: {**each, "writeOnly": True} if name in secret else each for name, each in schema["properties"].items()
+    }
+    return {**schema, "properties": properties}
+
+
+def is_secret(schema: Mapping[str, Any]) -> bool:
+    """Tell whether an input is secret, or something in it."""
+    return schema.get("writeOnly") is True or any(True for _ in secret_pointers(schema))
 
 
 def _moved(value: Any, prefix: str) -> Any:

@@ -1,7 +1,7 @@
 """Blueprints made of other assets: what is passed between them has the right type, and blueprints join into one.
 
 Everything here is text and schemas. Joining copies a part's components under names of their own and writes into their
-texts what the whole passes to them, so that whoever makes an environment meets processes alone.
+texts what the whole passes to them, so that whoever makes an environment meets processes and components of packages.
 """
 
 import json
@@ -33,6 +33,8 @@ class PackageComponent:
     """One component of a component package, with the JSON Schemas of what it takes and tells."""
 
     label: str
+    asset: str
+    name: str
     input_schema: Schema
     output_schema: Schema
 
@@ -66,15 +68,6 @@ class Blueprint:
     def blueprints(self) -> "Mapping[str, Blueprint]":
         """Those of its parts that are blueprints."""
         return {name: each for name, each in self.parts.items() if isinstance(each, Blueprint)}
-
-    @property
-    def packaged(self) -> Iterator[str]:
-        """Every component of a package in it and in its parts, as people call it."""
-        for each in self.parts.values():
-            if isinstance(each, Blueprint):
-                yield from each.packaged
-            else:
-                yield each.label
 
 
 @dataclass(frozen=True)
@@ -170,14 +163,10 @@ def _wired(spec: BlueprintSpec) -> Iterator[tuple[Place, str]]:
 
 
 def join(whole: Blueprint) -> dict[str, Any]:
-    """Return the spec of a blueprint with its parts written out: processes alone, and texts that refer to them.
+    """Return the spec of a blueprint with its parts written out: processes, components of packages, and their wiring.
 
-    Raises ``PartsError`` where the whole has too many components, two of one name, stands in itself, or is made of
-    components of packages, which become no processes.
+    Raises ``PartsError`` where the whole has too many components, two of one name, or stands in itself.
     """
-    packaged = next(whole.packaged, None)
-    if packaged is not None:
-        raise PartsError(f"It uses {packaged}, and environments are made of processes alone so far.")
     joined = _Joint(whole, 0).spec()
     try:
         parse_spec({"spec": joined})
@@ -214,7 +203,10 @@ class _Joint:
     def components(self) -> dict[str, Any]:
         made: dict[str, Any] = {}
         for name, component in self._raw["components"].items():
-            if name in self._blueprint.parts:
+            part = self._blueprint.parts.get(name)
+            if isinstance(part, PackageComponent):
+                found = {f"{self._prefix}{name}": self._component(part, component)}
+            elif part is not None:
                 found = self._part(name).components()
             else:
                 found = {f"{self._prefix}{name}": self._process(component)}
@@ -237,6 +229,10 @@ class _Joint:
         if made.get("health"):
             made["health"] = {**made["health"], "path": self._text(made["health"].get("path", "/"))}
         return made
+
+    def _component(self, part: PackageComponent, component: Mapping[str, Any]) -> dict[str, Any]:
+        given = self._document(component.get("inputs", {}))
+        return {"type": "component", "uses": part.asset, "component": part.name, "inputs": given}
 
     def _part(self, name: str) -> "_Joint":
         if name not in self._joints:
@@ -272,7 +268,7 @@ class _Joint:
         root = reference.root
         if root == "inputs":
             return _as_text(self._passed_on(reference))
-        if root in self._blueprint.parts:
+        if root in self._blueprint.blueprints:
             return self._part(root).output(reference.path[2])
         if root in self._raw["components"]:
             return str(Reference((f"{self._prefix}{root}", *reference.path[1:])))
@@ -285,6 +281,8 @@ class _Joint:
             if isinstance(found, str):
                 parts = parse_wiring(found)
                 inner = parts[0] if len(parts) == 1 and isinstance(parts[0], Reference) else None
+                if inner is not None and inner.root != "inputs":
+                    raise PartsError(f"{inner} is passed as a whole, and a part takes something out of it.")
                 return "" if inner is None else str(Reference((*inner.path, *path[index:])))
             schema = schema.get("properties", {}).get(step, {})
             found = found.get(step, _quoted(schema.get("default", ""))) if isinstance(found, Mapping) else ""

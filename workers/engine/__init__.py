@@ -94,10 +94,11 @@ class ProgramResource:
 
 @dataclass(frozen=True, slots=True)
 class ComponentProgram:
-    """A publisher's component as the whole program of a stack; it runs in the sandbox alone.
+    """A publisher's component as the whole program of a stack, or one of its parts; it runs in the sandbox alone.
 
     `wheel` is the path of its package, `component` the class's name, `name` that of the resource it becomes. `inputs`
-    are JSON data by the names of its schema; `providers` are the packages of resources that it may use.
+    are JSON data by the names of its schema, of a part with references as in `ProgramResource`; `providers` are the
+    packages of resources that it may use.
     """
 
     wheel: str
@@ -112,13 +113,15 @@ class ComponentProgram:
 class StackProgram:
     """What a stack shall consist of; `outputs` may hold references, `secret_outputs` names those kept out of logs.
 
-    With `component` there is nothing else: its resources and outputs are those of the stack.
+    `parts` are components beside the resources: references lead to what they tell as to outputs of resources. With
+    `component` there is nothing else: its resources and outputs are those of the stack.
     """
 
     resources: tuple[ProgramResource, ...]
     outputs: Mapping[str, str] = field(default_factory=dict)
     secret_outputs: tuple[str, ...] = ()
     component: ComponentProgram | None = None
+    parts: tuple[ComponentProgram, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,9 +62,9 @@ def _needs_others_plugins(job: Job) -> bool:
     backend = local_backend(job.backend_url)
     if backend is None:
         return True
-    component = job.program.component
+    components = [*job.program.parts, *([job.program.component] if job.program.component is not None else [])]
     packages = {resource.type.partition(":")[0] for resource in job.program.resources}
-    packages |= set() if component is None else set(component.providers)
+    packages |= {package for each in components for package in each.providers}
     path = stack_file(backend, job.stack)
     if path is not None and path.suffix != ".json":
         return True

@@ -121,12 +121,16 @@ class Operations:
             "graph": graph(deployment),
         }
 
-    def _program(self) -> Callable[[], None]:
+    def _program(self) -> Callable[[], Any]:
         component = self._job.program.component
-        if component is None:
+        if component is None and not self._job.program.parts:
             return build(self._job.program)
         # Here because only programs of publishers need it.
         from workers.engine.components.language import ComponentLanguage, ComponentRun  # noqa: PLC0415
+        from workers.engine.components.parts import part_maker  # noqa: PLC0415
+
+        if component is None:
+            return build(self._job.program, part_maker(_COMPONENT_SECONDS, self._stopping))
 
         # The SDK makes its language server by itself, and offers no other way to run a program elsewhere.
         vars(automation_stack)["LanguageServer"] = ComponentLanguage
@@ -199,7 +203,7 @@ class Operations:
             return False
         return True
 
-    def _workspace(self, program: Callable[[], None] | None = None) -> automation.LocalWorkspace:
+    def _workspace(self, program: Callable[[], Any] | None = None) -> automation.LocalWorkspace:
         job = self._job
         if self._backend is not None:
             self._backend.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -216,7 +220,7 @@ class Operations:
             self._port = serve_beside(PluginConfiguration.from_json(dict(self._job.plugin)), self._job.program)
         return self._port
 
-    def _stack(self, program: Callable[[], None] | None, *, create: bool = False) -> _QuickStack:
+    def _stack(self, program: Callable[[], Any] | None, *, create: bool = False) -> _QuickStack:
         workspace = self._workspace(program)
         if create:
             workspace.create_stack(self._job.stack.stack)

@@ -1,43 +1,80 @@
 """Turns a program that is data into resources of the engine; runs in the child process alone."""
 
-from collections.abc import Callable, Mapping
-from typing import Any
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Protocol
 
 import pulumi
 
-from workers.engine import ProgramResource, StackProgram
+from workers.engine import ComponentProgram, ProgramResource, StackProgram
 from workers.engine.references import Reference, in_order, outputs_of, split
 
 
-def build(program: StackProgram) -> Callable[[], None]:
-    """Return the inline program that declares the resources and exports the outputs."""
+class Part(Protocol):
+    """A component that is being made among a program's resources."""
+
+    def output(self, name: str) -> pulumi.Output[Any]:
+        """Return what it tells by that name."""
+        ...
+
+    async def resources(self) -> list[pulumi.Resource]:
+        """Return what it made, once it came to its end; raise ``pulumi.RunError`` where it did not."""
+        ...
+
+
+MakePart = Callable[[ComponentProgram, Mapping[str, "pulumi.Output[Any]"]], Part]
+Made = Mapping[str, pulumi.CustomResource | Part]
+
+
+def build(program: StackProgram, make_part: MakePart | None = None) -> Callable[[], Awaitable[None]]:
+    """Return the inline program that declares the resources, has the parts made and exports the outputs."""
     ordered = in_order(program)
 
-    def run() -> None:
-        made: dict[str, pulumi.CustomResource] = {}
-        for resource in ordered:
-            made[resource.name] = _declare(resource, outputs_of(program, resource.name), made)
+    async def run() -> None:
+        made: dict[str, pulumi.CustomResource | Part] = {}
+        parts: list[Part] = []
+        for each in ordered:
+            if isinstance(each, ProgramResource):
+                made[each.name] = _declare(each, outputs_of(program, each.name), made)
+            elif make_part is not None:
+                given = {name: pulumi.Output.from_input(_resolve(value, made)) for name, value in each.inputs.items()}
+                parts.append(make_part(each, given))
+                made[each.name] = parts[-1]
         for name, value in program.outputs.items():
             resolved = _resolve(value, made)
             pulumi.export(name, pulumi.Output.secret(resolved) if name in program.secret_outputs else resolved)
+        await asyncio.gather(*(each.resources() for each in parts))
 
     return run
 
 
-def _declare(
-    resource: ProgramResource, referred: set[str], made: Mapping[str, pulumi.CustomResource]
-) -> pulumi.CustomResource:
+def _declare(resource: ProgramResource, referred: set[str], made: Made) -> pulumi.CustomResource:
     inputs = {
         name: pulumi.Output.secret(_resolve(value, made)) if name in resource.secret_inputs else _resolve(value, made)
         for name, value in resource.inputs.items()
     }
     # An output becomes an attribute only where it is declared, and an input without a value declares it.
     declared = dict.fromkeys(referred - inputs.keys() - {"id", "urn"})
-    options = pulumi.ResourceOptions(depends_on=[made[name] for name in resource.depends_on])
+    options = pulumi.ResourceOptions(depends_on=_needed([made[name] for name in resource.depends_on]))
     return pulumi.CustomResource(resource.type, resource.name, {**inputs, **declared}, options)
 
 
-def _resolve(value: Any, made: Mapping[str, pulumi.CustomResource]) -> Any:
+def _needed(each: list[pulumi.CustomResource | Part]) -> Any:
+    """Return the resources that another waits for; of a component all that it made, once that is known."""
+    resources = [one for one in each if isinstance(one, pulumi.CustomResource)]
+    parts = [one for one in each if not isinstance(one, pulumi.CustomResource)]
+    if not parts:
+        return resources
+
+    async def known() -> list[pulumi.Resource]:
+        of_parts = await asyncio.gather(*(part.resources() for part in parts))
+        return [*resources, *(one for found in of_parts for one in found)]
+
+    return pulumi.Output.from_input(known())
+
+
+def _resolve(value: Any, made: Made) -> Any:
     """Replace references inside JSON data by the outputs they name."""
     if isinstance(value, Mapping):
         return {name: _resolve(item, made) for name, item in value.items()}
@@ -53,8 +90,11 @@ def _resolve(value: Any, made: Mapping[str, pulumi.CustomResource]) -> Any:
     return pulumi.Output.all(*parts).apply(lambda values: "".join(_text(item) for item in values))
 
 
-def _output(made: Mapping[str, pulumi.CustomResource], reference: Reference) -> pulumi.Output[Any]:
-    output: pulumi.Output[Any] = getattr(made[reference.resource], reference.output)
+def _output(made: Made, reference: Reference) -> pulumi.Output[Any]:
+    found = made[reference.resource]
+    if not isinstance(found, pulumi.CustomResource):
+        return found.output(reference.output)
+    output: pulumi.Output[Any] = getattr(found, reference.output)
 
     def known(value: Any) -> Any:
         if value is None:
@@ -65,6 +105,6 @@ def _output(made: Mapping[str, pulumi.CustomResource], reference: Reference) -> 
 
 
 def _text(value: Any) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
+    if isinstance(value, bool | list | dict):
+        return json.dumps(value)
     return str(value)

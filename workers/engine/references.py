@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
-from workers.engine import EngineError, ErrorKind, ProgramResource, StackProgram
+from workers.engine import ComponentProgram, EngineError, ErrorKind, ProgramResource, StackProgram
 
 _PART = re.compile(r"\$\$\{|\$\{([^}]*)\}")
 _REFERENCE = re.compile(r"([A-Za-z0-9_-]+)\.([A-Za-z_][A-Za-z0-9_]*)")
@@ -14,9 +14,12 @@ _NAME = re.compile(r"[A-Za-z0-9_-]{1,100}")
 _TYPE = re.compile(r"[A-Za-z0-9_.-]+:[A-Za-z0-9_./-]*:[A-Za-z0-9_.-]+")
 
 
+Declared = ProgramResource | ComponentProgram
+
+
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """One output of one resource."""
+    """One output of one resource, or of one component."""
 
     resource: str
     output: str
@@ -52,12 +55,13 @@ def references(value: Any) -> Iterator[Reference]:
             yield from references(item)
 
 
-def in_order(program: StackProgram) -> list[ProgramResource]:
-    """Return the resources so that each comes after those it needs; raise `EngineError` for what cannot work."""
-    by_name = {resource.name: resource for resource in program.resources}
-    if len(by_name) != len(program.resources):
+def in_order(program: StackProgram) -> list[Declared]:
+    """Return resources and parts so that each comes after those it needs; raise `EngineError` for what cannot work."""
+    declared: tuple[Declared, ...] = (*program.resources, *program.parts)
+    by_name = {each.name: each for each in declared}
+    if len(by_name) != len(declared):
         raise _mistake("two resources have the same name")
-    needs = {resource.name: _needs(resource) for resource in program.resources}
+    needs = {each.name: _needs(each) for each in declared}
     for name, needed in needs.items():
         for other in needed:
             if other not in by_name:
@@ -71,9 +75,11 @@ def in_order(program: StackProgram) -> list[ProgramResource]:
         raise _mistake(f"the resources need each other in a circle: {' -> '.join(error.args[1])}") from error
 
 
-def _needs(resource: ProgramResource) -> list[str]:
+def _needs(resource: Declared) -> list[str]:
     if not _NAME.fullmatch(resource.name):
         raise _mistake(f"{resource.name!r} is not a name: letters, digits, '_' and '-', at most 100", resource.name)
+    if isinstance(resource, ComponentProgram):
+        return [reference.resource for reference in references(dict(resource.inputs))]
     if not _TYPE.fullmatch(resource.type):
         raise _mistake(f"{resource.type!r} is not a type of the form package:module:Type", resource.name)
     return [*(reference.resource for reference in references(dict(resource.inputs))), *resource.depends_on]
@@ -81,7 +87,8 @@ def _needs(resource: ProgramResource) -> list[str]:
 
 def outputs_of(program: StackProgram, name: str) -> set[str]:
     """Return the outputs of a resource that anything in the program refers to."""
-    values = [dict(resource.inputs) for resource in program.resources]
+    declared: tuple[Declared, ...] = (*program.resources, *program.parts)
+    values = [dict(each.inputs) for each in declared]
     return {found.output for found in references([*values, dict(program.outputs)]) if found.resource == name}
 
 

@@ -62,13 +62,15 @@ class Job:
             )
             for item in program["resources"]
         )
-        part = program["component"]
-        component = None
-        if part is not None:
-            lists = {name: tuple(part[name]) for name in ("secret_inputs", "providers")}
-            component = ComponentProgram(**{**part, **lists})
-        parsed = StackProgram(resources, program["outputs"], tuple(program["secret_outputs"]), component)
+        component = None if program["component"] is None else _component(program["component"])
+        parts = tuple(map(_component, program["parts"]))
+        parsed = StackProgram(resources, program["outputs"], tuple(program["secret_outputs"]), component, parts)
         return cls(**{**data, "stack": StackRef(**data["stack"]), "program": parsed})
+
+
+def _component(data: Message) -> ComponentProgram:
+    lists = {name: tuple(data[name]) for name in ("secret_inputs", "providers")}
+    return ComponentProgram(**{**data, **lists})
 
 
 def event_from_json(data: Message) -> ProgressEvent:

@@ -16,6 +16,7 @@ from catalog.operations.models import Problem
 from catalog.secrets import SecretBox
 from catalog.settings import Settings
 from workers.engine import StackRef, StackRequest
+from workers.environment_parts import part_packages
 from workers.environment_program import environment_program
 from workers.installers import Bench, acting
 from workers.installers.previewing import previewed, removal
@@ -101,14 +102,15 @@ def _preview(found: Prospect, bench: Bench) -> dict[str, Any] | None:
     mirror = repository.mirror(plan.head_sha, plan.pull_request.number, settings.data_dir / "repositories")
     folder = settings.data_dir / "environments" / str(plan.environment_id)
     stack = found.stack
-    request = StackRequest(
-        stack=StackRef(PROJECT, f"preview-{uuid4().hex}") if stack is None else StackRef(stack.project, stack.name),
-        passphrase=token_urlsafe() if stack is None else SecretBox(settings).passphrase(f"stacks/{stack.id}"),
-        program=environment_program(plan, mirror, folder),
-        time_limit=settings.install_preview_seconds,
-    )
     outputs = sorted(plan.spec.environment.outputs)
-    return previewed(bench, request, revision=plan.head_sha, outputs=outputs, secrets=found.secrets)
+    with part_packages(plan, bench) as packages:
+        request = StackRequest(
+            stack=StackRef(PROJECT, f"preview-{uuid4().hex}") if stack is None else StackRef(stack.project, stack.name),
+            passphrase=token_urlsafe() if stack is None else SecretBox(settings).passphrase(f"stacks/{stack.id}"),
+            program=environment_program(plan, mirror, folder, packages),
+            time_limit=settings.install_preview_seconds,
+        )
+        return previewed(bench, request, revision=plan.head_sha, outputs=outputs, secrets=found.secrets)
 
 
 INSTALLER = EnvironmentInstaller()

@@ -26,7 +26,7 @@ from catalog.stacks.models import Stack, StackResource, StackState
 from catalog.stacks.service import MultiCloudProvisioningService
 from workers.engine import ApplyResult, EngineError, ErrorKind, StackProgram, StackRef, StackRequest
 from workers.installers import Bench, InstallRefusedError
-from workers.installers.components import Component, chosen_component
+from workers.installers.components import Component, chosen_component, hold_to_state
 from workers.installers.previewing import concealed, concealed_in, graph_resources, previewed, reason, removal
 from workers.leases import HeldLease
 from workers.runtime.worker import Interrupted
@@ -69,7 +69,7 @@ class StackInstaller:
 
     def plan(self, draft: Draft, bench: Bench) -> Proposal:
         """Say what the engine would do, by its own preview."""
-        _hold_to_state(bench.settings)
+        hold_to_state(bench.settings)
         target = draft.head["target"]
         place = _Place.of(draft.tenant_id, draft.head["asset"], target)
         with bench.session() as session:
@@ -89,7 +89,7 @@ class StackInstaller:
 
     def apply(self, work: Work, bench: Bench) -> Applied:
         """Have the engine bring the stack about, under its lease."""
-        _hold_to_state(bench.settings)
+        hold_to_state(bench.settings)
         place = _Place.of(work.tenant_id, work.asset, work.content["target"])
         with bench.session() as session:
             stack = MultiCloudProvisioningService(session).ensure(
@@ -191,15 +191,6 @@ def _request(settings: Settings, stack: Stack, program: StackProgram) -> StackRe
 
 def _passphrase(stack: Stack | None, settings: Settings) -> str:
     return token_urlsafe() if stack is None else SecretBox(settings).passphrase(f"stacks/{stack.id}")
-
-
-def _hold_to_state(settings: Settings) -> None:
-    """Raise ``InstallRefusedError`` where plugins of providers would see the credentials of the engine's state."""
-    if not settings.state_backend_url.startswith("file:"):
-        raise InstallRefusedError(
-            "Components are made as stacks only where the engine keeps its state in files: an object storage's "
-            "credentials would be seen by what the component uses. Pin the package instead."
-        )
 
 
 @contextmanager

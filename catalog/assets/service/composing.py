@@ -28,17 +28,19 @@ _WIDTH = (Visibility.PRIVATE, Visibility.SHARED, Visibility.PUBLIC)
 class Composing(Resolving):
     """What anyone may ask about blueprints that use others; what a tenant cannot see has no part in it."""
 
-    def composed(self, tenant_id: UUID, version: AssetVersion, lock: Lock) -> tuple[dict[str, Any], list[AssetVersion]]:
+    def composed(
+        self, tenant_id: UUID, version: AssetVersion, lock: Lock, blobs: BlobStore
+    ) -> tuple[dict[str, Any], list[AssetVersion]]:
         """Return the spec of a blueprint joined with its parts, and every version that has a part in it.
 
         ``lock`` is what the blueprint resolved to. Raises ``InvalidInputError`` where the parts do not fit: a range in
         a manifest may have let in a version that takes or tells something else than those before.
         """
         used: dict[UUID, AssetVersion] = {version.id: version}
-        whole = _Reader(self, tenant_id, lock, None, used).blueprint(version, 0)
+        whole = _Reader(self, tenant_id, lock, blobs, used).blueprint(version, 0)
         if not whole.parts:
             return dict(version.manifest["spec"]), [version]
-        problems = [] if any(whole.packaged) else [each.message for each in _all_misfits(whole)]
+        problems = [each.message for each in _all_misfits(whole)]
         try:
             spec = join(whole) if not problems else {}
         except PartsError as error:
@@ -72,22 +74,21 @@ class Composing(Resolving):
         whole = Blueprint(label, manifest, package.input_schema, package.output_schema, parts)
         found = [package.finding("wiring-type", each.place, each.message, each.fix) for each in check_parts(whole)]
         try:
-            join(whole) if not found and not any(whole.packaged) else None
+            join(whole) if not found else None
         except PartsError as error:
             fix = "Leave something out, or give the parts shorter names."
             found.append(package.finding("parts", COMPONENTS, str(error), fix))
         return found
 
     def warn_of_use(self, tenant_id: UUID, package: Package, visibility: Visibility | None) -> list[Finding]:
-        """Return warnings about how a package uses other assets.
+        """Return a warning for each of the tenant's own assets that a package uses and fewer may see than it.
 
-        One for each of the tenant's own that fewer may see than it, and one for each component of a package in it.
         ``visibility`` is what the package will have, None where it keeps that of its asset.
         """
         metadata = package.manifest.metadata
         asset = queries.own_asset(self._session, tenant_id, metadata.namespace, metadata.name)
         own = visibility or (asset.visibility if asset is not None else Visibility.PRIVATE)
-        found = _not_made(package)
+        found: list[Finding] = []
         for index, each in enumerate(package.manifest.dependencies):
             namespace, _, name = each.asset.partition("/")
             needed = queries.own_asset(self._session, tenant_id, namespace, name)
@@ -102,16 +103,12 @@ class Composing(Resolving):
 
 @dataclass(frozen=True)
 class _Reader:
-    """Reads what a blueprint is made of, as a lock chooses it.
-
-    ``used`` gathers the versions that have a part in it. Without ``blobs`` nothing is read that components of packages
-    take and tell, because nothing is made of them.
-    """
+    """Reads what a blueprint is made of, as a lock chooses it; ``used`` gathers the versions that have a part in it."""
 
     assets: Composing
     tenant_id: UUID
     lock: Lock
-    blobs: BlobStore | None
+    blobs: BlobStore
     used: dict[UUID, AssetVersion]
     budget: Iterator[int] = field(default_factory=lambda: iter(range(MOST_PARTS)))
 
@@ -141,8 +138,6 @@ class _Reader:
     def _component(self, version: AssetVersion, wanted: str | None) -> PackageComponent:
         label = f"{version.namespace}/{version.name} {version.version}"
         self.used[version.id] = version
-        if self.blobs is None:
-            return PackageComponent(f"{wanted or 'the component'} of {label}", {}, {})
         which = (version.namespace, version.name, version.version)
         try:
             _, data = self.assets.artifact(self.tenant_id, which, component_schemas.ARTIFACT, self.blobs)
@@ -156,7 +151,11 @@ class _Reader:
             raise InvalidInputError(
                 f"{label} has no component {name}. It has {known}." if name else f"Say which: {known}."
             )
-        return PackageComponent(f"{name} of {label}", inputs[name], outputs[name])
+        asset = f"{version.namespace}/{version.name}"
+        taken = component_schemas.with_secrets(
+            inputs[name], version.input_schema or {}, None if len(inputs) == 1 else name
+        )
+        return PackageComponent(f"{name} of {label}", asset, name, taken, outputs[name])
 
     def _locked(self, asset: str) -> AssetVersion:
         namespace, _, name = asset.partition("/")
@@ -167,23 +166,6 @@ class _Reader:
             return self.assets.version(self.tenant_id, namespace, name, chosen)
         except AssetNotFoundError:
             raise InvalidInputError(f"{asset} {chosen} is not there any more.") from None
-
-
-def _not_made(package: Package) -> list[Finding]:
-    """Return a warning for each part of a blueprint of which nothing is made so far."""
-    manifest = package.document.value
-    if package.manifest.kind != KIND or not makes_environments(manifest):
-        return []
-    environment = parse_deployment(manifest).environment
-    parts = {} if environment is None else environment.parts
-    message = "It is checked and described; environments are made of processes alone so far, so none is made of this."
-    return [
-        replace(
-            package.finding("component-part", (*COMPONENTS, name), message, "Use it from a program."), level="warning"
-        )
-        for name, each in parts.items()
-        if isinstance(each, PackagedComponent)
-    ]
 
 
 def _all_misfits(whole: Blueprint) -> list[Any]:

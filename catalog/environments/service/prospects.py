@@ -55,6 +55,7 @@ def prospect(session: Session, settings: Settings, tenant_id: UUID, asked: Reque
         head_sha=wish.head_sha,
         spec=parse_spec({"spec": wish.spec}),
         inputs=wish.inputs,
+        lock=wish.lock,
     )
     return Prospect(plan, _stack(session, present), _secrets(wish.version.input_schema or {}, wish.inputs))
 

@@ -60,6 +60,7 @@ class DeployPlan:
     head_sha: str
     spec: BlueprintSpec
     inputs: dict[str, Any]
+    lock: Sequence[Mapping[str, Any]] = ()
 
 
 class EnvironmentReports(RemovalReports):
@@ -173,6 +174,7 @@ class EnvironmentReports(RemovalReports):
             head_sha=environment.head_sha,
             spec=parse_spec({"spec": environment.spec}),
             inputs=open_inputs(environment, self._settings),
+            lock=environment.lock,
         )
 
     def succeed(

@@ -19,6 +19,7 @@ from catalog.environments.life import TtlBase
 from catalog.environments.models import Desired, Environment, Phase, RequestEnvironment
 from catalog.errors import FieldError, InvalidInputError, SlipwayError
 from catalog.overlays.service import OverlayService
+from catalog.providers.blobs import open_blobs
 from catalog.providers.scm import (
     CommitNotFoundError,
     PullRequest,
@@ -65,7 +66,7 @@ class Wish:
         version, lock = _blueprint(session, tenant_id, asked.blueprint, in_use)
         inputs = OverlayService(session).over(tenant_id, version).complete(asked.inputs)
         ttl, maximum = _ttl(settings, asked.ttl, parse_spec(version.manifest))
-        spec, versions = _composed(session, tenant_id, version, lock)
+        spec, versions = _composed(session, settings, tenant_id, version, lock)
         return cls(
             repository, pull_request, asked.branch, head_sha, version, lock, spec, versions, inputs, ttl, maximum
         )
@@ -168,10 +169,10 @@ def _blueprint(
 
 
 def _composed(
-    session: Session, tenant_id: UUID, version: AssetVersion, lock: Sequence[Mapping[str, Any]]
+    session: Session, settings: Settings, tenant_id: UUID, version: AssetVersion, lock: Sequence[Mapping[str, Any]]
 ) -> tuple[dict[str, Any], Sequence[AssetVersion]]:
     try:
-        return AssetService(session).composed(tenant_id, version, lock)
+        return AssetService(session).composed(tenant_id, version, lock, open_blobs(settings))
     except InvalidInputError as error:
         raise InvalidInputError(error.detail, [FieldError("/blueprint", error.detail)]) from None
 

@@ -3,6 +3,7 @@
 import io
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -109,13 +110,19 @@ def api(put: Put) -> None:
     put("api", API, API_INPUTS)
 
 
+NO_BLOBS = LocalBlobs(Path("never-read"))
+"""Blueprints that use no packages need none."""
+
+
 def composed(database: Database, who: Principal, name: str) -> dict[str, Any]:
     with database.tenant_session(who.tenant_id) as session:
         service = AssetService(session)
         resolution = service.resolve_reference(who.tenant_id, parse_reference(f"acme/{name}"))
         chosen = next(each.version for each in resolution.lock if each.asset == f"acme/{name}")
         version = service.version(who.tenant_id, "acme", name, chosen)
-        spec, versions = service.composed(who.tenant_id, version, [each.as_json() for each in resolution.lock])
+        spec, versions = service.composed(
+            who.tenant_id, version, [each.as_json() for each in resolution.lock], NO_BLOBS
+        )
         assert {f"{each.namespace}/{each.name}" for each in versions} == {each.asset for each in resolution.lock}
     return spec
 

@@ -10,7 +10,7 @@ from pulumi.runtime.proto import resource_pb2, resource_pb2_grpc
 
 from workers.engine import EngineError, ErrorKind, StackProgram, StackRef
 from workers.engine.backend import command_environment
-from workers.engine.components.language import _door
+from workers.engine.components.language import door
 from workers.engine.components.monitor import STACK, Monitor
 from workers.engine.operations import Operations
 from workers.engine.wire import Job
@@ -161,7 +161,7 @@ def test_the_door_takes_no_message_of_any_size() -> None:
     request = resource_pb2.RegisterResourceRequest(type="demo:index:Thing", name="p", custom=True)
     request.object.update({"size": "x" * 5 * 1024 * 1024})
     engine = Engine()
-    with _door(engine, ("demo",)) as (_, socket), grpc.insecure_channel(f"unix:{socket}") as channel:
+    with door(Monitor(engine, ("demo",))) as socket, grpc.insecure_channel(f"unix:{socket}") as channel:
         with pytest.raises(grpc.RpcError) as refused:
             resource_pb2_grpc.ResourceMonitorStub(channel).RegisterResource(request)
         assert refused.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED

@@ -1,42 +1,23 @@
 """Installs of component packages as stacks of their own: previewed, made, upgraded, rolled back, destroyed."""
 
-import io
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from catalog.assets.archive import PackageFile, build_archive
-from catalog.assets.wheel import build_wheel
 from catalog.db import Database
 from catalog.installs.shapes import AskInstall, AskRollback, AskUninstall, AskUpgrade
-from catalog.providers.blobs import open_blobs
 from catalog.settings import Settings
 from catalog.stacks.models import Stack
 from catalog.stacks.service import MultiCloudProvisioningService
-from catalog.uploads.service import UploadService
-from tests.workers.engine.demo_provider import components, install_plugin
+from tests.workers.engine.demo_provider import install_plugin
+from tests.workers.ephemeral_env.things import publish_things
 from tests.workers.installation.conftest import Ledger
 
 pytestmark = pytest.mark.engine
 
 World = Any  # the fixture's class lives in conftest.py, which test files do not import
 SECRET = "hunter2-and-more"
-MANIFEST = """apiVersion: slipway/v1
-kind: component-package
-metadata:
-  namespace: acme
-  name: things
-  version: VERSION
-  displayName: Things
-  summary: Shelves of things
-  license: Apache-2.0
-inputs: {schema: inputs.schema.json}
-spec: {runtime: python, wheel: content/dist/*.whl}
-"""
-SCHEMA = """{"$schema": "https://json-schema.org/draft/2020-12/schema", "type": "object", "required": ["sizes"],
-"properties": {"sizes": {"type": "array", "items": {"type": "string"}}, "token": {"type": "string", "writeOnly": true}}}
-"""
 
 
 @pytest.fixture
@@ -51,23 +32,6 @@ def things(settings: Settings) -> Path:
     return install_plugin(settings.data_dir)
 
 
-def publish(world: World, version: str, harm: str = "pass") -> None:
-    """Publish a version of the package ``acme/things``, with all its checks."""
-    name, wheel = build_wheel("things", version, components(harm), requires=())
-    files = {
-        "asset.yaml": MANIFEST.replace("VERSION", version).encode(),
-        "README.md": b"# Things\n",
-        "CHANGELOG.md": f"# Changes\n\n## {version}\n\n- It changed.\n".encode(),
-        "LICENSE": b"Apache-2.0\n",
-        "inputs.schema.json": SCHEMA.encode(),
-        f"content/dist/{name}": wheel,
-    }
-    archive = build_archive({path: PackageFile(data) for path, data in files.items()}).data
-    with world.database.tenant_session(world.principal.tenant_id) as session:
-        UploadService(session, open_blobs(world.settings)).receive(world.principal, io.BytesIO(archive))
-    world.work()
-
-
 def sizes(things: Path) -> list[str]:
     """Return what there is in the pretended cloud."""
     return sorted(each.read_text() for each in things.iterdir())
@@ -79,7 +43,7 @@ def stacks(database: Database, world: World) -> list[Stack]:
 
 
 def test_a_component_is_a_stack_of_its_own(world: World, things: Path, database: Database) -> None:
-    publish(world, "1.0.0")
+    publish_things(world, "1.0.0")
     ledger = Ledger(world.database, world.settings, world.principal, world.work)
     given = {"sizes": ["small"], "token": SECRET}
     plan = ledger.ask("plan_install", AskInstall(asset="acme/things", target={"stack": "shelf"}, inputs=given))
@@ -97,7 +61,7 @@ def test_a_component_is_a_stack_of_its_own(world: World, things: Path, database:
     assert (stack.owner, stack.state) == (f"installs/{install.id}", "applied")
     assert SECRET not in stack.model_dump_json()
 
-    publish(world, "1.1.0")
+    publish_things(world, "1.1.0")
     wider = AskUpgrade(inputs={"sizes": ["small", "large"]})
     upgrade = ledger.ask("plan_upgrade", install.id, wider)
     done = {each["name"]: each["operation"] for each in upgrade.document["preview"]["resources"]}
@@ -121,7 +85,7 @@ def test_a_component_is_a_stack_of_its_own(world: World, things: Path, database:
 
 @pytest.mark.usefixtures("things")
 def test_what_a_component_may_not_do_is_said_in_the_plan(world: World) -> None:
-    publish(world, "1.0.0", 'pulumi.CustomResource("command:local:Command", "p", {"create": "id"}, here)')
+    publish_things(world, "1.0.0", 'pulumi.CustomResource("command:local:Command", "p", {"create": "id"}, here)')
     ledger = Ledger(world.database, world.settings, world.principal, world.work)
     asked = AskInstall(asset="acme/things", target={"stack": "shelf"}, inputs={"sizes": []})
     plan = ledger.ask("plan_install", asked)

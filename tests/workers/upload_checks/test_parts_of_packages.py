@@ -8,12 +8,14 @@ import pytest
 import yaml
 
 from catalog.assets.archive import PackageFile, build_archive
+from catalog.assets.blueprint_spec import parse_spec
 from catalog.assets.kinds import kinds
 from catalog.assets.references import parse_reference
 from catalog.assets.service import AssetService
 from catalog.assets.wheel import build_wheel
 from catalog.db import Database
-from catalog.errors import InvalidInputError
+from catalog.providers.blobs import open_blobs
+from catalog.settings import Settings
 from catalog.tenancy import Principal
 from catalog.uploads.errors import PackageRejectedError
 from catalog.uploads.models import Publication
@@ -109,7 +111,7 @@ WRONG: list[tuple[str, dict[str, Any]]] = [
 
 
 def test_what_is_wired_into_components_has_their_types(
-    send: Send, work: Callable[[], list[str]], database: Database, acme: Principal
+    send: Send, work: Callable[[], list[str]], database: Database, acme: Principal, settings: Settings
 ) -> None:
     with pytest.raises(PackageRejectedError) as missing:
         send(blueprint())
@@ -129,10 +131,18 @@ def test_what_is_wired_into_components_has_their_types(
 
     published = send(blueprint())
     assert published.version is not None
-    assert [each["rule"] for each in published.findings] == ["component-part", "component-part"]
+    assert published.findings == []
     with database.tenant_session(acme.tenant_id) as session:
         assets = AssetService(session)
         lock = assets.resolve_reference(acme.tenant_id, parse_reference("acme/shop")).lock
         version = assets.version(acme.tenant_id, "acme", "shop", "0.1.0")
-        with pytest.raises(InvalidInputError, match=r"uses Data of acme/net 0\.1\.0.*processes alone"):
-            assets.composed(acme.tenant_id, version, [each.as_json() for each in lock])
+        spec, versions = assets.composed(
+            acme.tenant_id, version, [each.as_json() for each in lock], open_blobs(settings)
+        )
+    joined = parse_spec({"spec": spec}).environment.packaged
+    assert {name: (each.uses, each.component) for name, each in joined.items()} == {
+        "network": ("acme/net", "Network"),
+        "data": ("acme/net", "Data"),
+    }
+    assert joined["network"].inputs == NETWORK
+    assert sorted(each.name for each in versions) == ["net", "shop"]

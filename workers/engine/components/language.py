@@ -3,7 +3,7 @@
 import json
 import shutil
 import tempfile
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -50,40 +50,55 @@ class ComponentLanguage(LanguageServer):
 
 
 def _run(run: ComponentRun, request: Any) -> str:
+    channel = grpc.insecure_channel(request.monitor_address, options=_GRPC_CHANNEL_OPTIONS)
+    told = {
+        "project": request.project,
+        "stack": request.stack,
+        "preview": request.dryRun,
+        "inputs": run.component.inputs,
+        "secret_inputs": list(run.component.secret_inputs),
+        "unknown_inputs": [],
+    }
+    with channel:
+        monitor = Monitor(resource_pb2_grpc.ResourceMonitorStub(channel), run.component.providers)
+        with door(monitor) as socket:
+            problem = run_in_sandbox(run.component, told, socket, run.seconds, run.should_stop)
+            return monitor.refused or problem
+
+
+def run_in_sandbox(
+    component: ComponentProgram,
+    told: Mapping[str, Any],
+    socket: Path,
+    seconds: float,
+    should_stop: Callable[[], bool],
+) -> str:
+    """Run a component behind the door at ``socket``; return what kept it from its end, "" where nothing did.
+
+    ``told`` is what the program is told beside wheel, door and name; see ``run_component``.
+    """
     limits = SandboxLimits(
-        wall_seconds=run.seconds,
+        wall_seconds=seconds,
         cpu_seconds=300,
         memory_bytes=1536 * MIB,
         file_bytes=32 * MIB,
         processes=256,
     )
-    wheel = Path(run.component.wheel)
-    channel = grpc.insecure_channel(request.monitor_address, options=_GRPC_CHANNEL_OPTIONS)
-    with channel, _door(resource_pb2_grpc.ResourceMonitorStub(channel), run.component.providers) as (monitor, socket):
-        told = {
-            "wheel": wheel.name,
-            "monitor": str(socket),
-            "project": request.project,
-            "stack": request.stack,
-            "preview": request.dryRun,
-            "component": run.component.component,
-            "name": run.component.name,
-            "inputs": run.component.inputs,
-            "secret_inputs": list(run.component.secret_inputs),
-        }
-        task = Task(
-            ["python", "-I", str(_PROGRAM)],
-            files={wheel.name: wheel.read_bytes()},
-            readable=(_PROGRAM, socket.parent),
-            collect=(_RESULT,),
-            line=json.dumps(told),
-            limits=limits,
-        )
-        try:
-            outcome = Sandbox().run(task, run.should_stop)
-        except SandboxError as error:
-            return f"the component cannot be run here: {error}"
-        return monitor.refused or _problem(outcome, limits)
+    wheel = Path(component.wheel)
+    own = {"wheel": wheel.name, "monitor": str(socket), "component": component.component, "name": component.name}
+    task = Task(
+        ["python", "-I", str(_PROGRAM)],
+        files={wheel.name: wheel.read_bytes()},
+        readable=(_PROGRAM, socket.parent),
+        collect=(_RESULT,),
+        line=json.dumps({**told, **own}),
+        limits=limits,
+    )
+    try:
+        outcome = Sandbox().run(task, should_stop)
+    except SandboxError as error:
+        return f"the component cannot be run here: {error}"
+    return _problem(outcome, limits)
 
 
 def _problem(outcome: Outcome, limits: SandboxLimits) -> str:
@@ -98,12 +113,11 @@ def _problem(outcome: Outcome, limits: SandboxLimits) -> str:
 
 
 @contextmanager
-def _door(real: Any, providers: Collection[str]) -> Iterator[tuple[Monitor, Path]]:
-    """Serve a monitor at a socket of its own, which nobody finds by name."""
+def door(monitor: Monitor) -> Iterator[Path]:
+    """Serve a monitor at a socket of its own, which nobody finds by name; yields where that is."""
     folder = Path(tempfile.mkdtemp(prefix="slipway-door-"))
     folder.chmod(0o711)
     socket = folder / "monitor"
-    monitor = Monitor(real, providers)
     options = [("grpc.max_receive_message_length", _LARGEST_MESSAGE)]
     server = grpc.server(ThreadPoolExecutor(_THREADS), options=options)
     resource_pb2_grpc.add_ResourceMonitorServicer_to_server(monitor, server)
@@ -111,7 +125,7 @@ def _door(real: Any, providers: Collection[str]) -> Iterator[tuple[Monitor, Path
     server.start()
     socket.chmod(0o666)  # the run becomes another user, who has to be able to knock
     try:
-        yield monitor, socket
+        yield socket
     finally:
         server.stop(None)
         shutil.rmtree(folder, ignore_errors=True)

@@ -68,13 +68,12 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
         if is_provider:
             # Where it is there, the engine looks here alone for which program the provider is, and finds nothing.
             made.object.fields["__internal"].struct_value.SetInParent()
-        return self._forward(self._real.RegisterResource, made, context)
+        return self._forward(self._real.RegisterResource, self._completed(made), context)
 
     def RegisterResourceOutputs(self, request: Any, context: Any) -> Any:  # noqa: N802 - the protocol's name
         """Tell the outputs of a component, or of the stack."""
         self._count(context)
-        if message := _foreign(request.outputs):
-            self._refuse(context, f"an output {message}")
+        self._hold_to_texts(request.outputs, context)
         made = resource_pb2.RegisterResourceOutputsRequest(urn=request.urn, outputs=request.outputs)
         return self._forward(self._real.RegisterResourceOutputs, made, context)
 
@@ -96,6 +95,14 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
         """Say that the program has come to its end, and wait for the engine to come to its own."""
         del request
         return self._forward(self._real.SignalAndWaitForShutdown, empty_pb2.Empty(), context)
+
+    def _completed(self, made: Any) -> Any:
+        """Return the request as the engine gets it."""
+        return made
+
+    def _hold_to_texts(self, outputs: struct_pb2.Struct, context: Any) -> None:
+        if message := _foreign(outputs):
+            self._refuse(context, f"an output {message}")
 
     def _hold_to_types(self, request: Any, context: Any) -> None:
         kind = request.type

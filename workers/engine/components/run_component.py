@@ -1,9 +1,9 @@
 """Run inside the sandbox: make one component of a wheel, and tell the engine of its resources.
 
 Usage: ``python -I run_component.py``, with one line of input: ``{"wheel", "monitor", "project", "stack", "preview",
-"component", "name", "inputs", "secret_inputs"}``; ``monitor`` is the path of the socket where the engine's monitor is
-reached. Writes ``result.json`` with ``{"problem": "..."}`` where it did not come to its end. What runs here is the
-publisher's own code.
+"component", "name", "inputs", "secret_inputs", "unknown_inputs"}``; ``monitor`` is the path of the socket where the
+engine's monitor is reached, and a preview may not know some inputs yet. Writes ``result.json`` with ``{"problem":
+"..."}`` where it did not come to its end. What runs here is the publisher's own code.
 """
 
 import asyncio
@@ -19,6 +19,7 @@ from types import ModuleType
 from typing import Any
 
 import pulumi
+from pulumi.output import UNKNOWN
 from pulumi.provider import experimental
 from pulumi.provider.experimental import host
 from pulumi.provider.experimental.component import ComponentProvider
@@ -74,7 +75,8 @@ def _provider(module: str) -> tuple[ComponentProvider, str]:
 def _make(module: str, task: Mapping[str, Any]) -> None:
     provider, package = _provider(module)
     secret = set(task["secret_inputs"])
-    inputs = {name: pulumi.Output.secret(value) if name in secret else value for name, value in task["inputs"].items()}
+    given = {**task["inputs"], **{name: pulumi.Output.from_input(UNKNOWN) for name in task["unknown_inputs"]}}
+    inputs = {name: pulumi.Output.secret(value) if name in secret else value for name, value in given.items()}
     made = provider.construct(task["name"], f"{package}:index:{task['component']}", inputs)
     for name, value in made.state.items():
         pulumi.export(name, value)

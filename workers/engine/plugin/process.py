@@ -1,6 +1,7 @@
 """`slipway:local:Process`: an application that runs and answers."""
 
 import http.client
+import json
 import os
 import re
 import secrets
@@ -64,7 +65,13 @@ class ProcessResource:
             problems.append(InputProblem("command", "give either command or procfile_entry"))
         else:
             problems += require_text(inputs, "command" if "command" in inputs else "procfile_entry")
+        # A value that is wired in from elsewhere may be a number.
         env = inputs.get("env", {})
+        if isinstance(env, dict):
+            env = {
+                name: each if isinstance(each, str) or each is UNKNOWN else json.dumps(each)
+                for name, each in env.items()
+            }
         if env is not UNKNOWN and not (
             isinstance(env, dict) and all(value is UNKNOWN or isinstance(value, str) for value in env.values())
         ):

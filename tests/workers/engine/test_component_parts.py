@@ -1,0 +1,106 @@
+"""Components of publishers among the resources of an environment: one stack, wired both ways, in order."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from catalog.assets.wheel import build_wheel
+from tests.workers.engine.demo_provider import components, install_plugin
+from workers.engine import ComponentProgram, EngineError, ErrorKind, StackProgram, StackRef, StackRequest
+from workers.engine.references import in_order
+
+pytestmark = pytest.mark.engine
+
+Target = Any  # the fixture's class lives in conftest.py, which test files do not import
+SECRET = "hunter2-and-more"
+
+
+@pytest.fixture(scope="module")
+def world(target: Target) -> Path:
+    """The folder in which the things of the pretended cloud are."""
+    return install_plugin(target.data)
+
+
+def shelf(folder: Path, name: str, sizes: Any, harm: str = "pass") -> ComponentProgram:
+    """Return a component as a part; the first of its sizes is the name of what it makes."""
+    wheel, data = build_wheel("things", "0.1.0", components(harm), requires=())
+    (folder / wheel).write_bytes(data)
+    inputs = {"sizes": sizes, "token": SECRET}
+    return ComponentProgram(str(folder / wheel), "Shelf", name, inputs, ("token",), ("demo",))
+
+
+def request(target: Target, name: str, env: dict[str, str], *parts: ComponentProgram) -> StackRequest:
+    """Return an operation on an environment with a process and these parts."""
+    local = target.program(name, target.commit("one"), env)
+    outputs = {**local.outputs, "where": f"at ${{{parts[0].name}.addresses}}", "token": f"${{{parts[0].name}.token}}"}
+    program = StackProgram(local.resources, outputs, parts=parts)
+    return StackRequest(StackRef("environments", name), "correct horse", program, time_limit=120)
+
+
+def sizes(world: Path) -> list[str]:
+    """Return what there is in the pretended cloud."""
+    return sorted(each.read_text() for each in world.iterdir())
+
+
+def test_parts_are_wired_in_order_and_go_with_the_stack(target: Target, world: Path, tmp_path: Path) -> None:
+    first = shelf(tmp_path, "first", ["small"])
+    late = shelf(tmp_path, "late", ["port-${web.port}"])
+    asked = request(target, "wired", {"SHELF": "<${first.addresses}>", "TOKEN": "${first.token}"}, late, first)
+    planned = target.engine.preview(asked)
+    assert {each.name for each in planned.graph if each.type == "things:index:Shelf"} >= {"first"}
+    assert sizes(world) == []
+    assert not target.left_over("wired")
+    made = target.engine.up(asked)
+    port = made.outputs["port"]
+    assert made.outputs["where"] == f"at thing-port-{port}"
+    assert made.secret_outputs == {"token": SECRET}
+    assert sizes(world) == [f"port-{port}", "small"]
+    assert target.get("wired") == (200, "one")
+    needs = {each.name: set(each.depends_on) for each in made.graph}
+    assert needs["web"] >= {"first-small"}
+    assert needs[f"late-port-{port}"] >= {"web"}
+    assert SECRET not in repr(made.graph)
+
+    asleep = replace(
+        asked, program=replace(asked.program, resources=asked.program.resources[2:], outputs={}, parts=(first,))
+    )
+    assert {each.name for each in target.engine.up(asleep).resources} == {"files", "first-small"}
+    assert sizes(world) == ["small"]
+    target.engine.up(asked)
+    target.engine.refresh(asked)
+    target.engine.destroy(asked)
+    assert (sizes(world), target.left_over("wired"), target.engine.exists(asked.stack)) == ([], [], False)
+
+
+@pytest.mark.parametrize(
+    ("harm", "named"),
+    [
+        (
+            'raise ValueError(args["sizes"][0] + HIDDEN)'.replace("HIDDEN", f'"{SECRET}"'),
+            "bad: ValueError: small[secret]",
+        ),
+        ('pulumi.CustomResource("command:local:Command", "p", {"create": "id"}, here)', "may use: demo"),
+        (
+            'pulumi.runtime.get_root_resource().outputs["x"] = pulumi.FileAsset("/etc/passwd")',
+            "names a file by its path",
+        ),
+    ],
+)
+def test_a_part_that_fails_or_harms_ends_the_operation_and_says_why(
+    harm: str, named: str, target: Target, world: Path, tmp_path: Path
+) -> None:
+    asked = request(target, "ended", {"SHELF": "${bad.addresses}"}, shelf(tmp_path, "bad", ["small"], harm))
+    with pytest.raises(EngineError) as refused:
+        target.engine.up(asked)
+    assert refused.value.kind is ErrorKind.FAILED
+    assert named in refused.value.message
+    target.engine.destroy(asked)
+    assert (sizes(world), target.left_over("ended")) == ([], [])
+
+
+def test_parts_that_wait_for_each_other_are_refused(tmp_path: Path) -> None:
+    one, two = shelf(tmp_path, "one", ["${two.addresses}"]), shelf(tmp_path, "two", ["${one.addresses}"])
+    with pytest.raises(EngineError, match="need each other in a circle"):
+        in_order(StackProgram((), parts=(one, two)))
