@@ -32,7 +32,7 @@ def held(
     """Return what blocks ``subject`` (``releases/<id>``) at a gate, or where somebody asks without one."""
     if point is not None and point not in HELD:
         return []
-    keys = dict(_keys(session, settings, tenant_id, subject))
+    keys = dict(_keys(session, settings, tenant_id, subject, is_asked=point is None))
     found = []
     for block in ProposalService(session).standing(tenant_id, list(keys)):
         missing = [each for each in block.missing if each.key in keys]
@@ -52,7 +52,9 @@ def held(
     return found
 
 
-def _keys(session: Session, settings: Settings, tenant_id: UUID, subject: str) -> Iterator[tuple[str, str]]:
+def _keys(
+    session: Session, settings: Settings, tenant_id: UUID, subject: str, *, is_asked: bool
+) -> Iterator[tuple[str, str]]:
     """Yield the keys by which a block would hold the subject, with the place in the input that each is about."""
     area, _, identifier = subject.partition("/")
     if area == "releases":
@@ -64,6 +66,9 @@ def _keys(session: Session, settings: Settings, tenant_id: UUID, subject: str) -
             yield f"release:{each['digest']}", f"/release/artifacts/{index}"
     elif area == "environments":
         environment = EphemeralEnvironmentService(session, settings).get(tenant_id, UUID(identifier))
+        if is_asked:
+            # Its own gates let it be made anew, which may be what mends it.
+            yield subject, "/environment"
         for index, each in enumerate(environment.locked):
             for role in ("asset", "file"):
                 yield f"{role}:{each['digest']}", "/environment/blueprint" if index == 0 else "/environment"

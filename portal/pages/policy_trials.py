@@ -18,8 +18,8 @@ from catalog.gates import PolicyDesk, TrialDesk
 from catalog.operations.models import OperationRead
 from catalog.operations.service import OperationService
 from catalog.operations.service import read as read_operation
-from catalog.policies.service import read_evaluation
-from catalog.policies.shapes import AskTrial, EvaluationFilter, TrialRead
+from catalog.policies.service import read_evaluation, summarise_evaluation
+from catalog.policies.shapes import AskTrial, EvaluationFilter, EvaluationSummary, TrialRead
 from catalog.settings import Settings
 from catalog.tenancy import Principal
 from portal.auth.guards import requires
@@ -58,7 +58,7 @@ class TryPage(FormPage):
     template: ClassVar[str] = "policies/try.html"
     fragments: ClassVar[Mapping[str, str]] = {"policy-trial": "policies/_trial.html"}
 
-    inputs: Sequence[tuple[str, str]]
+    inputs: Sequence[EvaluationSummary]
     may_try: bool
     trial: TrialRead | None = None
     operation: OperationRead | None = None
@@ -167,10 +167,10 @@ def _load(session: Session, settings: Settings, principal: Principal, trial_id: 
     )
 
 
-def _inputs(session: Session, settings: Settings, principal: Principal) -> list[tuple[str, str]]:
-    """Return the latest evaluations whose input can be tried on: address and name."""
+def _inputs(session: Session, settings: Settings, principal: Principal) -> Sequence[EvaluationSummary]:
+    """Return the latest evaluations whose input can be tried on."""
     found = PolicyDesk(session, settings).policies.evaluations(principal.tenant_id, EvaluationFilter(), limit=20)
-    return [(f"/policies/try?evaluation={each.id}", each.about) for each in found]
+    return [summarise_evaluation(each) for each in found]
 
 
 def _draft(principal: Principal, source: str) -> Response[Any]:

@@ -325,6 +325,10 @@ def test_a_revoked_key_blocks_the_environment_that_relied_on_it(stage: Stage, en
         stage.update(environment)
     (violation,) = held.value.verdict.violations
     assert violation.path == "/environment/blueprint"
+    with stage.session() as session:
+        told = PolicyDesk(session, stage.settings).blocks_of(stage.acme.tenant_id, f"environments/{environment}")
+    # The page names what the environment itself lacks too. Its own gates do not: making it anew mends that.
+    assert {each.path for each in told} == {"/environment", "/environment/blueprint"}
     assert "acme/web@0.1.0 has no publish" in violation.message
     with pytest.raises(PolicyRefusedError) as not_installed:
         stage.install(environment)

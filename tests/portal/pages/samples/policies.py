@@ -170,12 +170,16 @@ def _bindings() -> dict[str, Page]:
     }
 
 
-def _evaluations() -> dict[str, Page]:
+def _listed() -> list[EvaluationSummary]:
     fields = set(EvaluationSummary.model_fields)
-    listed = [
+    return [
         EvaluationSummary(**evaluation(**changes).model_dump(include=fields))
         for changes in ({}, {"allowed": True}, {"allowed": True, "violations": [], "point": None, "about": LONG})
     ]
+
+
+def _evaluations() -> dict[str, Page]:
+    listed = _listed()
     kept: dict[str, Any] = {name: [] for name in ("violations", "waived", "overridden", "shadow", "bundles")}
     same = ReplayedEvaluation(evaluation=ID, equal=True, results_digest="a", replayed_digest="a", differences=[])
     other = ReplayedEvaluation(
@@ -249,7 +253,7 @@ def _impacts() -> dict[str, Page]:
 def _trials() -> dict[str, Page]:
     source = 'package release\n\ndeny contains "no" if {\n\tinput.a\n\tinput.b\n}\n'
     values = {"source": source, "rule": "deny", "input": "{}"}
-    inputs = [(f"/policies/try?evaluation={ID}", "releases/web@1.4.0"), ("/policies/try", LONG)]
+    inputs = _listed()
     outcome: dict[str, Any] = {
         "errors": [],
         "defined": True,
