@@ -47,6 +47,8 @@ class Settings(BaseSettings):
     identity_audience: str = ""
     internal_domains: tuple[str, ...] = ()
 
+    targets: tuple[str, ...] = ("local",)
+    image_pattern: str = ""
     insecure_local: bool = False
     local_repository_roots: tuple[Path, ...] = ()
     state_backend_url: str = ""

@@ -1,63 +1,68 @@
-"""From a blueprint and a deploy plan to the program of a stack: data in, data out, nothing of a publisher is run."""
+"""From a blueprint and a deploy plan to the program of a stack: data in, data out, nothing of a publisher is run.
+
+The blueprint becomes a description that is the same for every target, and the target makes a program of it.
+"""
 
 import json
 from collections.abc import Mapping
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 from catalog.assets.blueprint_spec import ProcessComponent
 from catalog.assets.durations import parse_duration
 from catalog.assets.wiring import Reference, parse_wiring, references
 from catalog.environments.service import DeployPlan
-from workers.engine import ComponentProgram, ProgramResource, StackProgram
+from workers.engine import ComponentProgram, StackProgram
+from workers.engine.references import escaped
 from workers.engine.references import references as program_references
 from workers.environment_parts import PartPackage
-
-CHECKOUT = "checkout"
-ROUTE = "route"
-LOOPBACK = "127.0.0.1"
+from workers.targets import Description, Place, Probe, ProgramTarget, Service, program_target
 
 
-def environment_program(
-    plan: DeployPlan, mirror: Path, directory: Path, packages: Mapping[str, PartPackage]
-) -> StackProgram:
-    """Return the program that makes the plan's environment on the local target.
+def environment_program(plan: DeployPlan, place: Place, packages: Mapping[str, PartPackage]) -> StackProgram:
+    """Return the program that makes the plan's environment at its target.
 
-    ``mirror`` is the bare repository that holds the commit, ``directory`` the environment's own folder, ``packages``
-    what its components of packages come from. The public address leads to the component that the output ``url`` refers
-    to, once every component is there and healthy.
+    ``packages`` is what its components of packages come from. The public address leads to the component that the output
+    ``url`` refers to, once every component is there and healthy. Raises ``UnfitError`` where the target cannot run it.
     """
-    wiring = _Wiring(plan)
-    checkout = _checkout(plan, mirror, directory)
-    components = plan.spec.environment.processes
-    processes = [_process(plan, wiring, name, component) for name, component in components.items()]
-    parts = _parts(plan, wiring, packages)
-    route = ProgramResource(
-        name=ROUTE,
-        type="slipway:local:Route",
-        inputs={"host": plan.hostname, "port": f"${{{wiring.public}.port}}"},
-        depends_on=(*(each.name for each in processes), *(each.name for each in parts)),
-    )
-    outputs = {name: wiring.text(value) for name, value in plan.spec.environment.outputs.items()}
-    return StackProgram(resources=(checkout, *processes, route), outputs=outputs, parts=parts)
+    target = program_target(plan.target)
+    return target.program(describe(plan, target, packages), place)
 
 
-def sleeping_program(
-    plan: DeployPlan, mirror: Path, directory: Path, packages: Mapping[str, PartPackage], wakes: int
-) -> StackProgram:
-    """Return the program of the plan's environment while it sleeps: no process, and its files where they are.
+def sleeping_program(plan: DeployPlan, place: Place, packages: Mapping[str, PartPackage]) -> StackProgram:
+    """Return the program of the plan's environment while it sleeps: nothing runs, and its files are where they are.
 
     Components of packages stay with what they hold, but for those that take something of a process: they go with it,
-    and are made anew. The public address leads to the port ``wakes``, where the portal wakes what is visited.
+    and are made anew.
     """
-    route = ProgramResource(name=ROUTE, type="slipway:local:Route", inputs={"host": plan.hostname, "port": wakes})
-    parts = {each.name: each for each in _parts(plan, _Wiring(plan), packages)}
+    target = program_target(plan.target)
+    environment = describe(plan, target, packages)
+    parts = {each.name: each for each in environment.parts}
     gone = set(plan.spec.environment.processes)
     # Parts that take something of a process, of those, and so on.
     while more := {name for name, each in parts.items() if name not in gone and gone & _needed_by(each)}:
         gone |= more
     kept = tuple(each for name, each in parts.items() if name not in gone)
-    return StackProgram(resources=(_checkout(plan, mirror, directory), route), parts=kept)
+    return target.sleeping(replace(environment, parts=kept), place)
+
+
+def describe(plan: DeployPlan, target: ProgramTarget, packages: Mapping[str, PartPackage]) -> Description:
+    """Return what the plan's environment shall consist of; the target only says where its services are found."""
+    wiring = _Wiring(plan, target)
+    components = plan.spec.environment.processes
+    return Description(
+        tenant_id=plan.tenant_id,
+        environment_id=plan.environment_id,
+        name=plan.name,
+        hostname=plan.hostname,
+        url=wiring.url,
+        repository=plan.repository,
+        revision=plan.head_sha,
+        services=tuple(_service(wiring, name, component) for name, component in components.items()),
+        public=wiring.public,
+        outputs={name: wiring.text(value) for name, value in plan.spec.environment.outputs.items()},
+        parts=_parts(plan, wiring, packages),
+    )
 
 
 def _needed_by(part: ComponentProgram) -> set[str]:
@@ -78,49 +83,42 @@ def _parts(plan: DeployPlan, wiring: "_Wiring", packages: Mapping[str, PartPacka
     )
 
 
-def _checkout(plan: DeployPlan, mirror: Path, directory: Path) -> ProgramResource:
-    return ProgramResource(
-        name=CHECKOUT,
-        type="slipway:local:Checkout",
-        inputs={
-            "repository": str(mirror),
-            "commit": plan.head_sha,
-            "directory": str(directory / plan.head_sha[:16]),
-        },
+def _service(wiring: "_Wiring", name: str, component: ProcessComponent) -> Service:
+    health = component.health
+    probe = None
+    if health is not None:
+        probe = Probe(wiring.text(health.path), parse_duration(health.timeout).total_seconds())
+    return Service(
+        name=name,
+        command=component.command,
+        procfile=component.procfile,
+        image=None if component.image is None else wiring.plain(component.image),
+        env={variable: wiring.text(value) for variable, value in component.env.items()},
+        probe=probe,
+        limits=component.limits,
     )
-
-
-def _process(plan: DeployPlan, wiring: "_Wiring", name: str, component: ProcessComponent) -> ProgramResource:
-    inputs: dict[str, Any] = {
-        "environment_id": str(plan.environment_id),
-        "name": name,
-        "directory": f"${{{CHECKOUT}.directory}}",
-        "env": {variable: wiring.text(value) for variable, value in component.env.items()},
-        "limits": component.limits.model_dump(),
-    }
-    if component.command is not None:
-        inputs["command"] = _escaped(component.command)
-    else:
-        inputs["procfile_entry"] = component.procfile or "web"
-    if component.health is not None:
-        timeout = parse_duration(component.health.timeout).total_seconds()
-        inputs["health"] = {"path": wiring.text(component.health.path), "timeout_seconds": timeout}
-    return ProgramResource(name=name, type="slipway:local:Process", inputs=inputs, secret_inputs=("env",))
 
 
 class _Wiring:
     """Turns a blueprint's references into values, or into references of the engine where only it knows them."""
 
-    def __init__(self, plan: DeployPlan) -> None:
+    def __init__(self, plan: DeployPlan, target: ProgramTarget) -> None:
         self._plan = plan
+        self._target = target
         named = [each.root for each in references(plan.spec.environment.outputs["url"])]
         components = list(plan.spec.environment.processes)
         self.public = next((name for name in named if name in components), components[0])
+        self.url = target.public_url(self.public, plan.url)
 
     def text(self, text: str) -> str:
+        """Return a text as the engine is to read it."""
         return "".join(
-            self._value(part) if isinstance(part, Reference) else _escaped(part) for part in parse_wiring(text)
+            self._value(part) if isinstance(part, Reference) else escaped(part) for part in parse_wiring(text)
         )
+
+    def plain(self, text: str) -> str:
+        """Return a text that is known before the engine runs."""
+        return "".join(self._known(part) if isinstance(part, Reference) else part for part in parse_wiring(text))
 
     def document(self, value: Any) -> Any:
         """Return what is passed to a component; a text that is one reference and nothing else keeps its type."""
@@ -138,30 +136,23 @@ class _Wiring:
         return self.text(value) if isinstance(value, str) else value
 
     def _value(self, reference: Reference) -> str:
-        plan = self._plan
         root, key = reference.path[0], reference.path[1]
-        if root == "inputs":
-            return _escaped(_as_text(_look_up(plan.inputs, reference.path[1:])))
-        if root == "source":
-            source = {
-                "revision": plan.head_sha,
-                "repository": plan.repository,
-                "pull_request": plan.pull_request.number,
-            }
-            return _escaped(str(source[key]))
+        if root in {"inputs", "source"}:
+            return escaped(self._known(reference))
         if root == "environment":
-            return _escaped({"name": plan.name, "url": plan.url.rstrip("/")}[key])
-        return self._of_component(root, reference)
-
-    def _of_component(self, root: str, reference: Reference) -> str:
-        key = reference.path[1]
+            return escaped(self._plan.name) if key == "name" else self.url.removesuffix("/")
         if root in self._plan.spec.environment.packaged:
             return f"${{{root}.{reference.path[2]}}}"
-        if key == "host":
-            return LOOPBACK
-        if key == "url":
-            return _escaped(self._plan.url) if root == self.public else f"http://{LOOPBACK}:${{{root}.port}}/"
-        return f"${{{root}.port}}"
+        if key == "url" and root == self.public:
+            return self.url
+        return str(getattr(self._target.address(root), key))
+
+    def _known(self, reference: Reference) -> str:
+        plan = self._plan
+        if reference.path[0] == "inputs":
+            return _as_text(_look_up(plan.inputs, reference.path[1:]))
+        source = {"revision": plan.head_sha, "repository": plan.repository, "pull_request": plan.pull_request.number}
+        return str(source[reference.path[1]])
 
 
 def _look_up(values: dict[str, Any], path: tuple[str, ...]) -> Any:
@@ -181,8 +172,4 @@ def _escaped_in(value: Any) -> Any:
         return {name: _escaped_in(each) for name, each in value.items()}
     if isinstance(value, list):
         return [_escaped_in(each) for each in value]
-    return _escaped(value) if isinstance(value, str) else value
-
-
-def _escaped(text: str) -> str:
-    return text.replace("${", "$${")
+    return escaped(value) if isinstance(value, str) else value

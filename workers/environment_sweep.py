@@ -9,13 +9,12 @@ from uuid import UUID
 from catalog.environments.models import Phase
 from catalog.environments.service import EnvironmentSweeps, environment_at
 from catalog.errors import UnavailableError
-from catalog.providers.targets import Found, target
+from catalog.providers.targets import Found, offered, target
 from catalog.settings import Settings
 from workers.runtime.worker import JobContext, Worker
 
 WORKER = Worker("environment_sweep", queue="clock")
 
-TARGET = "local"
 log = logging.getLogger(__name__)
 
 
@@ -26,10 +25,16 @@ def sweep(context: JobContext) -> None:
 
     What belongs to no environment that is known here is none of the sweep's business, and is told to the log alone.
     """
-    try:
-        seen = target(TARGET, context.settings).census()
-    except UnavailableError as error:
-        log.warning("nothing was compared: %s", error.detail)
+    seen: list[Found] = []
+    compared = set()
+    for name in offered(context.settings):
+        try:
+            seen += target(name, context.settings).census()
+        except UnavailableError as error:
+            log.warning("nothing was compared at the target %s: %s", name, error.detail)
+        else:
+            compared.add(name)
+    if not compared:
         return
     there = {*_owners(context, seen), *_folders(context.settings)}
     with context.system_session() as session:
@@ -41,7 +46,7 @@ def sweep(context: JobContext) -> None:
         if phase is Phase.DESTROYED and not context.should_stop():
             _clear(context, tenant_id, environment_id)
     for each in expected:
-        if each.environment_id not in there and not context.should_stop():
+        if each.target in compared and each.environment_id not in there and not context.should_stop():
             _make(context, each.tenant_id, each.environment_id)
 
 

@@ -42,6 +42,7 @@ from workers.environment_parts import part_packages
 from workers.environment_program import environment_program, sleeping_program
 from workers.leases import HeldLease, held
 from workers.runtime.worker import Interrupted, JobContext, Retry, Worker
+from workers.targets import Place, ProgramTarget, program_target
 
 # Slow operations leave threads to everything else that the process does.
 WORKER = Worker("ephemeral_env", queue="environments", concurrency=4)
@@ -159,10 +160,9 @@ def put_to_sleep(context: JobContext) -> None:
 def _halt(context: JobContext, hand: HeldLease, stack: Stack, plan: DeployPlan) -> None:
     story = _Story(context, plan.tenant_id, plan.operation_id)
     story.step("stop")
-    directory = _directory(context.settings, plan.environment_id)
     try:
         with part_packages(plan, context) as packages:
-            program = sleeping_program(plan, _mirror(context, plan), directory, packages, context.settings.port)
+            program = sleeping_program(plan, _place(context, plan), packages)
             request = _request(context.settings, stack, program)
             stopping = _stopping(context, hand, plan, EnvironmentReports.is_asleep)
             result = context.resource(ENGINE).up(request, story.hear, stopping)
@@ -195,17 +195,16 @@ def _recover(context: JobContext, hand: HeldLease, stack: Stack, environment_id:
 
 def _deploy(context: JobContext, hand: HeldLease, stack: Stack, plan: DeployPlan) -> None:
     """Fetch the commit, apply the program, and report how it went."""
-    story = _Story(context, plan.tenant_id, plan.operation_id, deploys=True)
+    story = _Story(context, plan.tenant_id, plan.operation_id, deploys=program_target(plan.target))
     latest = plan.spec.follow.concurrency == "latest"
     goes_on = EnvironmentReports.is_wanted if latest else EnvironmentReports.is_current
     stopping = _stopping(context, hand, plan, goes_on)
     try:
         story.step("source")
-        mirror = _mirror(context, plan)
+        place = _place(context, plan)
         story.step("prepare")
         with part_packages(plan, context) as packages:
-            directory = _directory(context.settings, plan.environment_id)
-            program = environment_program(plan, mirror, directory, packages)
+            program = environment_program(plan, place, packages)
             request = _request(context.settings, stack, program)
             _look_ahead(context, plan, request, stopping)
             result = context.resource(ENGINE).up(request, story.hear, stopping)
@@ -262,11 +261,13 @@ def _fail(
         context.complete(session)
 
 
-def _mirror(context: JobContext, plan: DeployPlan) -> Path:
-    mirrors = context.settings.data_dir / "repositories"
+def _place(context: JobContext, plan: DeployPlan) -> Place:
+    """Fetch the commit, and return where its environment is made from."""
+    settings = context.settings
     with context.session() as session:
-        repository = ScmService(session, context.settings).open(plan.tenant_id, plan.repository)
-    return repository.mirror(plan.head_sha, plan.pull_request.number, mirrors)
+        repository = ScmService(session, settings).open(plan.tenant_id, plan.repository)
+    mirror = repository.mirror(plan.head_sha, plan.pull_request.number, settings.data_dir / "repositories")
+    return Place(settings, mirror, _directory(settings, plan.environment_id))
 
 
 def _destroy(context: JobContext, hand: HeldLease, stack: Stack, plan: DestroyPlan) -> None:
@@ -375,7 +376,9 @@ def _problem(error: EngineError) -> Problem:
 class _Story:
     """Tells an operation's readers how far it is: its steps, and the lines worth reading."""
 
-    def __init__(self, context: JobContext, tenant_id: UUID, operation_id: UUID, *, deploys: bool = False) -> None:
+    def __init__(
+        self, context: JobContext, tenant_id: UUID, operation_id: UUID, *, deploys: ProgramTarget | None = None
+    ) -> None:
         self._context = context
         self._deploys = deploys
         self._tenant_id = tenant_id
@@ -390,11 +393,11 @@ class _Story:
         """Write down what the engine tells."""
         kind = event.type.rpartition(":")[2]
         # Sleeping and removing change routes as well, and have other steps.
-        started = self._deploys and event.kind is ProgressKind.RESOURCE_STARTED
-        if started and kind == "Process" and event.operation == "create":
-            self.step("apply")
-        elif started and kind == "Route" and event.operation != "delete":
-            self.step("publish")
+        if self._deploys is not None and event.kind is ProgressKind.RESOURCE_STARTED:
+            if event.type in self._deploys.applications and event.operation in {"create", "update"}:
+                self.step("apply")
+            elif event.type in self._deploys.routes and event.operation != "delete":
+                self.step("publish")
         line = event.message or f"{event.operation} {kind} {event.name}: {event.kind.removeprefix('resource_')}"
         with self._context.session() as session:
             OperationService(session).log(self._tenant_id, self._operation_id, [line])

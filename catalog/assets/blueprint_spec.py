@@ -32,6 +32,8 @@ MOST_COMPONENTS = 10
 
 
 ComponentName = Annotated[str, StringConstraints(pattern=r"^[a-z](?:[a-z0-9-]{0,29}[a-z0-9])?$")]
+TargetName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,29}$")]
+Targets = Annotated[tuple[TargetName, ...], Field(min_length=1, max_length=10)]
 OutputName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,62}$")]
 VariableName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,126}$")]
 ProcfileEntry = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,63}$")]
@@ -57,14 +59,17 @@ class ProcessLimits(Shape):
 class ProcessComponent(Shape):
     """A process of the application, run from a checkout of the pull request's commit.
 
-    Exactly one of ``procfile`` (the entry of the repository's ``Procfile``) and ``command`` (given to a shell as it
-    stands) says what runs. Without ``health`` a process counts as ready as long as it keeps running.
+    One of ``procfile`` (the entry of the repository's ``Procfile``) and ``command`` (given to a shell as it stands)
+    says what runs; with an image there may be neither, and its own command runs. ``image`` is what it runs in where the
+    target runs containers, which otherwise build one from the repository. Without ``health`` a process counts as ready
+    as long as it keeps running.
     """
 
     type: Literal["process"]
     source: Literal["${source.revision}"] = "${source.revision}"
     procfile: ProcfileEntry | None = None
     command: Command | None = None
+    image: Annotated[WiredText, StringConstraints(min_length=1, max_length=500)] | None = None
     env: dict[VariableName, WiredText] = Field(default_factory=dict, max_length=200)
     health: Health | None = None
     limits: ProcessLimits = ProcessLimits()
@@ -165,9 +170,12 @@ class Follow(Shape):
 
 
 class BlueprintSpec(Shape):
-    """The ``spec`` of a deployment blueprint from which environments are made; it may say how releases move as well."""
+    """The ``spec`` of a deployment blueprint from which environments are made; it may say how releases move as well.
 
-    targets: Annotated[tuple[Literal["local"], ...], Field(min_length=1, max_length=10)]
+    ``targets`` are those that it may go to; without them it goes to each.
+    """
+
+    targets: Targets | None = None
     environment: EnvironmentSpec
     strategy: StrategySpec | None = None
     ttl: TimeToLive = TimeToLive()
@@ -196,7 +204,7 @@ class DeploymentSpec(Shape):
     ``ttl``, ``sleep`` and ``follow`` are for environments.
     """
 
-    targets: Annotated[tuple[Literal["local"], ...], Field(min_length=1, max_length=10)]
+    targets: Targets | None = None
     environment: EnvironmentSpec | None = None
     strategy: StrategySpec | None = None
     ttl: TimeToLive | None = None

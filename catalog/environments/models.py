@@ -79,6 +79,7 @@ class Environment(SQLModel, table=True):
     touched: bool = False
     wanted_again: bool = False
 
+    target: str = "local"
     blueprint: str
     blueprint_version: str
     lock: list[dict[str, Any]] = Field(default_factory=list, sa_type=Json)
@@ -130,7 +131,8 @@ class RequestEnvironment(BaseModel):
     """What an environment is asked for with.
 
     ``blueprint`` is ``namespace/name`` with an optional constraint such as ``==1.2.0`` or ``>=1,<2``; ``ttl`` is an
-    ISO 8601 duration such as ``PT8H`` or ``P3D``; without ``head_sha`` the pull request's head is used.
+    ISO 8601 duration such as ``PT8H`` or ``P3D``; without ``head_sha`` the pull request's head is used. ``target`` is
+    where it runs; without it, where it runs already, else the first target offered that the blueprint goes to.
     """
 
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
@@ -142,8 +144,9 @@ class RequestEnvironment(BaseModel):
     blueprint: str = Shape(min_length=3, max_length=300, examples=["slipway/preview-web"])
     inputs: dict[str, Any] = Shape(default_factory=dict)
     ttl: str | None = Shape(default=None, examples=["P1D"])
+    target: str | None = Shape(default=None, max_length=30, examples=["local"])
 
-    @field_validator("branch", "head_sha", "ttl", mode="before")
+    @field_validator("branch", "head_sha", "ttl", "target", mode="before")
     @classmethod
     def _empty_is_absent(cls, value: object) -> object:
         return None if value == "" else value
@@ -205,6 +208,7 @@ class EnvironmentRead(BaseModel):
     branch: str | None
     head_sha: str
     deployed_sha: str | None
+    target: str = "local"
     blueprint: str
     blueprint_version: str
     lock: list[dict[str, Any]]

@@ -19,6 +19,13 @@ class Due:
     environment_id: UUID
 
 
+@dataclass(frozen=True)
+class Placed(Due):
+    """An environment and the target at which it runs."""
+
+    target: str
+
+
 def by_id(session: Session, tenant_id: UUID, environment_id: UUID, *, lock: bool = False) -> Environment | None:
     """Return the tenant's environment, locked for the rest of the transaction where asked."""
     statement = select(Environment).where(Environment.tenant_id == tenant_id, Environment.id == environment_id)
@@ -148,10 +155,12 @@ def standing(session: Session, ids: Collection[UUID]) -> dict[UUID, tuple[UUID, 
     return {found: (tenant_id, Phase(phase)) for found, tenant_id, phase in session.exec(statement).all()}
 
 
-def ready(session: Session) -> list[Due]:
+def ready(session: Session) -> list[Placed]:
     """Return the environments of all tenants that should be there (system role)."""
-    statement = select(Environment.tenant_id, Environment.id).where(Environment.phase == Phase.READY)
-    return [Due(tenant_id, environment_id) for tenant_id, environment_id in session.exec(statement).all()]
+    statement = select(Environment.tenant_id, Environment.id, Environment.target).where(
+        Environment.phase == Phase.READY
+    )
+    return [Placed(tenant, found, target) for tenant, found, target in session.exec(statement).all()]
 
 
 def living(session: Session) -> list[Due]:

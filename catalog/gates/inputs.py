@@ -22,7 +22,7 @@ from catalog.environments.service import EphemeralEnvironmentService
 from catalog.errors import NotFoundError
 from catalog.gates.approvals import GrantedApprovals, ReleaseApprovals
 from catalog.gates.evidence import attestations_about, sbom_about
-from catalog.gates.plans import TARGET, environment_plan
+from catalog.gates.plans import environment_plan
 from catalog.gating import GatePoint
 from catalog.installs.service import InstallService
 from catalog.policies.rules import Subject
@@ -99,7 +99,7 @@ class InputService:
             service=service.name,
             labels=service.labels,
             environments=() if environment is None else _names(environment),
-            target="" if environment is None else TARGET,
+            target="" if environment is None else environment.target,
         )
         parts: dict[str, Any] = {"release": _release_part(release, service)}
         digests = [each["digest"] for each in release.artifacts]
@@ -123,7 +123,7 @@ class InputService:
             service="" if service is None else service.name,
             labels={} if service is None else service.labels,
             environments=_names(environment),
-            target=TARGET,
+            target=environment.target,
             asset=environment.blueprint,
             asset_kind="deployment-blueprint",
         )
@@ -231,7 +231,7 @@ def _service_part(service: Service) -> dict[str, Any]:
 def _environment_part(environment: Environment) -> dict[str, Any]:
     return {
         "name": environment.name,
-        "target": TARGET,
+        "target": environment.target,
         "source": {"repository": environment.repository, "revision": environment.head_sha},
         "pull_request": environment.pull_request,
         "blueprint": _blueprint(environment),

@@ -8,7 +8,6 @@ from catalog.gating import GatePoint
 from catalog.stacks.graph import ResourceGraph
 from catalog.stacks.models import StackResource
 
-TARGET = "local"
 _CHANGES = frozenset({GatePoint.ENVIRONMENT_REQUEST, GatePoint.ENVIRONMENT_UPDATE})
 """Where what is asked for counts, whatever is there."""
 
@@ -53,19 +52,21 @@ def _program(environment: Environment) -> dict[str, Any]:
     components: Mapping[str, Any] = spec.get("components", {})
     source = {"repository": environment.repository, "commit": environment.head_sha}
     processes = [
-        _resource("Process", name, {key: value for key, value in _inner(component).items() if key != "type"})
+        _resource(
+            environment, "Process", name, {key: value for key, value in _inner(component).items() if key != "type"}
+        )
         for name, component in components.items()
     ]
     resources = [
-        _resource("Checkout", "checkout", source),
+        _resource(environment, "Checkout", "checkout", source),
         *processes,
-        _resource("Route", "route", {"host": environment.hostname}),
+        _resource(environment, "Route", "route", {"host": environment.hostname}),
     ]
     return {"resources": resources, "outputs": sorted(spec.get("outputs", {}))}
 
 
-def _resource(kind: str, name: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
-    return {"type": f"slipway:{TARGET}:{kind}", "name": name, "provider": "slipway", "inputs": dict(inputs)}
+def _resource(environment: Environment, kind: str, name: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
+    return {"type": f"slipway:{environment.target}:{kind}", "name": name, "provider": "slipway", "inputs": dict(inputs)}
 
 
 def _inner(component: Any) -> Mapping[str, Any]:

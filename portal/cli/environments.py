@@ -66,6 +66,7 @@ def _show(output: Output, environment: dict[str, Any]) -> None:
             ("wanted", environment["head_sha"][:12]),
             ("deployed", (environment["deployed_sha"] or "")[:12]),
             ("blueprint", f"{environment['blueprint']}@{environment['blueprint_version']}"),
+            ("target", environment["target"]),
             ("expires", moment(environment["expires_at"])),
             ("operation", environment["operation_id"]),
         ]

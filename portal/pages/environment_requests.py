@@ -26,6 +26,7 @@ from catalog.errors import ConflictError, FieldError, InvalidInputError, NotFoun
 from catalog.gating import PolicyRefusedError, Verdict, keep_refusal
 from catalog.overlays.fitting import Fitted
 from catalog.overlays.service import OverlayService
+from catalog.providers.targets import offered
 from catalog.settings import Settings
 from catalog.tenancy import Principal
 from portal.auth.guards import requires
@@ -48,6 +49,7 @@ FIELD_LABELS = {
     "head_sha": "Commit",
     "version": "Version of the blueprint",
     "ttl": "Destroy it after",
+    "target": "Where it runs",
 }
 
 FIXES = {
@@ -78,6 +80,7 @@ class RequestEnvironmentPage(Page):
     versions: Sequence[tuple[str, str]] = ()
     reading: str = ""
     lifetimes: Sequence[tuple[str, str]] = LIFETIMES
+    targets: Sequence[tuple[str, str]] = ()
     problem: str = ""
     verdict: Verdict | None = None
     carried: Mapping[str, str] = field(default_factory=dict)
@@ -100,7 +103,7 @@ class RequestEnvironmentPage(Page):
     @property
     def has_advanced(self) -> bool:
         """Tell whether the fields that are folded away hold something that should be seen."""
-        return any(self.value(name) or self.error(name) for name in ("head_sha", "version", "ttl"))
+        return any(self.value(name) or self.error(name) for name in ("head_sha", "version", "ttl", "target"))
 
     @property
     def error_list(self) -> list[tuple[str, str, str]]:
@@ -189,6 +192,7 @@ class _Form:
             reading=chosen.reading,
             problem=chosen.fitted.problem.detail if chosen.fitted.problem else "",
             lifetimes=_lifetimes(version, timedelta(seconds=self._settings.environment_maximum_ttl_seconds)),
+            targets=_targets(version, self._settings),
         )
 
 
@@ -230,6 +234,15 @@ def _lifetimes(version: AssetVersionRead, maximum: timedelta) -> list[tuple[str,
         ("", f"{name}, as the blueprint says"),
         *((value, text) for value, text in LIFETIMES if parse_duration(value) <= longest),
     ]
+
+
+def _targets(version: AssetVersionRead, settings: Settings) -> list[tuple[str, str]]:
+    """Return the targets to choose from; empty where there is no choice."""
+    allowed = version.manifest["spec"].get("targets")
+    fitting = [(name, each.title) for name, each in offered(settings).items() if allowed is None or name in allowed]
+    if len(fitting) < 2:
+        return []
+    return [("", f"{fitting[0][1]}, or where it runs already"), *fitting]
 
 
 @get("/environments/new", guards=WRITE, sync_to_thread=True)
@@ -275,6 +288,7 @@ def _texts(environment: Environment) -> dict[str, str]:
         "pull_request": str(environment.pull_request),
         "branch": environment.branch or "",
         "version": environment.blueprint_version,
+        "target": environment.target,
     }
 
 
@@ -350,6 +364,7 @@ def _asked(
     body = {
         **{name: values.get(name, "").strip() for name in names},
         "ttl": values.get("ttl") or None,
+        "target": values.get("target") or None,
         "blueprint": values.get("blueprint", "") + chosen.read.canonical,
         "inputs": inputs,
     }

@@ -23,6 +23,7 @@ from catalog.gating import Violation
 from catalog.operations.models import OperationRead
 from catalog.operations.service import OperationService
 from catalog.operations.service import read as read_operation
+from catalog.providers.targets import providers
 from catalog.settings import Settings
 from catalog.tenancy import Principal
 from portal.api.listing import cut, moment_and_id
@@ -113,6 +114,12 @@ class EnvironmentPage(Page):
     def is_moving(self) -> bool:
         """Tell whether the phase changes by itself."""
         return self.environment.phase in MOVING
+
+    @property
+    def target_title(self) -> str:
+        """Say where the environment runs."""
+        known = providers().get(self.environment.target)
+        return self.environment.target if known is None else known.title
 
     @property
     def base_words(self) -> str:

@@ -48,6 +48,8 @@ def test_every_entry_point_loads() -> None:
         "providers.routers",
         "providers.identities",
         "providers.metrics",
+        "providers.targets",
+        "targets",
     ):
         assert list(modules(f"slipway.{group}")), group
 

@@ -43,6 +43,11 @@ def split(text: str) -> list[str | Reference]:
     return [part for part in parts if part != ""]
 
 
+def escaped(text: str) -> str:
+    """Return literal text as a program writes it."""
+    return text.replace("${", "$${")
+
+
 def references(value: Any) -> Iterator[Reference]:
     """Yield every reference inside JSON data."""
     if isinstance(value, str):

@@ -8,7 +8,14 @@ from uuid import UUID, uuid4
 from sqlmodel import Session
 
 from catalog.environments.models import Phase, RequestEnvironment
-from catalog.environments.service import PROJECT, EphemeralEnvironmentService, Prospect, prospect, standing
+from catalog.environments.service import (
+    PROJECT,
+    EphemeralEnvironmentService,
+    Prospect,
+    address_of,
+    prospect,
+    standing,
+)
 from catalog.errors import NotFoundError
 from catalog.installs.models import Action, OutcomeState
 from catalog.installs.service import Applied, Draft, InstallReports, Proposal, Work
@@ -21,6 +28,7 @@ from workers.environment_program import environment_program
 from workers.installers import Bench, acting
 from workers.installers.previewing import previewed, removal
 from workers.installers.repositories import opened
+from workers.targets import Place
 
 
 class EnvironmentInstaller:
@@ -60,7 +68,7 @@ class EnvironmentInstaller:
         inputs = InstallReports(session, settings).inputs_of(work)
         asked = _asked(work.content["target"], work.asset, work.content["version"], inputs)
         environment = service.request(principal, asked)
-        outputs = {"environment": str(environment.id), "url": settings.preview_url(environment.hostname)}
+        outputs = {"environment": str(environment.id), "url": address_of(environment, settings)}
         return Applied(outputs, OutcomeState.WAITING)
 
     def look(self, work: Work, bench: Bench) -> Applied | None:
@@ -107,7 +115,7 @@ def _preview(found: Prospect, bench: Bench) -> dict[str, Any] | None:
         request = StackRequest(
             stack=StackRef(PROJECT, f"preview-{uuid4().hex}") if stack is None else StackRef(stack.project, stack.name),
             passphrase=token_urlsafe() if stack is None else SecretBox(settings).passphrase(f"stacks/{stack.id}"),
-            program=environment_program(plan, mirror, folder, packages),
+            program=environment_program(plan, Place(settings, mirror, folder), packages),
             time_limit=settings.install_preview_seconds,
         )
         return previewed(bench, request, revision=plan.head_sha, outputs=outputs, secrets=found.secrets)

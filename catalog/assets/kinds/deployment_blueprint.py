@@ -33,6 +33,7 @@ from catalog.assets.strategy_checks import check_strategy
 from catalog.assets.strategy_spec import ROLLOUT_VALUES
 from catalog.assets.wired_types import at, plain, problem_of, texts
 from catalog.assets.wiring import Reference, parse_wiring, references
+from catalog.providers.targets import providers
 
 _KINDS = {"blueprint": "deployment-blueprint", "component": "component-package"}
 """What kind of asset a part of each type is."""
@@ -54,6 +55,7 @@ class DeploymentBlueprint:
         """Yield what is wrong with components, wiring, outputs and times, and with a strategy."""
         manifest = package.document.value
         whole = parse_deployment(manifest)
+        yield from _unknown_targets(package, whole.targets or ())
         if whole.strategy is not None:
             yield from check_strategy(package, whole.strategy)
             yield from _strategy_wiring(package, manifest["spec"]["strategy"])
@@ -105,6 +107,15 @@ class DeploymentBlueprint:
         return skeleton(self.name, namespace, name)
 
 
+def _unknown_targets(package: Package, named: Sequence[str]) -> Iterator[Finding]:
+    """Yield the targets of which there is no implementation here."""
+    known = sorted(providers())
+    for index, name in enumerate(named):
+        if name not in known:
+            message = f"There is no target {name}; there are {listing(known)}."
+            yield package.finding("field-value", ("spec", "targets", index), message, suggestion(name, known))
+
+
 def _strategy_wiring(package: Package, strategy: Mapping[str, Any]) -> Iterator[Finding]:
     """Yield references in an analysis that lead nowhere; conditions hold those to inputs alone."""
     for index, metric in enumerate((strategy.get("analysis") or {}).get("metrics", ())):
@@ -147,7 +158,8 @@ class _Checks:
     def processes(self) -> Iterator[Finding]:
         for name, component in self.spec.environment.processes.items():
             place = (*_COMPONENTS, name)
-            if (component.procfile is None) == (component.command is None):
+            nothing = component.procfile is None and component.command is None and component.image is None
+            if nothing or (component.procfile is not None and component.command is not None):
                 message = f"{dotted(place)} needs either procfile or command."
                 fix = "Write procfile: web to run an entry of the repository's Procfile."
                 yield self.package.finding("process-command", place, message, fix)
@@ -197,6 +209,8 @@ class _Checks:
             place = (*_COMPONENTS, name)
             for variable, text in component.env.items():
                 yield from self._references(text, (*place, "env", variable), within=name)
+            if component.image is not None:
+                yield from self._image(place, component.image)
             if component.health is not None:
                 yield from self._references(component.health.path, (*place, "health", "path"), within=name, shown=True)
         for name, part in self.spec.environment.parts.items():
@@ -237,6 +251,15 @@ class _Checks:
         if len(reference.path) > 2 or name not in known:
             return (f"{reference} does not exist.", suggestion(name, known))
         return None
+
+    def _image(self, place: Place, image: str) -> Iterator[Finding]:
+        """Check the name of an image, which is known before anything runs."""
+        yield from self._references(image, (*place, "image"), shown=True)
+        for reference in references(image):
+            if reference.root not in {"inputs", "source"}:
+                message = f"{dotted(place)}: an image is chosen before anything runs, so {reference} is not known."
+                fix = "Refer to inputs and source alone, as in registry.example.com/web:${source.revision}."
+                yield self.package.finding("wiring", (*place, "image"), message, fix)
 
     def order(self) -> Iterator[Finding]:
         sorter: TopologicalSorter[str] = TopologicalSorter()

@@ -7,7 +7,7 @@ from catalog.environments.service.prospects import Prospect, prospect, standing
 from catalog.environments.service.removals import DestroyPlan
 from catalog.environments.service.reports import PROJECT, DeployPlan, EnvironmentReports
 from catalog.environments.service.requests import EphemeralEnvironmentService
-from catalog.environments.service.rows import read
+from catalog.environments.service.rows import address_of, read
 from catalog.environments.service.signs import Signs, signs_of
 from catalog.environments.service.sweeps import EnvironmentSweeps
 
@@ -21,6 +21,7 @@ __all__ = [
     "EphemeralEnvironmentService",
     "Prospect",
     "Signs",
+    "address_of",
     "environment_at",
     "obey",
     "prospect",

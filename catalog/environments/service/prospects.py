@@ -13,6 +13,7 @@ from catalog.environments import queries, rules
 from catalog.environments.models import Environment, Phase, RequestEnvironment
 from catalog.environments.service.reports import SHORTEST_SECRET, DeployPlan
 from catalog.environments.service.wishes import Wish
+from catalog.providers.targets import provider
 from catalog.settings import Settings
 from catalog.stacks.graph import texts_in
 from catalog.stacks.models import Stack
@@ -41,7 +42,8 @@ def prospect(session: Session, settings: Settings, tenant_id: UUID, asked: Reque
     found = queries.at_pull_request(session, tenant_id, wish.repository, wish.pull_request.number)
     present = found if found is not None and found.phase is not Phase.DESTROYED else None
     name = rules.environment_name(wish.repository, wish.pull_request.number)
-    hostname = f"{name}.{settings.preview_domain}" if present is None else present.hostname
+    place = provider(wish.target)
+    hostname = f"{name}.{place.domain(settings)}" if present is None else present.hostname
     plan = DeployPlan(
         tenant_id=tenant_id,
         environment_id=_stand_in(tenant_id, wish) if present is None else present.id,
@@ -49,13 +51,14 @@ def prospect(session: Session, settings: Settings, tenant_id: UUID, asked: Reque
         operation_id=UUID(int=0),
         name=name if present is None else present.name,
         hostname=hostname,
-        url=settings.preview_url(hostname),
+        url=place.address(settings, hostname),
         repository=wish.repository,
         pull_request=wish.pull_request,
         head_sha=wish.head_sha,
         spec=parse_spec({"spec": wish.spec}),
         inputs=wish.inputs,
         lock=wish.lock,
+        target=wish.target,
     )
     return Prospect(plan, _stack(session, present), _secrets(wish.version.input_schema or {}, wish.inputs))
 

@@ -19,6 +19,7 @@ from catalog.environments.models import Desired, Environment, Phase
 from catalog.environments.service.life import retry_after
 from catalog.environments.service.removals import RemovalReports
 from catalog.environments.service.rows import (
+    address_of,
     clear_condition,
     find,
     life_of,
@@ -39,7 +40,6 @@ from catalog.stacks.models import Lease, Stack, StackResource
 AWAKE = "StillAwake"
 """The condition that says that something runs of an environment that is to sleep."""
 PROJECT = "slipway-environments"
-TARGET = "local"
 SHORTEST_SECRET = 4
 """Secret inputs of fewer characters are not looked for in the graph: they stand everywhere by chance."""
 
@@ -61,6 +61,7 @@ class DeployPlan:
     spec: BlueprintSpec
     inputs: dict[str, Any]
     lock: Sequence[Mapping[str, Any]] = ()
+    target: str = "local"
 
 
 class EnvironmentReports(RemovalReports):
@@ -72,7 +73,7 @@ class EnvironmentReports(RemovalReports):
         if environment.stack_id is not None:
             return self._stacks.get(tenant_id, environment.stack_id)
         name = f"{environment.name}-{environment.id.hex[:12]}-{environment.incarnation}"
-        stack = self._stacks.ensure(tenant_id, PROJECT, name, f"environments/{environment.id}", TARGET)
+        stack = self._stacks.ensure(tenant_id, PROJECT, name, f"environments/{environment.id}", environment.target)
         environment.stack_id = stack.id
         self._session.add(environment)
         return stack
@@ -168,13 +169,14 @@ class EnvironmentReports(RemovalReports):
             operation_id=operation_id,
             name=environment.name,
             hostname=environment.hostname,
-            url=self._settings.preview_url(environment.hostname),
+            url=address_of(environment, self._settings),
             repository=environment.repository,
             pull_request=pull_request,
             head_sha=environment.head_sha,
             spec=parse_spec({"spec": environment.spec}),
             inputs=open_inputs(environment, self._settings),
             lock=environment.lock,
+            target=environment.target,
         )
 
     def succeed(
@@ -194,7 +196,7 @@ class EnvironmentReports(RemovalReports):
         self._settle(environment, rules.succeed(situation(environment), plan.generation))
         environment.deployed_sha = plan.head_sha
         environment.outputs = outputs
-        environment.url = plan.url
+        environment.url = plan.url or str(outputs.get("url") or "") or None
         environment.last_deploy_at = now()
         if environment.phase is not Phase.READY:
             self._superseded(environment, plan)
@@ -205,7 +207,7 @@ class EnvironmentReports(RemovalReports):
         message = f"The application answers at commit {plan.head_sha[:12]}."
         set_condition(environment, "Serving", "Healthy", message, status=True)
         self._finish(plan.tenant_id, plan.operation_id, OperationState.SUCCEEDED)
-        data = EnvironmentReady(**stamp(environment), url=plan.url, head_sha=plan.head_sha)
+        data = EnvironmentReady(**stamp(environment), url=environment.url or "", head_sha=plan.head_sha)
         tell(self._session, environment, data, "system")
         self._record_outcome(environment, plan.operation_id, succeeded=True)
         return environment.phase

@@ -22,7 +22,7 @@ from catalog.errors import ConflictError, NotFoundError
 from catalog.providers.scm import (
     normalised,
 )
-from catalog.providers.targets import LogTail, target
+from catalog.providers.targets import LogTail, provider, target
 from catalog.scm.service import ScmService
 from catalog.stacks.graph import ResourceGraph, read_graph
 from catalog.stacks.models import StackResource
@@ -52,6 +52,9 @@ class EphemeralEnvironmentService(EnvironmentFollowing):
             self._make_room(principal.tenant_id)
         if environment is None or environment.phase is Phase.DESTROYED or environment.phase in LEAVING:
             environment = environment or self._new(principal, wish)
+            # Another target may know addresses of another domain; the name in it stays.
+            domain = provider(wish.target).domain(self._settings)
+            environment.hostname = f"{environment.hostname.partition('.')[0]}.{domain}"
             begin_life(environment, wish.maximum)
         elif environment.phase not in {Phase.FAILED, Phase.SLEEPING} and wish.is_that_of(environment, self._settings):
             prolong(environment, wish.ttl)
@@ -178,7 +181,8 @@ class EphemeralEnvironmentService(EnvironmentFollowing):
             pull_request=wish.pull_request.number,
             name=name,
             # Names are unguessable so that nobody finds an unannounced preview by counting.
-            hostname=f"{name}-{secrets.token_hex(3)}.{self._settings.preview_domain}",
+            hostname=f"{name}-{secrets.token_hex(3)}.{provider(wish.target).domain(self._settings)}",
+            target=wish.target,
             blueprint="",
             blueprint_version="",
             head_sha=wish.head_sha,

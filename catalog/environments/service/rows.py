@@ -17,6 +17,8 @@ from catalog.events import outbox
 from catalog.events.registry import EventData
 from catalog.gating import VerdictSummary
 from catalog.operations.models import Problem, Step
+from catalog.providers.targets import provider
+from catalog.settings import Settings
 from catalog.stacks.models import StackResource
 
 REFUSED = "Allowed"
@@ -51,6 +53,11 @@ def find(session: Session, tenant_id: UUID, environment_id: UUID, *, lock: bool 
     if found is None:
         raise NotFoundError(f"There is no environment {environment_id}.")
     return found
+
+
+def address_of(environment: Environment, settings: Settings) -> str:
+    """Return the public address of an environment, "" where its target tells it only once something runs there."""
+    return provider(environment.target).address(settings, environment.hostname) or environment.url or ""
 
 
 def situation(environment: Environment) -> Situation:

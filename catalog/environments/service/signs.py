@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from catalog.clock import now
 from catalog.environments.models import Environment, Phase
-from catalog.environments.service.rows import EXPIRING, life_of
+from catalog.environments.service.rows import EXPIRING, address_of, life_of
 from catalog.providers.scm import Deployment, DeploymentState
 from catalog.settings import Settings
 
@@ -62,7 +62,7 @@ def signs_of(environment: Environment, settings: Settings) -> Signs:
     deployment = None
     if state is not None:
         sha = environment.deployed_sha if environment.phase is Phase.READY else environment.head_sha
-        url = settings.preview_url(environment.hostname) if environment.phase is Phase.READY else ""
+        url = address_of(environment, settings) if environment.phase is Phase.READY else ""
         said = f"The environment {words}."
         deployment = Deployment(name, sha or environment.head_sha, state, url, said, page, number)
     return Signs(name, _comment(environment, words, page), deployment)

@@ -17,7 +17,6 @@ from catalog.providers.targets import target
 from catalog.settings import Settings
 from catalog.stacks.service import MultiCloudProvisioningService
 
-TARGET = "local"
 ORPHANED = "Orphaned"
 """The condition of a destroyed environment of which something is found that does not go away."""
 MISSING = "Missing"
@@ -39,7 +38,7 @@ class EnvironmentSweeps:
         return queries.standing(session, ids)
 
     @staticmethod
-    def expected(session: Session) -> list[queries.Due]:
+    def expected(session: Session) -> list[queries.Placed]:
         """Return the environments of all tenants that should be there; needs a session of the system role."""
         return queries.ready(session)
 
@@ -57,7 +56,7 @@ class EnvironmentSweeps:
         environment = find(self._session, tenant_id, environment_id, lock=True)
         if environment.phase is not Phase.DESTROYED:
             return []
-        place = target(TARGET, self._settings)
+        place = target(environment.target, self._settings)
         found = list(place.inventory(environment.id, environment.hostname))
         if not found:
             return []
@@ -83,7 +82,7 @@ class EnvironmentSweeps:
         settled = environment.last_deploy_at is not None and now() - environment.last_deploy_at > SETTLING
         if environment.phase is not Phase.READY or not settled or environment.stack_id is None:
             return False
-        if target(TARGET, self._settings).inventory(environment.id, environment.hostname):
+        if target(environment.target, self._settings).inventory(environment.id, environment.hostname):
             return False
         MultiCloudProvisioningService(self._session).doubt(tenant_id, environment.stack_id)
         told = "Nothing of it was found where it should run. It is made again."

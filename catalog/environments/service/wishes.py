@@ -17,6 +17,7 @@ from catalog.assets.service import AssetService
 from catalog.environments import queries
 from catalog.environments.life import TtlBase
 from catalog.environments.models import Desired, Environment, Phase, RequestEnvironment
+from catalog.environments.places import chosen_target
 from catalog.errors import FieldError, InvalidInputError, SlipwayError
 from catalog.overlays.service import OverlayService
 from catalog.providers.blobs import open_blobs
@@ -26,6 +27,7 @@ from catalog.providers.scm import (
     PullRequestNotFoundError,
     RepositoryNotFoundError,
 )
+from catalog.providers.targets import provider
 from catalog.scm.service import ScmService
 from catalog.secrets import SecretBox
 from catalog.settings import Settings
@@ -52,6 +54,7 @@ class Wish:
     inputs: dict[str, Any]
     ttl: timedelta
     maximum: timedelta
+    target: str = "local"
 
     @classmethod
     def resolve(cls, session: Session, settings: Settings, tenant_id: UUID, asked: RequestEnvironment) -> "Wish":
@@ -67,8 +70,20 @@ class Wish:
         inputs = OverlayService(session).over(tenant_id, version).complete(asked.inputs)
         ttl, maximum = _ttl(settings, asked.ttl, parse_spec(version.manifest))
         spec, versions = _composed(session, settings, tenant_id, version, lock)
+        runs_at = present.target if present is not None and present.phase is not Phase.DESTROYED else None
         return cls(
-            repository, pull_request, asked.branch, head_sha, version, lock, spec, versions, inputs, ttl, maximum
+            repository=repository,
+            pull_request=pull_request,
+            branch=asked.branch,
+            head_sha=head_sha,
+            version=version,
+            lock=lock,
+            spec=spec,
+            versions=versions,
+            inputs=inputs,
+            ttl=ttl,
+            maximum=maximum,
+            target=chosen_target(settings, asked.target, parse_spec({"spec": spec}).targets, runs_at),
         )
 
     def is_that_of(self, environment: Environment, settings: Settings) -> bool:
@@ -76,6 +91,7 @@ class Wish:
         return (
             environment.desired is Desired.PRESENT
             and environment.head_sha == self.head_sha
+            and environment.target == self.target
             and _digests(environment.lock) == _digests(self.lock)
             and open_inputs(environment, settings) == self.inputs
         )
@@ -87,13 +103,16 @@ class Wish:
         environment.head_sha = self.head_sha
         environment.seen_sha = self.pull_request.head_sha
         environment.absences = 0
+        environment.target = self.target
         environment.blueprint = f"{self.version.namespace}/{self.version.name}"
         environment.blueprint_version = self.version.version
         environment.lock = self.lock
         environment.spec = self.spec
         spec = parse_spec({"spec": self.spec})
         environment.ttl_base = TtlBase(spec.ttl.base)
-        environment.sleep_after_seconds = None if spec.sleep_after is None else int(spec.sleep_after.total_seconds())
+        environment.sleep_after_seconds = None
+        if spec.sleep_after is not None and provider(self.target).wakes:
+            environment.sleep_after_seconds = int(spec.sleep_after.total_seconds())
         environment.visits_count = spec.sleep is None or spec.sleep.visits_count
         environment.inputs = without_secrets(schema, self.inputs)
         environment.sealed_inputs = None

@@ -62,14 +62,47 @@ class Target(Protocol):
         ...
 
 
+def _routed_domain(settings: Settings) -> str:
+    return settings.preview_domain
+
+
+def _routed_address(settings: Settings, hostname: str) -> str:
+    return settings.preview_url(hostname)
+
+
 @dataclass(frozen=True)
 class TargetProvider:
-    """An implementation by name."""
+    """An implementation by name.
+
+    ``domain`` is what the host names of its environments end with, ``address`` the public address of a host name, ""
+    where that is known only once something runs there. With ``wakes`` a visit wakes an environment that sleeps, so
+    that it may be put to sleep because nobody used it.
+    """
 
     name: str
     connect: Callable[[Settings], Target]
+    title: str
+    domain: Callable[[Settings], str] = _routed_domain
+    address: Callable[[Settings, str], str] = _routed_address
+    wakes: bool = True
+
+
+def providers() -> dict[str, TargetProvider]:
+    """Return every target that there is an implementation of, by name."""
+    return discover("slipway.providers.targets", "PROVIDER", TargetProvider)
+
+
+def provider(name: str) -> TargetProvider:
+    """Return the implementation called ``name``; raise ``KeyError`` where there is none."""
+    return providers()[name]
+
+
+def offered(settings: Settings) -> dict[str, TargetProvider]:
+    """Return the targets that this installation offers, the one to be preferred first."""
+    known = providers()
+    return {name: known[name] for name in settings.targets if name in known}
 
 
 def target(name: str, settings: Settings) -> Target:
     """Return the target called ``name``; raise ``KeyError`` where there is none."""
-    return discover("slipway.providers.targets", "PROVIDER", TargetProvider)[name].connect(settings)
+    return provider(name).connect(settings)

@@ -83,4 +83,4 @@ def _uuid(process: dict[str, Any]) -> UUID | None:
         return None  # of something else that the host runs
 
 
-PROVIDER = TargetProvider("local", LocalTarget)
+PROVIDER = TargetProvider("local", LocalTarget, "This machine")

@@ -17,7 +17,7 @@ from catalog.environments.models import (
     RequestEnvironment,
     ScmHook,
 )
-from catalog.environments.service import EphemeralEnvironmentService, read
+from catalog.environments.service import EphemeralEnvironmentService, address_of, read
 from catalog.settings import Settings
 from portal.api.documentation import ACCEPTED, CONDITIONAL, REPLAYED, problems
 from portal.api.listing import Cursor, Limit, cut, moment_and_id, page
@@ -392,7 +392,7 @@ def _summary(environment: Environment, settings: Settings) -> EnvironmentAccepte
     return EnvironmentAccepted(
         id=environment.id,
         phase=environment.phase,
-        url=settings.preview_url(environment.hostname),
+        url=address_of(environment, settings),
         expires_at=environment.expires_at,
         operation=environment.operation_id,
     )

@@ -76,7 +76,7 @@ def test_the_served_schema_accepts_what_the_check_accepts(kind: str) -> None:
         (("[microservice, ui]", "[microservice, website]"), "field-value", "archetypes:", "microservice"),
         (("kind: deployment-blueprint", "kind: deployment-blueprnt"), "unknown-kind", "kind:", "deployment-blueprint"),
         (("apiVersion: slipway/v1", "apiVersion: slipway/v2"), "field-value", "apiVersion:", "slipway/v1"),
-        (("targets: [local]", "targets: [moon]"), "field-value", "targets:", "local"),
+        (("spec:\n", "spec:\n  targets: [moon]\n"), "field-value", "environment:", "local"),
         (("type: process", "type: container"), "field-value", "type: process", "process"),
         (("timeout: PT60S", "timeout: 60s"), "field-value", "timeout:", "Write one such as P3D"),
         (("timeout: PT60S", "timeout: PT1H"), "health-timeout", "timeout:", "ten minutes"),
