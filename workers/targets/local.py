@@ -29,7 +29,7 @@ class LocalPrograms:
         return escaped(known)
 
     def program(self, environment: Description, place: Place) -> StackProgram:
-        """Return checkout, processes and route; the route changes once all processes are healthy and all parts there."""
+        """Return checkout, processes and route; the route changes once everything else is there."""
         processes = [_process(environment, service) for service in environment.services]
         port = self.address(environment.public).port
         route = ProgramResource(
