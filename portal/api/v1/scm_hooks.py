@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from litestar import post
-from litestar.params import Parameter
+from litestar.params import QueryParameter
 
 from catalog.scm.models import HookReceived
 from catalog.scm.service import LARGEST_HOOK, receive_hook
@@ -27,7 +27,7 @@ async def receive_github_hook(
     database: AppDatabase,
     settings: AppSettings,
     threads: AppThreads,
-    connection: Annotated[str, Parameter(query="connection", max_length=100)],
+    connection: Annotated[str, QueryParameter(max_length=100)],
 ) -> HookReceived:
     """Take a delivery, as the connection's ``hook_url`` says where.
 
@@ -54,7 +54,7 @@ async def receive_azure_devops_hook(
     database: AppDatabase,
     settings: AppSettings,
     threads: AppThreads,
-    connection: Annotated[str, Parameter(query="connection", max_length=100)],
+    connection: Annotated[str, QueryParameter(max_length=100)],
 ) -> HookReceived:
     """Take a delivery, as the connection's ``hook_url`` says where.
 
