@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from workers.engine import EngineError, ErrorKind, StackRef
+from workers.engine import EngineError, ErrorKind, StackRef, machine_identity
 from workers.engine.plugin import NAME
 from workers.engine.state import inventory
 from workers.engine.wire import Job, Message
@@ -39,13 +39,14 @@ def write_project(job: Job) -> None:
 def command_environment(job: Job) -> dict[str, str]:
     """Return the variables of the command; passphrase and credentials are in no other process's environment."""
     return {
+        **(machine_identity.VARIABLES if meets_strangers(job) else {}),
         **job.credentials,
         "PULUMI_HOME": job.home,
         "PULUMI_BACKEND_URL": _command_backend(job.backend_url),
         "PULUMI_CONFIG_PASSPHRASE": job.passphrase,
         "PULUMI_SKIP_UPDATE_CHECK": "true",
         "PULUMI_DIY_BACKEND_DISABLE_CHECKPOINT_BACKUPS": "true",
-        "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "false" if _needs_others_plugins(job) else "true",
+        "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "false" if needs_others_plugins(job) else "true",
     }
 
 
@@ -57,7 +58,15 @@ def _command_backend(url: str) -> str:
     return url if local_backend(url) is None or urlsplit(url).query else f"{url}?metadata=skip"
 
 
-def _needs_others_plugins(job: Job) -> bool:
+def meets_strangers(job: Job) -> bool:
+    """Say whether providers may run that a publisher's component chose: they get nothing of this machine's own.
+
+    Components are there only where the state is in files; what asks an object storage needs what the machine is.
+    """
+    return local_backend(job.backend_url) is not None and needs_others_plugins(job)
+
+
+def needs_others_plugins(job: Job) -> bool:
     """Say whether a plugin may have to be downloaded; looking for our own out there takes a second of every refresh."""
     backend = local_backend(job.backend_url)
     if backend is None:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from threading import Event
 from typing import Any
 
@@ -13,7 +14,8 @@ from semver import VersionInfo
 
 from catalog import clock
 from workers.engine import EngineError, ErrorKind, ProgressEvent, ProgressKind
-from workers.engine.backend import ask, command_environment, local_backend, stack_file
+from workers.engine.backend import ask, command_environment, local_backend, meets_strangers, stack_file
+from workers.engine.machine_identity import kept_from_it
 from workers.engine.plugin import NAME, PluginConfiguration
 from workers.engine.plugin.provider import build_resources
 from workers.engine.plugin.resource import ResourceFailure
@@ -34,16 +36,18 @@ Emit = Callable[[ProgressEvent], None]
 class _KnownCommand(automation.PulumiCommand):
     """The command that the parent has found, without asking for its version again, which takes 0.2 s."""
 
-    def __init__(self, path: str, version: str, stopping: Callable[[], bool]) -> None:
-        self.command = path
-        self.version = VersionInfo.parse(version)
+    def __init__(self, job: Job, stopping: Callable[[], bool]) -> None:
+        self.command = job.cli
+        self.version = VersionInfo.parse(job.cli_version)
+        self._job = job
         self._stopping = stopping
 
     def run(self, *arguments: Any, **options: Any) -> Any:
         """Run the command, unless the operation is to stop: one that has not begun cannot be interrupted."""
         if self._stopping():
             raise EngineError(ErrorKind.CANCELLED, "the operation was cancelled")
-        return super().run(*arguments, **options)
+        run = partial(super().run, *arguments, **options)
+        return kept_from_it(run) if meets_strangers(self._job) else run()
 
 
 class _QuickStack(automation.Stack):
@@ -71,7 +75,7 @@ class Operations:
 
     def __init__(self, job: Job, emit: Emit, stopping: Callable[[], bool]) -> None:
         self._job = job
-        self._command = _KnownCommand(job.cli, job.cli_version, stopping)
+        self._command = _KnownCommand(job, stopping)
         self._stopping = stopping
         self._recorder = Recorder(emit)
         self._emit = emit

@@ -8,7 +8,7 @@ import fcntl
 import tempfile
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from secrets import token_urlsafe
 from typing import Any
@@ -26,7 +26,7 @@ from catalog.stacks.models import Stack, StackResource, StackState
 from catalog.stacks.service import MultiCloudProvisioningService
 from workers.engine import ApplyResult, EngineError, ErrorKind, StackProgram, StackRef, StackRequest
 from workers.installers import Bench, InstallRefusedError
-from workers.installers.components import Component, chosen_component, hold_to_state
+from workers.installers.components import SHORTEST_SECRET, Component, chosen_component, hold_to_state
 from workers.installers.previewing import concealed, concealed_in, graph_resources, previewed, reason, removal
 from workers.leases import HeldLease
 from workers.runtime.worker import Interrupted
@@ -77,13 +77,14 @@ class StackInstaller:
         if draft.action is Action.UNINSTALL:
             return Proposal({"stack": {**target, "ends": True}}, preview=removal(bench, stack))
         component = chosen_component(draft.version, draft.inputs, target, draft.tenant_id, bench)
+        secrets = component.secrets | _secrets_before(draft.tenant_id, draft.install_id, bench)
         is_there = stack is not None and stack.state is not StackState.EMPTY
         with component.program(place.resource, bench.settings) as program:
             name = place.name if is_there else f"{place.name}-preview"
             limit = bench.settings.install_preview_seconds
             request = StackRequest(StackRef(PROJECT, name), _passphrase(stack, bench.settings), program, {}, limit)
             with _alone(bench.settings, name):
-                preview = previewed(bench, request, outputs=component.outputs, secrets=component.secrets)
+                preview = previewed(bench, request, outputs=component.outputs, secrets=secrets)
         told = {"stack": target["stack"], "component": component.name, "outputs": list(component.outputs)}
         return Proposal({"stack": {**told, "ends": False}}, preview=preview)
 
@@ -97,11 +98,13 @@ class StackInstaller:
             )
         if bench.hold is None or bench.engine is None:
             raise InstallRefusedError("There is no engine here that could make a stack.")
+        secrets = _secrets_before(work.tenant_id, work.install_id, bench)
         with bench.hold(stack.id) as hand:
             if work.action is Action.UNINSTALL:
-                _recover(bench, hand, stack)
-                return _removed(bench, hand, stack)
+                _recover(bench, hand, stack, secrets)
+                return _removed(bench, hand, stack, secrets)
             component = _component_of(work, bench)
+            component = replace(component, secrets=component.secrets | secrets)
             _recover(bench, hand, stack, component.secrets)
             return _made(bench, hand, stack, component, place)
 
@@ -134,14 +137,14 @@ def _made(bench: Bench, hand: HeldLease, stack: Stack, component: Component, pla
     return Applied({"stack": str(stack.id), "outputs": outputs})
 
 
-def _removed(bench: Bench, hand: HeldLease, stack: Stack) -> Applied:
-    operate(bench, hand, "destroy", _request(bench.settings, stack, StackProgram(resources=())))
+def _removed(bench: Bench, hand: HeldLease, stack: Stack, secrets: Collection[str]) -> Applied:
+    operate(bench, hand, "destroy", _request(bench.settings, stack, StackProgram(resources=())), secrets)
     with bench.session() as session:
         MultiCloudProvisioningService(session).mark_destroyed(hand.lease)
     return Applied({"stack": str(stack.id)})
 
 
-def _recover(bench: Bench, hand: HeldLease, stack: Stack, secrets: Collection[str] = ()) -> None:
+def _recover(bench: Bench, hand: HeldLease, stack: Stack, secrets: Collection[str]) -> None:
     """Look at what an interrupted operation left before anything else is done to the stack."""
     if hand.lease.interrupted:
         request = _request(bench.settings, stack, StackProgram(resources=()))
@@ -151,7 +154,7 @@ def _recover(bench: Bench, hand: HeldLease, stack: Stack, secrets: Collection[st
 
 
 def operate(
-    bench: Bench, hand: HeldLease, operation: str, request: StackRequest, secrets: Collection[str] = ()
+    bench: Bench, hand: HeldLease, operation: str, request: StackRequest, secrets: Collection[str]
 ) -> ApplyResult:
     """Run one operation of the engine; raise ``StackFailedError`` with its reason, or ``Interrupted``."""
     with bench.session() as session:
@@ -168,6 +171,13 @@ def operate(
             MultiCloudProvisioningService(session).mark_failed(hand.lease, interrupted=interrupted)
         raise StackFailedError(f"The engine stopped{reason(error, secrets)}") from None
     return result
+
+
+def _secrets_before(tenant_id: UUID, install_id: UUID | None, bench: Bench) -> frozenset[str]:
+    """Return the secrets of all revisions: what is there was made with them, and engines repeat those as well."""
+    with bench.session() as session:
+        known = InstallReports(session, bench.settings).secrets_of(tenant_id, install_id)
+    return frozenset(each for each in known if len(each) >= SHORTEST_SECRET)
 
 
 def _component_of(work: Work, bench: Bench) -> Component:

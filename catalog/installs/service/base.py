@@ -16,6 +16,7 @@ from catalog.installs.models import Install, InstallPlan, InstallRevision, Insta
 from catalog.operations.service import OperationService
 from catalog.secrets import SecretBox
 from catalog.settings import Settings
+from catalog.stacks.graph import texts_in
 
 
 class Base:
@@ -59,16 +60,20 @@ class Base:
 
     def _opened(self, tenant_id: UUID, values: Mapping[str, Any]) -> dict[str, Any]:
         """Return inputs with the values of their secrets; never for readers."""
+        opened: dict[str, Any] = rules.opened(dict(values), self._unsealed(tenant_id, values))
+        return opened
+
+    def _secrets_in(self, tenant_id: UUID, values: Mapping[str, Any]) -> list[str]:
+        """Return the texts of the secrets that inputs name; never for readers."""
+        return list(texts_in(list(self._unsealed(tenant_id, values).values())))
+
+    def _unsealed(self, tenant_id: UUID, values: Mapping[str, Any]) -> dict[UUID, Any]:
         wanted = list(rules.references(values))
         if not wanted:
-            return dict(values)
+            return {}
         box = SecretBox(self._settings)
-        found = {
-            each.id: box.open(_purpose(each.id), each.sealed)
-            for each in queries.secrets(self._session, tenant_id, wanted)
-        }
-        opened: dict[str, Any] = rules.opened(values, found)
-        return opened
+        sealed = queries.secrets(self._session, tenant_id, wanted)
+        return {each.id: box.open(_purpose(each.id), each.sealed) for each in sealed}
 
     def _seal(self, tenant_id: UUID, value: Any) -> dict[str, str]:
         secret = InstallSecret(tenant_id=tenant_id, sealed="")

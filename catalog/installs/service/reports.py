@@ -247,6 +247,12 @@ class InstallReports(Holding):
         """Return the complete inputs of a revision, secrets and all; for workers, never for readers."""
         return self._opened(work.tenant_id, work.content["inputs"])
 
+    def secrets_of(self, tenant_id: UUID, install_id: UUID | None) -> frozenset[str]:
+        """Return every secret text that any revision of an install was given; for workers, which mask it."""
+        known = () if install_id is None else queries.revisions(self._session, tenant_id, install_id)
+        found = [self._secrets_in(tenant_id, each.content["inputs"]) for each in known]
+        return frozenset(each for texts in found for each in texts)
+
     def settle(self, work: Work, applied: Applied) -> None:
         """Record what somebody outside has decided about a revision that waited."""
         install = self._install(work.tenant_id, work.install_id, lock=True)

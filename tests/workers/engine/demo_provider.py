@@ -7,6 +7,9 @@ from pathlib import Path
 VERSION = "1.0.0"
 _SOURCE = '''#!PYTHON
 """Things that are files."""
+import json
+import os
+import socket
 import sys
 import uuid
 from pathlib import Path
@@ -20,6 +23,18 @@ WORLD = Path("WORLD_FOLDER")
 
 def named(properties):
     return {**properties, "address": PropertyValue(f"thing-{properties['size'].value}")}
+
+
+def met():
+    """Say what of the machine's identity a provider meets: names of variables, and why a metadata service is silent."""
+    told = {}
+    for host in ("169.254.169.254", "169.254.170.2", "127.0.0.1"):
+        try:
+            socket.create_connection((host, 80), timeout=3).close()
+            told[host] = "answers"
+        except OSError as error:
+            told[host] = type(error).__name__
+    return {"variables": dict(os.environ), "services": told}
 
 
 class Demo(engine.Provider):
@@ -45,7 +60,10 @@ class Demo(engine.Provider):
 
     async def create(self, request):
         made = uuid.uuid4().hex
-        (WORLD / made).write_text(request.properties["size"].value)
+        size = request.properties["size"].value
+        if size == "curious":
+            (WORLD.parent / "met.json").write_text(json.dumps(met()))
+        (WORLD / made).write_text(size)
         return engine.CreateResponse(made, named(request.properties))
 
     async def update(self, request):
@@ -53,6 +71,8 @@ class Demo(engine.Provider):
         return engine.UpdateResponse(named(request.news))
 
     async def delete(self, request):
+        if (WORLD.parent / "stubborn").exists():
+            raise ValueError((WORLD.parent / "stubborn").read_text())
         (WORLD / request.resource_id).unlink()
 
     async def cancel(self):

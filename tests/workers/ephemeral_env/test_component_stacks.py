@@ -1,23 +1,39 @@
 """Installs of component packages as stacks of their own: previewed, made, upgraded, rolled back, destroyed."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from catalog.db import Database
-from catalog.installs.shapes import AskInstall, AskRollback, AskUninstall, AskUpgrade
+from catalog.installs.service import InstallService
+from catalog.installs.shapes import ApplyPlan, AskInstall, AskRollback, AskUninstall, AskUpgrade
 from catalog.settings import Settings
 from catalog.stacks.models import Stack
 from catalog.stacks.service import MultiCloudProvisioningService
 from tests.workers.engine.demo_provider import install_plugin
 from tests.workers.ephemeral_env.things import publish_things
 from tests.workers.installation.conftest import Ledger
+from tests.workers.installation.remaking import hold_to_the_ledger
+from tests.workers.lives import Lives, forked
+from workers.engine import machine_identity
 
 pytestmark = pytest.mark.engine
 
 World = Any  # the fixture's class lives in conftest.py, which test files do not import
 SECRET = "hunter2-and-more"
+IDENTITIES = (
+    "AWS_ACCESS_KEY_ID",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+    "IDENTITY_ENDPOINT",
+    "MSI_ENDPOINT",
+    "ARM_CLIENT_SECRET",
+    "GOOGLE_APPLICATION_CREDENTIALS",
+)
 
 
 @pytest.fixture
@@ -76,11 +92,59 @@ def test_a_component_is_a_stack_of_its_own(world: World, things: Path, database:
         "thing-small, thing-large",
         "thing-small",
     ]
+    assert hold_to_the_ledger(ledger, install.id) == 3
     removal = ledger.ask("plan_removal", install.id, AskUninstall())
     assert removal.document["preview"]["summary"]["delete"] == 2
     assert ledger.apply(removal).state == "removed"
     assert sizes(things) == []
     assert stacks(database, world) == []
+
+
+def test_a_provider_meets_nothing_of_the_machine(world: World, things: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in IDENTITIES:
+        monkeypatch.setenv(name, "of-the-worker")
+    publish_things(world, "1.0.0")
+    ledger = Ledger(world.database, world.settings, world.principal, world.work)
+    install = ledger.install("acme/things", {"stack": "shelf"}, inputs={"sizes": ["curious"], "token": SECRET})
+    assert install.state == "applied", install.failure
+    met = json.loads((things.parent / "met.json").read_text())
+    assert "of-the-worker" not in met["variables"].values()
+    assert met["variables"].items() >= machine_identity.VARIABLES.items()
+    if machine_identity.is_enforced():
+        assert set(met["services"].values()) == {"PermissionError"}
+
+    # What the engine says when it cannot remove them repeats no secret either.
+    (things.parent / "stubborn").write_text(f"the token {SECRET} is not good any more")
+    stuck = ledger.apply(ledger.ask("plan_removal", install.id, AskUninstall()))
+    assert stuck.failure is not None
+    assert "the token [secret] is not good" in stuck.failure.message
+    assert SECRET not in stuck.model_dump_json()
+    (things.parent / "stubborn").unlink()
+    assert ledger.apply(ledger.ask("plan_removal", install.id, AskUninstall())).state == "removed"
+    assert sizes(things) == []
+
+
+def test_killed_after_the_engine_had_made_it(world: World, things: Path, database: Database) -> None:
+    publish_things(world, "1.0.0")
+    ledger = Ledger(world.database, world.settings, world.principal, world.work)
+    plan = ledger.ask(
+        "plan_install", AskInstall(asset="acme/things", target={"stack": "shelf"}, inputs={"sizes": ["small"]})
+    )
+    with database.tenant_session(ledger.who.tenant_id) as session:
+        asked = ApplyPlan(plan=plan.id, digest=plan.digest or "")
+        install = InstallService(session, ledger.settings).apply(ledger.who, asked)
+    with forked("workers.installation") as parent:
+        killed = Lives(parent, world.settings, database)
+        assert killed.live(after="workers.installers.stack:operate")
+        assert (sizes(things), ledger.get(install.id).state) == (["small"], "applying")
+        with database.tenant_session(ledger.who.tenant_id) as session:
+            session.connection().execute(text("UPDATE stacks SET lease_until = now()"))
+        assert not killed.live()
+    done = ledger.get(install.id)
+    assert (done.state, done.applied_revision) == ("applied", 1), done.failure
+    assert sizes(things) == ["small"]
+    assert ledger.apply(ledger.ask("plan_removal", install.id, AskUninstall())).state == "removed"
+    assert sizes(things) == []
 
 
 @pytest.mark.usefixtures("things")
