@@ -3,6 +3,9 @@
 A revision that follows one whose pull request is still open goes into the same pull request: one more commit on its
 branch, which takes up what happened in the target branch meanwhile. Where somebody else has pushed to that branch, it
 and its pull request are theirs: they are left as they are, and the revision gets a branch of its own.
+
+A worker may be killed between what it does at the server and the note of it. Whoever goes on looks for what is there
+already, also where somebody has merged or closed it meanwhile: what was decided about is not proposed a second time.
 """
 
 from collections.abc import Mapping
@@ -13,6 +16,7 @@ from catalog.installs.files import File
 from catalog.installs.service import Work
 from catalog.providers.scm import (
     BranchMovedError,
+    CommitNotFoundError,
     FolderEntry,
     NewCommit,
     NewPullRequest,
@@ -47,10 +51,16 @@ class _Place:
 def propose(repository: Repository, work: Work, writes: Writes, settings: Settings) -> PullRequest:
     """Make the branch, the commit and the pull request, each only where it is not there yet.
 
+    The pull request may be closed or merged: a worker that was killed had opened it, and somebody decided since.
     Raises ``BranchTakenError`` where the branch of this very revision holds something else.
     """
     own = _Place(f"slipway/{work.name}-{work.revision_id.hex[:8]}", str(work.evidence["head"]))
-    before = None if repository.branch(own.branch) else _open_before(repository, work, writes, settings)
+    made = repository.find_pull_request(own.branch, str(work.evidence["branch"]))
+    if made is not None and made.state is PullRequestState.CLOSED:
+        return made
+    before = None if repository.branch(own.branch) else _before(repository, work, writes, settings)
+    if isinstance(before, PullRequest):
+        return before
     try:
         return _written(repository, work, writes, before or own, settings)
     except BranchMovedError:
@@ -100,21 +110,26 @@ def _written(repository: Repository, work: Work, writes: Writes, place: _Place, 
     return found
 
 
-def _open_before(repository: Repository, work: Work, writes: Writes, settings: Settings) -> _Place | None:
-    """Return the branch of the revision before where its pull request is open and nobody else has pushed to it."""
+def _before(repository: Repository, work: Work, writes: Writes, settings: Settings) -> _Place | PullRequest | None:
+    """Return the branch of the revision before where its pull request is open and nobody else has pushed to it.
+
+    Where that pull request proposes this revision already and was closed or merged since, it is returned itself.
+    """
     number = work.waiting.get("pull_request")
     if number is None:
         return None
     place = _Place(str(work.waiting["branch"]), str(work.waiting["commit"]))
     try:
         found = repository.pull_request(int(number), place.branch)
-    except PullRequestNotFoundError:
+        if found.base != work.evidence["branch"] or found.branch != place.branch:
+            return None
+        is_open = found.state is PullRequestState.OPEN and not found.is_merged
+        if found.head_sha == place.start:
+            return place if is_open else None
+        is_ours = _is_ours(repository, work, writes, place.start, found.head_sha, settings)
+    except (PullRequestNotFoundError, CommitNotFoundError):
         return None
-    goes_there = found.base == work.evidence["branch"] and found.branch == place.branch
-    if found.state is not PullRequestState.OPEN or found.is_merged or not goes_there:
-        return None
-    is_ours = found.head_sha == place.start or _is_ours(repository, work, writes, place.start, found.head_sha, settings)
-    return place if is_ours else None
+    return (place if is_open else found) if is_ours else None
 
 
 def _is_ours(repository: Repository, work: Work, writes: Writes, start: str, known: str, settings: Settings) -> bool:

@@ -12,12 +12,14 @@ from catalog.installs.service import DECLINED, Applied, Draft, Proposal, Work
 from catalog.operations.models import Problem
 from catalog.providers.blobs import BlobStore, open_blobs
 from catalog.providers.scm import (
+    MissingRightsError,
     PullRequest,
     PullRequestChange,
     PullRequestNotFoundError,
     PullRequestState,
     Repository,
     Right,
+    ScmConflictError,
 )
 from catalog.providers.scm.git_command import run_git
 from catalog.scm.service import ScmService
@@ -61,10 +63,15 @@ class PullRequestInstaller:
         writes = read_files(work.writes_blob, open_blobs(bench.settings))
         repository = opened(work.content["target"]["repository"], work.tenant_id, bench)
         found = propose(repository, work, writes, bench.settings) if writes else None
-        close_previous(repository, work, found)
         if found is None:
+            close_previous(repository, work, None)
             return Applied({"unchanged": True})
         outputs = {"pull_request": found.number, "url": found.url, "branch": found.branch, "commit": found.head_sha}
+        try:
+            close_previous(repository, work, found)
+        except (MissingRightsError, ScmConflictError) as error:
+            # It is proposed, whatever keeps the one before from being closed: that is told, and theirs to do.
+            outputs["not_closed"] = error.detail
         return Applied(outputs, OutcomeState.WAITING)
 
     def record(self, session: Session, work: Work, applied: Applied, settings: Settings) -> Applied:

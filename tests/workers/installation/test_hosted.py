@@ -177,6 +177,20 @@ def test_a_forced_branch_is_theirs_and_loses_nothing(
     assert ledger.get(install.id).applied_revision == 2
 
 
+def test_what_keeps_the_one_before_from_being_told_ends_nothing(
+    publish: Do, connected: str, world: GitHubWorld, ledger: Ledger, repo: Repo
+) -> None:
+    publish()
+    install = ledger.install("acme/pipeline", {"repository": connected})
+    repo.write({"notes.txt": "mine\n"}, install.proposed["branch"], force=True)
+    publish("1.1.0", {"build.yml.j2": LATER})
+    plan = ledger.ask("plan_upgrade", install.id, AskUpgrade())
+    world.fake.refused = {"/comments": "issues=write"}
+    after = ledger.apply(plan)
+    assert (after.state, after.proposed["pull_request"]) == ("waiting", 2), after.failure
+    assert "issues=write" in after.proposed["not_closed"]
+
+
 def test_a_push_under_an_open_pull_request_is_heard_of_without_the_clock(
     publish: Do, connected: str, world: GitHubWorld, ledger: Ledger, work: Work, database: Database
 ) -> None:
@@ -249,6 +263,27 @@ def test_credentials_that_were_revoked_end_it_at_once(
     world.fake.next_refusals = [(401, {}, "Bad credentials")] * 20
     failed = ledger.apply(plan)
     assert (failed.state, failed.failure and failed.failure.code) == ("failed", "repository_credentials_refused")
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        (403, {"Retry-After": "1"}, "You have exceeded a secondary rate limit"),
+        (403, {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "1"}, "API rate limit exceeded"),
+    ],
+    ids=["secondary", "primary"],
+)
+def test_a_limit_puts_off_and_ends_nothing(
+    refusal: tuple[int, dict[str, str], str], publish: Do, connected: str, world: GitHubWorld, ledger: Ledger
+) -> None:
+    publish()
+    world.fake.next_refusals = [refusal]
+    plan = ledger.ask("plan_install", AskInstall(asset="acme/pipeline", target={"repository": connected}))
+    assert plan.state == "ready", plan.problem
+    world.fake.next_refusals = [refusal]
+    install = ledger.apply(plan)
+    assert install.state == "waiting", install.failure
+    assert pulls(world) == [("open", "Add acme/pipeline 1.0.0")]
 
 
 def test_a_repository_without_a_connection_says_how_to_make_one(

@@ -32,6 +32,7 @@ class Receiver:
     def __init__(self) -> None:
         self.status, self.headers, self.body, self.seconds = 200, dict[str, str](), b"ok", 0.0
         self.drip = 0
+        self.on_post: Callable[[], None] = lambda: None
         self.got: list[tuple[dict[str, str], str]] = []
         receiver = self
 
@@ -39,6 +40,7 @@ class Receiver:
             def do_POST(self) -> None:
                 sent = self.rfile.read(int(self.headers["content-length"])).decode()
                 receiver.got.append(({name.lower(): value for name, value in self.headers.items()}, sent))
+                receiver.on_post()
                 time.sleep(receiver.seconds)
                 try:
                     self.send_response(receiver.status)
