@@ -4,8 +4,8 @@ One relay works at a time, under a lock that ends with its transaction; others t
 every decision about order is made in one place, and a position, once visible, is higher than all before it.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import timedelta
 from uuid import UUID
 
@@ -94,7 +94,8 @@ class Handout:
 # under way first.
 _HAND_OUT = text("""
     WITH RECURSIVE known AS (
-        SELECT * FROM unnest(CAST(:jobs AS varchar[]), CAST(:queues AS varchar[])) AS k (job, queue)
+        SELECT * FROM unnest(CAST(:jobs AS varchar[]), CAST(:queues AS varchar[]), CAST(:windows AS int[]))
+            AS k (job, queue, places)
     ),
     waiting AS (
         (SELECT job, tenant_id FROM deliveries WHERE state = 'pending' ORDER BY job, tenant_id LIMIT 1)
@@ -116,9 +117,9 @@ _HAND_OUT = text("""
         GROUP BY k.queue, h.tenant_id
     ),
     room AS (
-        SELECT k.queue, :window - coalesce(sum(u.sent), 0) AS places
-        FROM (SELECT DISTINCT queue FROM known) AS k LEFT JOIN under_way AS u USING (queue)
-        GROUP BY k.queue
+        SELECT k.queue, k.places - coalesce(sum(u.sent), 0) AS places
+        FROM (SELECT DISTINCT queue, places FROM known) AS k LEFT JOIN under_way AS u USING (queue)
+        GROUP BY k.queue, k.places
     ),
     due AS (
         SELECT head.id, head.position, k.queue, w.tenant_id,
@@ -158,20 +159,38 @@ _HAND_OUT = text("""
 """)
 
 
-def hand_out(session: Session, queues: Mapping[str, str], window: int, lease: timedelta = SENT_LEASE) -> list[Handout]:
+@dataclass(frozen=True)
+class Window:
+    """How many deliveries of a queue may be sent and not yet claimed: ``most``, and fewer where ``bounds`` says so.
+
+    A tenant that comes late waits for as many of another's, so queues of slow jobs want few.
+    """
+
+    most: int
+    bounds: Mapping[str, int] = field(default_factory=dict)
+
+    def of(self, queues: Iterable[str]) -> list[int]:
+        """Return the places of each queue."""
+        return [min(self.most, self.bounds.get(each, self.most)) for each in queues]
+
+
+def hand_out(
+    session: Session, queues: Mapping[str, str], window: Window, lease: timedelta = SENT_LEASE
+) -> list[Handout]:
     """Mark what is due as sent and return it in the order of sending; ``queues`` is the queue of each known job.
 
-    At most ``window`` deliveries of a queue are sent and not yet claimed, so that a tenant that comes late waits for
-    few of another's. The caller sends before it commits: a crash in between sends twice, never not at all.
+    The caller sends before it commits: a crash in between sends twice, never not at all.
     """
-    values = {"jobs": list(queues), "queues": list(queues.values()), "window": window, "lease": lease}
+    windows = window.of(queues.values())
+    values = {"jobs": list(queues), "queues": list(queues.values()), "windows": windows, "lease": lease}
     rows = session.connection().execute(_HAND_OUT, values)
     return [Handout(row.id, row.attempt + 1, row.job, row.tenant_id, row.again) for row in rows]
 
 
 _PAUSE = text("""
     WITH known AS (
-        SELECT * FROM unnest(CAST(:jobs AS varchar[]), CAST(:queues AS varchar[])) AS k (job, queue)
+        SELECT * FROM unnest(CAST(:jobs AS varchar[]), CAST(:queues AS varchar[]), CAST(:windows AS int[]))
+            AS k (job, queue, places)
     ),
     held AS (SELECT job, state, lease_until FROM deliveries WHERE state IN ('sent', 'running')),
     moments AS (
@@ -186,7 +205,7 @@ _PAUSE = text("""
     SELECT extract(epoch FROM min(moment) - clock_timestamp()) AS seconds,
            EXISTS (
                SELECT FROM held JOIN known USING (job) WHERE held.state = 'sent'
-               GROUP BY queue HAVING count(*) >= :window
+               GROUP BY queue, places HAVING count(*) >= places
            ) AS crowded
     FROM moments
 """)
@@ -200,9 +219,9 @@ class Pause:
     crowded: bool
 
 
-def pause(session: Session, queues: Mapping[str, str], window: int) -> Pause:
+def pause(session: Session, queues: Mapping[str, str], window: Window) -> Pause:
     """Tell when the next retry, schedule or lease is due."""
-    values = {"jobs": list(queues), "queues": list(queues.values()), "window": window}
+    values = {"jobs": list(queues), "queues": list(queues.values()), "windows": window.of(queues.values())}
     row = session.connection().execute(_PAUSE, values).one()
     return Pause(None if row.seconds is None else float(row.seconds), bool(row.crowded))
 

@@ -13,6 +13,7 @@ import shutil
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -27,6 +28,7 @@ from catalog.assets.check import check_archive
 from catalog.assets.service import AssetService
 from catalog.clock import now
 from catalog.db import Database
+from catalog.gates import open_database
 from catalog.installs.models import InstallState
 from catalog.installs.service import InstallService
 from catalog.installs.shapes import AskInstall, InstallFilter
@@ -120,6 +122,11 @@ def memory(tops: list[psutil.Process]) -> float:
     return total / 1e6
 
 
+def cpu(tops: list[psutil.Process]) -> list[float]:
+    """Return the seconds of a core that each process and what it ran have taken."""
+    return [sum(each.cpu_times()[:4]) for each in tops]
+
+
 def wait(sides: Mapping[Side, int], tops: list[psutil.Process]) -> float:
     """Wait until each side has so many installs at their pull requests; return the highest memory on the way, in MB."""
     highest, deadline = 0.0, time.monotonic() + PATIENCE_SECONDS
@@ -150,11 +157,10 @@ def repositories(folder: Path, count: int, start: int) -> list[Path]:
 
 def main(flood: int, beside: int) -> None:
     """Measure and print."""
-    with installation() as base:
-        settings = base.model_copy(update={"local_repository_roots": (base.data_dir / "repos",)})
-        database = Database(settings)
-        place = settings.data_dir / "repos"
-        place.mkdir()
+    with installation() as base, tempfile.TemporaryDirectory(prefix="slw-bench-repositories-") as folder:
+        place = Path(folder)
+        settings = base.model_copy(update={"local_repository_roots": (place,)})
+        database = open_database(settings)
         loud, quiet = Side(database, settings, "loud"), Side(database, settings, "quiet")
         with processes(settings) as tops:
             time.sleep(6)
@@ -164,11 +170,13 @@ def main(flood: int, beside: int) -> None:
             first = quiet.done()
             alone = [(each - began).total_seconds() for each in first.values()]
             both = repositories(place, flood + beside, beside)
+            before = cpu(tops)
             began = now()
             loud.ask(both[:flood])
             asked = now()
             quiet.ask(both[flood:])
             highest = wait({loud: flood, quiet: 2 * beside}, tops)
+            relay, worker = (now_ - then for now_, then in zip(cpu(tops), before, strict=True))
             second = {key: moment for key, moment in quiet.done().items() if key not in first}
             crowded = [(each - asked).total_seconds() for each in second.values()]
             flooded = [(each - began).total_seconds() for each in loud.done().values()]
@@ -177,6 +185,7 @@ def main(flood: int, beside: int) -> None:
             f"{flood + beside} installs planned and applied in {whole:.0f} s: {(flood + beside) / whole:.2f} a second"
         )
         print(f"highest memory of relay, worker and what they run: {highest:.0f} MB (PSS)")
+        print(f"seconds of a core: relay {relay:.1f}, worker and what it ran {worker:.1f}")
         print(f"the flood: median {statistics.median(flooded):.1f} s, last {max(flooded):.1f} s")
         print(f"{beside} of another tenant, alone: median {statistics.median(alone):.1f} s, last {max(alone):.1f} s")
         print(

@@ -25,17 +25,26 @@ from workers.runtime.pulse import Pulse
 from workers.runtime.queue import Queue, Send, open_broker
 from workers.runtime.registry import Registry, discover_workers
 
+WAITING_FOR_EACH = 4
+"""How many messages wait for each job that a process may run of a queue with a bound: its jobs are slow, so these are
+work for long, and whoever comes late waits for no more than them."""
+
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class RelayOptions:
-    """``window`` is how many messages of one queue may be sent and not yet taken up; ``sweep`` the longest pause."""
+    """``window`` is how many messages of one queue may be sent and not yet taken up; ``sweep`` the longest pause.
+
+    While one of the queues is full, the relay looks again after ``crowded_pause``, and ever later, up to
+    ``crowded_longest``, as long as no place is free: what is sent keeps workers busy meanwhile.
+    """
 
     batch: int = 500
     window: int = 64
     sweep: timedelta = timedelta(seconds=1)
     crowded_pause: timedelta = timedelta(milliseconds=20)
+    crowded_longest: timedelta = timedelta(milliseconds=160)
     sent_lease: timedelta = relaying.SENT_LEASE
     keep_done: timedelta = timedelta(days=7)
     keep_events: timedelta = timedelta(days=90)
@@ -75,6 +84,9 @@ class Relay:
         self._queues = registry.queues
         self._subscriptions = registry.subscriptions
         self._intervals = registry.intervals(settings)
+        bounds = {queue: held * WAITING_FOR_EACH for queue, held in registry.concurrency.items()}
+        self._window = relaying.Window(self._options.window, bounds)
+        self._crowded = self._options.crowded_pause
         self._schedules_known = False
         self._cleaned_at = time.monotonic()
 
@@ -113,7 +125,7 @@ class Relay:
     def _work(self, listener: psycopg.Connection, stop: threading.Event, pulse: Pulse | None) -> None:
         while not stop.is_set():
             while not self.round().idle and not stop.is_set():
-                pass
+                self._crowded = self._options.crowded_pause
             if pulse is not None:
                 pulse.beat_if_due()
             self._clean_if_due()
@@ -123,9 +135,10 @@ class Relay:
     def _pause(self) -> float:
         longest = self._options.sweep.total_seconds()
         with self._database.system_session() as session:
-            pause = relaying.pause(session, self._queues, self._options.window)
+            pause = relaying.pause(session, self._queues, self._window)
         if pause.crowded:
-            return self._options.crowded_pause.total_seconds()
+            found, self._crowded = self._crowded, min(self._crowded * 2, self._options.crowded_longest)
+            return found.total_seconds()
         if pause.seconds is None:
             return longest
         return max(0.005, min(longest, pause.seconds))
@@ -144,7 +157,7 @@ class Relay:
         return [Send(self._queues[each.job], each.job, f"{each.job}.{each.run}", {"run": each.run}) for each in due]
 
     def _due_deliveries(self, session: Session) -> list[Send]:
-        due = relaying.hand_out(session, self._queues, self._options.window, self._options.sent_lease)
+        due = relaying.hand_out(session, self._queues, self._window, self._options.sent_lease)
         return [
             Send(
                 queue=self._queues[each.job],

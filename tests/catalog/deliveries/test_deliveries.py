@@ -143,7 +143,7 @@ def _hand_out(database: Database, window: int = 64) -> list[int]:
     with database.system_session() as session:
         assert relaying.take_turn(session)
         relaying.reclaim(session)
-        return [each.delivery_id for each in relaying.hand_out(session, QUEUES, window)]
+        return [each.delivery_id for each in relaying.hand_out(session, QUEUES, relaying.Window(window))]
 
 
 def test_only_one_relay_works_at_a_time(database: Database) -> None:
@@ -230,5 +230,27 @@ def test_tenants_take_turns(database: Database, acme: Principal, rival: Principa
     _relay(database)
     with database.system_session() as session:
         assert relaying.take_turn(session)
-        owners: list[UUID] = [each.tenant_id for each in relaying.hand_out(session, QUEUES, 6)]
+        owners: list[UUID] = [each.tenant_id for each in relaying.hand_out(session, QUEUES, relaying.Window(6))]
     assert owners == [acme.tenant_id, rival.tenant_id] * 3
+
+
+def test_a_queue_of_slow_jobs_has_fewer_places(database: Database, acme: Principal, rival: Principal) -> None:
+    for number in range(5):
+        _append(database, acme, number, subject=f"notes/{number}")
+    _relay(database)
+    window = relaying.Window(6, {next(iter(QUEUES.values())): 2})
+
+    def handed_out() -> list[UUID]:
+        with database.system_session() as session:
+            assert relaying.take_turn(session)
+            return [each.tenant_id for each in relaying.hand_out(session, QUEUES, window)]
+
+    assert handed_out() == [acme.tenant_id] * 2
+    with database.system_session() as session:
+        assert relaying.pause(session, QUEUES, window).crowded
+        assert not relaying.pause(session, QUEUES, relaying.Window(6)).crowded
+    assert handed_out() == []
+    _append(database, rival, 1, subject="notes/1")
+    _relay(database)
+    _execute(database, "UPDATE deliveries SET state = 'done' WHERE state = 'sent'")
+    assert handed_out() == [acme.tenant_id, rival.tenant_id], "tenants take turns"
