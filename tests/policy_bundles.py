@@ -41,12 +41,14 @@ def publish_bundle(
     )
     texts = skeleton("policy-bundle", "acme", name)
     files = {path: PackageFile(data.replace(b"0.1.0", version.encode())) for path, data in texts.items()}
-    package = check_archive(io.BytesIO(build_archive(files).data)).package
+    archive = build_archive(files).data
+    package = check_archive(io.BytesIO(archive)).package
     assert package is not None
     with database.tenant_session(principal.tenant_id) as session:
         service, blobs = AssetService(session), open_blobs(settings)
         service.claim_namespace(principal, "acme")
         made = service.publish(principal, package)
+        blobs.write(io.BytesIO(archive))
         service.keep_artifact(made, Artifact(WASM, "application/wasm", wasm), blobs)
         service.keep_artifact(made, Artifact(FACTS, "application/json", write_facts(bundle)), blobs)
     return digest

@@ -11,6 +11,7 @@ from catalog.gates.inputs import InputService
 from catalog.gating import GatePoint
 from catalog.installs.shapes import AskInstall, AskUninstall, AskUpgrade
 from tests.workers.installation.conftest import Ledger
+from tests.workers.installation.remaking import hold_to_the_ledger
 from workers import installation
 from workers.main import App
 from workers.runtime.drain import drain
@@ -63,6 +64,8 @@ def test_an_environment_is_previewed_installed_upgraded_and_removed(world: World
     assert again.document["preview"]["revision"] == moved
     ledger.apply(again)
     assert world.visit(world.look(environment.id)) == (200, "two Good day")
+
+    assert hold_to_the_ledger(ledger, install.id) == 2
 
     removal = ledger.ask("plan_removal", install.id, AskUninstall())
     assert removal.document["preview"]["summary"] == {**COUNTS, "delete": 3}
