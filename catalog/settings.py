@@ -76,6 +76,7 @@ class Settings(BaseSettings):
     upload_wait_seconds: float = Field(default=30.0, ge=0, le=60)
 
     policy_masks: tuple[str, ...] = ()
+    production_data_tenants: tuple[str, ...] = ()
     policy_retention_days: int = Field(default=90, ge=1, le=3650)
     decision_log_url: str = ""
 

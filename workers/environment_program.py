@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from catalog.assets.blueprint_spec import ProcessComponent
+from catalog.assets.blueprint_spec import Backing, Health, PostgresComponent, ProcessComponent
 from catalog.assets.durations import parse_duration
 from catalog.assets.wiring import Reference, parse_wiring, references
 from catalog.environments.service import DeployPlan
@@ -16,7 +16,20 @@ from workers.engine import ComponentProgram, StackProgram
 from workers.engine.references import escaped
 from workers.engine.references import references as program_references
 from workers.environment_parts import PartPackage
-from workers.targets import Description, Place, Probe, ProgramTarget, Service, program_target
+from workers.targets import (
+    BackingService,
+    Description,
+    Place,
+    Probe,
+    ProgramTarget,
+    SeedData,
+    Service,
+    UnfitError,
+    program_target,
+)
+
+DATABASE = "app"
+"""What the database of an environment is called, and the user to whom it belongs."""
 
 
 def environment_program(plan: DeployPlan, place: Place, packages: Mapping[str, PartPackage]) -> StackProgram:
@@ -26,6 +39,11 @@ def environment_program(plan: DeployPlan, place: Place, packages: Mapping[str, P
     ``url`` refers to, once every component is there and healthy. Raises ``UnfitError`` where the target cannot run it.
     """
     target = program_target(plan.target)
+    able: frozenset[str] = getattr(target, "backing", frozenset())
+    for name, component in plan.spec.environment.backing.items():
+        if component.type not in able:
+            message = f"{name} is a {component.type}, and the target {plan.target} has none."
+            raise UnfitError(f"{message} Choose another target, or give the application one of its own.")
     return target.program(describe(plan, target, packages), place)
 
 
@@ -38,8 +56,8 @@ def sleeping_program(plan: DeployPlan, place: Place, packages: Mapping[str, Part
     target = program_target(plan.target)
     environment = describe(plan, target, packages)
     parts = {each.name: each for each in environment.parts}
-    gone = set(plan.spec.environment.processes)
-    # Parts that take something of a process, of those, and so on.
+    gone = {*plan.spec.environment.processes, *plan.spec.environment.backing}
+    # Parts that take something of what runs, of those, and so on.
     while more := {name for name, each in parts.items() if name not in gone and gone & _needed_by(each)}:
         gone |= more
     kept = tuple(each for name, each in parts.items() if name not in gone)
@@ -62,6 +80,7 @@ def describe(plan: DeployPlan, target: ProgramTarget, packages: Mapping[str, Par
         public=wiring.public,
         outputs={name: wiring.text(value) for name, value in plan.spec.environment.outputs.items()},
         parts=_parts(plan, wiring, packages),
+        backing=tuple(_backing(wiring, name, each) for name, each in plan.spec.environment.backing.items()),
     )
 
 
@@ -84,18 +103,35 @@ def _parts(plan: DeployPlan, wiring: "_Wiring", packages: Mapping[str, PartPacka
 
 
 def _service(wiring: "_Wiring", name: str, component: ProcessComponent) -> Service:
-    health = component.health
-    probe = None
-    if health is not None:
-        probe = Probe(wiring.text(health.path), parse_duration(health.timeout).total_seconds())
     return Service(
         name=name,
         command=component.command,
         procfile=component.procfile,
         image=None if component.image is None else wiring.plain(component.image),
         env={variable: wiring.text(value) for variable, value in component.env.items()},
-        probe=probe,
+        probe=None if component.health is None else _probe(wiring, component.health),
         limits=component.limits,
+        directory=component.directory,
+        depends_on=component.depends_on,
+    )
+
+
+def _probe(wiring: "_Wiring", health: Health) -> Probe:
+    seconds = parse_duration(health.timeout).total_seconds()
+    if health.way == "http":
+        return Probe(wiring.text(health.path), seconds)
+    running = 0.0 if health.running is None else parse_duration(health.running).total_seconds()
+    return Probe("", seconds, command=health.command or "", running_seconds=running)
+
+
+def _backing(wiring: "_Wiring", name: str, component: Backing) -> BackingService:
+    seed = component.seed if isinstance(component, PostgresComponent) else None
+    return BackingService(
+        name=name,
+        kind=component.type,
+        password=wiring.password(name),
+        limits=component.limits,
+        seed=None if seed is None else SeedData(seed.sql, seed.command, wiring.client_of(name)),
     )
 
 
@@ -143,9 +179,48 @@ class _Wiring:
             return escaped(self._plan.name) if key == "name" else self.url.removesuffix("/")
         if root in self._plan.spec.environment.packaged:
             return f"${{{root}.{reference.path[2]}}}"
-        if key == "url" and root == self.public:
+        if root == "secrets":
+            return escaped(self._secret(key))
+        return self._of_component(root, key)
+
+    def _of_component(self, name: str, key: str) -> str:
+        if key == "url" and name == self.public:
             return self.url
-        return str(getattr(self._target.address(root), key))
+        backing = self._plan.spec.environment.backing.get(name)
+        if backing is not None:
+            return self._of_backing(name, backing.type, key)
+        return str(getattr(self._target.address(name), key))
+
+    def _secret(self, name: str) -> str:
+        if name not in self._plan.secrets:
+            raise UnfitError(f"There is no secret {name} any more. Set it: slipway secret set {name}")
+        return self._plan.secrets[name]
+
+    def password(self, name: str) -> str:
+        """Return the password of what stands behind the services."""
+        return self._plan.credentials[name]
+
+    def client_of(self, name: str) -> dict[str, str]:
+        """Return the variables by which programs of PostgreSQL, and others, find a database."""
+        values = {
+            "DATABASE_URL": "url",
+            "PGHOST": "host",
+            "PGPORT": "port",
+            "PGUSER": "user",
+            "PGPASSWORD": "password",
+            "PGDATABASE": "database",
+        }
+        return {variable: self._of_backing(name, "postgres", key) for variable, key in values.items()}
+
+    def _of_backing(self, name: str, kind: str, key: str) -> str:
+        address, password = self._target.address(name), self.password(name)
+        place = f"{address.host}:{address.port}"
+        values = {
+            "postgres": {"url": f"postgresql://{DATABASE}:{password}@{place}/{DATABASE}"},
+            "redis": {"url": f"redis://:{password}@{place}"},
+        }[kind]
+        known = {"host": address.host, "port": address.port, "password": password}
+        return {**known, "user": DATABASE, "database": DATABASE, **values}[key]
 
     def _known(self, reference: Reference) -> str:
         plan = self._plan

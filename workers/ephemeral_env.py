@@ -41,6 +41,7 @@ from workers.engine_resource import ENGINE
 from workers.environment_parts import part_packages
 from workers.environment_program import environment_program, sleeping_program
 from workers.leases import HeldLease, held
+from workers.repository_files import completed
 from workers.runtime.worker import Interrupted, JobContext, Retry, Worker
 from workers.targets import Place, ProgramTarget, program_target
 
@@ -161,8 +162,10 @@ def _halt(context: JobContext, hand: HeldLease, stack: Stack, plan: DeployPlan) 
     story = _Story(context, plan.tenant_id, plan.operation_id)
     story.step("stop")
     try:
+        place = _place(context, plan)
+        plan = completed(plan, place)
         with part_packages(plan, context) as packages:
-            program = sleeping_program(plan, _place(context, plan), packages)
+            program = sleeping_program(plan, place, packages)
             request = _request(context.settings, stack, program)
             stopping = _stopping(context, hand, plan, EnvironmentReports.is_asleep)
             result = context.resource(ENGINE).up(request, story.hear, stopping)
@@ -202,6 +205,7 @@ def _deploy(context: JobContext, hand: HeldLease, stack: Stack, plan: DeployPlan
     try:
         story.step("source")
         place = _place(context, plan)
+        plan = completed(plan, place)
         story.step("prepare")
         with part_packages(plan, context) as packages:
             program = environment_program(plan, place, packages)

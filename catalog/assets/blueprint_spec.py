@@ -11,7 +11,7 @@ from catalog.assets.durations import DurationText, parse_duration
 from catalog.assets.manifest import AssetText, Name
 from catalog.assets.shapes import Shape
 from catalog.assets.strategy_spec import StrategySpec
-from catalog.assets.wiring import WiredText
+from catalog.assets.wiring import WiredText, references, texts
 
 SOURCE_VALUES = ("revision", "repository", "pull_request")
 """What ``${source.x}`` may name: the full commit id, the repository as requested, the pull request's number."""
@@ -19,10 +19,24 @@ SOURCE_VALUES = ("revision", "repository", "pull_request")
 ENVIRONMENT_VALUES = ("name", "url")
 """What ``${environment.x}`` may name: the environment's name and its public address."""
 
-COMPONENT_VALUES = {"process": ("url", "host", "port")}
-"""What ``${component.x}`` may name, by the component's type: the public address, and where the process listens."""
+COMPONENT_VALUES: Mapping[str, tuple[str, ...]] = {
+    "process": ("url", "host", "port"),
+    "postgres": ("url", "host", "port", "user", "password", "database"),
+    "redis": ("url", "host", "port", "password"),
+    "objects": ("url", "host", "port", "bucket", "region", "access_key", "secret_key"),
+}
+"""What ``${component.x}`` may name, by the component's type; for a process the public address and where it listens."""
 
-RESERVED_ROOTS = ("inputs", "source", "environment")
+SECRET_VALUES: Mapping[str, tuple[str, ...]] = {
+    "process": (),
+    "postgres": ("url", "password"),
+    "redis": ("url", "password"),
+    "objects": ("secret_key",),
+}
+"""What of that only processes may get, and nobody is shown."""
+
+RESERVED_ROOTS = ("inputs", "source", "environment", "secrets")
+"""What references begin with that name no component."""
 RESERVED_VARIABLES = ("PORT", "HOST", "HOME", "TMPDIR")
 """Environment variables that every process gets from its host."""
 
@@ -38,13 +52,36 @@ OutputName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0
 VariableName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,126}$")]
 ProcfileEntry = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,63}$")]
 Command = Annotated[str, StringConstraints(min_length=1, max_length=2000, pattern=r"^[^\r\n]*$")]
+SecretName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,62}$")]
+Inside = Annotated[
+    str,
+    StringConstraints(max_length=200, pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]*(?:/[A-Za-z0-9_][A-Za-z0-9._-]*)*$"),
+]
+"""A path inside a repository: relative, with ``/``, and no part of it begins with a dot."""
+DataClass = Literal["synthetic", "masked", "production"]
+"""What data is: made up; real with what tells of people taken out; or real as it is."""
 
 
 class Health(Shape):
-    """How a process shows that it is ready: ``path`` answers below 400 within ``timeout`` of the start."""
+    """How a process shows that it is ready within ``timeout`` of its start, in one of four ways.
+
+    ``path`` answers an HTTP request below 400; with ``tcp`` its port takes connections; ``command``, given to a shell
+    in the process's directory and with its variables, ends with 0; or, for what listens nowhere, it still runs after
+    ``running``.
+    """
 
     path: WiredText = "/"
+    tcp: bool = False
+    command: Command | None = None
+    running: DurationText | None = None
     timeout: DurationText = "PT60S"
+
+    @property
+    def way(self) -> Literal["http", "tcp", "command", "running"]:
+        """Which of the four it is."""
+        if self.running is not None:
+            return "running"
+        return "command" if self.command is not None else "tcp" if self.tcp else "http"
 
 
 class ProcessLimits(Shape):
@@ -60,18 +97,47 @@ class ProcessComponent(Shape):
     """A process of the application, run from a checkout of the pull request's commit.
 
     One of ``procfile`` (the entry of the repository's ``Procfile``) and ``command`` (given to a shell as it stands)
-    says what runs; with an image there may be neither, and its own command runs. ``image`` is what it runs in where the
-    target runs containers, which otherwise build one from the repository. Without ``health`` a process counts as ready
-    as long as it keeps running.
+    says what runs, in ``directory`` of the checkout (its top, where nothing is said); with an image there may be
+    neither, and its own command runs. ``image`` is what it runs in where the target runs containers, which otherwise
+    build one from the repository. Without ``health`` a process is ready once its port takes connections. It is started
+    when everything that it refers to or names in ``depends_on`` is ready.
     """
 
     type: Literal["process"]
     source: Literal["${source.revision}"] = "${source.revision}"
+    directory: Inside | None = None
     procfile: ProcfileEntry | None = None
     command: Command | None = None
     image: Annotated[WiredText, StringConstraints(min_length=1, max_length=500)] | None = None
     env: dict[VariableName, WiredText] = Field(default_factory=dict, max_length=200)
+    depends_on: Annotated[tuple[ComponentName, ...], Field(max_length=MOST_COMPONENTS)] = ()
     health: Health | None = None
+    limits: ProcessLimits = ProcessLimits()
+
+
+class Seed(Shape):
+    """What a database begins with, once in its life: ``sql``, a file of the checkout, or what ``command`` writes.
+
+    ``data`` says what it is; the command has ``DATABASE_URL``, and runs at the top of the checkout.
+    """
+
+    data: DataClass
+    sql: Inside | None = None
+    command: Command | None = None
+
+
+class PostgresComponent(Shape):
+    """A PostgreSQL database of the environment's own; its data goes with the environment, and no sooner."""
+
+    type: Literal["postgres"]
+    seed: Seed | None = None
+    limits: ProcessLimits = ProcessLimits()
+
+
+class RedisComponent(Shape):
+    """A Redis of the environment's own; what is in it stays while the environment sleeps."""
+
+    type: Literal["redis"]
     limits: ProcessLimits = ProcessLimits()
 
 
@@ -103,29 +169,67 @@ class PackagedComponent(Shape):
 
 Part = BlueprintComponent | PackagedComponent
 """What is made from something that somebody published."""
-Component = Annotated[ProcessComponent | BlueprintComponent | PackagedComponent, Field(discriminator="type")]
+Backing = PostgresComponent | RedisComponent
+"""What stands behind the processes of an application."""
+Component = Annotated[
+    ProcessComponent | PostgresComponent | RedisComponent | BlueprintComponent | PackagedComponent,
+    Field(discriminator="type"),
+]
+
+
+class RepositoryFile(Shape):
+    """A file of the repository that says what the application consists of, read at the commit that is deployed."""
+
+    format: Literal["compose", "score", "procfile"]
+    file: Inside | None = None
+
+    @property
+    def path(self) -> str:
+        """Where the file is, from the top of the repository."""
+        usual = {"compose": "docker-compose.yml", "score": "score.yaml", "procfile": "Procfile"}
+        return self.file or usual[self.format]
 
 
 class EnvironmentSpec(Shape):
-    """The components of an environment and what it tells about itself; ``url`` is among the outputs."""
+    """The components of an environment and what it tells about itself; ``url`` is among the outputs.
 
-    components: Annotated[dict[ComponentName, Component], Field(min_length=1, max_length=MOST_COMPONENTS)]
+    Those that the file named by ``from`` describes come in addition; where one has the name of a component here, the
+    one here counts.
+    """
+
+    file: RepositoryFile | None = Field(default=None, alias="from")
+    components: Annotated[dict[ComponentName, Component], Field(max_length=MOST_COMPONENTS)] = Field(
+        default_factory=dict
+    )
     outputs: Annotated[dict[OutputName, WiredText], Field(min_length=1, max_length=50)]
 
     @property
     def processes(self) -> dict[str, ProcessComponent]:
-        """The components that run an application."""
+        """The components that run what the repository holds."""
         return {name: each for name, each in self.components.items() if isinstance(each, ProcessComponent)}
 
     @property
+    def backing(self) -> dict[str, Backing]:
+        """The components that stand behind them."""
+        return {name: each for name, each in self.components.items() if isinstance(each, Backing)}
+
+    @property
     def packaged(self) -> dict[str, PackagedComponent]:
-        """The components that come from packages; once a blueprint is joined, all others are processes."""
+        """The components that come from packages; once a blueprint is joined, no part is another blueprint."""
         return {name: each for name, each in self.components.items() if isinstance(each, PackagedComponent)}
+
+    @property
+    def secrets(self) -> frozenset[str]:
+        """The names of the tenant's secrets that its components are given."""
+        own = (text for each in self.processes.values() for text in each.env.values())
+        passed = (text for each in self.parts.values() for text in texts(each.inputs))
+        named = [each for text in (*own, *passed) for each in references(text)]
+        return frozenset(each.path[1] for each in named if each.root == "secrets")
 
     @property
     def parts(self) -> dict[str, Part]:
         """The components that come from other assets."""
-        return {name: each for name, each in self.components.items() if not isinstance(each, ProcessComponent)}
+        return {name: each for name, each in self.components.items() if isinstance(each, Part)}
 
 
 class TimeToLive(Shape):

@@ -11,13 +11,13 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from catalog.assets.blueprint_spec import MOST_COMPONENTS, BlueprintSpec, Part, parse_spec
+from catalog.assets.blueprint_spec import MOST_COMPONENTS, SECRET_VALUES, BlueprintSpec, Part, parse_spec
 from catalog.assets.compatibility.normal import kinds_of, parts_of
 from catalog.assets.findings import printable
 from catalog.assets.located import Place
 from catalog.assets.shapes import dotted, suggestion
-from catalog.assets.wired_types import BUILT_IN, OF_PROCESS, TEXT, Schema, at, misfits, plain, texts, type_of
-from catalog.assets.wiring import Reference, parse_wiring, references
+from catalog.assets.wired_types import BUILT_IN, OF_COMPONENT, TEXT, Schema, at, misfits, plain, type_of
+from catalog.assets.wiring import Reference, parse_wiring, references, texts
 
 COMPONENTS: Place = ("spec", "environment", "components")
 DEEPEST = 5
@@ -107,7 +107,7 @@ def _passed(whole: Blueprint, spec: BlueprintSpec, name: str, component: Part) -
     given = {key: value for key, value in component.inputs.items() if key not in unknown}
     schema = plain(whole.input_schema)
     for key, value in given.items():
-        yield from _secrecy(part, schema, (*place, key), value, taken["properties"][key])
+        yield from _secrecy(part, (spec, schema), (*place, key), value, taken["properties"][key])
     for gap in misfits(type_of(given, lambda reference: _schema_of(whole, spec, schema, reference)), taken):
         steps = tuple(step.replace("~1", "/").replace("~0", "~") for step in gap.pointer.split("/")[1:])
         if gap.what == "leaving it out" and len(steps) == 1:
@@ -119,18 +119,29 @@ def _passed(whole: Blueprint, spec: BlueprintSpec, name: str, component: Part) -
 
 
 def _secrecy(
-    part: Blueprint | PackageComponent, schema: Schema, place: Place, value: Any, wanted: Mapping[str, Any]
+    part: Blueprint | PackageComponent,
+    known: tuple[BlueprintSpec, Schema],
+    place: Place,
+    value: Any,
+    wanted: Mapping[str, Any],
 ) -> Iterator[Misfit]:
     keeps = wanted.get("writeOnly") is True
     used = [each for text in texts(value) for each in references(text)]
     for reference in used:
-        found = at(schema, reference.path[1:]) if reference.root == "inputs" else None
-        if found is not None and found[1] and not keeps:
-            message = f"{dotted(place)}: {reference} is secret (writeOnly), and {part.label} would show it."
+        if not keeps and _is_secret(reference, *known):
+            message = f"{dotted(place)}: {reference} is secret, and {part.label} would show it."
             yield Misfit(place, message, "Pass secrets to inputs that are writeOnly.")
     if keeps and not used:
         message = f"{dotted(place)}: a secret would stand in the manifest for everybody to read."
         yield Misfit(place, message, "Take it as an input of your own that is writeOnly, and pass that.")
+
+
+def _is_secret(reference: Reference, spec: BlueprintSpec, schema: Schema) -> bool:
+    if reference.root == "inputs":
+        found = at(schema, reference.path[1:])
+        return found is not None and found[1]
+    backing = spec.environment.backing.get(reference.root)
+    return reference.root == "secrets" or (backing is not None and reference.path[1] in SECRET_VALUES[backing.type])
 
 
 def _schema_of(whole: Blueprint, spec: BlueprintSpec, inputs: Schema, reference: Reference) -> Schema:
@@ -145,7 +156,9 @@ def _schema_of(whole: Blueprint, spec: BlueprintSpec, inputs: Schema, reference:
             return TEXT if told is None else told[0]
         # Whatever an output of a blueprint is called, it arrives as text.
         return told[0] if told is not None and kinds_of(parts_of(told[0])) == {"string"} else TEXT
-    return OF_PROCESS[name] if root in spec.environment.components else BUILT_IN[root, name]
+    if root in spec.environment.components:
+        return OF_COMPONENT.get(name, TEXT)
+    return BUILT_IN.get((root, name), TEXT)
 
 
 def _wired(spec: BlueprintSpec) -> Iterator[tuple[Place, str]]:
@@ -188,6 +201,8 @@ class _Joint:
     def __init__(self, blueprint: Blueprint, depth: int, prefix: str = "", given: Any = None) -> None:
         if depth > DEEPEST:
             raise PartsError("The blueprints stand in each other too deep.")
+        if depth and blueprint.manifest["spec"]["environment"].get("from"):
+            raise PartsError(f"{blueprint.label} is made of what a file of the repository says, and can be no part.")
         self._blueprint = blueprint
         self._depth = depth
         self._prefix = prefix
@@ -198,11 +213,12 @@ class _Joint:
 
     def spec(self) -> dict[str, Any]:
         whole = dict(self._blueprint.manifest["spec"])
-        return {**whole, "environment": {"components": self.components(), "outputs": self.outputs()}}
+        origin = {"from": self._raw["from"]} if self._raw.get("from") else {}
+        return {**whole, "environment": {**origin, "components": self.components(), "outputs": self.outputs()}}
 
     def components(self) -> dict[str, Any]:
         made: dict[str, Any] = {}
-        for name, component in self._raw["components"].items():
+        for name, component in self._raw.get("components", {}).items():
             part = self._blueprint.parts.get(name)
             if isinstance(part, PackageComponent):
                 found = {f"{self._prefix}{name}": self._component(part, component)}
@@ -226,6 +242,8 @@ class _Joint:
         made = dict(component)
         if "env" in made:
             made["env"] = {variable: self._text(text) for variable, text in made["env"].items()}
+        if "dependsOn" in made:
+            made["dependsOn"] = [name for each in made["dependsOn"] for name in self._named(each)]
         if made.get("health"):
             made["health"] = {**made["health"], "path": self._text(made["health"].get("path", "/"))}
         return made
@@ -233,6 +251,13 @@ class _Joint:
     def _component(self, part: PackageComponent, component: Mapping[str, Any]) -> dict[str, Any]:
         given = self._document(component.get("inputs", {}))
         return {"type": "component", "uses": part.asset, "component": part.name, "inputs": given}
+
+    def _named(self, name: str) -> Iterator[str]:
+        """Yield what a component is called in the whole; a blueprint is everything that it is made of."""
+        if name in self._blueprint.blueprints:
+            yield from self._part(name).components()
+        else:
+            yield f"{self._prefix}{name}"
 
     def _part(self, name: str) -> "_Joint":
         if name not in self._joints:
@@ -270,7 +295,7 @@ class _Joint:
             return _as_text(self._passed_on(reference))
         if root in self._blueprint.blueprints:
             return self._part(root).output(reference.path[2])
-        if root in self._raw["components"]:
+        if root in self._raw.get("components", {}):
             return str(Reference((f"{self._prefix}{root}", *reference.path[1:])))
         return str(reference)
 

@@ -1,11 +1,11 @@
 """What sort of value a wired text or document can have, as a JSON Schema, so that it can be held against another's."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from catalog.assets.compatibility.inclusion import Filling, Gap, Inclusion, TooLargeError
 from catalog.assets.compatibility.normal import bare, parts_of, written_out
-from catalog.assets.wiring import Reference, WiringError, parse_wiring
+from catalog.assets.wiring import Reference, WiringError, parse_wiring, texts
 
 Schema = Mapping[str, Any]
 SchemaOf = Callable[[Reference], Schema]
@@ -18,24 +18,11 @@ BUILT_IN: Mapping[tuple[str, str], Schema] = {
     ("environment", "url"): {"type": "string", "format": "uri"},
 }
 """What ``${source.x}`` and ``${environment.x}`` can be."""
-OF_PROCESS: Mapping[str, Schema] = {
+OF_COMPONENT: Mapping[str, Schema] = {
     "url": {"type": "string", "format": "uri"},
-    "host": TEXT,
     "port": {"type": "integer", "minimum": 1, "maximum": 65_535},
 }
-"""What ``${component.x}`` can be."""
-
-
-def texts(value: Any) -> Iterator[str]:
-    """Yield every text in a document, at any depth."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, Mapping):
-        for each in value.values():
-            yield from texts(each)
-    elif isinstance(value, list):
-        for each in value:
-            yield from texts(each)
+"""What ``${component.x}`` can be, where it is more than a text."""
 
 
 def problem_of(value: Any) -> str | None:

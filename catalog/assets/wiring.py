@@ -1,9 +1,9 @@
 """The references ``${inputs.x}``, ``${source.revision}`` and ``${web.url}`` inside a blueprint's texts."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, StringConstraints
 
@@ -67,6 +67,18 @@ def parse_wiring(text: str) -> tuple[Part, ...]:
 def references(text: str) -> tuple[Reference, ...]:
     """Return the references in a text; raise `WiringError`."""
     return tuple(part for part in parse_wiring(text) if isinstance(part, Reference))
+
+
+def texts(value: Any) -> Iterator[str]:
+    """Yield every text in a document, at any depth."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for each in value.values():
+            yield from texts(each)
+    elif isinstance(value, list):
+        for each in value:
+            yield from texts(each)
 
 
 def fill(text: str, value_of: Callable[[Reference], str]) -> str:

@@ -195,7 +195,7 @@ class Condition(BaseModel):
 
 
 class EnvironmentRead(BaseModel):
-    """An environment as others read it; secret inputs are left out."""
+    """An environment as others read it; secret inputs are left out, ``secrets`` are the names of those it is given."""
 
     id: UUID
     name: str
@@ -227,6 +227,7 @@ class EnvironmentRead(BaseModel):
     last_activity_at: datetime | None = None
     ttl_base: TtlBase = TtlBase.LAST_DEPLOY
     sleeps_at: datetime | None = None
+    secrets: list[str] = Shape(default_factory=list)
     pin: Pin | None = None
     retry_at: datetime | None = None
     removal: Removal | None = None

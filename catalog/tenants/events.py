@@ -36,3 +36,19 @@ class MemberSignedIn(EventData):
 
     member_id: UUID
     method: str
+
+
+@event("secret.set", version=1)
+class SecretSet(EventData):
+    """A secret of the tenant was given a value; never which."""
+
+    secret_id: UUID
+    name: str
+
+
+@event("secret.removed", version=1)
+class SecretRemoved(EventData):
+    """A secret of the tenant was removed, and its value forgotten."""
+
+    secret_id: UUID
+    name: str

@@ -4,7 +4,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict, SecretStr
+from pydantic import Field as Shape
 from sqlalchemy import BigInteger, Column, Identity, Index, String, UniqueConstraint
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlmodel import Field, SQLModel
@@ -62,6 +63,25 @@ class ApiToken(SQLModel, table=True):
     expires_at: datetime | None = Field(default=None, sa_type=Timestamp)
     last_used_at: datetime | None = Field(default=None, sa_type=Timestamp)
     revoked_at: datetime | None = Field(default=None, sa_type=Timestamp)
+
+
+class TenantSecret(SQLModel, table=True):
+    """A value that blueprints name and nobody reads: sealed, and given to processes of environments alone.
+
+    Blueprints of the tenant's own may name it; of others', those that a pattern in ``blueprints`` matches
+    (``namespace/name``, with ``*``).
+    """
+
+    __tablename__ = "tenant_secrets"
+    __table_args__ = (UniqueConstraint("tenant_id", "id"), UniqueConstraint("tenant_id", "name"))
+
+    id: UUID = Field(default_factory=uuid4, primary_key=True)
+    tenant_id: UUID = Field(foreign_key="tenants.id")
+    name: str = Field(max_length=63)
+    blueprints: list[str] = Field(default_factory=list, sa_column=Column(ARRAY(String), nullable=False))
+    sealed: str
+    set_by: str
+    set_at: datetime = Field(default_factory=now, sa_type=Timestamp)
 
 
 class SignInLink(SQLModel, table=True):
@@ -131,3 +151,21 @@ class CreateToken(BaseModel):
     name: str
     scopes: list[str]
     expires_in_days: int | None = 90
+
+
+class SetSecret(BaseModel):
+    """A secret's new value, and whose blueprints beside the tenant's own may name it (``slipway/preview-*``)."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    value: SecretStr = Shape(min_length=1, max_length=16_384)
+    blueprints: list[str] = Shape(default_factory=list, max_length=50)
+
+
+class SecretRead(BaseModel):
+    """A secret as anybody may see it: never its value."""
+
+    name: str
+    blueprints: list[str]
+    set_by: str
+    set_at: datetime

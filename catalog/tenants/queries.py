@@ -9,7 +9,7 @@ from sqlalchemy import text, tuple_
 from sqlmodel import Session, col, select
 
 from catalog.tenancy import Role
-from catalog.tenants.models import ApiToken, AuditEntry, Member, Tenant
+from catalog.tenants.models import ApiToken, AuditEntry, Member, Tenant, TenantSecret
 
 
 @dataclass(frozen=True)
@@ -118,3 +118,15 @@ def audit_log(session: Session, tenant_id: UUID, limit: int) -> Sequence[AuditEn
 def tenant_ids(session: Session) -> Sequence[UUID]:
     """Return the ids of all tenants; needs a session of the system role."""
     return session.exec(select(Tenant.id).order_by(col(Tenant.id))).all()
+
+
+def secrets(session: Session, tenant_id: UUID) -> Sequence[TenantSecret]:
+    """Return a tenant's secrets by name, sealed."""
+    statement = select(TenantSecret).where(col(TenantSecret.tenant_id) == tenant_id).order_by(col(TenantSecret.name))
+    return session.exec(statement).all()
+
+
+def secret(session: Session, tenant_id: UUID, name: str) -> TenantSecret | None:
+    """Return one secret, locked until the transaction ends, or None."""
+    wanted = (col(TenantSecret.tenant_id) == tenant_id, col(TenantSecret.name) == name)
+    return session.exec(select(TenantSecret).where(*wanted).with_for_update()).one_or_none()

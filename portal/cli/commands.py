@@ -224,6 +224,16 @@ TOKEN = LazyGroup(
     summary="API tokens of this installation.",
 )
 
+SECRET = LazyGroup(
+    "secret",
+    {
+        "set": Entry("portal.cli.secrets:set_", "Give a secret its value, or another one."),
+        "list": Entry("portal.cli.secrets:list_", "List the names of secrets."),
+        "remove": Entry("portal.cli.secrets:remove", "Forget a secret."),
+    },
+    summary="Values that blueprints name and nobody reads.",
+)
+
 COMMANDS = LazyGroup(
     "slipway",
     {
@@ -268,6 +278,7 @@ COMMANDS = LazyGroup(
         "agents": Entry("portal.cli.commands:AGENTS", "What agents do, and how far they may go."),
         "doctor": Entry("portal.cli.processes:doctor", "Say what is found, what is missing, and how to get it."),
         "tenant": Entry("portal.cli.commands:TENANT", "Tenants of this installation."),
+        "secret": Entry("portal.cli.commands:SECRET", "Values that blueprints name and nobody reads."),
         "token": Entry("portal.cli.commands:TOKEN", "API tokens of this installation."),
         "sign-in-link": Entry("portal.cli.tenants:sign_in_link", "Print a link that signs an administrator in once."),
         "db": Entry("portal.cli.commands:DATABASE", "Migrate and check the database."),

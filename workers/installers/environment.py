@@ -28,6 +28,7 @@ from workers.environment_program import environment_program
 from workers.installers import Bench, acting
 from workers.installers.previewing import previewed, removal
 from workers.installers.repositories import opened
+from workers.repository_files import completed
 from workers.targets import Place
 
 
@@ -108,17 +109,18 @@ def _preview(found: Prospect, bench: Bench) -> dict[str, Any] | None:
         return None
     repository = opened(plan.repository, plan.tenant_id, bench)
     mirror = repository.mirror(plan.head_sha, plan.pull_request.number, settings.data_dir / "repositories")
-    folder = settings.data_dir / "environments" / str(plan.environment_id)
-    stack = found.stack
+    place = Place(settings, mirror, settings.data_dir / "environments" / str(plan.environment_id))
+    plan, stack = completed(plan, place), found.stack
     outputs = sorted(plan.spec.environment.outputs)
+    secrets = found.secrets | frozenset(plan.credentials.values())
     with part_packages(plan, bench) as packages:
         request = StackRequest(
             stack=StackRef(PROJECT, f"preview-{uuid4().hex}") if stack is None else StackRef(stack.project, stack.name),
             passphrase=token_urlsafe() if stack is None else SecretBox(settings).passphrase(f"stacks/{stack.id}"),
-            program=environment_program(plan, Place(settings, mirror, folder), packages),
+            program=environment_program(plan, place, packages),
             time_limit=settings.install_preview_seconds,
         )
-        return previewed(bench, request, revision=plan.head_sha, outputs=outputs, secrets=found.secrets)
+        return previewed(bench, request, revision=plan.head_sha, outputs=outputs, secrets=secrets)
 
 
 INSTALLER = EnvironmentInstaller()

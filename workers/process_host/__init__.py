@@ -10,6 +10,8 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any, Self
 
+ASKING = ".health."
+"""In the ids of processes that ask whether another one is healthy."""
 IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,119}")
 
 
@@ -50,6 +52,9 @@ class ProcessSpec:
     """What to run: `command` is given to `sh -c` in `directory`; PORT, HOST, HOME and TMPDIR are added to `env`.
 
     `port` 0 lets the host choose. A process that is not yet marked healthy is not started again when it exits.
+    `root` is what the process may read around its directory, "" for nothing; `reads` are directories of programs. With
+    `data` the directory is one of the environment's own below `data/`: made where it is missing, and writable.
+    `farewell` (TERM or INT) is the signal that asks it to end.
     """
 
     id: str
@@ -60,6 +65,10 @@ class ProcessSpec:
     env: Mapping[str, str] = field(default_factory=dict, repr=False)
     limits: Limits = Limits()
     port: int = 0
+    root: str = ""
+    reads: tuple[str, ...] = ()
+    data: bool = False
+    farewell: str = "TERM"
 
     def as_json(self) -> dict[str, Any]:
         """Return the spec as JSON data."""
@@ -95,7 +104,19 @@ class ProcessSpec:
         ):
             raise ProcessHostError("invalid", "limits must be at least 1 and port at most 65535")
         texts = {name: data[name] for name in ("id", "environment_id", "name", "directory", "command")}
-        return cls(**texts, env=dict(env), limits=limits, port=port)
+        return cls(**texts, env=dict(env), limits=limits, port=port, **_around(data))
+
+
+def _around(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Read what a process may see beside its directory, and how it is ended."""
+    root, reads, farewell = data.get("root") or "", data.get("reads") or [], data.get("farewell", "TERM")
+    if not isinstance(root, str) or not isinstance(reads, list | tuple):
+        raise ProcessHostError("invalid", "root must be text and reads a list")
+    if not all(isinstance(each, str) and each.startswith("/") for each in reads):
+        raise ProcessHostError("invalid", "reads: must be absolute paths")
+    if farewell not in {"TERM", "INT"}:
+        raise ProcessHostError("invalid", "farewell: must be TERM or INT")
+    return {"root": root, "reads": tuple(reads), "data": data.get("data") is True, "farewell": farewell}
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,16 +7,16 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TypeVar, cast
 
-from workers.process_host import ProcessHostError, ProcessSpec, ProcessState, ProcessStatus, ports, sessions
+from workers.process_host import ASKING, ProcessHostError, ProcessSpec, ProcessState, ProcessStatus, ports, sessions
 from workers.process_host.isolation import REASONS, Isolation, Isolator
-from workers.process_host.logs import CappedLog, previous, tail
+from workers.process_host.logs import CappedLog, after, previous, tail
 from workers.process_host.table import Table, first_uid
 
 T = TypeVar("T")
@@ -106,10 +106,24 @@ class ProcessHost:
 
     def environment_logs(self, environment_id: str, lines: int) -> list[dict[str, object]]:
         """Return the last lines of each component's latest log, also where nothing of it runs any more."""
+        return [{"name": name, "lines": tail(path, lines)} for name, path in self._latest(environment_id)]
+
+    def environment_logs_after(self, environment_id: str, positions: Mapping[str, object]) -> dict[str, object]:
+        """Return what each component's latest log got after a position (by the log's name), and the positions now."""
+        found, now = [], {}
+        for name, path in self._latest(environment_id):
+            known = positions.get(path.stem)
+            lines, now[path.stem] = after(path, known if isinstance(known, int) and known >= 0 else None)
+            found.append({"name": name, "lines": lines})
+        return {"logs": found, "positions": now}
+
+    def _latest(self, environment_id: str) -> list[tuple[str, Path]]:
         latest: dict[str, Path] = {}
         for path in sorted(self._logs.glob(f"{environment_id}.*.log"), key=lambda each: each.stat().st_mtime):
-            latest[path.name.split(".")[1]] = path
-        return [{"name": name, "lines": tail(path, lines)} for name, path in sorted(latest.items())]
+            # What asks whether a component is well is no component; what it wrote is told where it fails.
+            if ASKING not in path.name:
+                latest[path.name.split(".")[1]] = path
+        return sorted(latest.items())
 
     def forget_environment(self, environment_id: str) -> None:
         """Remove the logs of an environment's processes; raise `ProcessHostError("conflict")` while it has any."""
@@ -302,7 +316,7 @@ class ProcessHost:
         application.stopped.append(done)
         application.start_again_at = None
         if application.process is not None:
-            sessions.terminate(application.process.pid)
+            sessions.terminate(application.process.pid, self._table.specs[process_id].farewell)
             application.kill_at = time.monotonic() + grace_seconds
 
     def _forget(self, process_id: str, application: _Application) -> None:
@@ -318,9 +332,10 @@ class ProcessHost:
             done.set_result(None)
 
     def _stop_all(self) -> None:
-        running = [item.process for item in self._applications.values() if item.process is not None]
-        for process in running:
-            sessions.terminate(process.pid)
+        found = {key: item.process for key, item in self._applications.items() if item.process is not None}
+        running = list(found.values())
+        for process_id, process in found.items():
+            sessions.terminate(process.pid, self._table.specs[process_id].farewell)
         deadline = time.monotonic() + SHUTDOWN_SECONDS
         while any(process.poll() is None for process in running) and time.monotonic() < deadline:
             time.sleep(0.02)

@@ -64,6 +64,8 @@ class Isolator:
         if self.kind is Isolation.REFUSED:
             raise ProcessHostError("isolation", REASONS[self.kind])
         directory = Path(spec.directory)
+        if spec.data:
+            self._make_data(spec, uid)
         if not directory.is_dir():
             raise ProcessHostError("invalid", f"directory: {directory} is not a directory")
         home = self._home(spec.environment_id, uid)
@@ -79,7 +81,7 @@ class Isolator:
             "parent": os.getpid(),
         }
         launcher = [sys.executable, "-I", "-S", str(LAUNCHER), json.dumps(configuration)]
-        sandbox = self._sandbox(directory, home) if self.kind is Isolation.BUBBLEWRAP else []
+        sandbox = self._sandbox(spec, home) if self.kind is Isolation.BUBBLEWRAP else []
         return [*launcher, *sandbox, "/bin/sh", "-c", spec.command], self._environment(spec, home)
 
     def forget(self, environment_id: str) -> None:
@@ -97,6 +99,18 @@ class Isolator:
             "HOST": "127.0.0.1",
             "PORT": str(spec.port),
         }
+
+    def _make_data(self, spec: ProcessSpec, uid: int) -> None:
+        """Make the directory of data that outlives the process; the environment's files are removed with it."""
+        top = self._data / "environments" / spec.environment_id / "data"
+        directory = Path(spec.directory)
+        if directory.parent != top:
+            raise ProcessHostError("invalid", f"directory: data lies right below {top}")
+        for path in (top.parent, top):
+            path.mkdir(mode=0o711, parents=True, exist_ok=True)
+        directory.mkdir(mode=0o700, exist_ok=True)
+        if self.kind is Isolation.USER:
+            os.chown(directory, uid, uid)
 
     def _home(self, environment_id: str, uid: int) -> Path:
         home = self._homes / environment_id
@@ -137,7 +151,7 @@ class Isolator:
                 )
                 raise ProcessHostError("isolation", f"{message} (SLIPWAY_DATA) or allow entering: chmod o+x {path}")
 
-    def _sandbox(self, directory: Path, home: Path) -> list[str]:
+    def _sandbox(self, spec: ProcessSpec, home: Path) -> list[str]:
         """Show the whole system read-only, except for home directories and Slipway's data, which are empty."""
         options = ["bwrap", "--die-with-parent", "--unshare-pid", "--unshare-ipc", "--unshare-uts"]
         options += ["--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc"]
@@ -148,8 +162,10 @@ class Isolator:
         for program in dict.fromkeys((sys.prefix, sys.base_prefix)):
             if not program.startswith("/usr"):
                 options += ["--ro-bind", program, program]
-        options += ["--ro-bind", str(directory), str(directory), "--bind", str(home), str(home)]
-        return [*options, "--chdir", str(directory)]
+        for shown in (*spec.reads, spec.root or spec.directory):
+            options += ["--bind" if spec.data and shown == spec.directory else "--ro-bind", shown, shown]
+        options += ["--bind", str(home), str(home)]
+        return [*options, "--chdir", spec.directory]
 
 
 def _resource_limits(limits: Limits) -> dict[str, int]:

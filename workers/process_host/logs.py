@@ -1,10 +1,13 @@
 """Logs of applications: written by the host, never larger than two files of a fixed size."""
 
+import os
 from collections import deque
 from pathlib import Path
 
 LOG_BYTES = 5 * 1024 * 1024
 TAIL_BYTES = 256 * 1024
+PIECE_BYTES = 32 * 1024
+"""How much of one log is handed to a follower at once."""
 
 
 class CappedLog:
@@ -45,3 +48,24 @@ def tail(path: Path, lines: int) -> list[str]:
                 file.seek(max(0, part.stat().st_size - TAIL_BYTES))
                 kept.extend(file.read().decode("utf-8", "replace").splitlines())
     return list(kept)
+
+
+def after(path: Path, position: int | None, most: int = PIECE_BYTES) -> tuple[list[str], int]:
+    """Return the whole lines that a log got after a position in bytes, and the position after them.
+
+    Without a position, or where a new file was begun since, it begins near the end; lines that came faster than they
+    were asked for are left out.
+    """
+    with path.open("rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        is_new = position is None or position > size or size - position > 4 * most
+        start = max(0, size - most) if is_new else position or 0
+        file.seek(start)
+        data = file.read(most)
+    if is_new and start:
+        skipped = data.find(b"\n") + 1
+        start, data = start + skipped, data[skipped:]
+    whole = data.rfind(b"\n") + 1
+    if not whole and len(data) == most:
+        whole = most  # one line without an end
+    return data[:whole].decode("utf-8", "replace").splitlines(), start + whole

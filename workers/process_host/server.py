@@ -94,6 +94,8 @@ class _Handler(BaseHTTPRequestHandler):
                 return {}
             case "GET", ["environments", environment_id, "logs"]:
                 return {"logs": host.environment_logs(environment_id, int(_number(query.get("lines", "100"))))}
+            case "POST", ["environments", environment_id, "logs", "after"]:
+                return host.environment_logs_after(environment_id, self._body())
             case "DELETE", ["environments", environment_id]:
                 host.forget_environment(environment_id)
                 return {}

@@ -20,15 +20,15 @@ def members(session: int) -> list[int]:
     return found
 
 
-def terminate(session: int) -> None:
-    """Ask every process of a session to end.
+def terminate(session: int, farewell: str = "TERM") -> None:
+    """Ask every process of a session to end, with the signal ``farewell``.
 
     A sandbox is passed over: it would take what runs inside it down at once instead of letting it finish.
     """
     for pid in members(session):
         with suppress(OSError, psutil.Error):
             if psutil.Process(pid).name() != "bwrap":
-                os.kill(pid, signal.SIGTERM)
+                os.kill(pid, signal.Signals[f"SIG{farewell}"])
 
 
 def kill(session: int, *, spare: Collection[int] = ()) -> None:

@@ -24,15 +24,21 @@ class UnfitError(InvalidInputError):
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """How a service shows that it is ready: a GET of ``path`` answers below 400 within so many seconds."""
+    """How a service shows that it is ready within so many seconds.
+
+    A GET of ``path`` answers below 400; or ``command`` ends with 0; or it still runs after ``running_seconds``; or,
+    where nothing is said, its port takes connections.
+    """
 
     path: str
     timeout_seconds: float
+    command: str = ""
+    running_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """One service of an environment.
+    """One service of an environment, run in ``directory`` of the commit's files once those in ``depends_on`` are ready.
 
     The values of ``env`` and the path of ``probe`` hold references of the engine (`${web.port}`) where only it knows
     the value; anything else in them is escaped. ``image`` holds none: it is known before anything runs.
@@ -45,6 +51,31 @@ class Service:
     env: Mapping[str, str] = field(default_factory=dict, repr=False)
     probe: Probe | None = None
     limits: ProcessLimits = field(default_factory=ProcessLimits)
+    directory: str | None = None
+    depends_on: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SeedData:
+    """What a database begins with, once in its life: an SQL file of the repository, or a command beside it."""
+
+    sql: str | None
+    command: str | None
+    env: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class BackingService:
+    """A server behind the services: ``kind`` is ``postgres`` or ``redis``; its data lives as long as the environment.
+
+    A database is called ``app`` and belongs to the user ``app``.
+    """
+
+    name: str
+    kind: str
+    password: str = field(repr=False)
+    limits: ProcessLimits = field(default_factory=ProcessLimits)
+    seed: SeedData | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +98,7 @@ class Description:
     public: str
     outputs: Mapping[str, str]
     parts: tuple[ComponentProgram, ...] = ()
+    backing: tuple[BackingService, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,10 @@
-"""The local target: a checkout, a process for each service, and a route to one of them."""
+"""The local target: a checkout, a process for each service, the servers behind them, and a route to one of them."""
 
 from typing import Any
 
 from workers.engine import ProgramResource, StackProgram
 from workers.engine.references import escaped
-from workers.targets import Address, Description, Place, Service
+from workers.targets import Address, BackingService, Description, Place, Probe, SeedData, Service, UnfitError
 
 CHECKOUT = "checkout"
 ROUTE = "route"
@@ -15,7 +15,8 @@ class LocalPrograms:
     """Runs the commands of a checkout of the commit; images are for other targets."""
 
     name = "local"
-    applications = frozenset({"slipway:local:Process"})
+    applications = frozenset({"slipway:local:Process", "slipway:local:Backing", "slipway:local:Seed"})
+    backing = frozenset({"postgres", "redis"})
     routes = frozenset({"slipway:local:Route"})
 
     def address(self, service: str) -> Address:
@@ -29,7 +30,9 @@ class LocalPrograms:
         return escaped(known)
 
     def program(self, environment: Description, place: Place) -> StackProgram:
-        """Return checkout, processes and route; the route changes once everything else is there."""
+        """Return everything, and the route, which changes once all processes are healthy and all parts are there."""
+        servers = [_server(environment, each) for each in environment.backing]
+        seeds = [_seed(environment, each, each.seed) for each in environment.backing if each.seed is not None]
         processes = [_process(environment, service) for service in environment.services]
         port = self.address(environment.public).port
         route = ProgramResource(
@@ -39,7 +42,7 @@ class LocalPrograms:
             depends_on=(*(each.name for each in processes), *(each.name for each in environment.parts)),
         )
         return StackProgram(
-            resources=(checkout(environment, place), *processes, route),
+            resources=(checkout(environment, place), *servers, *seeds, *processes, route),
             outputs=dict(environment.outputs),
             parts=environment.parts,
         )
@@ -62,20 +65,74 @@ def checkout(environment: Description, place: Place) -> ProgramResource:
 
 
 def _process(environment: Description, service: Service) -> ProgramResource:
+    top = f"${{{CHECKOUT}.directory}}"
     inputs: dict[str, Any] = {
         "environment_id": str(environment.environment_id),
         "name": service.name,
-        "directory": f"${{{CHECKOUT}.directory}}",
+        "directory": top,
         "env": dict(service.env),
         "limits": service.limits.model_dump(),
     }
+    if service.directory is not None:
+        inputs |= {"directory": f"{top}/{service.directory}", "root": top}
+    if service.command is None and service.procfile is None:
+        message = f"{service.name} runs what its image says, and this machine runs commands of the repository."
+        raise UnfitError(f"{message} Give it a command or an entry of the Procfile, or choose a target for containers.")
     if service.command is not None:
         inputs["command"] = escaped(service.command)
     else:
-        inputs["procfile_entry"] = service.procfile or "web"
+        inputs["procfile_entry"] = service.procfile
     if service.probe is not None:
-        inputs["health"] = {"path": service.probe.path, "timeout_seconds": service.probe.timeout_seconds}
-    return ProgramResource(name=service.name, type="slipway:local:Process", inputs=inputs, secret_inputs=("env",))
+        inputs["health"] = _health(service.probe)
+    # What a database begins with is there before anybody reads it.
+    seeded = [each.name for each in environment.backing if each.seed is not None and _uses(service, each.name)]
+    return ProgramResource(
+        name=service.name,
+        type="slipway:local:Process",
+        inputs=inputs,
+        depends_on=(*service.depends_on, *(_seed_name(name) for name in seeded)),
+        secret_inputs=("env",),
+    )
+
+
+def _health(probe: Probe) -> dict[str, Any]:
+    asked: dict[str, Any] = {"path": probe.path, "timeout_seconds": probe.timeout_seconds}
+    if probe.command:
+        asked["command"] = escaped(probe.command)
+    return {**asked, "running_seconds": probe.running_seconds} if probe.running_seconds else asked
+
+
+def _uses(service: Service, name: str) -> bool:
+    return name in service.depends_on or any(f"${{{name}." in text for text in service.env.values())
+
+
+def _server(environment: Description, server: BackingService) -> ProgramResource:
+    inputs = {
+        "environment_id": str(environment.environment_id),
+        "name": server.name,
+        "kind": server.kind,
+        "password": server.password,
+        "limits": server.limits.model_dump(),
+    }
+    return ProgramResource(name=server.name, type="slipway:local:Backing", inputs=inputs, secret_inputs=("password",))
+
+
+def _seed(environment: Description, server: BackingService, seed: SeedData) -> ProgramResource:
+    what = {"sql": seed.sql} if seed.sql is not None else {"command": escaped(seed.command or "")}
+    inputs = {
+        "environment_id": str(environment.environment_id),
+        "database": server.name,
+        "directory": f"${{{CHECKOUT}.directory}}",
+        "env": dict(seed.env),
+        **what,
+    }
+    return ProgramResource(
+        name=_seed_name(server.name), type="slipway:local:Seed", inputs=inputs, secret_inputs=("env",)
+    )
+
+
+def _seed_name(database: str) -> str:
+    return f"{database}_seed"  # no component has a name with an underscore
 
 
 TARGET = LocalPrograms()

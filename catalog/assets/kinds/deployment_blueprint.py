@@ -1,5 +1,6 @@
 """Deployment blueprints: what an environment is made of, and how long it lives."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from graphlib import CycleError, TopologicalSorter
@@ -11,11 +12,15 @@ from catalog.assets.blueprint_spec import (
     LONGEST_HEALTH_TIMEOUT,
     RESERVED_ROOTS,
     RESERVED_VARIABLES,
+    SECRET_VALUES,
     SOURCE_VALUES,
+    Backing,
     BlueprintSpec,
     Component,
     DeploymentSpec,
     PackagedComponent,
+    Part,
+    PostgresComponent,
     ProcessComponent,
     makes_environments,
     parse_deployment,
@@ -31,8 +36,8 @@ from catalog.assets.shapes import Shape, dotted, suggestion
 from catalog.assets.skeletons import skeleton
 from catalog.assets.strategy_checks import check_strategy
 from catalog.assets.strategy_spec import ROLLOUT_VALUES
-from catalog.assets.wired_types import at, plain, problem_of, texts
-from catalog.assets.wiring import Reference, parse_wiring, references
+from catalog.assets.wired_types import at, plain, problem_of
+from catalog.assets.wiring import Reference, parse_wiring, references, texts
 from catalog.providers.targets import providers
 
 _KINDS = {"blueprint": "deployment-blueprint", "component": "component-package"}
@@ -40,6 +45,7 @@ _KINDS = {"blueprint": "deployment-blueprint", "component": "component-package"}
 _COMPONENTS: Place = ("spec", "environment", "components")
 _OUTPUTS: Place = ("spec", "environment", "outputs")
 _SHORTEST_LIFE = timedelta(minutes=1)
+_SECRET = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
 
 
 class DeploymentBlueprint:
@@ -72,6 +78,7 @@ class DeploymentBlueprint:
         checks = _Checks(package, spec)
         yield from checks.names()
         yield from checks.processes()
+        yield from checks.backing()
         yield from checks.parts()
         yield from checks.wiring()
         yield from checks.order()
@@ -83,7 +90,7 @@ class DeploymentBlueprint:
         spec = manifest["spec"]
         effects = []
         if spec.get("environment"):
-            parts = listing(list(spec["environment"]["components"]))
+            parts = listing(list(spec["environment"].get("components") or ["what a file of the repository says"]))
             life = words_of(parse_duration((spec.get("ttl") or {}).get("default", "P3D")))
             text = (
                 f"Each request makes an environment of a pull request, with {parts}, at an address of its own. It is "
@@ -148,8 +155,13 @@ class _Checks:
         self.package = package
         self.spec = spec
         self.components = spec.environment.components
+        self.open = spec.environment.file is not None
+        """Whether there are components that only the repository knows."""
 
     def names(self) -> Iterator[Finding]:
+        if not self.components and self.spec.environment.file is None:
+            message = "The environment has no components."
+            yield self.package.finding("component-missing", _COMPONENTS, message, "Add one, or say from which file.")
         for name in self.components:
             if name in RESERVED_ROOTS:
                 message = f"A component cannot be called {name}, because ${{{name}.x}} means something else."
@@ -171,11 +183,20 @@ class _Checks:
                 if variable in RESERVED_VARIABLES:
                     message = f"{variable} is set by the process host."
                     yield self.package.finding("reserved-variable", (*place, "env", variable), message, "Remove it.")
+            for index, other in enumerate(component.depends_on):
+                if (other not in self.components and not self.open) or other == name:
+                    message = f"{dotted(place)} depends on {other}, which is no other component."
+                    fix = suggestion(other, [each for each in self.components if each != name])
+                    yield self.package.finding("depends-on", (*place, "dependsOn", index), message, fix)
             yield from self._health(place, component)
 
     def _health(self, place: Place, component: ProcessComponent) -> Iterator[Finding]:
         if component.health is None:
             return
+        ways = sorted(component.health.model_fields_set & {"path", "tcp", "command", "running"})
+        if len(ways) > 1:
+            message = f"{dotted((*place, 'health'))} asks in several ways: {' and '.join(ways)}."
+            yield self.package.finding("health-way", (*place, "health"), message, "Keep one of them.")
         if not component.health.path.startswith(("/", "${inputs.")):
             message = "A health path begins with a slash."
             yield self.package.finding("health-path", (*place, "health", "path"), message, "Write one such as /health.")
@@ -183,6 +204,16 @@ class _Checks:
         if not timedelta(seconds=1) <= timeout <= LONGEST_HEALTH_TIMEOUT:
             message = "A health timeout lies between one second and ten minutes."
             yield self.package.finding("health-timeout", (*place, "health", "timeout"), message, "Write PT60S.")
+
+    def backing(self) -> Iterator[Finding]:
+        for name, component in self.spec.environment.backing.items():
+            seed = component.seed if isinstance(component, PostgresComponent) else None
+            if seed is not None and (seed.sql is None) == (seed.command is None):
+                place = (*_COMPONENTS, name, "seed")
+                message = f"{dotted(place)} needs either sql or command."
+                yield self.package.finding(
+                    "seed", place, message, "Write sql: db/seed.sql for a file of the repository."
+                )
 
     def parts(self) -> Iterator[Finding]:
         """Check what can be checked of parts without the blueprints that they are; the rest is for `check_parts`."""
@@ -231,25 +262,40 @@ class _Checks:
                 yield self.package.finding("wiring", place, f"{dotted(place)}: {problem[0]}", problem[1])
 
     def _problem(self, reference: Reference, within: str, *, shown: bool, whole: bool) -> tuple[str, str] | None:
-        root, name = reference.path[:2]
+        root = reference.root
         if root == "inputs":
             return _input_problem(reference, self.package.input_schema, shown=shown, whole=whole)
-        if root in {"source", "environment"}:
-            known = SOURCE_VALUES if root == "source" else ENVIRONMENT_VALUES
-        elif root in self.components:
-            if root == within:
-                return (f"{reference} refers to the component itself.", "The process has PORT and HOST already.")
-            component = self.components[root]
-            if not isinstance(component, ProcessComponent):
-                is_output = len(reference.path) == 3 and name == "outputs"
-                fix = f"Write ${{{root}.outputs.url}}, with the name of one of its outputs."
-                return None if is_output else (f"{reference} does not exist.", fix)
-            known = COMPONENT_VALUES[component.type]
+        if root == "secrets":
+            return _secret_problem(reference, shown=shown)
+        if root == within:
+            return (f"{reference} refers to the component itself.", "The process has PORT and HOST already.")
+        component = self.components.get(root)
+        if isinstance(component, Part):
+            is_output = len(reference.path) == 3 and reference.path[1] == "outputs"
+            fix = f"Write ${{{root}.outputs.url}}, with the name of one of its outputs."
+            return None if is_output else (f"{reference} does not exist.", fix)
+        return self._value_problem(reference, component, shown=shown)
+
+    def _value_problem(
+        self, reference: Reference, component: ProcessComponent | Backing | None, *, shown: bool
+    ) -> tuple[str, str] | None:
+        root, name = reference.path[:2]
+        built_in = {"source": SOURCE_VALUES, "environment": ENVIRONMENT_VALUES}
+        hidden: Sequence[str] = ()
+        if component is not None:
+            known, hidden = COMPONENT_VALUES[component.type], SECRET_VALUES[component.type]
+        elif root in built_in:
+            known = built_in[root]
+        elif self.open:
+            # A component that only the repository knows; what it is shows when the file is read.
+            known = tuple({value for values in COMPONENT_VALUES.values() for value in values})
         else:
             names = [*RESERVED_ROOTS, *self.components]
             return (f"{reference} names no component and nothing built in.", suggestion(root, names))
         if len(reference.path) > 2 or name not in known:
             return (f"{reference} does not exist.", suggestion(name, known))
+        if shown and name in hidden:
+            return (f"{reference} is secret and would be shown here.", "Pass secrets in env only.")
         return None
 
     def _image(self, place: Place, image: str) -> Iterator[Finding]:
@@ -265,29 +311,33 @@ class _Checks:
         sorter: TopologicalSorter[str] = TopologicalSorter()
         for name, component in self.components.items():
             roots = {each.root for text in _texts_of(component) for each in references(text)}
+            roots |= set(component.depends_on) if isinstance(component, ProcessComponent) else set()
             sorter.add(name, *(roots & self.components.keys() - {name}))
         try:
             sorter.prepare()
         except CycleError as cycle:
             circle = " needs ".join(reversed(cycle.args[1]))
             message = f"The components wait for each other: {circle}."
-            yield self.package.finding("component-cycle", _COMPONENTS, message, "Remove one of the references.")
+            yield self.package.finding(
+                "component-cycle", _COMPONENTS, message, "Remove one of the references, or of dependsOn."
+            )
 
     def address(self) -> Iterator[Finding]:
         outputs = self.spec.environment.outputs
         if "url" not in outputs:
-            fix = f"Add url: ${{{next(iter(self.components))}.url}}."
+            fix = f"Add url: ${{{next(iter(self.components), 'web')}.url}}."
             yield self.package.finding("output-url", _OUTPUTS, "The output url is missing.", fix)
         shown = {
             each.root
             for each in references(outputs.get("url", ""))
             if each.path[1:] in (("url",), ("outputs", "url"))
             # What a component of a package tells is an address of its own, to which nothing is routed.
-            and not isinstance(self.components.get(each.root), PackagedComponent | None)
+            and not isinstance(self.components.get(each.root), PackagedComponent | Backing)
+            and (self.open or each.root in self.components)
         }
         if "url" in outputs and len(shown) != 1:
             message = "The output url shows the address of one component, which is the one that is routed."
-            fix = f"Write url: ${{{next(iter(self.components))}.url}}."
+            fix = f"Write url: ${{{next(iter(self.components), 'web')}.url}}."
             yield self.package.finding("output-url", (*_OUTPUTS, "url"), message, fix)
         properties = self.package.output_schema.get("properties", {})
         for name in self.package.output_schema.get("required", ()):
@@ -309,11 +359,17 @@ class _Checks:
             yield self.package.finding("ttl", ("spec", "ttl"), message, "Write default: P3D and maximum: P14D.")
 
 
+def _secret_problem(reference: Reference, *, shown: bool) -> tuple[str, str] | None:
+    if len(reference.path) != 2 or not _SECRET.fullmatch(reference.path[1]):
+        return (f"{reference} names no secret.", "Write ${secrets.NAME}, with letters, digits and underscores.")
+    return (f"{reference} would be shown here.", "Pass secrets in env only.") if shown else None
+
+
 def _texts_of(component: Component) -> Iterator[str]:
     """Yield the texts by which a component waits for others."""
-    if not isinstance(component, ProcessComponent):
+    if isinstance(component, Part):
         yield from texts(component.inputs) if problem_of(component.inputs) is None else ()
-    else:
+    elif isinstance(component, ProcessComponent):
         yield from component.env.values()
 
 

@@ -2,6 +2,7 @@
 
 from catalog.environments.queries import at as environment_at
 from catalog.environments.service.comments import obey
+from catalog.environments.service.credentials import credentials_of
 from catalog.environments.service.plans import EnvironmentPlans
 from catalog.environments.service.prospects import Prospect, prospect, standing
 from catalog.environments.service.removals import DestroyPlan
@@ -22,6 +23,7 @@ __all__ = [
     "Prospect",
     "Signs",
     "address_of",
+    "credentials_of",
     "environment_at",
     "obey",
     "prospect",

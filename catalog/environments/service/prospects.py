@@ -11,6 +11,7 @@ from catalog.assets.blueprint_spec import parse_spec
 from catalog.assets.inputs import without_secrets
 from catalog.environments import queries, rules
 from catalog.environments.models import Environment, Phase, RequestEnvironment
+from catalog.environments.service.credentials import credentials_of
 from catalog.environments.service.reports import SHORTEST_SECRET, DeployPlan
 from catalog.environments.service.wishes import Wish
 from catalog.providers.targets import provider
@@ -18,6 +19,7 @@ from catalog.settings import Settings
 from catalog.stacks.graph import texts_in
 from catalog.stacks.models import Stack
 from catalog.stacks.service import MultiCloudProvisioningService
+from catalog.tenants.secrets import SecretService
 
 
 @dataclass(frozen=True)
@@ -44,9 +46,10 @@ def prospect(session: Session, settings: Settings, tenant_id: UUID, asked: Reque
     name = rules.environment_name(wish.repository, wish.pull_request.number)
     place = provider(wish.target)
     hostname = f"{name}.{place.domain(settings)}" if present is None else present.hostname
+    identity, spec = _stand_in(tenant_id, wish) if present is None else present.id, parse_spec({"spec": wish.spec})
     plan = DeployPlan(
         tenant_id=tenant_id,
-        environment_id=_stand_in(tenant_id, wish) if present is None else present.id,
+        environment_id=identity,
         generation=0,
         operation_id=UUID(int=0),
         name=name if present is None else present.name,
@@ -55,12 +58,16 @@ def prospect(session: Session, settings: Settings, tenant_id: UUID, asked: Reque
         repository=wish.repository,
         pull_request=wish.pull_request,
         head_sha=wish.head_sha,
-        spec=parse_spec({"spec": wish.spec}),
+        spec=spec,
         inputs=wish.inputs,
         lock=wish.lock,
         target=wish.target,
+        credentials=credentials_of(settings, identity, spec),
+        secrets=SecretService(session, settings).opened(tenant_id, spec.environment.secrets),
     )
-    return Prospect(plan, _stack(session, present), _secrets(wish.version.input_schema or {}, wish.inputs))
+    hidden = _secrets(wish.version.input_schema or {}, wish.inputs)
+    hidden |= {each for each in (*plan.credentials.values(), *plan.secrets.values()) if len(each) >= SHORTEST_SECRET}
+    return Prospect(plan, _stack(session, present), hidden)
 
 
 def standing(session: Session, tenant_id: UUID, repository: str, pull_request: int) -> Stack | None:

@@ -1,7 +1,7 @@
 """What workers report: each report is bound to a lease and a generation, and writes nothing where either is stale."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
@@ -16,6 +16,7 @@ from catalog.environments.events import (
 )
 from catalog.environments.machine import APPLYING
 from catalog.environments.models import Desired, Environment, Phase
+from catalog.environments.service.credentials import credentials_of
 from catalog.environments.service.life import retry_after
 from catalog.environments.service.removals import RemovalReports
 from catalog.environments.service.rows import (
@@ -36,6 +37,7 @@ from catalog.operations.models import OperationState, Problem
 from catalog.providers.scm import PullRequest, PullRequestState
 from catalog.stacks.graph import GraphResource, GraphSource, ResourceGraph, resource_graph, texts_in
 from catalog.stacks.models import Lease, Stack, StackResource
+from catalog.tenants.secrets import SecretService
 
 AWAKE = "StillAwake"
 """The condition that says that something runs of an environment that is to sleep."""
@@ -46,7 +48,11 @@ SHORTEST_SECRET = 4
 
 @dataclass(frozen=True)
 class DeployPlan:
-    """What a worker is to bring about: everything it needs, so that it need not read the row again."""
+    """What a worker is to bring about: everything it needs, so that it need not read the row again.
+
+    ``credentials`` are the passwords of what stands behind the processes, by the name of the component; ``secrets`` are
+    those of the tenant that the blueprint names.
+    """
 
     tenant_id: UUID
     environment_id: UUID
@@ -62,6 +68,8 @@ class DeployPlan:
     inputs: dict[str, Any]
     lock: Sequence[Mapping[str, Any]] = ()
     target: str = "local"
+    credentials: Mapping[str, str] = field(default_factory=dict, repr=False)
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 class EnvironmentReports(RemovalReports):
@@ -162,6 +170,7 @@ class EnvironmentReports(RemovalReports):
         pull_request = PullRequest(
             environment.pull_request, PullRequestState.OPEN, environment.seen_sha, environment.branch or ""
         )
+        spec = parse_spec({"spec": environment.spec})
         return DeployPlan(
             tenant_id=environment.tenant_id,
             environment_id=environment.id,
@@ -173,10 +182,14 @@ class EnvironmentReports(RemovalReports):
             repository=environment.repository,
             pull_request=pull_request,
             head_sha=environment.head_sha,
-            spec=parse_spec({"spec": environment.spec}),
+            spec=spec,
             inputs=open_inputs(environment, self._settings),
             lock=environment.lock,
             target=environment.target,
+            credentials=credentials_of(self._settings, environment.id, spec),
+            secrets=SecretService(self._session, self._settings).opened(
+                environment.tenant_id, spec.environment.secrets
+            ),
         )
 
     def succeed(
@@ -290,5 +303,8 @@ class EnvironmentReports(RemovalReports):
 
 def hidden_texts(environment: Environment, plan: DeployPlan) -> set[str]:
     """Return the texts among a plan's inputs that are secret, and so must not stand in a graph."""
-    hidden = {each for each in texts_in(plan.inputs) if len(each) >= SHORTEST_SECRET}
-    return hidden - set(texts_in(environment.inputs))
+    hidden = {each for each in texts_in(plan.inputs) if len(each) >= SHORTEST_SECRET} - set(
+        texts_in(environment.inputs)
+    )
+    told = (*plan.credentials.values(), *plan.secrets.values())
+    return hidden | {each for each in told if len(each) >= SHORTEST_SECRET}

@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import Sequence
 from datetime import datetime
+from hashlib import sha256
 from uuid import UUID
 
 from sqlmodel import Session
@@ -22,7 +23,7 @@ from catalog.errors import ConflictError, NotFoundError
 from catalog.providers.scm import (
     normalised,
 )
-from catalog.providers.targets import LogTail, provider, target
+from catalog.providers.targets import FollowsLogs, LogPiece, LogTail, provider, target
 from catalog.scm.service import ScmService
 from catalog.stacks.graph import ResourceGraph, read_graph
 from catalog.stacks.models import StackResource
@@ -143,6 +144,19 @@ class EphemeralEnvironmentService(EnvironmentFollowing):
             return ()
         stack = MultiCloudProvisioningService(self._session).get(tenant_id, environment.stack_id)
         return target(stack.target, self._settings).log_tails(environment_id, lines)
+
+    def log_after(self, tenant_id: UUID, environment_id: UUID, position: str) -> LogPiece:
+        """Return what components wrote after a position; where the target does not know, the ends of their logs."""
+        environment = find(self._session, tenant_id, environment_id)
+        if environment.stack_id is None:
+            return LogPiece((), position)
+        stack = MultiCloudProvisioningService(self._session).get(tenant_id, environment.stack_id)
+        place = target(stack.target, self._settings)
+        if isinstance(place, FollowsLogs):
+            return place.log_after(environment_id, position)
+        tails = place.log_tails(environment_id, 200)
+        digest = sha256(repr(tails).encode()).hexdigest()[:16]
+        return LogPiece(() if digest == position else tails, digest, is_whole=True)
 
     def notices(self, environment: Environment) -> list[Notice]:
         """Return what is to be known of the asset versions that the environment runs."""

@@ -1,12 +1,13 @@
 """Environments as rows: their situation in and out, their conditions, and how others read them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from sqlmodel import Session
 
+from catalog.assets.wiring import references, texts
 from catalog.clock import now
 from catalog.environments import queries
 from catalog.environments.life import Life, due_at
@@ -168,6 +169,7 @@ def read(environment: Environment, resources: Sequence[StackResource] = ()) -> E
         removal=Removal.model_validate(environment.removal) if environment.removal else None,
         pin=Pin.model_validate(environment.pin) if environment.pin and life.is_pinned(now()) else None,
         sleeps_at=life.last_activity_at + life.sleep_after if life.sleep_after and is_ready else None,
+        secrets=sorted(_secret_names(environment.spec)),
     )
 
 
@@ -180,4 +182,11 @@ def _seconds(number: int | None) -> timedelta | None:
     return None if number is None else timedelta(seconds=number)
 
 
-_DERIVED = {"conditions", "resources", "failure", "verdict", "removal", "pin", "sleeps_at"}
+def _secret_names(spec: Mapping[str, Any]) -> set[str]:
+    """Return the names of the tenant's secrets that processes are given, from a spec as it is stored."""
+    components = (spec.get("environment") or {}).get("components") or {}
+    given = [text for each in components.values() for text in texts(each.get("env") or each.get("inputs") or {})]
+    return {each.path[1] for text in given for each in references(text) if each.root == "secrets"}
+
+
+_DERIVED = {"conditions", "resources", "failure", "verdict", "removal", "pin", "sleeps_at", "secrets"}

@@ -18,6 +18,7 @@ from catalog.environments import queries
 from catalog.environments.life import TtlBase
 from catalog.environments.models import Desired, Environment, Phase, RequestEnvironment
 from catalog.environments.places import chosen_target
+from catalog.environments.seeds import check_seeds
 from catalog.errors import FieldError, InvalidInputError, SlipwayError
 from catalog.overlays.service import OverlayService
 from catalog.providers.blobs import open_blobs
@@ -31,6 +32,7 @@ from catalog.providers.targets import provider
 from catalog.scm.service import ScmService
 from catalog.secrets import SecretBox
 from catalog.settings import Settings
+from catalog.tenants.secrets import SecretService
 
 BLUEPRINT_KIND = "deployment-blueprint"
 SHORTEST = timedelta(minutes=1)
@@ -70,6 +72,8 @@ class Wish:
         inputs = OverlayService(session).over(tenant_id, version).complete(asked.inputs)
         ttl, maximum = _ttl(settings, asked.ttl, parse_spec(version.manifest))
         spec, versions = _composed(session, settings, tenant_id, version, lock)
+        check_seeds(session, settings, tenant_id, parse_spec({"spec": spec}))
+        _check_secrets(session, settings, tenant_id, versions)
         runs_at = present.target if present is not None and present.phase is not Phase.DESTROYED else None
         return cls(
             repository=repository,
@@ -194,6 +198,14 @@ def _composed(
         return AssetService(session).composed(tenant_id, version, lock, open_blobs(settings))
     except InvalidInputError as error:
         raise InvalidInputError(error.detail, [FieldError("/blueprint", error.detail)]) from None
+
+
+def _check_secrets(session: Session, settings: Settings, tenant_id: UUID, versions: Sequence[AssetVersion]) -> None:
+    """Raise ``InvalidInputError`` where a blueprint names a secret that is not there for it."""
+    for each in versions:
+        if each.kind == BLUEPRINT_KIND and makes_environments(each.manifest):
+            names, own = parse_spec(each.manifest).environment.secrets, each.tenant_id == tenant_id
+            SecretService(session, settings).check(tenant_id, names, f"{each.namespace}/{each.name}", own=own)
 
 
 def _ttl(settings: Settings, text: str | None, spec: BlueprintSpec) -> tuple[timedelta, timedelta]:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 from uuid import UUID
 
 from catalog.discovery import discover
@@ -32,6 +32,27 @@ class LogTail:
 
     component: str
     lines: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class LogPiece:
+    """What components wrote after a position, by component, and the position after that (opaque, a short text).
+
+    With ``is_whole`` the target cannot say what is new: the lines are the ends of the logs, as they are now.
+    """
+
+    tails: tuple[LogTail, ...]
+    position: str
+    is_whole: bool = False
+
+
+@runtime_checkable
+class FollowsLogs(Protocol):
+    """A target that tells what was written after a position; others tell the ends of logs alone."""
+
+    def log_after(self, environment_id: UUID, position: str) -> LogPiece:
+        """Return what was written after ``position`` ("": near the end of what there is), the oldest first; bounded."""
+        ...
 
 
 class Target(Protocol):

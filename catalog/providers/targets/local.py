@@ -1,5 +1,7 @@
 """The local target: applications under the process host of this machine, routes in its router."""
 
+import json
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -8,7 +10,7 @@ import httpx
 
 from catalog.providers.routers import RouterUnavailableError
 from catalog.providers.routers.haproxy import PROVIDER as HAPROXY
-from catalog.providers.targets import Found, LogTail, TargetProvider, TargetUnavailableError
+from catalog.providers.targets import Found, LogPiece, LogTail, TargetProvider, TargetUnavailableError
 from catalog.settings import Settings
 
 SECONDS = 5.0
@@ -57,6 +59,16 @@ class LocalTarget:
         answer = self._ask(f"/environments/{environment_id}/logs", {"lines": str(lines)})
         return tuple(LogTail(each["name"], tuple(each["lines"])) for each in answer["logs"])
 
+    def log_after(self, environment_id: UUID, position: str) -> LogPiece:
+        """Return what was written after a position, which holds one for each process."""
+        body = json.dumps(_positions(environment_id, position)).encode()
+        answer = self._ask(f"/environments/{environment_id}/logs/after", {}, method="POST", body=body)
+        tails = tuple(LogTail(each["name"], tuple(each["lines"])) for each in answer["logs"] if each["lines"])
+        # Of a process its name alone is told; the environment is known.
+        short = {name.partition(".")[2]: at for name, at in answer["positions"].items()}
+        text = urlsafe_b64encode(json.dumps(short, separators=(",", ":")).encode()).decode()
+        return LogPiece(tails, text)
+
     def _processes(self, environment_id: UUID) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = self._ask("/processes", {"environment": str(environment_id)})["processes"]
         return found
@@ -65,15 +77,29 @@ class LocalTarget:
         found: list[dict[str, Any]] = self._ask("/processes", {})["processes"]
         return found
 
-    def _ask(self, path: str, parameters: dict[str, str], method: str = "GET") -> dict[str, Any]:
+    def _ask(
+        self, path: str, parameters: dict[str, str], method: str = "GET", body: bytes | None = None
+    ) -> dict[str, Any]:
         try:
             with httpx.Client(transport=httpx.HTTPTransport(uds=self._socket), timeout=SECONDS) as client:
-                answer: dict[str, Any] = client.request(method, f"http://process-host{path}", params=parameters).json()
+                answer: dict[str, Any] = client.request(
+                    method, f"http://process-host{path}", params=parameters, content=body
+                ).json()
         except (httpx.HTTPError, ValueError) as error:
             raise TargetUnavailableError(f"The process host does not answer: {error}. Is it running?") from error
         if "code" in answer and "message" in answer:
             raise TargetUnavailableError(f"The process host refused: {answer['message']}")
         return answer
+
+
+def _positions(environment_id: UUID, position: str) -> dict[str, int]:
+    """Read what ``log_after`` wrote; anything else is a beginning."""
+    try:
+        found = json.loads(urlsafe_b64decode(position))
+    except ValueError:
+        return {}
+    items = found.items() if isinstance(found, dict) else ()
+    return {f"{environment_id}.{name}": at for name, at in items if isinstance(at, int)}
 
 
 def _uuid(process: dict[str, Any]) -> UUID | None:

@@ -194,6 +194,15 @@ def test_logs_are_empty_before_anything_ran(api: Client, asked: dict[str, Any]) 
     assert api.get(f"{API}/environments/{identifier}/logs").json() == {"lines": [], "components": []}
 
 
+def test_the_stream_of_logs_ends_with_the_environment(api: Client, asked: dict[str, Any]) -> None:
+    identifier = api.post(f"{API}/environments/ephemeral", json=asked).json()["id"]
+    api.delete(f"{API}/environments/{identifier}")
+    assert api.get(f"{API}/environments/{identifier}").json()["phase"] == "destroyed"
+    told = api.get(f"{API}/environments/{identifier}/logs/events", headers={"Last-Event-ID": "made up"})
+    assert told.headers["content-type"].startswith("text/event-stream")
+    assert told.text == 'retry: 1000\n\nevent: end\ndata: {"phase": "destroyed"}\n\n'
+
+
 def test_an_environment_is_kept_and_let_go(api: Client, asked: dict[str, Any]) -> None:
     made = api.post(f"{API}/environments/ephemeral", json=asked).json()
     address = f"{API}/environments/{made['id']}"

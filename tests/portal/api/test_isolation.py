@@ -40,6 +40,7 @@ ASSET_ROUTES = [
 ROUTES: list[tuple[str, str, Any]] = [
     ("GET", "/environments/{environment}", None),
     ("GET", "/environments/{environment}/logs", None),
+    ("GET", "/environments/{environment}/logs/events", None),
     ("POST", "/environments/{environment}/extend", {"by": "PT1H"}),
     ("DELETE", "/environments/{environment}", None),
     ("GET", "/operations/{operation}", None),

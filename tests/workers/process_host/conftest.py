@@ -5,7 +5,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -65,8 +65,9 @@ class Host:
             time.sleep(0.02)
 
 
-@pytest.fixture
-def make_host() -> Iterator[Callable[..., Host]]:
+@contextmanager
+def hosts() -> Iterator[Callable[..., Host]]:
+    """Give what makes process hosts; those that were started are stopped at the end."""
     with ExitStack() as stack:
 
         def make(*arguments: str, prefix: tuple[str, ...] = ()) -> Host:
@@ -78,6 +79,18 @@ def make_host() -> Iterator[Callable[..., Host]]:
             stack.callback(lambda: host.stop() if hasattr(host, "process") else None)
             return host
 
+        yield make
+
+
+@pytest.fixture
+def make_host() -> Iterator[Callable[..., Host]]:
+    with hosts() as make:
+        yield make
+
+
+@pytest.fixture(scope="module")
+def make_module_host() -> Iterator[Callable[..., Host]]:
+    with hosts() as make:
         yield make
 
 

@@ -1,16 +1,15 @@
 """`slipway:local:Process`: an application that runs and answers."""
 
-import http.client
 import json
 import os
 import re
 import secrets
-import socket
 import time
 from pathlib import Path
 from threading import Event
 from typing import Any
 
+from workers.engine.plugin.health import by_command, by_connection, over_http
 from workers.engine.plugin.resource import (
     UNKNOWN,
     Created,
@@ -25,8 +24,8 @@ from workers.engine.plugin.resource import (
 from workers.process_host import Limits, ProcessHostError, ProcessSpec, ProcessState, ProcessStatus
 from workers.process_host.client import ProcessHostClient
 
-INPUTS = ("environment_id", "name", "directory", "command", "procfile_entry", "env", "limits", "health")
-HEALTH: Values = {"path": "", "timeout_seconds": 60, "interval_seconds": 0.25}
+INPUTS = ("environment_id", "name", "root", "directory", "command", "procfile_entry", "env", "limits", "health")
+HEALTH: Values = {"path": "", "command": "", "running_seconds": 0, "timeout_seconds": 60, "interval_seconds": 0.25}
 LOG_LINES = 20
 STOP_GRACE_SECONDS = 5.0
 _IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,49}")
@@ -40,9 +39,11 @@ class _PortTakenError(Exception):
 class ProcessResource:
     """An application; every change makes another process, which must be healthy before the old one goes.
 
-    Inputs: `environment_id`, `name`, `directory`; `command` (for `sh -c`) or `procfile_entry`; `env`; `limits`
-    (`memory_mb`, `processes`, `open_files`, `file_size_mb`); `health` (`path`, `timeout_seconds`, `interval_seconds`):
-    with a path, a GET must answer 2xx or 3xx; without, the port must accept connections.
+    Inputs: `environment_id`, `name`, `directory`, `root` (what it may read around its directory, the directory where
+    nothing is said); `command` (for `sh -c`) or `procfile_entry`; `env`; `limits` (`memory_mb`, `processes`,
+    `open_files`, `file_size_mb`); `health` (`path`, `command`, `running_seconds`, `timeout_seconds`,
+    `interval_seconds`): with a path, a GET must answer 2xx or 3xx; a command must end with 0; with seconds, it must
+    still run after these; without all of them, the port must accept connections.
 
     Outputs: `port`, `address`, `process_id`, `log_file`, `state`.
     """
@@ -136,6 +137,7 @@ class ProcessResource:
             environment_id=inputs["environment_id"],
             name=inputs["name"],
             directory=inputs["directory"],
+            root=inputs.get("root") or "",
             command=_command(inputs),
             env=inputs["env"],
             limits=Limits(**inputs["limits"]),
@@ -143,7 +145,7 @@ class ProcessResource:
         healthy = False
         try:
             status = self._client.start(spec)
-            self._wait(status, inputs)
+            self._wait(spec, status, inputs)
             status = self._client.mark_healthy(spec.id)
             healthy = True
         finally:
@@ -151,10 +153,11 @@ class ProcessResource:
                 self._client.stop(spec.id, grace_seconds=1.0)
         return Created(spec.id, _outputs(status))
 
-    def _wait(self, status: ProcessStatus, inputs: Values) -> None:
+    def _wait(self, spec: ProcessSpec, status: ProcessStatus, inputs: Values) -> None:
         """Return once the application is healthy; raise `ResourceFailure` or `_PortTakenError`."""
         health = inputs["health"]
-        deadline = time.monotonic() + health["timeout_seconds"]
+        started = time.monotonic()
+        deadline = started + max(health["timeout_seconds"], health["running_seconds"] + 5)
         # Most applications are up in a moment: ask often at first.
         pause = min(0.02, health["interval_seconds"])
         answer = "nothing listens there"
@@ -164,18 +167,33 @@ class ProcessResource:
             now = self._client.status(status.id)
             if now is None or not now.alive:
                 self._raise_ended(status, now, inputs)
-            answer = _ask(status.port, health["path"])
+            answer = self._ask(spec, status.port, health, started)
             if not answer:
                 return
             time.sleep(pause)
             pause = min(pause * 1.5, health["interval_seconds"])
         path = f"http://127.0.0.1:{status.port}{health['path']}" if health["path"] else f"port {status.port}"
+        if health["command"]:
+            path = "its health check"
         # What answers listens already, and has another trouble.
-        hint = "" if answer.startswith("answered") else " The application must listen on the port in the variable PORT."
+        hint = (
+            ""
+            if answer.startswith("answered") or health["command"]
+            else " The application must listen on the port in the variable PORT."
+        )
         raise ResourceFailure(
-            f"{status.name}: not healthy after {health['timeout_seconds']} s: {path}: {answer}.{hint}"
+            f"{status.name}: not healthy after {health['timeout_seconds']} s: {path}: "
+            f"{_without_secrets(answer, inputs)}.{hint}"
             f"{self._last_lines(status, inputs)}"
         )
+
+    def _ask(self, spec: ProcessSpec, port: int, health: Values, started: float) -> str:
+        """Return nothing when the application is healthy, otherwise what it did."""
+        if health["running_seconds"]:
+            return "" if time.monotonic() - started >= health["running_seconds"] else "it has not run for long enough"
+        if health["command"]:
+            return by_command(self._client, spec, port, health["command"])
+        return over_http(port, health["path"]) if health["path"] else by_connection(port)
 
     def _raise_ended(self, status: ProcessStatus, now: ProcessStatus | None, inputs: Values) -> None:
         lines = self._last_lines(status, inputs)
@@ -195,11 +213,16 @@ class ProcessResource:
 
     def _last_lines(self, status: ProcessStatus, inputs: Values) -> str:
         text = "\n".join(self._client.log_tail(status.id, lines=LOG_LINES))
-        for value in inputs["env"].values():
-            # Values of the environment may be secrets, and an application that fails likes to print them.
-            if len(value) > 5:
-                text = text.replace(value, "[secret]")
+        text = _without_secrets(text, inputs)
         return f"\nIts last lines:\n{text}" if text else " It wrote nothing."
+
+
+def _without_secrets(text: str, inputs: Values) -> str:
+    """Values of the environment may be secrets, and an application that fails likes to print them."""
+    for value in inputs["env"].values():
+        if len(value) > 5:
+            text = text.replace(value, "[secret]")
+    return text
 
 
 def _outputs(status: ProcessStatus) -> Values:
@@ -231,18 +254,24 @@ def _numbers(name: str, given: Any, defaults: Values) -> tuple[Values, list[Inpu
 
 
 def _health(given: Any) -> tuple[Values, list[InputProblem]]:
-    path = given.get("path", "") if isinstance(given, dict) else ""
-    rest = {key: value for key, value in given.items() if key != "path"} if isinstance(given, dict) else given
-    numbers, problems = _numbers("health", rest, {key: value for key, value in HEALTH.items() if key != "path"})
+    texts = {key: given.get(key, "") if isinstance(given, dict) else "" for key in ("path", "command")}
+    rest = {key: value for key, value in given.items() if key not in texts} if isinstance(given, dict) else given
+    numbers, problems = _numbers("health", rest, {key: value for key, value in HEALTH.items() if key not in texts})
+    path, command = texts["path"], texts["command"]
     if path is not UNKNOWN and not (isinstance(path, str) and re.fullmatch(r"(/[!-~]*)?", path)):
         problems.append(InputProblem("health.path", "must begin with / and hold no spaces"))
-    return {**numbers, "path": path}, problems
+    if command is not UNKNOWN and not isinstance(command, str):
+        problems.append(InputProblem("health.command", "must be text"))
+    return {**numbers, **texts}, problems
 
 
 def _command(inputs: Values) -> str:
     if "command" in inputs:
         return str(inputs["command"])
     entry, path = str(inputs["procfile_entry"]), Path(inputs["directory"]) / "Procfile"
+    # The way to a service's directory could be a link as well.
+    if inputs.get("root") and not path.parent.resolve().is_relative_to(Path(inputs["root"]).resolve()):
+        raise ResourceFailure(f"{inputs['name']}: its directory leads out of the application's files")
     try:
         # A link could name a file that only this process may read.
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
@@ -255,22 +284,3 @@ def _command(inputs: Values) -> str:
         if colon and name.strip() == entry and command.strip():
             return command.strip()
     raise ResourceFailure(f"{inputs['name']}: the Procfile has no entry {entry!r}")
-
-
-def _ask(port: int, path: str) -> str:
-    """Ask the application; return nothing when it is healthy, otherwise what it did."""
-    try:
-        if not path:
-            socket.create_connection(("127.0.0.1", port), timeout=2).close()
-            return ""
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
-        try:
-            connection.request("GET", path, headers={"Host": "localhost", "User-Agent": "slipway-health"})
-            status = connection.getresponse().status
-        finally:
-            connection.close()
-    except ConnectionRefusedError:
-        return "nothing listens there"
-    except (OSError, http.client.HTTPException) as error:
-        return f"no answer ({type(error).__name__})"
-    return "" if 200 <= status < 400 else f"answered {status}"

@@ -12,11 +12,13 @@ from pulumi.runtime import rpc
 
 from workers.engine import StackProgram
 from workers.engine.plugin import PluginConfiguration
+from workers.engine.plugin.backing import BackingResource
 from workers.engine.plugin.checkout import CheckoutResource
 from workers.engine.plugin.process import ProcessResource
 from workers.engine.plugin.resource import UNKNOWN, Resource, ResourceFailure, Values
 from workers.engine.plugin.route import RouteResource
 from workers.engine.plugin.scope import require_declared
+from workers.engine.plugin.seed import SeedResource
 from workers.process_host.client import ProcessHostClient
 
 # The engine's words for a value that is known only later, one for each type it may have; the SDK passes them through.
@@ -35,9 +37,12 @@ def build_resources(configuration: PluginConfiguration, cancelled: Event) -> dic
     """Return every resource of the plugin by its type."""
     module = importlib.import_module(f"catalog.providers.routers.{configuration.router}")
     router = module.PROVIDER.connect(configuration.data_dir, configuration.run_dir)
+    client = ProcessHostClient(configuration.process_host_socket)
     resources: tuple[Resource, ...] = (
         CheckoutResource(configuration.data_dir / "environments"),
-        ProcessResource(ProcessHostClient(configuration.process_host_socket), cancelled),
+        ProcessResource(client, cancelled),
+        BackingResource(client, cancelled, configuration.data_dir),
+        SeedResource(client, cancelled, configuration.data_dir),
         RouteResource(router),
     )
     return {resource.type: resource for resource in resources}

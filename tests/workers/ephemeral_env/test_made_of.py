@@ -1,0 +1,187 @@
+"""What environments are made of, through the real worker and engine: services, databases, and files that say so."""
+
+import io
+import json
+from collections.abc import Callable
+from typing import Any
+
+import psycopg
+import pytest
+import yaml
+
+from catalog.assets.archive import PackageFile, build_archive
+from catalog.assets.kinds import kinds
+from catalog.environments.models import Phase
+from catalog.environments.seeds import ProductionDataRefusedError
+from catalog.providers.blobs import open_blobs
+from catalog.uploads.service import UploadService
+
+pytestmark = pytest.mark.engine
+
+World = Any  # the fixture's class lives in conftest.py, which test files do not import
+
+SERVICE = """
+import http.server, json, os, pathlib, urllib.request
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        said = {name: value for name, value in os.environ.items() if name in {"DATABASE_URL", "CACHE_URL", "API_URL"}}
+        said["here"] = pathlib.Path.cwd().name
+        if "API_URL" in said:
+            said["api"] = json.load(urllib.request.urlopen(said["API_URL"], timeout=10))
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(json.dumps(said).encode())
+
+    def log_message(self, *args):
+        print("visited", flush=True)
+
+print("begins", flush=True)
+http.server.ThreadingHTTPServer((os.environ["HOST"], int(os.environ["PORT"])), Handler).serve_forever()
+"""
+CHECK = 'python3 -c \'import os, urllib.request as u; u.urlopen("http://127.0.0.1:" + os.environ["PORT"])\''
+SEED = "CREATE TABLE people (name text);\nINSERT INTO people VALUES ('Ann');\n"
+COMPOSE: dict[str, dict[str, dict[str, Any]]] = {
+    "services": {
+        "web": {
+            "build": "./site",
+            "command": "python3 serve.py",
+            "ports": ["8000"],
+            "environment": {"API_URL": "http://api:8000/", "CACHE_URL": "redis://cache:6379"},
+            "depends_on": ["api"],
+        },
+        "api": {
+            "build": {"context": "services/api"},
+            "command": ["python3", "serve.py"],
+            "environment": ["DATABASE_URL=postgres://shop:hush@db:5432/shop"],
+            "healthcheck": {"test": ["CMD-SHELL", CHECK.replace("$", "$$")], "interval": "2s"},
+        },
+        "worker": {"build": ".", "command": "exec sleep 600"},
+        "db": {"image": "postgres:16", "environment": {"POSTGRES_PASSWORD": "hush"}},
+        "cache": {"image": "redis:7"},
+    }
+}
+
+
+def components(data: str = "synthetic") -> dict[str, Any]:
+    return {
+        "web": {
+            "type": "process",
+            "directory": "site",
+            "command": "python3 serve.py",
+            "env": {"API_URL": "${api.url}", "CACHE_URL": "${cache.url}"},
+            "dependsOn": ["worker"],
+            "health": {"path": "/"},
+        },
+        "api": {
+            "type": "process",
+            "directory": "services/api",
+            "command": "python3 serve.py",
+            "env": {"DATABASE_URL": "${db.url}"},
+            "health": {"command": CHECK},
+        },
+        "worker": {"type": "process", "command": "exec sleep 600", "health": {"running": "PT1S"}, "dependsOn": ["db"]},
+        "db": {"type": "postgres", "seed": {"data": data, "sql": "db/seed.sql"}},
+        "cache": {"type": "redis"},
+    }
+
+
+@pytest.fixture
+def publish(world: World) -> Callable[..., World]:
+    """Publish a blueprint with these parts, and make the repository one with two services and a seed."""
+
+    def published(environment: dict[str, Any], files: dict[str, str] | None = None) -> World:
+        package = dict(kinds()["deployment-blueprint"].skeleton("acme", "shop"))
+        manifest = yaml.safe_load(package["asset.yaml"])
+        outputs = {"url": "${web.url}", "revision": "${source.revision}"}
+        manifest["spec"]["environment"] = {**environment, "outputs": outputs}
+        package["asset.yaml"] = yaml.safe_dump(manifest).encode()
+        archive = build_archive({path: PackageFile(data) for path, data in package.items()}).data
+        with world.database.tenant_session(world.principal.tenant_id) as session:
+            UploadService(session, open_blobs(world.settings)).receive(world.principal, io.BytesIO(archive))
+        world.blueprint = "acme/shop"
+        for folder in ("site", "services/api", "db"):
+            (world.repository / folder).mkdir(parents=True)
+        added = {"site/serve.py": SERVICE, "services/api/serve.py": SERVICE, "db/seed.sql": SEED, **(files or {})}
+        world.commit("one", **added)
+        return world
+
+    return published
+
+
+def people(url: str) -> list[str]:
+    with psycopg.connect(url, autocommit=True) as connection:
+        return [row[0] for row in connection.execute("SELECT name FROM people ORDER BY name").fetchall()]
+
+
+def test_services_of_one_repository_with_a_database_that_keeps_its_data(publish: Callable[..., World]) -> None:
+    shop = publish({"components": components()})
+    environment_id = shop.request()
+    shop.work()
+    ready = shop.look(environment_id)
+    assert (ready.failure, ready.phase) == (None, Phase.READY), ready.failure
+    said = json.loads(shop.visit(ready)[1])
+    assert (said["here"], said["api"]["here"]) == ("site", "api")
+    database = said["api"]["DATABASE_URL"]
+    assert people(database) == ["Ann"]
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute("INSERT INTO people VALUES ('Bob')")
+    assert {"begins", "visited"} <= set(shop.log(environment_id))
+    secret = database.split(":")[2].split("@")[0]
+    assert secret not in shop.graph(environment_id).model_dump_json()
+    assert secret not in ready.model_dump_json()
+    assert secret not in "\n".join(shop.log(environment_id))
+
+    second = shop.commit("two", **{"db/seed.sql": "SELECT 1/0;"})
+    shop.watch()
+    moved = shop.look(environment_id)
+    assert (moved.phase, moved.deployed_sha, moved.failure) == (Phase.READY, second, None)
+    assert people(json.loads(shop.visit(moved)[1])["api"]["DATABASE_URL"]) == ["Ann", "Bob"], "it begins once"
+
+    shop.act("sleep", environment_id)
+    shop.work()
+    assert not [each for each in shop.look(environment_id).resources if each.type == "slipway:local:Backing"]
+    shop.act("wake", environment_id)
+    shop.work()
+    awake = shop.look(environment_id)
+    assert (awake.phase, awake.failure) == (Phase.READY, None)
+    assert people(json.loads(shop.visit(awake)[1])["api"]["DATABASE_URL"]) == ["Ann", "Bob"]
+
+    shop.destroy(environment_id)
+    shop.work()
+    assert shop.look(environment_id).phase is Phase.DESTROYED
+    assert not shop.left_over(ready), shop.left_over(ready)
+
+
+def test_a_compose_file_says_what_runs_and_another_commit_may_say_something_else(publish: Callable[..., World]) -> None:
+    shop = publish({"from": {"format": "compose"}}, {"docker-compose.yml": json.dumps(COMPOSE)})
+    environment_id = shop.request()
+    shop.work()
+    ready = shop.look(environment_id)
+    assert (ready.failure, ready.phase) == (None, Phase.READY), ready.failure
+    said = json.loads(shop.visit(ready)[1])
+    assert said["api"]["DATABASE_URL"].startswith("postgres://app:")
+    with psycopg.connect(said["api"]["DATABASE_URL"]) as connection:
+        assert connection.execute("SELECT current_database()").fetchone() == ("app",)
+
+    hostile = {"services": {**COMPOSE["services"], "web": {**COMPOSE["services"]["web"], "privileged": True}}}
+    shop.commit("hostile", **{"docker-compose.yml": json.dumps(hostile, indent=1)})
+    shop.watch()
+    failed = shop.look(environment_id)
+    assert failed.phase is Phase.FAILED
+    assert failed.failure is not None
+    assert failed.failure.code == "repository_file_refused"
+    assert "docker-compose.yml:" in failed.failure.message
+    assert "services.web.privileged is not understood" in failed.failure.message
+    assert json.loads(shop.visit(failed)[1])["here"] == "site", "what was there still serves"
+    shop.destroy(environment_id)
+    shop.work()
+    assert not shop.left_over(ready), shop.left_over(ready)
+
+
+def test_production_data_is_refused_unless_the_operator_allows_it(publish: Callable[..., World]) -> None:
+    shop = publish({"components": components("production")})
+    with pytest.raises(ProductionDataRefusedError, match="SLIPWAY_PRODUCTION_DATA_TENANTS"):
+        shop.request()
+    shop.settings = shop.settings.model_copy(update={"production_data_tenants": ("acme",)})
+    assert shop.look(shop.request()).phase is Phase.QUEUED

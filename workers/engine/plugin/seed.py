@@ -1,0 +1,144 @@
+"""`slipway:local:Seed`: what a database begins with, written once in its life."""
+
+import shlex
+import time
+from pathlib import Path
+from threading import Event
+
+from workers.embedded.accounts import service_account
+from workers.embedded.errors import EmbeddedError
+from workers.embedded.programs import postgres_programs
+from workers.engine.plugin.resource import (
+    UNKNOWN,
+    Created,
+    Difference,
+    InputProblem,
+    ResourceFailure,
+    Values,
+    require_text,
+    unexpected,
+)
+from workers.process_host import ProcessHostError, ProcessSpec, ProcessStatus
+from workers.process_host.client import ProcessHostClient
+
+INPUTS = ("environment_id", "database", "directory", "sql", "command", "env")
+LONGEST_SECONDS = 600.0
+LOG_LINES = 20
+
+
+class SeedResource:
+    """Runs a command or an SQL file against a database, unless that has begun with one already.
+
+    Inputs: `environment_id`, `database` (the name of the component), `directory` (the checkout), `sql` (a file in it)
+    or `command` (for `sh -c`), and `env`, which says where the database is. That it was done is noted beside the data,
+    and so is true for as long as the data is there, whatever the engine remembers.
+    """
+
+    type = "slipway:local:Seed"
+    secrets: tuple[str, ...] = ("env",)
+
+    def __init__(self, client: ProcessHostClient, cancelled: Event, data: Path) -> None:
+        self._client = client
+        self._cancelled = cancelled
+        self._data = data
+
+    def check(self, inputs: Values) -> tuple[Values, list[InputProblem]]:
+        """Check all inputs."""
+        problems = unexpected(inputs, INPUTS) + require_text(inputs, "environment_id", "database", "directory")
+        if ("sql" in inputs) == ("command" in inputs):
+            problems.append(InputProblem("command", "give either command or sql"))
+        env = inputs.get("env", {})
+        if env is not UNKNOWN and not isinstance(env, dict):
+            problems.append(InputProblem("env", "must map names to text"))
+        if isinstance(env, dict):
+            # A variable that is one reference and nothing else keeps the type of what it refers to, as a port.
+            env = {name: str(value) if isinstance(value, int) else value for name, value in env.items()}
+        return {**inputs, "env": env}, problems
+
+    def diff(self, old: Values, new: Values) -> Difference:
+        """Nothing differs: a database begins once, whatever later commits bring."""
+        del old, new
+        return Difference()
+
+    def create(self, inputs: Values) -> Created:
+        """Run it to its end, unless that was done; raise where it fails."""
+        note = self._note(inputs)
+        if not note.exists():
+            self._run(inputs)
+            note.touch(mode=0o600)
+        return Created(f"{inputs['environment_id']}.{inputs['database']}")
+
+    def read(self, resource_id: str, state: Values) -> Values | None:
+        """Notice that the data is gone, and with it what it began with."""
+        del resource_id
+        return state if self._note(state).exists() else None
+
+    def update(self, resource_id: str, old: Values, new: Values) -> Values:
+        """Do nothing: see `diff`."""
+        del resource_id, old, new
+        return {}
+
+    def delete(self, resource_id: str, state: Values) -> None:
+        """Do nothing: what was written goes with the data."""
+
+    def abandon(self, inputs: Values, kept: list[tuple[str, Values]]) -> None:
+        """Stop what an interrupted run left."""
+        del kept
+        try:
+            self._client.stop(_process(inputs), grace_seconds=1.0)
+        except ProcessHostError as error:
+            raise ResourceFailure(error.message) from error
+
+    def _note(self, inputs: Values) -> Path:
+        environment: str = inputs["environment_id"]
+        return self._data / "environments" / environment / "data" / f"{inputs['database']}.seeded"
+
+    def _run(self, inputs: Values) -> None:
+        name = f"{inputs['database']}-seed"
+        try:
+            programs = postgres_programs(service_account("postgres"))
+            command = inputs.get("command") or (
+                f"exec {shlex.quote(str(programs / 'psql'))} --no-psqlrc --quiet --single-transaction "
+                f"--set=ON_ERROR_STOP=1 --file={shlex.quote(inputs['sql'])}"
+            )
+            spec = ProcessSpec(
+                id=_process(inputs),
+                environment_id=inputs["environment_id"],
+                name=name,
+                directory=inputs["directory"],
+                command=command,
+                env=inputs["env"],
+                reads=(str(programs.parent),),
+            )
+            try:
+                status = self._end(self._client.start(spec))
+                lines = self._client.log_tail(spec.id, lines=LOG_LINES)
+            finally:
+                self._client.stop(spec.id, grace_seconds=1.0)
+        except (ProcessHostError, EmbeddedError) as error:
+            raise ResourceFailure(f"{name}: {error}") from error
+        if status.exit_code != 0:
+            text = "\n".join(lines)
+            for value in inputs["env"].values():
+                text = text.replace(value, "[secret]") if len(value) > 5 else text
+            said = f" Its last lines:\n{text}" if text else " It wrote nothing."
+            raise ResourceFailure(f"{name}: what the database begins with ended with {status.exit_code}.{said}")
+
+    def _end(self, status: ProcessStatus) -> ProcessStatus:
+        """Wait until the process ends and return how; raise ``ResourceFailure`` where it takes too long."""
+        deadline = time.monotonic() + LONGEST_SECONDS
+        while status.alive:
+            if self._cancelled.is_set():
+                raise ResourceFailure(f"{status.name}: the operation was cancelled while the database was filled")
+            if time.monotonic() > deadline:
+                raise ResourceFailure(f"{status.name}: not done after {LONGEST_SECONDS:.0f} s")
+            time.sleep(0.1)
+            found = self._client.status(status.id)
+            if found is None:
+                raise ResourceFailure(f"{status.name}: it was stopped from outside")
+            status = found
+        return status
+
+
+def _process(inputs: Values) -> str:
+    return f"{inputs['environment_id']}.{inputs['database']}-seed.once"
