@@ -4,7 +4,7 @@ The blueprint becomes a description that is the same for every target, and the t
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -47,16 +47,20 @@ def environment_program(plan: DeployPlan, place: Place, packages: Mapping[str, P
     return target.program(describe(plan, target, packages), place)
 
 
-def sleeping_program(plan: DeployPlan, place: Place, packages: Mapping[str, PartPackage]) -> StackProgram:
+def sleeping_program(
+    plan: DeployPlan, place: Place, packages: Mapping[str, PartPackage], present: Iterable[Mapping[str, Any]]
+) -> StackProgram:
     """Return the program of the plan's environment while it sleeps: nothing runs, and its files are where they are.
 
-    Components of packages stay with what they hold, but for those that take something of a process: they go with it,
-    and are made anew.
+    Components of packages stay with what they hold, but for those that run something, or take something of a process:
+    they go with it, and are made anew. ``present`` are the resources of its stack.
     """
     target = program_target(plan.target)
     environment = describe(plan, target, packages)
     parts = {each.name: each for each in environment.parts}
     gone = {*plan.spec.environment.processes, *plan.spec.environment.backing}
+    running = {str(each["name"]) for each in present if each["type"] in target.applications} - gone
+    gone |= {part for part in parts if any(each.startswith(f"{part}-") for each in running)}
     # Parts that take something of what runs, of those, and so on.
     while more := {name for name, each in parts.items() if name not in gone and gone & _needed_by(each)}:
         gone |= more

@@ -165,7 +165,7 @@ def _halt(context: JobContext, hand: HeldLease, stack: Stack, plan: DeployPlan) 
         place = _place(context, plan)
         plan = completed(plan, place)
         with part_packages(plan, context) as packages:
-            program = sleeping_program(plan, place, packages)
+            program = sleeping_program(plan, place, packages, stack.resources)
             request = _request(context.settings, stack, program)
             stopping = _stopping(context, hand, plan, EnvironmentReports.is_asleep)
             result = context.resource(ENGINE).up(request, story.hear, stopping)

@@ -115,10 +115,12 @@ def _publish(connection: Connection, published: Sequence[Packed], missing: Seque
             return error
         return None
 
-    # Most of the time goes into waiting for the sandboxed checks, which workers make side by side.
+    # What needs others comes after them. Most of the time goes into waiting for the sandboxed checks, which workers
+    # make side by side.
+    waves = [[each for each in curated if bool(each.package.manifest.dependencies) is needs] for needs in (False, True)]
     with Client(connection) as client, ThreadPoolExecutor(_AT_ONCE) as threads:
         is_vouched_for = _vouch(client, curated[0].key, output)
-        for each, error in zip(curated, threads.map(publish, curated), strict=True):
+        for each, error in (found for wave in waves for found in zip(wave, threads.map(publish, wave), strict=True)):
             if error is not None:
                 refusals += [f"{each.reference}: {error.message}", *error.details]
             elif each in missing:

@@ -98,7 +98,8 @@ class ComponentProgram:
 
     `wheel` is the path of its package, `component` the class's name, `name` that of the resource it becomes. `inputs`
     are JSON data by the names of its schema, of a part with references as in `ProgramResource`; `providers` are the
-    packages of resources that it may use.
+    packages of resources that it may use. `local` says what its processes on the local target get (`environment_id`,
+    `directory`), with references as well; without it a part runs none.
     """
 
     wheel: str
@@ -107,6 +108,7 @@ class ComponentProgram:
     inputs: Mapping[str, Any] = field(default_factory=dict, repr=False)
     secret_inputs: tuple[str, ...] = ()
     providers: tuple[str, ...] = ()
+    local: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

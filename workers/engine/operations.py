@@ -13,7 +13,7 @@ from pulumi.automation.errors import CommandError, ConcurrentUpdateError, StackN
 from semver import VersionInfo
 
 from catalog import clock
-from workers.engine import EngineError, ErrorKind, ProgressEvent, ProgressKind
+from workers.engine import EngineError, ErrorKind, ProgramResource, ProgressEvent, ProgressKind
 from workers.engine.backend import ask, command_environment, local_backend, meets_strangers, stack_file
 from workers.engine.machine_identity import kept_from_it
 from workers.engine.plugin import NAME, PluginConfiguration
@@ -80,6 +80,7 @@ class Operations:
         self._recorder = Recorder(emit)
         self._emit = emit
         self._backend = local_backend(job.backend_url)
+        self._declared: list[ProgramResource] = []
 
     def run(self) -> Message:
         """Return the result as JSON data; raise `EngineError`."""
@@ -134,7 +135,7 @@ class Operations:
         from workers.engine.components.parts import part_maker  # noqa: PLC0415
 
         if component is None:
-            return build(self._job.program, part_maker(_COMPONENT_SECONDS, self._stopping))
+            return build(self._job.program, part_maker(_COMPONENT_SECONDS, self._stopping, self._declared.append))
 
         # The SDK makes its language server by itself, and offers no other way to run a program elsewhere.
         vars(automation_stack)["LanguageServer"] = ComponentLanguage
@@ -221,7 +222,8 @@ class Operations:
 
     def _plugin_port(self) -> int:
         if not hasattr(self, "_port"):
-            self._port = serve_beside(PluginConfiguration.from_json(dict(self._job.plugin)), self._job.program)
+            configuration = PluginConfiguration.from_json(dict(self._job.plugin))
+            self._port = serve_beside(configuration, self._job.program, self._declared)
         return self._port
 
     def _stack(self, program: Callable[[], Any] | None, *, create: bool = False) -> _QuickStack:

@@ -23,7 +23,9 @@ class Part(Protocol):
         ...
 
 
-MakePart = Callable[[ComponentProgram, Mapping[str, "pulumi.Output[Any]"]], Part]
+Outputs = Mapping[str, "pulumi.Output[Any]"]
+MakePart = Callable[[ComponentProgram, Outputs, Outputs], Part]
+"""What makes a component, given what it takes and what its processes get."""
 Made = Mapping[str, pulumi.CustomResource | Part]
 
 
@@ -38,8 +40,7 @@ def build(program: StackProgram, make_part: MakePart | None = None) -> Callable[
             if isinstance(each, ProgramResource):
                 made[each.name] = _declare(each, outputs_of(program, each.name), made)
             elif make_part is not None:
-                given = {name: pulumi.Output.from_input(_resolve(value, made)) for name, value in each.inputs.items()}
-                parts.append(make_part(each, given))
+                parts.append(make_part(each, _outputs(each.inputs, made), _outputs(each.local, made)))
                 made[each.name] = parts[-1]
         for name, value in program.outputs.items():
             resolved = _resolve(value, made)
@@ -47,6 +48,10 @@ def build(program: StackProgram, make_part: MakePart | None = None) -> Callable[
         await asyncio.gather(*(each.resources() for each in parts))
 
     return run
+
+
+def _outputs(values: Mapping[str, Any], made: Made) -> Outputs:
+    return {name: pulumi.Output.from_input(_resolve(value, made)) for name, value in values.items()}
 
 
 def _declare(resource: ProgramResource, referred: set[str], made: Made) -> pulumi.CustomResource:

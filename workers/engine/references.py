@@ -84,7 +84,7 @@ def _needs(resource: Declared) -> list[str]:
     if not _NAME.fullmatch(resource.name):
         raise _mistake(f"{resource.name!r} is not a name: letters, digits, '_' and '-', at most 100", resource.name)
     if isinstance(resource, ComponentProgram):
-        return [reference.resource for reference in references(dict(resource.inputs))]
+        return [reference.resource for reference in references([dict(resource.inputs), dict(resource.local)])]
     if not _TYPE.fullmatch(resource.type):
         raise _mistake(f"{resource.type!r} is not a type of the form package:module:Type", resource.name)
     return [*(reference.resource for reference in references(dict(resource.inputs))), *resource.depends_on]
@@ -93,7 +93,7 @@ def _needs(resource: Declared) -> list[str]:
 def outputs_of(program: StackProgram, name: str) -> set[str]:
     """Return the outputs of a resource that anything in the program refers to."""
     declared: tuple[Declared, ...] = (*program.resources, *program.parts)
-    values = [dict(each.inputs) for each in declared]
+    values = [dict(each.inputs) for each in declared] + [dict(each.local) for each in program.parts]
     return {found.output for found in references([*values, dict(program.outputs)]) if found.resource == name}
 
 

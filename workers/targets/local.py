@@ -1,8 +1,9 @@
 """The local target: a checkout, a process for each service, the servers behind them, and a route to one of them."""
 
+from dataclasses import replace
 from typing import Any
 
-from workers.engine import ProgramResource, StackProgram
+from workers.engine import ComponentProgram, ProgramResource, StackProgram
 from workers.engine.references import escaped
 from workers.targets import Address, BackingService, Description, Place, Probe, SeedData, Service, UnfitError
 
@@ -44,14 +45,14 @@ class LocalPrograms:
         return StackProgram(
             resources=(checkout(environment, place), *servers, *seeds, *processes, route),
             outputs=dict(environment.outputs),
-            parts=environment.parts,
+            parts=_parts(environment),
         )
 
     def sleeping(self, environment: Description, place: Place) -> StackProgram:
         """Return checkout and route: the address leads to the portal, which wakes what is visited."""
         inputs = {"host": environment.hostname, "port": place.settings.port}
         route = ProgramResource(name=ROUTE, type="slipway:local:Route", inputs=inputs)
-        return StackProgram(resources=(checkout(environment, place), route), parts=environment.parts)
+        return StackProgram(resources=(checkout(environment, place), route), parts=_parts(environment))
 
 
 def checkout(environment: Description, place: Place) -> ProgramResource:
@@ -62,6 +63,12 @@ def checkout(environment: Description, place: Place) -> ProgramResource:
         "directory": str(place.directory / environment.revision[:16]),
     }
     return ProgramResource(name=CHECKOUT, type="slipway:local:Checkout", inputs=inputs)
+
+
+def _parts(environment: Description) -> tuple[ComponentProgram, ...]:
+    """Return the components of packages, with what their processes get."""
+    local = {"environment_id": str(environment.environment_id), "directory": f"${{{CHECKOUT}.directory}}"}
+    return tuple(replace(each, local=local) for each in environment.parts)
 
 
 def _process(environment: Description, service: Service) -> ProgramResource:

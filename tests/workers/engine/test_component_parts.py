@@ -100,6 +100,59 @@ def test_a_part_that_fails_or_harms_ends_the_operation_and_says_why(
     assert (sizes(world), target.left_over("ended")) == ([], [])
 
 
+SIDE = (
+    'pulumi.CustomResource("slipway:local:Process", f"{name}-side", '
+    '{"command": "exec python3 app.py", "env": {"SIZE": 5}, "health": {"path": "/"}, "port": None}, here)'
+)
+LOCAL = {"environment_id": "sided", "directory": "${files.directory}"}
+
+
+def test_a_part_runs_a_process_of_its_environment_that_goes_with_it(
+    target: Target, world: Path, tmp_path: Path
+) -> None:
+    harm = f'side = {SIDE}; self.addresses = side.port.apply(lambda port: f"port {{int(port)}}")'
+    asked = request(
+        target,
+        "sided",
+        {"SIDE": "${a.addresses}"},
+        replace(shelf(tmp_path, "a", [], harm), local=LOCAL),
+    )
+    assert target.engine.preview(asked).summary.delete == 0
+    made = target.engine.up(asked)
+    (side,) = [each for each in target.processes.list("sided") if each.name == "a-side"]
+    assert made.outputs["where"] == f"at port {side.port}"
+    needs = {each.name: set(each.depends_on) for each in made.graph}
+    assert needs["a-side"] == {"files"}
+    assert "a-side" in needs["web"]
+    again = target.engine.up(asked)
+    assert (again.summary.create, again.summary.update) == (0, 0)
+    target.engine.refresh(asked)
+    target.engine.destroy(asked)
+    assert (sizes(world), target.left_over("sided")) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("harm", "named"),
+    [
+        (SIDE, "may use: demo"),
+        (SIDE.replace("{name}-side", "web"), "has to be called bad-NAME"),
+        (SIDE.replace('"port"', '"directory": "/", "port"'), "sets directory, which components may not set"),
+        (SIDE.replace('"port"', '"environment_id": "other", "port"'), "sets environment_id, which components"),
+        (SIDE.replace("here)", "pulumi.ResourceOptions(parent=self, version='9'))"), "names a provider"),
+        ('pulumi.CustomResource("slipway:local:Route", "bad-r", {"host": "x.test", "port": 1}, here)', "may use: demo"),
+    ],
+)
+def test_what_is_not_the_parts_own_it_cannot_say_of_a_process(
+    harm: str, named: str, target: Target, world: Path, tmp_path: Path
+) -> None:
+    part = shelf(tmp_path, "bad", ["small"], harm)
+    asked = request(target, "said", {"SIDE": "${bad.addresses}"}, part if harm == SIDE else replace(part, local=LOCAL))
+    with pytest.raises(EngineError) as refused:
+        target.engine.preview(asked)
+    assert named in refused.value.message
+    assert (sizes(world), target.left_over("said")) == ([], [])
+
+
 def test_parts_that_wait_for_each_other_are_refused(tmp_path: Path) -> None:
     one, two = shelf(tmp_path, "one", ["${two.addresses}"]), shelf(tmp_path, "two", ["${one.addresses}"])
     with pytest.raises(EngineError, match="need each other in a circle"):

@@ -1,12 +1,35 @@
 """The door of a component that shares its stack with others."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from google.protobuf import empty_pb2, struct_pb2
+from pulumi.runtime import rpc
 from pulumi.runtime.proto import resource_pb2
 
+from workers.engine import ProgramResource
 from workers.engine.components.monitor import STACK, Monitor
+
+PROCESS = "slipway:local:Process"
+_OWN = frozenset({"command", "env", "health", "limits"})
+"""What a component may say of its processes; the rest is not its own."""
+_ANYTHING = "${part.value}"
+Declare = Callable[[ProgramResource], None]
+
+
+@dataclass(frozen=True)
+class Processes:
+    """What a component may run: processes of its environment, called after ``part``.
+
+    ``fixed`` is what every one of them gets, None for what is not known yet, ``needs`` the URNs of what that comes
+    from. ``declare`` is told of each.
+    """
+
+    part: str
+    fixed: Mapping[str, str | None]
+    needs: Sequence[str]
+    declare: Declare
 
 
 class PartMonitor(Monitor):
@@ -17,11 +40,17 @@ class PartMonitor(Monitor):
     """
 
     def __init__(
-        self, real: Any, providers: Collection[str], stack: str, needs: Sequence[str] = (), most: int = 2000
+        self,
+        real: Any,
+        providers: Collection[str],
+        stack: str,
+        needs: Sequence[str] = (),
+        processes: Processes | None = None,
     ) -> None:
-        super().__init__(real, providers, most)
+        super().__init__(real, providers)
         self._stack = stack
         self._needs = needs
+        self._processes = processes
         self.outputs = struct_pb2.Struct()
         """What the component tells."""
         self.made: list[str] = []
@@ -51,8 +80,36 @@ class PartMonitor(Monitor):
         del request, context
         return empty_pb2.Empty()
 
+    def _hold_to_types(self, request: Any, context: Any) -> None:
+        if self._processes is None or request.type != PROCESS or not request.custom:
+            super()._hold_to_types(request, context)
+            return
+        if not request.name.startswith(f"{self._processes.part}-"):
+            self._refuse(context, f"{request.name} has to be called {self._processes.part}-NAME")
+        if request.provider or request.providers or request.version:
+            self._refuse(context, f"{request.name} names a provider, and there is one for processes")
+        if unknown := sorted(request.object.fields.keys() - _OWN):
+            self._refuse(context, f"{request.name} sets {unknown[0][:100]}, which components may not set of a process")
+
     def _completed(self, made: Any) -> Any:
-        """Add what the component's inputs come from to what a resource depends on."""
-        if made.custom:
-            made.dependencies.extend(sorted(set(self._needs).difference(made.dependencies)))
+        """Add what the component's inputs come from to what a resource depends on, and nothing outlives its stack."""
+        made.ClearField("protect")
+        needs = set(self._needs) if made.custom else set()
+        if made.type == PROCESS and self._processes is not None:
+            needs |= set(self._processes.needs)
+            self._processes.declare(_declared(made, self._processes))
+        made.dependencies.extend(sorted(needs.difference(made.dependencies)))
         return made
+
+
+def _declared(made: Any, processes: Processes) -> ProgramResource:
+    """Write into a request what is not the component's own; return what the plugin is to know of it."""
+    fixed = {**processes.fixed, "name": made.name}
+    # What may be a secret, or known later, is not compared.
+    inputs: dict[str, Any] = dict.fromkeys(made.object.fields, _ANYTHING)
+    if made.object.fields["command"].WhichOneof("kind") == "string_value":
+        inputs["command"] = made.object.fields["command"].string_value.replace("${", "$${")
+    for name, value in fixed.items():
+        made.object.fields[name].string_value = rpc.UNKNOWN if value is None else value
+        inputs[name] = _ANYTHING if value is None else value.replace("${", "$${")
+    return ProgramResource(made.name, PROCESS, inputs)

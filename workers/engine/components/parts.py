@@ -17,8 +17,8 @@ from pulumi.runtime.settings import get_monitor, get_root_resource, is_dry_run
 from catalog.stacks.graph import texts_in
 from workers.engine import ComponentProgram
 from workers.engine.components.language import door, run_in_sandbox
-from workers.engine.components.part_monitor import PartMonitor
-from workers.engine.program import MakePart
+from workers.engine.components.part_monitor import Declare, PartMonitor, Processes
+from workers.engine.program import MakePart, Outputs
 from workers.engine.state import SECRET_TEXT
 
 SHORTEST_SECRET = 4
@@ -47,29 +47,33 @@ class _Given:
     needs: list[str]
 
 
-def part_maker(seconds: float, should_stop: Callable[[], bool]) -> MakePart:
-    """Return what makes components among a program's resources; each may run for ``seconds``."""
+def part_maker(seconds: float, should_stop: Callable[[], bool], declare: Declare) -> MakePart:
+    """Return what makes components among a program's resources; each may run for ``seconds``.
 
-    def make(component: ComponentProgram, inputs: Mapping[str, pulumi.Output[Any]]) -> _SandboxedPart:
-        return _SandboxedPart(component, inputs, seconds, should_stop)
+    ``declare`` is told of each process before the engine is, which makes no others on the local target.
+    """
+
+    def make(component: ComponentProgram, inputs: Outputs, local: Outputs) -> _SandboxedPart:
+        return _SandboxedPart(component, inputs, local, _Run(seconds, should_stop, declare))
 
     return make
+
+
+@dataclass(frozen=True)
+class _Run:
+    seconds: float
+    should_stop: Callable[[], bool]
+    declare: Declare
 
 
 class _SandboxedPart:
     """One component; it begins by itself as soon as its inputs are there."""
 
-    def __init__(
-        self,
-        component: ComponentProgram,
-        inputs: Mapping[str, pulumi.Output[Any]],
-        seconds: float,
-        should_stop: Callable[[], bool],
-    ) -> None:
+    def __init__(self, component: ComponentProgram, inputs: Outputs, local: Outputs, run: _Run) -> None:
         self._component = component
         self._inputs = inputs
-        self._seconds = seconds
-        self._should_stop = should_stop
+        self._local = local
+        self._how = run
         self._task = asyncio.ensure_future(self._run())
 
     def output(self, name: str) -> pulumi.Output[Any]:
@@ -104,7 +108,7 @@ class _SandboxedPart:
         stack = None if root is None else await root.urn.future()
         if stack is None:
             raise pulumi.RunError("there is no stack to make components in")
-        monitor = PartMonitor(get_monitor(), self._component.providers, stack, given.needs)
+        monitor = PartMonitor(get_monitor(), self._component.providers, stack, given.needs, await self._processes())
         told = {
             "project": pulumi.get_project(),
             "stack": pulumi.get_stack(),
@@ -120,12 +124,21 @@ class _SandboxedPart:
         outputs = {} if problem else rpc.deserialize_properties(monitor.outputs, keep_unknowns=True)
         return _Told(outputs, tuple(monitor.made), is_complete=not problem)
 
+    async def _processes(self) -> Processes | None:
+        if not self._local:
+            return None
+        local = await _given(self._local, ())
+        fixed = {**local.inputs, **dict.fromkeys(local.unknown)}
+        return Processes(self._component.name, fixed, local.needs, self._how.declare)
+
     def _in_sandbox(self, monitor: PartMonitor, told: Mapping[str, Any]) -> str:
         with door(monitor) as socket:
-            return run_in_sandbox(self._component, told, socket, self._seconds, self._should_stop) or monitor.refused
+            how = self._how
+            problem = run_in_sandbox(self._component, told, socket, how.seconds, how.should_stop)
+        return monitor.refused or problem
 
 
-async def _given(inputs: Mapping[str, pulumi.Output[Any]], secret_inputs: tuple[str, ...]) -> _Given:
+async def _given(inputs: Outputs, secret_inputs: tuple[str, ...]) -> _Given:
     given = _Given({}, [], [], [])
     resources: set[pulumi.Resource] = set()
     for name, output in inputs.items():

@@ -2,7 +2,7 @@
 
 import asyncio
 import importlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from threading import Event
 from typing import Any, cast
 
@@ -10,7 +10,7 @@ from pulumi.provider.experimental import provider as engine
 from pulumi.provider.experimental.property_value import PropertyValue
 from pulumi.runtime import rpc
 
-from workers.engine import StackProgram
+from workers.engine import ProgramResource, StackProgram
 from workers.engine.plugin import PluginConfiguration
 from workers.engine.plugin.backing import BackingResource
 from workers.engine.plugin.checkout import CheckoutResource
@@ -51,8 +51,14 @@ def build_resources(configuration: PluginConfiguration, cancelled: Event) -> dic
 class SlipwayProvider(engine.Provider):
     """Runs each call on a thread, because resources block while applications start."""
 
-    def __init__(self, configuration: PluginConfiguration, program: StackProgram | None = None) -> None:
+    def __init__(
+        self,
+        configuration: PluginConfiguration,
+        program: StackProgram | None = None,
+        also: Sequence[ProgramResource] = (),
+    ) -> None:
         self._program = program
+        self._also = also
         self._cancelled = Event()
         self._resources = build_resources(configuration, self._cancelled)
 
@@ -65,7 +71,7 @@ class SlipwayProvider(engine.Provider):
         """Check inputs, and that the program has such a resource where the program is known."""
         resource = self._resource(request.type)
         if self._program is not None:
-            require_declared(self._program, request.urn, _plain(request.new_inputs))
+            require_declared((*self._program.resources, *self._also), request.urn, _plain(request.new_inputs))
         inputs, problems = resource.check(_plain(request.new_inputs))
         failures = [engine.CheckFailure(problem.property, problem.reason) for problem in problems]
         return engine.CheckResponse(_wrap(inputs, _secret_names(request.new_inputs, resource)), failures)
@@ -123,7 +129,9 @@ class SlipwayProvider(engine.Provider):
         """Make whatever waits give up."""
         self._cancelled.set()
 
-    def _resource(self, resource_type: str) -> Resource:
+    def _resource(self, kind: str) -> Resource:
+        # Of a resource inside components the SDK tells their types as well.
+        resource_type = kind.rpartition("$")[2]
         if resource_type not in self._resources:
             raise ResourceFailure(f"there is no {resource_type}; there are {', '.join(self._resources)}")
         return self._resources[resource_type]

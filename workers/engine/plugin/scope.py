@@ -3,21 +3,21 @@
 The engine's port takes orders from every program on this machine, applications of previews among them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from workers.engine import StackProgram
+from workers.engine import ProgramResource
 from workers.engine.plugin.resource import ResourceFailure, Values
 from workers.engine.references import references, split
 
 
-def require_declared(program: StackProgram, urn: str, inputs: Values) -> None:
-    """Raise `ResourceFailure` unless the program declares the resource with these inputs.
+def require_declared(declared: Iterable[ProgramResource], urn: str, inputs: Values) -> None:
+    """Raise `ResourceFailure` unless one that is declared is that with these inputs.
 
     Inputs that refer to other resources are taken as they are; those resources are declared as well.
     """
     kind, name = urn.split("::")[2].rpartition("$")[2], urn.rpartition("::")[2]
-    for resource in program.resources:
+    for resource in declared:
         if (resource.type, resource.name) == (kind, name):
             given = {key: value for key, value in inputs.items() if value is not None}
             literal = {key: _literal(value) for key, value in resource.inputs.items() if not any(references(value))}

@@ -5,7 +5,7 @@ import os
 import sys
 import threading
 import traceback
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import Future
 from typing import Any
 
@@ -16,7 +16,7 @@ from pulumi.provider.experimental.server import ProviderServicer
 from pulumi.runtime._grpc_settings import _GRPC_CHANNEL_OPTIONS
 from pulumi.runtime.proto import provider_pb2_grpc
 
-from workers.engine import StackProgram
+from workers.engine import ProgramResource, StackProgram
 from workers.engine.plugin import VERSION, PluginConfiguration
 from workers.engine.plugin.callers import is_trusted
 from workers.engine.plugin.provider import SlipwayProvider
@@ -87,16 +87,18 @@ async def _serve(provider: SlipwayProvider, on_port: Callable[[int], object], se
     await server.wait_for_termination()
 
 
-def serve_beside(configuration: PluginConfiguration, program: StackProgram) -> int:
+def serve_beside(
+    configuration: PluginConfiguration, program: StackProgram, also: Sequence[ProgramResource] = ()
+) -> int:
     """Serve on a thread of this process until it ends; return the port, for an engine of this session to attach to.
 
-    Nothing is made but what ``program`` declares.
+    Nothing is made but what ``program`` declares, and what its parts do meanwhile (``also``).
     """
     port: Future[int] = Future()
 
     def run() -> None:
         try:
-            asyncio.run(_serve(SlipwayProvider(configuration, program), port.set_result, os.getsid(0)))
+            asyncio.run(_serve(SlipwayProvider(configuration, program, also), port.set_result, os.getsid(0)))
         except Exception as error:
             if port.done():
                 raise
