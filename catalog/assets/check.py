@@ -209,11 +209,13 @@ def _check_texts(archive: Archive) -> Iterator[Finding]:
                 yield refusal.finding
 
 
+def example_paths(archive: Archive) -> list[str]:
+    """Return the paths of the examples' inputs: ``examples/NAME/inputs.json``, and nothing of what they render to."""
+    return [path for path in archive.under("examples") if path.endswith("/inputs.json") and path.count("/") == 2]
+
+
 def _check_examples(package: Package) -> Iterator[Finding]:
-    # examples/NAME/inputs.json, and nothing of that name among what an example is expected to render to.
-    paths = package.archive.under("examples")
-    examples = [path for path in paths if path.endswith("/inputs.json") and path.count("/") == 2]
-    for path in examples:
+    for path in example_paths(package.archive):
         try:
             values = load_json(package.content(path), path)
         except DocumentRefusedError as refusal:

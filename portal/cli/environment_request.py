@@ -27,10 +27,18 @@ from portal.cli.progress import check_outcome, follow
     "--values", metavar="FILE", help="A YAML or JSON file with inputs (- is standard input); --set goes before."
 )
 @click.option("--target", help="Where it runs [default: where it runs already, or the first that fits].")
+@click.option("--example", metavar="NAME", help="A preset of the blueprint that the inputs start from.")
 @click.option("--ttl", type=Duration(), help="How long it lives: 8h, 3d or PT8H [default: what the blueprint says].")
 @click.option("--wait", is_flag=True, help="Wait until it is ready, or has failed.")
 @json_option
-def request(settings: tuple[str, ...], values: str | None, wait: bool, as_json: bool, **asked: Any) -> None:  # noqa: FBT001  # click passes options by name
+def request(
+    settings: tuple[str, ...],
+    values: str | None,
+    example: str | None,
+    wait: bool,  # noqa: FBT001  # click passes options by name
+    as_json: bool,  # noqa: FBT001
+    **asked: Any,
+) -> None:
     """Ask for the environment of a pull request.
 
     The same pull request again moves the same environment.
@@ -39,7 +47,7 @@ def request(settings: tuple[str, ...], values: str | None, wait: bool, as_json: 
     body = {name: value for name, value in asked.items() if value is not None}
     body["repository"] = address_of(body["repository"])
     with connect() as client:
-        body["inputs"] = typed_inputs(client, body["blueprint"], settings, values)
+        body["inputs"] = typed_inputs(client, body["blueprint"], settings, values, example)
         accepted = client.post("/environments/ephemeral", body)
         if not wait:
             output.result(accepted, lambda each: _show_accepted(output, each))

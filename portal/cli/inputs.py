@@ -30,20 +30,23 @@ def read_inputs(settings: Iterable[str], values: str | None) -> dict[str, Any]:
     return inputs
 
 
-def typed_inputs(client: Client, asset: str, settings: Iterable[str], values: str | None) -> dict[str, Any]:
+def typed_inputs(
+    client: Client, asset: str, settings: Iterable[str], values: str | None, example: str | None = None
+) -> dict[str, Any]:
     """Return the inputs of a request with the texts of ``settings`` as what the schema of ``asset`` wants.
 
-    Where the schema cannot be had they stay texts, and the server says what it thinks of them.
+    They start from the preset ``example`` of the asset, before which those of the file ``values`` go. Where the schema
+    cannot be had they stay texts, and the server says what it thinks of them.
     """
     settings = tuple(settings)
-    inputs = read_inputs(settings, values)
+    inputs = {**_preset(client, asset, example), **read_inputs(settings, values)}
     names = {setting.partition("=")[0] for setting in settings}
     texts = {name for name in names if not name.endswith(":") and isinstance(inputs.get(name), str)}
     match = _ASSET.match(asset)
     if not texts or match is None:
         return inputs
-    exact = asset[match.end() :].strip().lstrip("@=").strip()
-    version = {"version": exact} if _EXACT.fullmatch(exact) else {}
+    exact = _exact(asset, match)
+    version = {"version": exact} if exact else {}
     try:
         found = client.get(f"/overlays/{match[1]}/{match[2]}/inputs", version)
     except ProblemError:
@@ -52,6 +55,27 @@ def typed_inputs(client: Client, asset: str, settings: Iterable[str], values: st
     from catalog.forms.coercion import coerced  # noqa: PLC0415
 
     return coerced(found["input_schema"], inputs, texts)
+
+
+def _exact(asset: str, match: re.Match[str]) -> str:
+    """Return the one version that an asset is asked for in, "" where it may be several."""
+    exact = asset[match.end() :].strip().lstrip("@=").strip()
+    return exact if _EXACT.fullmatch(exact) else ""
+
+
+def _preset(client: Client, asset: str, example: str | None) -> dict[str, Any]:
+    match = _ASSET.match(asset)
+    if example is None or match is None:
+        return {}
+    version = _exact(asset, match) or "latest"
+    found = client.get(f"/assets/{match[1]}/{match[2]}/versions/{version}/examples")["items"]
+    known: dict[str, dict[str, Any]] = {each["name"]: each["inputs"] for each in found}
+    if example not in known:
+        names = ", ".join(known) or "none"
+        raise click.BadParameter(
+            f"{match[0].strip()} has no preset {example!r}; it has {names}.", param_hint="--example"
+        )
+    return known[example]
 
 
 def _read_setting(setting: str) -> tuple[str, Any]:

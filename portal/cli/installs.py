@@ -56,12 +56,14 @@ def _deciding(command: _Command) -> _Command:
 @click.option("--name", help="How the install is called [default: made from the asset and the place].")
 @click.option("--owner", default="", help="Who answers for it.")
 @click.option("--label", "labels", multiple=True, metavar="K=V", help="A label; repeatable.")
+@click.option("--example", metavar="NAME", help="A preset of the asset that the inputs start from.")
 @_inputs
 @_deciding
 def install(  # noqa: PLR0913, PLR0917  # click passes options by name
     asset: str,
     applies_to: str | None,
     labels: tuple[str, ...],
+    example: str | None,
     settings: tuple[str, ...],
     values: str | None,
     decisions: tuple[str, ...],
@@ -94,7 +96,7 @@ def install(  # noqa: PLR0913, PLR0917  # click passes options by name
         body["name"] = name
     output = Output(as_json=as_json)
     with connect() as client:
-        body["inputs"] = typed_inputs(client, asset, settings, values)
+        body["inputs"] = typed_inputs(client, asset, settings, values, example)
         with output.busy("Planning"):
             plan = client.post("/installs/plan", body)
         _decide(client, output, plan["id"], plan["operation_id"], plan_only=plan_only, yes=yes)

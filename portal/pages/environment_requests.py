@@ -14,9 +14,9 @@ from pydantic import ValidationError
 from sqlmodel import Session
 
 from catalog.assets.constraints import Translation, translate
-from catalog.assets.durations import parse_duration
 from catalog.assets.errors import InvalidConstraintError, InvalidVersionError, VersionNotSelectableError
-from catalog.assets.models import AssetRead, AssetVersionRead, SearchQuery, VersionState, VersionSummary
+from catalog.assets.examples import Example
+from catalog.assets.models import AssetRead, AssetVersionRead, SearchQuery, VersionSummary
 from catalog.assets.references import AssetReference
 from catalog.assets.service import AssetService
 from catalog.assets.versions import parse_version
@@ -26,13 +26,15 @@ from catalog.errors import ConflictError, FieldError, InvalidInputError, NotFoun
 from catalog.gating import PolicyRefusedError, Verdict, keep_refusal
 from catalog.overlays.fitting import Fitted
 from catalog.overlays.service import OverlayService
-from catalog.providers.targets import offered
+from catalog.providers.blobs import open_blobs
 from catalog.settings import Settings
 from catalog.tenancy import Principal
 from portal.auth.guards import requires
 from portal.boundary import AppSettings, Caller, OpenSession, WebRequest
+from portal.pages.environment_choices import LIFETIMES, lifetimes, targets, version_options
 from portal.pages.forms import SentForm, Text, last_values, renderer_of, sent_fields
 from portal.pages.narrowed_form import hints_of
+from portal.pages.presets import presets
 from portal.pages.render import Page, redirect
 from portal.pages.schema_drafts import Keeper, mistakes, news
 from portal.pages.schema_form import Control, FormSource, build_form, element_id
@@ -40,7 +42,6 @@ from portal.pages.schema_input import read_form
 
 KIND = "deployment-blueprint"
 WRITE = [requires("environments:write")]
-LIFETIMES = (("PT4H", "4 hours"), ("P1D", "1 day"), ("P3D", "3 days"), ("P7D", "7 days"), ("P14D", "14 days"))
 FIELD_LABELS = {
     "repository": "Repository",
     "pull_request": "Pull request",
@@ -84,6 +85,8 @@ class RequestEnvironmentPage(Page):
     problem: str = ""
     verdict: Verdict | None = None
     carried: Mapping[str, str] = field(default_factory=dict)
+    examples: Sequence[Example] = ()
+    example: str = ""
     kept: str = ""
     news: str = ""
 
@@ -91,6 +94,13 @@ class RequestEnvironmentPage(Page):
         """Return the address of the form for a blueprint, with what was given before."""
         parts = {"blueprint": f"{blueprint.namespace}/{blueprint.name}", **self.carried}
         return f"/environments/new?{urlencode(parts)}"
+
+    def example_href(self, example: str) -> str:
+        """Return the address of the form that starts from an example, with what was given before."""
+        blueprint = "" if self.blueprint is None else f"{self.blueprint.namespace}/{self.blueprint.name}"
+        names = ("repository", "pull_request", "branch", "version")
+        given = {name: self.values[name] for name in names if self.values.get(name)}
+        return f"/environments/new?{urlencode({'blueprint': blueprint, **given, 'example': example})}"
 
     def value(self, name: str) -> str:
         """Return what a field shows."""
@@ -132,6 +142,7 @@ class _Filled:
     inputs: Mapping[str, Any] | None = None
     fields: Mapping[str, Sequence[str]] | None = None
     errors: Sequence[FieldError] = ()
+    example: str = ""
 
 
 class _Form:
@@ -174,9 +185,11 @@ class _Form:
     def filled(self, chosen: "_Chosen", filled: _Filled) -> RequestEnvironmentPage:
         """Return the page with the form for a blueprint."""
         asset, version = chosen.asset, chosen.version
+        examples = presets(self._assets, self._tenant_id, version, open_blobs(self._settings))
+        preset = next((each for each in examples if each.name == filled.example), None)
         source = FormSource(
             hints=hints_of(version, chosen.fitted),
-            values=filled.inputs,
+            values=filled.inputs if preset is None else preset.inputs,
             submitted=filled.fields,
             errors=filled.errors,
         )
@@ -188,11 +201,13 @@ class _Form:
             values=filled.values,
             errors=filled.errors,
             repositories=sorted({each.repository for each in recent}),
-            versions=_version_options(self._offered(asset)),
+            versions=version_options(self._offered(asset)),
             reading=chosen.reading,
             problem=chosen.fitted.problem.detail if chosen.fitted.problem else "",
-            lifetimes=_lifetimes(version, timedelta(seconds=self._settings.environment_maximum_ttl_seconds)),
-            targets=_targets(version, self._settings),
+            lifetimes=lifetimes(version, timedelta(seconds=self._settings.environment_maximum_ttl_seconds)),
+            targets=targets(version, self._settings),
+            examples=examples,
+            example="" if preset is None else preset.name,
         )
 
 
@@ -216,35 +231,6 @@ class _Chosen:
         return f"{means}; today that is {self.version.version}."
 
 
-def _version_options(versions: Sequence[VersionSummary]) -> list[tuple[str, str]]:
-    usable = {VersionState.PUBLISHED, VersionState.DEPRECATED, VersionState.YANKED}
-    return [
-        (each.version, "" if each.state is VersionState.PUBLISHED else str(each.state))
-        for each in versions
-        if each.state in usable
-    ]
-
-
-def _lifetimes(version: AssetVersionRead, maximum: timedelta) -> list[tuple[str, str]]:
-    given = version.manifest["spec"].get("ttl", {})
-    longest = min(maximum, parse_duration(given.get("maximum", "P14D")))
-    usual = given.get("default", "P3D")
-    name = dict(LIFETIMES).get(usual, usual)
-    return [
-        ("", f"{name}, as the blueprint says"),
-        *((value, text) for value, text in LIFETIMES if parse_duration(value) <= longest),
-    ]
-
-
-def _targets(version: AssetVersionRead, settings: Settings) -> list[tuple[str, str]]:
-    """Return the targets to choose from; empty where there is no choice."""
-    allowed = version.manifest["spec"].get("targets")
-    fitting = [(name, each.title) for name, each in offered(settings).items() if allowed is None or name in allowed]
-    if len(fitting) < 2:
-        return []
-    return [("", f"{fitting[0][1]}, or where it runs already"), *fitting]
-
-
 @get("/environments/new", guards=WRITE, sync_to_thread=True)
 def show_request(  # noqa: PLR0913, PLR0917  # each is a query parameter of its own
     request: WebRequest,
@@ -257,8 +243,12 @@ def show_request(  # noqa: PLR0913, PLR0917  # each is a query parameter of its 
     pull_request: Text = None,
     branch: Text = None,
     again: Annotated[UUID | None, QueryParameter(name="from", required=False)] = None,
+    example: Text = None,
 ) -> Response[str]:
-    """Show the blueprints, or the form for one of them; ``from`` fills it in as an environment is now."""
+    """Show the blueprints, or the form for one of them.
+
+    ``from`` fills it in as an environment is now, ``example`` as a preset of the blueprint says.
+    """
     form = _Form(session, settings, principal)
     given = {"repository": repository, "pull_request": pull_request, "branch": branch, "version": version}
     values = {name: value for name, value in given.items() if value}
@@ -277,7 +267,9 @@ def show_request(  # noqa: PLR0913, PLR0917  # each is a query parameter of its 
         else:
             if values.get("version") == chosen.asset.latest_version:
                 values = {**values, "version": ""}
-            return renderer_of(request).respond(request, form.filled(chosen, _Filled(values, inputs)))
+            return renderer_of(request).respond(
+                request, form.filled(chosen, _Filled(values, inputs, example=example or ""))
+            )
     carried = {name: value for name, value in values.items() if name != "version"}
     return renderer_of(request).respond(request, form.choice(problem, carried))
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
+from urllib.parse import urlencode
 from uuid import UUID
 
 from litestar import Response, get, post
@@ -11,6 +12,7 @@ from litestar.response import Redirect
 from pydantic import ValidationError
 from sqlmodel import Session
 
+from catalog.assets.examples import Example
 from catalog.assets.inputs import HIDDEN
 from catalog.assets.kinds import kinds
 from catalog.assets.models import AssetVersionRead, VersionState, VersionSummary
@@ -22,12 +24,14 @@ from catalog.installs.shapes import AskInstall, AskUpgrade, InstallRead
 from catalog.overlays.fitting import Fitted
 from catalog.overlays.service import OverlayService
 from catalog.policies.models import ScopeKind
+from catalog.providers.blobs import open_blobs
 from catalog.settings import Settings
 from catalog.tenancy import Principal
 from portal.auth.guards import requires
 from portal.boundary import AppSettings, Caller, OpenSession, WebRequest
 from portal.pages.forms import SentForm, Text, last_values, renderer_of, sent_fields
 from portal.pages.narrowed_form import hints_of
+from portal.pages.presets import presets
 from portal.pages.render import Page, redirect
 from portal.pages.schema_drafts import Draft, Keeper, mistakes, news
 from portal.pages.schema_form import Control, FormSource, build_form, element_id, split_form
@@ -66,6 +70,8 @@ class InstallFormPage(Page):
     errors: Sequence[FieldError] = ()
     services: Sequence[str] = ()
 
+    examples: Sequence[Example] = ()
+    example: str = ""
     given: Mapping[str, Any] = field(default_factory=dict)
     fitted: Fitted = field(default_factory=lambda: Fitted("", "", {}, {}))
     sealed: str = ""
@@ -112,6 +118,13 @@ class InstallFormPage(Page):
         """Return where the form is sent."""
         return "/installs/plan" if self.install is None else f"/installs/{self.install.id}/upgrade"
 
+    def example_href(self, example: str) -> str:
+        """Return the address of the form that starts from an example."""
+        asset = f"{self.version.namespace}/{self.version.name}"
+        carried = {name: self.values[name] for name in ("repository", "service") if self.values.get(name)}
+        query = {"asset": asset, "version": self.version.version, **carried, "example": example}
+        return f"/installs/new?{urlencode(query)}"
+
     def value(self, name: str) -> str:
         """Return what a field shows."""
         return self.values.get(name, "")
@@ -143,6 +156,7 @@ class _Forms:
         self._assets = AssetService(session)
         self._installs = InstallService(session, settings)
         self._overlays = OverlayService(session)
+        self._blobs = open_blobs(settings)
         self._tenant_id = principal.tenant_id
 
     def new(
@@ -152,12 +166,15 @@ class _Forms:
         values: Mapping[str, str],
         fields: Mapping[str, Sequence[str]] | None = None,
         errors: Sequence[FieldError] = (),
+        example: str = "",
     ) -> InstallFormPage:
-        """Return the form of a new install."""
+        """Return the form of a new install, prefilled by the example of that name where there is one."""
         namespace, _, name = asset.partition("/")
         version = self._assets.get_version(self._tenant_id, namespace, name, wanted or LATEST)
         fitted = self._overlays.over(self._tenant_id, version)
-        source = FormSource(hints=hints_of(version, fitted), submitted=fields, errors=errors)
+        examples = presets(self._assets, self._tenant_id, version, self._blobs)
+        inputs = next((each.inputs for each in examples if each.name == example), None)
+        source = FormSource(hints=hints_of(version, fitted), values=inputs, submitted=fields, errors=errors)
         effects = kinds()[version.kind].install(version.manifest)
         return InstallFormPage(
             version,
@@ -167,6 +184,8 @@ class _Forms:
             values={"version": version.version, **values},
             errors=errors,
             fitted=fitted,
+            examples=examples,
+            example="" if inputs is None else example,
         )
 
     def upgrade(
@@ -211,12 +230,13 @@ def show_new_install(  # noqa: PLR0913, PLR0917  # each is a query parameter of 
     version: Text = None,
     repository: Text = None,
     service: Text = None,
+    example: Text = None,
 ) -> Response[str] | Redirect:
-    """Show the form for an asset."""
+    """Show the form for an asset; ``example`` is the preset that it starts from."""
     if not asset:
         return redirect("/assets")
     values = {name: text for name, text in {"repository": repository, "service": service}.items() if text}
-    page = _Forms(session, settings, principal).new(asset, version or "", values)
+    page = _Forms(session, settings, principal).new(asset, version or "", values, example=example or "")
     return renderer_of(request).respond(request, page)
 
 

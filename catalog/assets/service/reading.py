@@ -15,6 +15,7 @@ from catalog.assets.errors import (
     VersionNotSelectableError,
     VersionStateError,
 )
+from catalog.assets.examples import Example, examples_in
 from catalog.assets.findings import printable
 from catalog.assets.life import MEANINGS
 from catalog.assets.models import (
@@ -229,6 +230,10 @@ class Reading:
             return blobs.read(found.blob_digest)
         except BlobError as error:
             raise ArchiveUnavailableError(f"The archive of {label(found)} cannot be served: {error}") from None
+
+    def examples(self, tenant_id: UUID, namespace: str, name: str, version: str, blobs: BlobStore) -> list[Example]:
+        """Return the inputs from which a request for a version may start, by name; raises as ``archive`` does."""
+        return examples_in(self.archive(tenant_id, namespace, name, version, blobs))
 
     def artifacts(self, tenant_id: UUID, namespace: str, name: str, version: str = LATEST) -> list[ArtifactRead]:
         """Return the files that the checks derived from a version, by name."""

@@ -47,6 +47,7 @@ ROUTES = (
     assets.get_asset_version,
     assets.get_asset_archive,
     assets.get_asset_used_by,
+    assets.list_asset_examples,
     assets.list_asset_artifacts,
     assets.get_asset_artifact,
     assets.deprecate,

@@ -8,6 +8,7 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 from pydantic import BaseModel
 
 from catalog.assets.check import asset_schema
+from catalog.assets.examples import Example
 from catalog.assets.models import (
     Affected,
     ArtifactRead,
@@ -32,6 +33,12 @@ READ = [requires("assets:read")]
 WRITE = [requires("assets:write")]
 ARCHIVE = "application/gzip"
 Text = Annotated[str | None, QueryParameter(max_length=200)]
+
+
+class ExampleList(BaseModel):
+    """The presets of a version, ``default`` first."""
+
+    items: list[Example]
 
 
 class ArtifactList(BaseModel):
@@ -198,6 +205,28 @@ def get_asset_used_by(
 ) -> Affected:
     """Return what builds on an asset and what of the caller's runs it, in one version or in any."""
     return AssetService(session).used_by(principal.tenant_id, namespace, name, version)
+
+
+@get(
+    "/assets/{namespace:str}/{name:str}/versions/{version:str}/examples",
+    operation_id="list_asset_examples",
+    summary="List the inputs that a request may start from",
+    tags=TAGS,
+    guards=READ,
+    responses={**CONDITIONAL, **problems(401, 403, 404, 409)},
+    sync_to_thread=True,
+)
+def list_asset_examples(  # each is what the handler needs
+    namespace: FromPath[str],
+    name: FromPath[str],
+    version: FromPath[str],
+    session: OpenSession,
+    settings: AppSettings,
+    principal: Caller,
+) -> ExampleList:
+    """Return the presets that a version's publisher offers, each by a name with inputs that fit its schema."""
+    blobs = open_blobs(settings)
+    return ExampleList(items=AssetService(session).examples(principal.tenant_id, namespace, name, version, blobs))
 
 
 @get(

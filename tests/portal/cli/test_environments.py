@@ -126,6 +126,20 @@ def test_every_field_at_fault_is_named(
     assert "Traceback" not in done.stderr + other.stderr
 
 
+def test_inputs_start_from_a_preset(
+    slipway: Slipway, signed_in: dict[str, str], request_arguments: tuple[str, ...], blueprint: Path
+) -> None:
+    examples = {path.parent.name: json.loads(path.read_text()) for path in blueprint.glob("examples/*/inputs.json")}
+    ((name, inputs),) = examples.items()
+    asked = slipway(*request_arguments, "--example", name, "--set", "greeting=Ahoy", "--json", env=signed_in)
+    assert asked.returncode == 0, asked.stderr
+    shown = json.loads(slipway("env", "show", json.loads(asked.stdout)["id"], "--json", env=signed_in).stdout)
+    assert shown["inputs"] == {**shown["inputs"], **inputs, "greeting": "Ahoy"}
+    unknown = slipway(*request_arguments, "--example", "none", env=signed_in)
+    assert unknown.returncode == 2
+    assert f"has no preset 'none'; it has {name}" in unknown.stderr
+
+
 def test_a_relative_repository_is_the_one_here(
     slipway: Slipway, signed_in: dict[str, str], blueprint: Path, repository: Path, tmp_path: Path
 ) -> None:
