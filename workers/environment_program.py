@@ -44,6 +44,9 @@ def environment_program(plan: DeployPlan, place: Place, packages: Mapping[str, P
         if component.type not in able:
             message = f"{name} is a {component.type}, and the target {plan.target} has none."
             raise UnfitError(f"{message} Choose another target, or give the application one of its own.")
+    if plan.spec.environment.repositories and not getattr(target, "takes_repositories", False):
+        message = f"Its services come from several repositories, and the target {plan.target} takes them from one."
+        raise UnfitError(f"{message} Choose another target, or give the services images.")
     return target.program(describe(plan, target, packages), place)
 
 
@@ -84,6 +87,7 @@ def describe(plan: DeployPlan, target: ProgramTarget, packages: Mapping[str, Par
         public=wiring.public,
         outputs={name: wiring.text(value) for name, value in plan.spec.environment.outputs.items()},
         parts=_parts(plan, wiring, packages),
+        commits={name: each.commit or "" for name, each in plan.spec.environment.repositories.items()},
         backing=tuple(_backing(wiring, name, each) for name, each in plan.spec.environment.backing.items()),
     )
 
@@ -117,6 +121,7 @@ def _service(wiring: "_Wiring", name: str, component: ProcessComponent) -> Servi
         limits=component.limits,
         directory=component.directory,
         depends_on=component.depends_on,
+        repository=component.repository,
     )
 
 

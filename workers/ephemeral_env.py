@@ -41,7 +41,7 @@ from workers.engine_resource import ENGINE
 from workers.environment_parts import part_packages
 from workers.environment_program import environment_program, sleeping_program
 from workers.leases import HeldLease, held
-from workers.repository_files import completed
+from workers.repository_files import completed, mirrors_of
 from workers.runtime.worker import Interrupted, JobContext, Retry, Worker
 from workers.targets import Place, ProgramTarget, program_target
 
@@ -271,7 +271,7 @@ def _place(context: JobContext, plan: DeployPlan) -> Place:
     with context.session() as session:
         repository = ScmService(session, settings).open(plan.tenant_id, plan.repository)
     mirror = repository.mirror(plan.head_sha, plan.pull_request.number, settings.data_dir / "repositories")
-    return Place(settings, mirror, _directory(settings, plan.environment_id))
+    return Place(settings, mirror, _directory(settings, plan.environment_id), mirrors_of(context, plan))
 
 
 def _destroy(context: JobContext, hand: HeldLease, stack: Stack, plan: DestroyPlan) -> None:

@@ -1,4 +1,4 @@
-"""Plans of environments whose components a file of the repository describes: read at the commit that is deployed."""
+"""What repositories add to the plan of an environment: files of other ones, and components that a file describes."""
 
 import os
 import subprocess
@@ -8,6 +8,8 @@ from pathlib import Path
 from catalog.assets.repository_files import components_of, with_components
 from catalog.environments.service import DeployPlan, credentials_of
 from catalog.errors import InvalidInputError
+from catalog.scm.service import ScmService
+from workers.installers.components import Source
 from workers.targets import Place
 
 LARGEST = 64 * 1024
@@ -31,6 +33,19 @@ def completed(plan: DeployPlan, place: Place) -> DeployPlan:
     found = components_of(file.format, file.path, _read(place.mirror, plan.head_sha, file.path))
     spec = with_components(plan.spec, found)
     return replace(plan, spec=spec, credentials=credentials_of(place.settings, plan.environment_id, spec))
+
+
+def mirrors_of(source: Source, plan: DeployPlan) -> dict[str, Path]:
+    """Fetch the commits of other repositories, and return where they are, by the names that the blueprint gives them.
+
+    Raises ``SlipwayError`` where one cannot be opened any more, or lacks the commit.
+    """
+    found = {}
+    for name, other in plan.spec.environment.repositories.items():
+        with source.session() as session:
+            repository = ScmService(session, source.settings).open(plan.tenant_id, other.repository)
+        found[name] = repository.mirror(other.commit or "", 0, source.settings.data_dir / "repositories")
+    return found
 
 
 def _read(mirror: Path, commit: str, path: str) -> bytes:

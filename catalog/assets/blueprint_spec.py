@@ -99,12 +99,14 @@ class ProcessComponent(Shape):
     One of ``procfile`` (the entry of the repository's ``Procfile``) and ``command`` (given to a shell as it stands)
     says what runs, in ``directory`` of the checkout (its top, where nothing is said); with an image there may be
     neither, and its own command runs. ``image`` is what it runs in where the target runs containers, which otherwise
-    build one from the repository. Without ``health`` a process is ready once its port takes connections. It is started
+    build one from the repository. ``repository`` names one of the environment's other repositories, from whose files it
+    runs. Without ``health`` a process is ready once its port takes connections. It is started
     when everything that it refers to or names in ``depends_on`` is ready.
     """
 
     type: Literal["process"]
     source: Literal["${source.revision}"] = "${source.revision}"
+    repository: ComponentName | None = None
     directory: Inside | None = None
     procfile: ProcfileEntry | None = None
     command: Command | None = None
@@ -190,6 +192,18 @@ class RepositoryFile(Shape):
         return self.file or usual[self.format]
 
 
+class OtherRepository(Shape):
+    """Another repository that services come from, opened with the tenant's rights.
+
+    ``ref`` is a branch, a tag or a commit, where nothing is said the default branch. What it names when an environment
+    is requested is written down as ``commit``, and stays until it is requested again.
+    """
+
+    repository: Annotated[WiredText, StringConstraints(min_length=1, max_length=1000)]
+    ref: Annotated[WiredText, StringConstraints(max_length=200)] = ""
+    commit: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{40,64}$")] | None = None
+
+
 class EnvironmentSpec(Shape):
     """The components of an environment and what it tells about itself; ``url`` is among the outputs.
 
@@ -198,6 +212,7 @@ class EnvironmentSpec(Shape):
     """
 
     file: RepositoryFile | None = Field(default=None, alias="from")
+    repositories: Annotated[dict[ComponentName, OtherRepository], Field(max_length=5)] = Field(default_factory=dict)
     components: Annotated[dict[ComponentName, Component], Field(max_length=MOST_COMPONENTS)] = Field(
         default_factory=dict
     )

@@ -214,7 +214,18 @@ class _Joint:
     def spec(self) -> dict[str, Any]:
         whole = dict(self._blueprint.manifest["spec"])
         origin = {"from": self._raw["from"]} if self._raw.get("from") else {}
+        others = self.repositories()
+        origin |= {"repositories": others} if others else {}
         return {**whole, "environment": {**origin, "components": self.components(), "outputs": self.outputs()}}
+
+    def repositories(self) -> dict[str, Any]:
+        made = {
+            f"{self._prefix}{name}": {key: self._text(text) for key, text in each.items()}
+            for name, each in self._raw.get("repositories", {}).items()
+        }
+        for name in self._blueprint.blueprints:
+            made |= self._part(name).repositories()
+        return made
 
     def components(self) -> dict[str, Any]:
         made: dict[str, Any] = {}
@@ -242,6 +253,8 @@ class _Joint:
         made = dict(component)
         if "env" in made:
             made["env"] = {variable: self._text(text) for variable, text in made["env"].items()}
+        if made.get("repository"):
+            made["repository"] = f"{self._prefix}{made['repository']}"
         if "dependsOn" in made:
             made["dependsOn"] = [name for each in made["dependsOn"] for name in self._named(each)]
         if made.get("health"):

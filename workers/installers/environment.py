@@ -28,7 +28,7 @@ from workers.environment_program import environment_program
 from workers.installers import Bench, acting
 from workers.installers.previewing import previewed, removal
 from workers.installers.repositories import opened
-from workers.repository_files import completed
+from workers.repository_files import completed, mirrors_of
 from workers.targets import Place
 
 
@@ -109,7 +109,8 @@ def _preview(found: Prospect, bench: Bench) -> dict[str, Any] | None:
         return None
     repository = opened(plan.repository, plan.tenant_id, bench)
     mirror = repository.mirror(plan.head_sha, plan.pull_request.number, settings.data_dir / "repositories")
-    place = Place(settings, mirror, settings.data_dir / "environments" / str(plan.environment_id))
+    folder = settings.data_dir / "environments" / str(plan.environment_id)
+    place = Place(settings, mirror, folder, mirrors_of(bench, plan))
     plan, stack = completed(plan, place), found.stack
     outputs = sorted(plan.spec.environment.outputs)
     secrets = found.secrets | frozenset(plan.credentials.values())

@@ -40,6 +40,8 @@ class Probe:
 class Service:
     """One service of an environment, run in ``directory`` of the commit's files once those in ``depends_on`` are ready.
 
+    ``repository`` is the name of another repository, from which the files are.
+
     The values of ``env`` and the path of ``probe`` hold references of the engine (`${web.port}`) where only it knows
     the value; anything else in them is escaped. ``image`` holds none: it is known before anything runs.
     """
@@ -53,6 +55,7 @@ class Service:
     limits: ProcessLimits = field(default_factory=ProcessLimits)
     directory: str | None = None
     depends_on: tuple[str, ...] = ()
+    repository: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +102,7 @@ class Description:
     outputs: Mapping[str, str]
     parts: tuple[ComponentProgram, ...] = ()
     backing: tuple[BackingService, ...] = ()
+    commits: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +121,8 @@ class Place:
     settings: Settings
     mirror: Path
     directory: Path
+    mirrors: Mapping[str, Path] = field(default_factory=dict)
+    """The bare repositories of other repositories, by the name that the blueprint gives them."""
 
 
 @runtime_checkable

@@ -18,6 +18,7 @@ class LocalPrograms:
     name = "local"
     applications = frozenset({"slipway:local:Process", "slipway:local:Backing", "slipway:local:Seed"})
     backing = frozenset({"postgres", "redis"})
+    takes_repositories = True
     routes = frozenset({"slipway:local:Route"})
 
     def address(self, service: str) -> Address:
@@ -43,7 +44,7 @@ class LocalPrograms:
             depends_on=(*(each.name for each in processes), *(each.name for each in environment.parts)),
         )
         return StackProgram(
-            resources=(checkout(environment, place), *servers, *seeds, *processes, route),
+            resources=(*checkouts(environment, place), *servers, *seeds, *processes, route),
             outputs=dict(environment.outputs),
             parts=_parts(environment),
         )
@@ -52,7 +53,7 @@ class LocalPrograms:
         """Return checkout and route: the address leads to the portal, which wakes what is visited."""
         inputs = {"host": environment.hostname, "port": place.settings.port}
         route = ProgramResource(name=ROUTE, type="slipway:local:Route", inputs=inputs)
-        return StackProgram(resources=(checkout(environment, place), route), parts=_parts(environment))
+        return StackProgram(resources=(*checkouts(environment, place), route), parts=_parts(environment))
 
 
 def checkout(environment: Description, place: Place) -> ProgramResource:
@@ -71,8 +72,29 @@ def _parts(environment: Description) -> tuple[ComponentProgram, ...]:
     return tuple(replace(each, local=local) for each in environment.parts)
 
 
+def checkouts(environment: Description, place: Place) -> tuple[ProgramResource, ...]:
+    """Return the resources that put the files of every repository into folders of their own."""
+    others = (
+        ProgramResource(
+            name=_checkout_name(name),
+            type="slipway:local:Checkout",
+            inputs={
+                "repository": str(place.mirrors[name]),
+                "commit": commit,
+                "directory": str(place.directory / f"{name}-{commit[:16]}"),
+            },
+        )
+        for name, commit in environment.commits.items()
+    )
+    return (checkout(environment, place), *others)
+
+
+def _checkout_name(repository: str) -> str:
+    return f"{repository}_files"  # no component has a name with an underscore
+
+
 def _process(environment: Description, service: Service) -> ProgramResource:
-    top = f"${{{CHECKOUT}.directory}}"
+    top = f"${{{CHECKOUT if service.repository is None else _checkout_name(service.repository)}.directory}}"
     inputs: dict[str, Any] = {
         "environment_id": str(environment.environment_id),
         "name": service.name,

@@ -66,7 +66,8 @@ def with_components(spec: BlueprintSpec, found: Mapping[str, Any]) -> BlueprintS
     environment = spec.environment
     path = "" if environment.file is None else environment.file.path
     raw = spec.model_dump(mode="json", by_alias=True, exclude_unset=True)
-    whole = {"components": {**found, **raw["environment"].get("components", {})}, "outputs": environment.outputs}
+    kept = {key: value for key, value in raw["environment"].items() if key != "from"}
+    whole = {**kept, "components": {**found, **kept.get("components", {})}}
     try:
         made = parse_spec({"spec": {**raw, "environment": whole}})
     except ValidationError as error:

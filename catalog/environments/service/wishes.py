@@ -19,6 +19,7 @@ from catalog.environments.life import TtlBase
 from catalog.environments.models import Desired, Environment, Phase, RequestEnvironment
 from catalog.environments.places import chosen_target
 from catalog.environments.seeds import check_seeds
+from catalog.environments.sources import pinned, pins
 from catalog.errors import FieldError, InvalidInputError, SlipwayError
 from catalog.overlays.service import OverlayService
 from catalog.providers.blobs import open_blobs
@@ -72,6 +73,7 @@ class Wish:
         inputs = OverlayService(session).over(tenant_id, version).complete(asked.inputs)
         ttl, maximum = _ttl(settings, asked.ttl, parse_spec(version.manifest))
         spec, versions = _composed(session, settings, tenant_id, version, lock)
+        spec = pinned(session, settings, tenant_id, spec, inputs)
         check_seeds(session, settings, tenant_id, parse_spec({"spec": spec}))
         _check_secrets(session, settings, tenant_id, versions)
         runs_at = present.target if present is not None and present.phase is not Phase.DESTROYED else None
@@ -97,6 +99,7 @@ class Wish:
             and environment.head_sha == self.head_sha
             and environment.target == self.target
             and _digests(environment.lock) == _digests(self.lock)
+            and pins(environment.spec) == pins(self.spec)
             and open_inputs(environment, settings) == self.inputs
         )
 

@@ -86,6 +86,19 @@ def test_no_secret_is_shown_by_an_output(value: str) -> None:
     assert "shown here" in found[0].message
 
 
+def test_services_may_come_from_other_repositories() -> None:
+    address = {"repository": "${inputs.greeting}", "ref": "main"}
+    named = {"web": process(), "api": process(repository="api", directory="server")}
+    assert check({"repositories": {"api": address}, "components": named}) == []
+    assert [each.rule for each in check({"components": named})] == ["repository"]
+    for other in ({**address, "commit": "a" * 40}, {"repository": "${web.url}"}, {"repository": "${inputs.none}"}):
+        assert {each.rule for each in check({"repositories": {"api": other}, "components": named})} <= {
+            "repository",
+            "wiring",
+        }
+        assert check({"repositories": {"api": other}, "components": named}) != []
+
+
 def test_components_that_wait_for_each_other_are_refused() -> None:
     named = {"api": process(dependsOn=["worker"]), "worker": process(env={"A": "${api.url}"})}
     found = components(**named)

@@ -2,7 +2,9 @@
 
 import io
 import json
+import subprocess
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -13,6 +15,7 @@ from catalog.assets.archive import PackageFile, build_archive
 from catalog.assets.kinds import kinds
 from catalog.environments.models import Phase
 from catalog.environments.seeds import ProductionDataRefusedError
+from catalog.errors import InvalidInputError
 from catalog.providers.blobs import open_blobs
 from catalog.uploads.service import UploadService
 
@@ -177,6 +180,42 @@ def test_a_compose_file_says_what_runs_and_another_commit_may_say_something_else
     shop.destroy(environment_id)
     shop.work()
     assert not shop.left_over(ready), shop.left_over(ready)
+
+
+def test_a_service_of_another_repository_stays_at_the_commit_that_was_requested(
+    publish: Callable[..., World], tmp_path: Path
+) -> None:
+    other = tmp_path / "api"
+
+    def commit(text: str) -> str:
+        git = ["git", "-C", str(other), "-c", "user.name=Test", "-c", "user.email=test@example.com"]
+        (other / "serve.py").write_text(f"{text}\n{SERVICE}")
+        for arguments in (["add", "--all"], ["commit", "--quiet", "--message", text[2:]]):
+            subprocess.run([*git, *arguments], check=True)
+        return subprocess.run([*git, "rev-parse", "HEAD"], check=True, capture_output=True, text=True).stdout.strip()
+
+    subprocess.run(["git", "init", "--quiet", "--initial-branch=main", str(other)], check=True)
+    first = commit("# one")
+    api = {"type": "process", "repository": "api", "command": "python3 serve.py", "health": {"tcp": True}}
+    web = {"type": "process", "directory": "site", "command": "python3 serve.py", "env": {"API_URL": "${api.url}"}}
+    others = {"api": {"repository": str(other), "ref": "main"}}
+    shop = publish({"repositories": others, "components": {"api": api, "web": web}})
+    environment_id = shop.request()
+    shop.work()
+    ready = shop.look(environment_id)
+    assert (ready.failure, ready.phase) == (None, Phase.READY), ready.failure
+    assert json.loads(shop.visit(ready)[1])["api"]["here"] == f"api-{first[:16]}"
+    second = commit("# two")
+    shop.request()
+    shop.work()
+    moved = shop.look(environment_id)
+    assert json.loads(shop.visit(moved)[1])["api"]["here"] == f"api-{second[:16]}"
+    shop.destroy(environment_id)
+    shop.work()
+    assert not shop.left_over(ready), shop.left_over(ready)
+    other.rename(tmp_path / "elsewhere")
+    with pytest.raises(InvalidInputError, match="takes services from"):
+        shop.request()
 
 
 def test_production_data_is_refused_unless_the_operator_allows_it(publish: Callable[..., World]) -> None:
