@@ -1,6 +1,7 @@
 """Carries campaigns on: a look at each by the clock, and at once where one of its installs has moved."""
 
 from datetime import timedelta
+from uuid import UUID
 
 from catalog.approvals.events import ApprovalDenied, ApprovalExpired, ApprovalGranted, ApprovalVoided
 from catalog.campaigns.events import (
@@ -26,23 +27,30 @@ from workers.runtime.worker import JobContext, Worker
 
 WORKER = Worker("campaigns", queue="campaigns", concurrency=2)
 
-DUE_AT_ONCE = 200
+DUE_AT_ONCE = 10
+"""How many are looked at before it is asked again who is due: by then it may be somebody else's turn."""
+LOOKS_FOR = timedelta(seconds=60)
 
 
 @WORKER.every(timedelta(seconds=2))
 @WORKER.job("campaigns.tick_due", time_limit=timedelta(minutes=5))
 def tick_due(context: JobContext) -> None:
-    """Look at every campaign that is due; one that cannot be looked at now keeps nobody else waiting."""
+    """Look at the campaigns that are due, tenants in turn; one that cannot be looked at now keeps nobody waiting."""
+    end = now() + LOOKS_FOR
+    while due := _due(context):
+        for tenant_id, campaign_id in due:
+            if context.should_stop() or now() >= end:
+                return
+            # First put off: where a look breaks off, the next run begins with everybody else's.
+            with context.session(tenant_id) as session:
+                CampaignService(session, context.settings).postpone(tenant_id, campaign_id)
+            with context.session(tenant_id) as session:
+                CampaignService(session, context.settings).tick(tenant_id, campaign_id)
+
+
+def _due(context: JobContext) -> list[tuple[UUID, UUID]]:
     with context.system_session() as session:
-        due = CampaignService.due(session, now(), DUE_AT_ONCE)
-    for tenant_id, campaign_id in due:
-        if context.should_stop():
-            return
-        # First put off: where a look breaks off, the next run begins with everybody else's.
-        with context.session(tenant_id) as session:
-            CampaignService(session, context.settings).postpone(tenant_id, campaign_id)
-        with context.session(tenant_id) as session:
-            CampaignService(session, context.settings).tick(tenant_id, campaign_id)
+        return CampaignService.due(session, now(), DUE_AT_ONCE)
 
 
 @WORKER.on(CampaignCreated, CampaignWaveStarted, CampaignResumed, CampaignRollingBack)

@@ -62,15 +62,21 @@ def unfinished(session: Session, tenant_id: UUID, run_id: UUID) -> Sequence[Anal
 
 
 def due(session: Session, at: datetime, limit: int) -> list[tuple[UUID, UUID]]:
-    """Return tenant and id of analyses in which something is to be measured or ended, the longest overdue first."""
-    statement = (
-        select(AnalysisRun.tenant_id, AnalysisRun.id)
+    """Return tenant and id of analyses in which something is to be measured or ended, tenants in turn.
+
+    Of each tenant the longest overdue comes first, so that one whose source is slow keeps nobody else waiting.
+    """
+    turn = func.row_number().over(
+        partition_by=col(AnalysisRun.tenant_id), order_by=(col(AnalysisRun.next_at), col(AnalysisRun.id))
+    )
+    waiting = (
+        select(AnalysisRun.tenant_id, AnalysisRun.id, AnalysisRun.next_at, turn.label("turn"))
         .where(
             col(AnalysisRun.phase).in_(LIVING),
             AnalysisRun.next_at <= at,
             or_(col(AnalysisRun.lease_until).is_(None), col(AnalysisRun.lease_until) <= at),
         )
-        .order_by(col(AnalysisRun.next_at))
-        .limit(limit)
+        .subquery()
     )
-    return list(session.exec(statement).all())
+    statement = select(waiting.c.tenant_id, waiting.c.id).order_by(waiting.c.turn, waiting.c.next_at, waiting.c.id)
+    return [(tenant_id, run_id) for tenant_id, run_id in session.exec(statement.limit(limit)).all()]

@@ -21,7 +21,7 @@ ENDED = frozenset({P.SUCCESSFUL, P.NODATA, P.INCONCLUSIVE, P.ERROR, P.FAILED})
 BAD = ENDED - {P.SUCCESSFUL}
 """What ends the other metrics of an analysis."""
 RETRY = timedelta(seconds=10)
-"""How long after an error, or after nothing where there is no interval, it is measured again."""
+"""How long after an error, or after nothing where there is no interval, it is measured again; a metric may say more."""
 CONCLUSIVE = frozenset({MetricVerdict.SUCCESSFUL, MetricVerdict.FAILED, MetricVerdict.INCONCLUSIVE})
 
 
@@ -211,12 +211,12 @@ def _all_assessed(
     return found
 
 
-def due_at(measure: Measure, state: MetricState, started_at: datetime) -> datetime | None:
+def due_at(measure: Measure, state: MetricState, started_at: datetime, retry: timedelta = RETRY) -> datetime | None:
     """Return when a metric is to be measured next, None where it is not: it has ended, or is being measured."""
     if state.phase in ENDED or state.in_flight:
         return None
     if state.last_at is None:
         return started_at + parse_duration(measure.initial_delay)
     if state.last is MetricVerdict.ERROR or measure.interval is None:
-        return state.last_at + RETRY
+        return state.last_at + retry
     return state.last_at + parse_duration(measure.interval)

@@ -31,6 +31,7 @@ MOST_AT_ONCE = 3
 LEASE = timedelta(minutes=4)
 """How long whoever measures has it for itself: what six answers may take (a rate needs two), and some."""
 MOST_MEASUREMENTS = 10_000
+LEAST_RETRY = timedelta(seconds=1)
 LONGEST = timedelta(days=31)
 
 
@@ -140,7 +141,7 @@ class AnalysisService:
         chosen: list[tuple[MetricSpec, int]] = []
         for each in specs:
             state = states[each.name]
-            due = rules.due_at(each, replace(state, in_flight=False), run.started_at)
+            due = _due_at(each, replace(state, in_flight=False), run)
             if due is None or due > at or len(chosen) == MOST_AT_ONCE:
                 continue
             row = lost.get(each.name) or AnalysisMeasurement(
@@ -272,8 +273,12 @@ def _subject(run: AnalysisRun) -> str:
     return f"analyses/{run.id}"
 
 
+def _due_at(spec: MetricSpec, state: MetricState, run: AnalysisRun) -> datetime | None:
+    return rules.due_at(spec, state, run.started_at, parse_duration(spec.error_retry))
+
+
 def _next_at(specs: Sequence[MetricSpec], states: Mapping[str, MetricState], run: AnalysisRun) -> datetime:
-    moments = [rules.due_at(each, states[each.name], run.started_at) for each in specs]
+    moments = [_due_at(each, states[each.name], run) for each in specs]
     return min([run.deadline_at, *(each for each in moments if each is not None)])
 
 
@@ -290,6 +295,8 @@ def _unmeasurable(spec: MetricSpec, lasts: timedelta, settings: Settings, tenant
     ]
     if spec.interval is not None and lasts / parse_duration(spec.interval) > MOST_MEASUREMENTS:
         found.append(f"It would be measured more than {MOST_MEASUREMENTS} times. Make the interval longer.")
+    if parse_duration(spec.error_retry) < LEAST_RETRY:
+        found.append("Its errorRetry leaves the source no time to recover. Write PT1S or more.")
     if parse_duration(spec.initial_delay) >= lasts:
         found.append("Its initialDelay is as long as the whole analysis, so that it is never measured.")
     return found

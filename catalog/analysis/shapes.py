@@ -9,6 +9,7 @@ from pydantic import Field as Shape
 from pydantic.alias_generators import to_camel
 
 from catalog.analysis.models import AnalysisPhase, Ending, MetricVerdict
+from catalog.assets.durations import DurationText
 from catalog.assets.strategy_spec import Measure
 
 SourceName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,62}$")]
@@ -16,11 +17,15 @@ MOST_METRICS = 20
 
 
 class MetricSpec(Measure):
-    """One metric of an analysis, as strategies write it (docs/package-format.md), from any source of numbers."""
+    """One metric of an analysis, as strategies write it (docs/package-format.md), from any source of numbers.
+
+    ``error_retry`` is how long after an error it is measured again.
+    """
 
     model_config = ConfigDict(alias_generator=to_camel, extra="forbid", frozen=True, populate_by_name=True)
 
     provider: SourceName
+    error_retry: DurationText = "PT10S"
 
 
 class AnalysisSpec(BaseModel):

@@ -6,6 +6,7 @@ from typing import Any
 from catalog.assets.findings import Finding
 from catalog.assets.located import DocumentRefusedError, load_json
 from catalog.assets.shapes import suggestion
+from catalog.forms import offers, visibility
 
 WIDGETS = (
     "text",
@@ -37,18 +38,20 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _is_source(value: Any) -> bool:
-    return isinstance(value, dict) and set(value) <= {"source", "filter", "dependsOn"} and _is_text(value.get("source"))
-
-
 FIELD_HINTS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     "order": (_is_number, "a number: fields come in its order"),
     "step": (_is_text, "the name of the step that shows the field"),
     "widget": (lambda value: value in WIDGETS, f"one of {', '.join(WIDGETS)}"),
     "help": (_is_text, "a text"),
     "placeholder": (_is_text, "a text"),
-    "visibleWhen": (lambda value: isinstance(value, dict), "an object of field names and the values they must have"),
-    "optionsFrom": (_is_source, "an object with source, and filter and dependsOn where needed"),
+    "visibleWhen": (
+        lambda value: isinstance(value, dict),
+        "an object of names of inputs and the values they must have",
+    ),
+    "optionsFrom": (
+        lambda value: isinstance(value, dict),
+        "an object with source, and filter and dependsOn where needed",
+    ),
     "review": (lambda value: value in REVIEWS, f"one of {', '.join(REVIEWS)}"),
 }
 
@@ -76,7 +79,7 @@ def check_hints(data: bytes, path: str, schema: Mapping[str, Any]) -> tuple[dict
             message = f"The hints of {field} are not an object."
             findings.append(Finding("hint-value", path, None, message, 'Write {"help": "..."}.', "warning"))
         else:
-            problems = dict(_problems(field, hints, path))
+            problems = dict(_problems(field, hints, path)) | dict(_misfits(field, document, path, schema))
             findings += problems.values()
             known[field] = {name: value for name, value in hints.items() if name not in problems}
     return known, findings
@@ -92,3 +95,19 @@ def _problems(field: str, hints: Mapping[str, Any], path: str) -> Iterator[tuple
         if not is_valid(value):
             message = f"{field}: the hint {name} has a value that has no effect."
             yield name, Finding("hint-value", path, None, message, f"Write {wanted}.", "warning")
+
+
+def _misfits(
+    field: str, document: Mapping[str, Any], path: str, schema: Mapping[str, Any]
+) -> Iterator[tuple[str, Finding]]:
+    """Yield what is wrong with the hints that are about other inputs, or about what there is."""
+    hints = document[field]
+    found = {visibility.HINT: "", offers.HINT: ""}
+    if isinstance(hints.get(visibility.HINT), dict):
+        found[visibility.HINT] = visibility.problem_of(schema, field, document)
+    if isinstance(hints.get(offers.HINT), dict):
+        found[offers.HINT] = offers.problem_of(schema, hints)
+    for name, problem in found.items():
+        if problem:
+            message = f"{field}: the hint {name} has a value that has no effect."
+            yield name, Finding("hint-value", path, None, message, problem, "warning")

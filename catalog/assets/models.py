@@ -262,24 +262,31 @@ class Dependent(_Read):
 
 
 class UseRead(_Read):
-    """Something of the caller's own tenant that runs a version."""
+    """Something of the caller's own tenant that runs a version; ``owner`` and ``service`` are "" where unknown."""
 
     subject: str
     label: str
     version: str
     since: datetime
+    owner: str = ""
+    service: str = ""
 
 
 class Affected(_Read):
     """Who feels a change of a version: what builds on it, what of the caller's runs it, and how many tenants beside.
 
     ``other_tenants`` is 0 below five and a multiple of five otherwise, so that it never tells of a single one; only
-    the publisher gets it, others get 0.
+    the publisher gets it, others get 0. ``uses`` names the latest; ``installs`` and ``environments`` count all of them,
+    ``owners`` and ``services`` are those of the uses that are named.
     """
 
     dependents: list[Dependent]
     uses: list[UseRead]
     other_tenants: int
+    installs: int = 0
+    environments: int = 0
+    owners: list[str] = Field(default_factory=list)
+    services: list[str] = Field(default_factory=list)
 
 
 class AssetVersionRead(_Read):

@@ -252,6 +252,7 @@ COMMANDS = LazyGroup(
         "resolve": Entry("portal.cli.resolve:resolve", "Choose versions that go together."),
         "export": Entry("portal.cli.transfers:export", "Write assets as a layout for a Slipway elsewhere."),
         "import": Entry("portal.cli.transfers:import_", "Take such a layout in."),
+        "used-by": Entry("portal.cli.marketplace:used_by", "Say who uses an asset."),
         "deprecate": Entry("portal.cli.marketplace:deprecate", "Advise against a version."),
         "retire": Entry("portal.cli.marketplace:retire", "Archive a version that is no longer maintained."),
         "yank": Entry("portal.cli.marketplace:yank", "Keep a version from being chosen anew."),

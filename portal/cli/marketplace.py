@@ -167,13 +167,47 @@ def _life_command(name: str, help_text: str) -> click.Command:
 
 def _show_moved(output: Output, moved: dict[str, Any], reference: str) -> None:
     output.line(f"{reference} is {moved['state']}.")
-    affected = moved["affected"]
-    counts = [(len(affected["uses"]), "use of your tenant"), (len(affected["dependents"]), "dependent asset version")]
+    told = _who_is_hit(moved["affected"])
+    if told:
+        output.line(f"Affected: {', '.join(told)}.")
+
+
+def _who_is_hit(affected: dict[str, Any]) -> list[str]:
+    """Return how many of what are affected, and whose they are."""
+    counts = [
+        (affected["installs"], "install"),
+        (affected["environments"], "environment"),
+        (len(affected["dependents"]), "dependent asset version"),
+    ]
     told = [f"{count} {what}{'' if count == 1 else 's'}" for count, what in counts if count]
     if affected["other_tenants"]:
         told.append(f"at least {affected['other_tenants']} other tenants")
-    if told:
-        output.line(f"Affected: {', '.join(told)}.")
+    return told + ([f"owned by {', '.join(affected['owners'])}"] if affected["owners"] else [])
+
+
+@click.command("used-by", help="Say who uses an asset, in one version or in any: who is hit if it is yanked.")
+@click.argument("reference", metavar="NS/NAME[@VERSION]")
+@json_option
+def used_by(reference: str, as_json: bool) -> None:  # noqa: FBT001  # click passes options by name
+    """List installs, environments and assets that use an asset."""
+    output = Output(as_json=as_json)
+    namespace, asset, version = split_reference(reference)
+    with connect() as client:
+        found = client.get(f"/assets/{namespace}/{asset}/used-by", {"version": version} if version else None)
+    output.result(found, lambda each: _show_users(output, each))
+
+
+def _show_users(output: Output, affected: dict[str, Any]) -> None:
+    told = _who_is_hit(affected)
+    output.line(f"{', '.join(told)}." if told else "Nothing that you can see uses it.")
+    if affected["uses"]:
+        used = [(each["label"], each["version"], each["service"], each["owner"]) for each in affected["uses"]]
+        output.table(("USE", "VERSION", "SERVICE", "OWNER"), used)
+    if affected["dependents"]:
+        rows = [
+            (f"{each['namespace']}/{each['name']}", each["version"], each["needs"]) for each in affected["dependents"]
+        ]
+        output.table(("ASSET", "VERSION", "NEEDS"), rows)
 
 
 deprecate = _life_command("deprecate", "Advise against a version: it is chosen only where there is no other.")

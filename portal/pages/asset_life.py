@@ -14,9 +14,11 @@ from catalog.assets.life import MEANINGS, allow, find_move
 from catalog.assets.models import Affected, AssetVersionRead, ChangeVersionState
 from catalog.assets.service import AssetService
 from catalog.errors import ForbiddenError, InvalidInputError, NotFoundError
+from catalog.settings import Settings
 from catalog.tenancy import Principal
+from portal.affected import affected_by
 from portal.auth.guards import requires
-from portal.boundary import Caller, OpenSession, WebRequest
+from portal.boundary import AppSettings, Caller, OpenSession, WebRequest
 from portal.pages.forms import SentForm, last_values, renderer_of, sent_fields
 from portal.pages.render import Page, redirect
 
@@ -68,7 +70,12 @@ class LifePage(Page):
 
 
 def _page(
-    session: Session, principal: Principal, wanted: tuple[str, str, str], verb: str, values: Mapping[str, str]
+    session: Session,
+    settings: Settings,
+    principal: Principal,
+    wanted: tuple[str, str, str],
+    verb: str,
+    values: Mapping[str, str],
 ) -> LifePage:
     if verb not in VERBS:
         raise NotFoundError(f"A version has no step {verb[:40]}.")
@@ -79,22 +86,25 @@ def _page(
     move = find_move(verb, version.state)
     allow(principal, move)
     meaning = MEANINGS[move.target]
-    affected = service.used_by(principal.tenant_id, version.namespace, version.name, version.version)
+    affected = affected_by(session, settings, principal, (version.namespace, version.name), version.version)
     return LifePage(version, verb, affected, meaning.summary, meaning.running.value, values)
 
 
 @get("/assets/{namespace:str}/{name:str}/versions/{version:str}/{verb:str}", guards=WRITE, sync_to_thread=True)
-def ask_to_move(
+def ask_to_move(  # noqa: PLR0913, PLR0917  # four come from the address
     request: WebRequest,
     namespace: FromPath[str],
     name: FromPath[str],
     version: FromPath[str],
     verb: FromPath[str],
     session: OpenSession,
+    settings: AppSettings,
     principal: Caller,
 ) -> Response[str]:
     """Say what a step means and who is affected, and ask for the reason."""
-    return renderer_of(request).respond(request, _page(session, principal, (namespace, name, version), verb, {}))
+    return renderer_of(request).respond(
+        request, _page(session, settings, principal, (namespace, name, version), verb, {})
+    )
 
 
 @post("/assets/{namespace:str}/{name:str}/versions/{version:str}/{verb:str}", guards=WRITE, sync_to_thread=True)
@@ -106,11 +116,12 @@ def move_version(  # noqa: PLR0913, PLR0917  # four come from the address
     verb: FromPath[str],
     data: SentForm,
     session: OpenSession,
+    settings: AppSettings,
     principal: Caller,
 ) -> Response[str] | Redirect:
     """Take the step, or show the form again with what is wrong in it."""
     values = last_values(sent_fields(data))
-    page = _page(session, principal, (namespace, name, version), verb, values)
+    page = _page(session, settings, principal, (namespace, name, version), verb, values)
     wanted = {key: text for key in ("reason", "replacement", "end_of_life", "link") if (text := values.get(key, ""))}
     errors: dict[str, str] = {}
     try:

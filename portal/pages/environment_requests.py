@@ -33,11 +33,13 @@ from portal.auth.guards import requires
 from portal.boundary import AppSettings, Caller, OpenSession, WebRequest
 from portal.pages.environment_choices import LIFETIMES, lifetimes, targets, version_options
 from portal.pages.forms import SentForm, Text, last_values, renderer_of, sent_fields
-from portal.pages.narrowed_form import hints_of
+from portal.pages.narrowed_form import hints_of, schema_of
+from portal.pages.option_sources import OptionSources
 from portal.pages.presets import presets
 from portal.pages.render import Page, redirect
+from portal.pages.schema_controls import Control, element_id
 from portal.pages.schema_drafts import Keeper, mistakes, news
-from portal.pages.schema_form import Control, FormSource, build_form, element_id
+from portal.pages.schema_form import FormSource, build_form
 from portal.pages.schema_input import read_form
 
 KIND = "deployment-blueprint"
@@ -154,6 +156,7 @@ class _Form:
         self._environments = EphemeralEnvironmentService(session, settings)
         self._settings = settings
         self._tenant_id = principal.tenant_id
+        self._offers = OptionSources(session, settings, principal)
 
     def choice(self, problem: str, carried: Mapping[str, str]) -> RequestEnvironmentPage:
         """Return the page that offers the blueprints there are."""
@@ -192,12 +195,13 @@ class _Form:
             values=filled.inputs if preset is None else preset.inputs,
             submitted=filled.fields,
             errors=filled.errors,
+            offers=self._offers,
         )
         recent = self._environments.page(self._tenant_id)
         return RequestEnvironmentPage(
             asset,
             [],
-            build_form(chosen.fitted.deciding_schema, source),
+            build_form(schema_of(version, chosen.fitted), source),
             values=filled.values,
             errors=filled.errors,
             repositories=sorted({each.repository for each in recent}),
@@ -306,7 +310,7 @@ def request_environment(
             return renderer_of(request).respond(request, form.choice(none.detail, {}), status_code=422)
     keeper = Keeper(settings, principal, values["blueprint"])
     draft = keeper.read(fields)
-    inputs, unread = read_form(chosen.fitted.deciding_schema, draft.fields)
+    inputs, unread = read_form(schema_of(chosen.version, chosen.fitted), draft.fields)
     if draft.is_unfinished:
         page = form.filled(chosen, _Filled(values, fields=draft.fields))
         found = mistakes(page.form, draft.fields, lambda: chosen.fitted.complete(inputs))

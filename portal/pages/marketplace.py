@@ -15,6 +15,7 @@ from catalog.assets.service import LATEST, AssetService
 from catalog.errors import NotFoundError
 from catalog.overlays.service import OverlayService
 from catalog.tenancy import Principal
+from portal.affected import affected_by
 from portal.auth.guards import requires
 from portal.boundary import AppSettings, Caller, OpenSession, WebRequest
 from portal.pages.asset_life import VERBS
@@ -203,14 +204,14 @@ def show_asset(  # noqa: PLR0913, PLR0917  # most are query parameters or the un
         shown,
         versions,
         tab or "overview",
-        reference=component_reference(request, service, principal, shown) if tab == "reference" else None,
+        reference=component_reference(settings, service, principal, shown) if tab == "reference" else None,
         may_request=principal.may("environments:write"),
         may_install=principal.may("installs:write"),
         tree=tree,
         uses=uses(shown, settings.base_url, principal.tenant_name, is_latest=is_latest),
         evidence=evidence_about(session, settings, principal, subject) if tab == "security" else None,
         materials=materials_of(session, settings, principal, subject) if tab == "security" else None,
-        used_by=service.used_by(principal.tenant_id, namespace, name, shown.version) if is_users else None,
+        used_by=affected_by(session, settings, principal, (namespace, name), shown.version) if is_users else None,
         history=service.history(principal.tenant_id, shown) if is_versions else (),
         measured=service.measured(principal.tenant_id, namespace, name),
         moves=moves_from(shown.state, VERBS) if shown.owned and principal.may("assets:write") else (),

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from catalog.assets.models import AssetVersionRead
+from catalog.forms.visibility import shown_schema
 from catalog.overlays.fitting import Fitted
 from catalog.overlays.models import Rule
 from portal.pages.schema_shape import shape_of
@@ -24,6 +25,11 @@ def hints_of(version: AssetVersionRead, fitted: Fitted) -> dict[str, Any]:
         told = str((hint or {}).get("help") or helps[pointer])
         hints[key] = {**(hint or {}), "help": f"{told} {words_of(rule)}".strip()}
     return hints
+
+
+def schema_of(version: AssetVersionRead, fitted: Fitted) -> Mapping[str, Any]:
+    """Return what a form of a version is made from and read by: with the conditions under which it shows inputs."""
+    return shown_schema(fitted.deciding_schema, version.input_hints or {})
 
 
 def words_of(rule: Rule) -> str:

@@ -22,7 +22,8 @@ from portal.auth.guards import requires
 from portal.boundary import Caller, OpenSession, WebRequest
 from portal.pages.forms import SentForm, Text, last_values, renderer_of, sent_fields
 from portal.pages.render import Page, redirect
-from portal.pages.schema_form import Control, FormSource, build_form, element_id
+from portal.pages.schema_controls import Control, element_id
+from portal.pages.schema_form import FormSource, build_form
 from portal.pages.schema_input import read_form
 from portal.pages.schema_rows import DO, rearranged
 from portal.pages.schema_shape import Shape, scalar_text, shape_of

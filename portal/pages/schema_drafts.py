@@ -9,7 +9,7 @@ from catalog.errors import FieldError, InvalidInputError
 from catalog.secrets import SecretBox, SecretsUnavailableError
 from catalog.settings import Settings
 from catalog.tenancy import Principal
-from portal.pages.schema_form import Control
+from portal.pages.schema_controls import Control
 from portal.pages.schema_input import CHOSEN, KEY, ROWS
 from portal.pages.schema_rows import DO, rearranged
 from portal.pages.schema_shape import Submitted

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,10 +11,13 @@ from catalog.errors import FieldError
 from catalog.forms.effective import BRANCHES, ENTRIES, FITTING, effective, filled, is_conditional
 from catalog.forms.pointers import pointer_to
 from catalog.forms.sentences import EXAMPLES
+from portal.pages.schema_controls import Control, Option, element_id, told_apart
 from portal.pages.schema_input import CHOSEN, MOST_ROWS, ROWS, settle
 from portal.pages.schema_shape import TRUE_WORDS, Schema, Shape, Submitted, is_long_text, scalar_text, shape_for
 
 Hints = Mapping[str, Any]
+Offers = Callable[[Mapping[str, Any], Any], tuple[str, ...]]
+"""From the hints of an input, and the value of the whole form, to the values that there are."""
 
 _INPUT_TYPES = {"email": "email", "uri": "url", "date": "date"}
 _TEXT_WIDGETS = {"text", "textarea", "password", "date", "code"}
@@ -32,67 +35,11 @@ _WORD = re.compile(r"[_\-\s]+|(?<=[a-z0-9])(?=[A-Z])")
 
 
 @dataclass(frozen=True)
-class Option:
-    """One value of a choice, as it is sent and as it reads."""
-
-    value: str
-    label: str
-    is_selected: bool
-
-
-@dataclass(frozen=True)
-class Control:
-    """One control of a form.
-
-    ``name`` is what the browser sends and ``pointer`` what errors name; ``widget`` is one of group, text, textarea,
-    number, checkbox, select, radio, checkboxes, lines, rows, entries, alternatives, fixed or json. ``value`` is empty
-    for secrets, always. ``key`` is that of a row of a mapping, and ``off`` what a box sends that is not ticked.
-    ``is_demanded`` tells that the browser may insist on it, which what is required of an optional group is not.
-    ``is_kept`` tells that a secret was given before and need not be given again; ``can_remove``, of a secret, that it
-    can be taken back.
-    ``is_live`` marks a whole form that asks for other things when something else is written into it.
-    """
-
-    pointer: str
-    name: str
-    id: str
-    widget: str
-    label: str
-    is_required: bool
-    help: str = ""
-    error: str = ""
-    value: str = ""
-    placeholder: str = ""
-    input_type: str = "text"
-    is_checked: bool = False
-    is_demanded: bool = False
-    is_secret: bool = False
-    is_kept: bool = False
-    is_code: bool = False
-    options: tuple[Option, ...] = ()
-    attributes: tuple[tuple[str, str], ...] = ()
-    children: tuple["Control", ...] = ()
-    key: str = ""
-    off: str = "false"
-    is_deprecated: bool = False
-    can_add: bool = False
-    can_remove: bool = False
-    is_live: bool = False
-
-    def labels(self) -> dict[str, tuple[str, str]]:
-        """Return label and element id for the pointer of every control, for the summary of errors."""
-        found: dict[str, tuple[str, str]] = {}
-        for child in self.children:
-            found.update(child.labels())
-        place = f"{self.id}-as" if self.widget == "alternatives" and not self.children else self.id
-        return {**found, self.pointer: (self.label, place)}
-
-
-@dataclass(frozen=True)
 class FormSource:
     """What fills a form: ``submitted`` (shown again as it was sent) wins over ``values``, and these over defaults.
 
     ``is_optional`` holds inside of what may be left out as a whole; ``read`` is what was read of ``submitted``.
+    ``offers`` answers which values there are of what a hint names; without it none are suggested.
     """
 
     prefix: str = "inputs"
@@ -102,11 +49,7 @@ class FormSource:
     errors: Sequence[FieldError] = ()
     is_optional: bool = False
     read: Any = None
-
-
-def element_id(name: str) -> str:
-    """Return the id of the element for a field name such as ``inputs/region``."""
-    return "field-" + re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-")
+    offers: Offers | None = None
 
 
 def build_form(schema: Schema, source: FormSource) -> Control:
@@ -117,7 +60,13 @@ def build_form(schema: Schema, source: FormSource) -> Control:
     else:
         source = replace(source, values=filled(schema, dict(source.values or {})))
         shape = shape_for(schema, source.values)
-    return replace(_control(shape, source), is_live=is_conditional(schema))
+    depends = any(_depends(each) for each in (source.hints or {}).values())
+    return told_apart(replace(_control(shape, source), is_live=is_conditional(schema) or depends))
+
+
+def _depends(hint: Any) -> bool:
+    offered = hint.get("optionsFrom") if isinstance(hint, Mapping) else None
+    return isinstance(offered, Mapping) and bool(offered.get("dependsOn"))
 
 
 def split_form(before: Schema, after: Schema, source: FormSource) -> tuple[Control, Control]:
@@ -211,7 +160,16 @@ def _control(shape: Shape, source: FormSource) -> Control:
         is_deprecated=schema.get("deprecated") is True,
         can_remove=was_sent,
         can_add=len(children) < most_rows(schema),
+        suggestions=_suggestions(shape, source, hint),
+        step=str(hint.get("step", "")) if len(shape.path) == 1 else "",
     )
+
+
+def _suggestions(shape: Shape, source: FormSource, hint: Hints) -> tuple[str, ...]:
+    """Return the values that there are of what a hint names, for a text that is written freely."""
+    if source.offers is None or shape.kind != "text" or shape.schema.get("writeOnly") or not hint:
+        return ()
+    return source.offers(hint, source.values if source.read is None else source.read)
 
 
 def most_rows(schema: Schema) -> int:

@@ -66,7 +66,9 @@ class Usage(Reading):
         """
         asset = self._asset(tenant_id, namespace, name)
         found = None if version is None else self._version(tenant_id, namespace, name, version)
-        uses = queries.uses(self._session, tenant_id, asset.id, found.id if found else None)
+        version_id = found.id if found else None
+        uses = queries.uses(self._session, tenant_id, asset.id, version_id)
+        counts = queries.count_by_area(self._session, tenant_id, asset.id, version_id)
         others = 0
         if found is not None and asset.tenant_id == tenant_id:
             others = queries.other_tenants(self._session, found.id)
@@ -76,6 +78,8 @@ class Usage(Reading):
                 UseRead(subject=use.subject, label=use.label, version=number, since=use.since) for use, number in uses
             ],
             other_tenants=others,
+            installs=counts.get("installs", 0),
+            environments=counts.get("environments", 0),
         )
 
     def measured(self, tenant_id: UUID, namespace: str, name: str) -> Measured:

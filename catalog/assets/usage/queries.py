@@ -47,6 +47,17 @@ def uses(session: Session, tenant_id: UUID, asset_id: UUID, version_id: UUID | N
     return session.exec(statement.order_by(col(AssetUse.since).desc()).limit(MOST)).all()
 
 
+def count_by_area(session: Session, tenant_id: UUID, asset_id: UUID, version_id: UUID | None) -> dict[str, int]:
+    """Return how many things of the tenant's own use an asset (in one version, or any), by what they are."""
+    area = func.split_part(col(AssetUse.subject), "/", 1)
+    statement = select(area, func.count(func.distinct(col(AssetUse.subject)))).where(
+        AssetUse.tenant_id == tenant_id, AssetUse.asset_id == asset_id, col(AssetUse.until).is_(None)
+    )
+    if version_id is not None:
+        statement = statement.where(AssetUse.version_id == version_id)
+    return dict(session.exec(statement.group_by(area)).all())
+
+
 def versions_used(session: Session, tenant_id: UUID, subject: str) -> Sequence[AssetVersion]:
     """Return the versions that one thing of the tenant's runs, as far as the tenant may still see them."""
     statement = (

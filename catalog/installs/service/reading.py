@@ -18,7 +18,7 @@ from catalog.installs.service.approving import Approving
 from catalog.installs.shapes import InstallFilter, InstallRead, OutcomeRead, PlanRead, RevisionRead, Standing
 from catalog.providers.blobs import BlobError, BlobStore
 
-MOST_LOOKED_AT = 1000
+LOOKED_AT_ONCE = 500
 _OLD = frozenset({VersionState.DEPRECATED, VersionState.ARCHIVED})
 _BAD = frozenset({VersionState.YANKED, VersionState.REVOKED, VersionState.QUARANTINED})
 
@@ -29,6 +29,10 @@ class Reading(Approving):
     def get(self, tenant_id: UUID, install_id: UUID) -> InstallRead:
         """Return an install; raise ``InstallNotFoundError`` where the tenant has none of that id."""
         return self._read(tenant_id, [self._install(tenant_id, install_id)])[0]
+
+    def several(self, tenant_id: UUID, ids: Sequence[UUID]) -> Sequence[Install]:
+        """Return those of some installs that there are, in no order."""
+        return queries.by_ids(self._session, tenant_id, ids)
 
     def read(self, install: Install) -> InstallRead:
         """Return an install as others read it."""
@@ -43,7 +47,8 @@ class Reading(Approving):
     ) -> list[InstallRead]:
         """Return installs, newest first; ``before`` is the creation time and id of the last one already seen.
 
-        Whether a version is outdated, deprecated or vulnerable is looked up for at most ``MOST_LOOKED_AT`` of them.
+        Whether a version is outdated, deprecated or vulnerable is looked up, ``LOOKED_AT_ONCE`` at a time, until so
+        many are found.
         """
         wanted = {
             name: value
@@ -51,13 +56,21 @@ class Reading(Approving):
             if (value := getattr(chosen, name)) is not None
         }
         carried = self._proofs().carrying(tenant_id, chosen.package, chosen.versions) if chosen.package else None
-        is_looked_into = bool(wanted) or carried is not None
-        rows = queries.page(self._session, tenant_id, chosen, before, MOST_LOOKED_AT if is_looked_into else limit)
-        if carried is not None:
-            current = queries.current_revisions(self._session, tenant_id, rows)
-            rows = [each for each in rows if each.id in current and digests_in(current[each.id]) & carried.keys()]
-        found = self._read(tenant_id, rows)
-        return [each for each in found if all(_is(each, name) == value for name, value in wanted.items())][:limit]
+        if not wanted and carried is None:
+            return self._read(tenant_id, queries.page(self._session, tenant_id, chosen, before, limit))
+        found: list[InstallRead] = []
+        while len(found) < limit:
+            rows = queries.page(self._session, tenant_id, chosen, before, LOOKED_AT_ONCE)
+            inside = rows
+            if carried is not None:
+                current = queries.current_revisions(self._session, tenant_id, rows)
+                inside = [each for each in rows if each.id in current and digests_in(current[each.id]) & carried.keys()]
+            read = self._read(tenant_id, inside)
+            found += [each for each in read if all(_is(each, name) == value for name, value in wanted.items())]
+            if len(rows) < LOOKED_AT_ONCE:
+                break
+            before = (rows[-1].created_at, rows[-1].id)
+        return found[:limit]
 
     def plan(self, tenant_id: UUID, plan_id: UUID) -> PlanRead:
         """Return a plan; raise ``InstallNotFoundError`` where the tenant has none of that id."""

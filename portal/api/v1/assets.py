@@ -22,6 +22,7 @@ from catalog.assets.models import (
 )
 from catalog.assets.service import AssetService
 from catalog.providers.blobs import open_blobs
+from portal.affected import affected_by, with_owners
 from portal.api.documentation import CONDITIONAL, REPLAYED, problems
 from portal.api.listing import Cursor, Limit, cut, page, version_place
 from portal.auth.guards import requires
@@ -200,11 +201,12 @@ def get_asset_used_by(
     namespace: FromPath[str],
     name: FromPath[str],
     session: OpenSession,
+    settings: AppSettings,
     principal: Caller,
     version: Text = None,
 ) -> Affected:
-    """Return what builds on an asset and what of the caller's runs it, in one version or in any."""
-    return AssetService(session).used_by(principal.tenant_id, namespace, name, version)
+    """Return what builds on an asset and what of the caller's runs it, in one version or in any, and whose it is."""
+    return affected_by(session, settings, principal, (namespace, name), version)
 
 
 @get(
@@ -303,12 +305,15 @@ def _moves(verb: str, summary: str, explanation: str) -> Any:
         version: FromPath[str],
         data: JSONBody[ChangeVersionState],
         session: OpenSession,
+        settings: AppSettings,
         principal: Caller,
     ) -> AssetVersionRead:
-        service = AssetService(session)
-        change = getattr(service, verb)
+        change = getattr(AssetService(session), verb)
         moved: AssetVersionRead = change(principal, namespace, name, version, data)
-        return moved
+        if moved.affected is None:
+            return moved
+        affected = with_owners(session, settings, principal, moved.affected)
+        return moved.model_copy(update={"affected": affected})
 
     move.__doc__ = explanation
     move.__name__ = f"{verb}_asset_version"

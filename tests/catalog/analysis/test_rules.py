@@ -147,7 +147,12 @@ def test_when_it_is_measured() -> None:
     assert rules.due_at(spec, after(), START) == START + timedelta(minutes=1)
     assert rules.due_at(spec, after(V.SUCCESSFUL), START) == START + timedelta(seconds=30)
     assert rules.due_at(spec, after(V.ERROR), START) == START + timedelta(seconds=10)
+    assert rules.due_at(spec, after(V.ERROR), START, timedelta(minutes=5)) == START + timedelta(minutes=5)
     assert rules.due_at(spec, after(V.SUCCESSFUL, in_flight=True), START) is None
+
+
+def test_the_phases_stand_in_the_order_of_how_bad_they_are() -> None:
+    assert list(rules.WORSE) == [P.SUCCESSFUL, P.RUNNING, P.PENDING, P.NODATA, P.INCONCLUSIVE, P.ERROR, P.FAILED]
 
 
 verdicts_ = st.lists(st.sampled_from(list(MetricVerdict)), max_size=40)

@@ -9,10 +9,12 @@ import pytest
 from catalog.assets.inputs import complete_inputs, without_secrets
 from catalog.assets.schemas import DIALECT, check_schema
 from catalog.errors import FieldError
+from catalog.forms.offers import read_offer
 from catalog.overlays.fitting import fit
 from catalog.overlays.models import Rule
+from portal.pages.schema_controls import Control
 from portal.pages.schema_drafts import every, mistakes
-from portal.pages.schema_form import Control, FormSource, build_form, split_form
+from portal.pages.schema_form import FormSource, build_form, split_form
 from portal.pages.schema_input import read_form
 
 LARGE = {"properties": {"size": {"const": "large"}}, "required": ["size"]}
@@ -96,6 +98,23 @@ def test_29030_the_choices_of_a_field_follow_another_one_again_and_again() -> No
         ["westeurope"],
         ["eu-west-1", "us-east-1"],
     ]
+
+
+def test_29030_what_is_offered_follows_another_field() -> None:
+    schema = {"type": "object", "properties": {"team": {"type": "string"}, "service": {"type": "string"}}}
+    hint = {"optionsFrom": {"source": "services", "filter": "owner={team}", "dependsOn": "team"}}
+    owned = {"shop": ("cart", "web"), "core": ("api",)}
+
+    def offers(hint: Any, value: Any) -> tuple[str, ...]:
+        offer = read_offer(hint)
+        filters = offer.filled(value) if offer else None
+        return owned[filters["owner"]] if filters else ()
+
+    def offered(team: str) -> tuple[str, ...]:
+        source = FormSource(hints={"service": hint}, submitted={"inputs/team": [team]}, offers=offers)
+        return build_form(schema, source).children[1].suggestions
+
+    assert [offered(team) for team in ("shop", "core", "shop", "")] == [("cart", "web"), ("api",), ("cart", "web"), ()]
 
 
 def test_32587_a_change_later_is_prefilled_and_shows_what_is_new() -> None:

@@ -1,15 +1,18 @@
 """Forms from JSON Schemas: what they show, what comes back, and where errors stand."""
 
+import re
 import string
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from jinja2 import Environment
 from jsonschema import Draft202012Validator
 
 from catalog.errors import FieldError
-from portal.pages.schema_form import Control, FormSource, build_form, humanised
+from portal.pages.schema_controls import Control
+from portal.pages.schema_form import FormSource, build_form, humanised
 from portal.pages.schema_input import read_form
 
 
@@ -250,3 +253,52 @@ def test_a_form_that_nobody_touches_gives_its_values_back(node: Node) -> None:
     assert again == value
     # Showing what was sent changes nothing either.
     assert sent_by(build_form(schema, FormSource(submitted=sent_by(form)))) == sent_by(form)
+
+
+NAMES = st.sampled_from(["a", "a_b", "a-b", "b", "help", "error", "as", "1", "2", "key", "a.b", "é", "list"])
+PARTS = st.recursive(
+    st.sampled_from([{"type": "string", "description": "x"}, {"enum": ["1", "2"]}, {"type": ["string", "integer"]}]),
+    lambda inner: st.dictionaries(NAMES, inner, min_size=1, max_size=3).map(
+        lambda found: {"type": "object", "description": "x", "properties": found}
+    ),
+    max_leaves=12,
+)
+
+
+@given(properties=st.dictionaries(NAMES, PARTS, min_size=1, max_size=5))
+def test_no_two_elements_of_a_form_have_one_id(templates: Environment, properties: dict[str, Any]) -> None:
+    form = build_form({"type": "object", "properties": properties}, FormSource(hints={"a": {"widget": "radio"}}))
+    source = '{% from "components/schema_form.html" import live_part %}{{ live_part("inputs", form) }}'
+    page = templates.from_string(source).render(form=form)
+    ids = re.findall(r' id="([^"]+)"', page)
+    assert len(ids) == len(set(ids))
+    assert set(re.findall(r' for="([^"]+)"', page)) <= set(ids)
+    assert {place for _, place in form.labels().values()} <= set(ids) | {form.id}
+
+
+def test_inputs_stand_below_the_step_that_they_belong_to() -> None:
+    schema = {"type": "object", "properties": {name: {"type": "string"} for name in "abc"}}
+    hints = {"a": {"step": "Delivery", "order": 2}, "b": {"step": "Delivery", "order": 3}, "c": {"order": 1}}
+    form = build_form(schema, FormSource(hints=hints))
+    assert [(each.label, each.step) for each in form.children] == [("C", ""), ("A", "Delivery"), ("B", "Delivery")]
+
+
+def test_values_that_there_are_are_offered_and_bind_nobody() -> None:
+    texts: dict[str, Any] = {"team": {}, "service": {}, "key": {"writeOnly": True}}
+    schema = {"type": "object", "properties": {name: {"type": "string", **part} for name, part in texts.items()}}
+    offered = {"optionsFrom": {"source": "services", "filter": "owner={team}", "dependsOn": "team"}}
+    asked: list[Any] = []
+
+    def offers(hint: Any, value: Any) -> tuple[str, ...]:
+        asked.append((hint, value))
+        return ("shop", "web")
+
+    hints = {"service": offered, "key": offered}
+    form = build_form(schema, FormSource(hints=hints, submitted={"inputs/team": ["a"]}, offers=offers))
+    assert form.is_live
+    assert {each.name: each.suggestions for each in form.children} == {
+        "inputs/team": (),
+        "inputs/service": ("shop", "web"),
+        "inputs/key": (),
+    }
+    assert asked == [(offered, {"team": "a"})]

@@ -16,6 +16,7 @@ from catalog.analysis.errors import AnalysisNotFoundError, AnalysisRefusedError
 from catalog.analysis.models import Ending
 from catalog.analysis.service import AnalysisService, Measured
 from catalog.analysis.shapes import AnalysisRead, AnalysisSpec
+from catalog.clock import now
 from catalog.db import Database
 from catalog.providers.metrics import Reading
 from catalog.settings import Settings
@@ -220,6 +221,19 @@ def test_what_decides_nothing_or_cannot_be_measured_is_refused(settings: Setting
     assert "Make the interval longer" in problems(metric(interval="PT1S"), lasts=timedelta(days=30))
     assert "fewer than four scrapes" in problems(metric(window="PT10S"))
     assert "neither failures" in problems(metric(failureLimit=-1))
+    assert "errorRetry" in problems(metric(errorRetry="PT0S"))
+
+
+def test_tenants_take_turns(database: Database, acme: Principal, rival: Principal) -> None:
+    many = [start(database, acme, metric()) for _ in range(5)]
+    few = [start(database, rival, metric()) for _ in range(2)]
+    for who, since in ((acme, "2020-01-01"), (rival, "2021-01-01")):
+        with database.tenant_session(who.tenant_id) as session:
+            session.connection().execute(text("UPDATE analysis_runs SET next_at = :since"), {"since": since})
+    with database.system_session() as session:
+        due = AnalysisService.due(session, now(), 6)
+    assert [tenant == rival.tenant_id for tenant, _ in due] == [False, True, False, True, False, False]
+    assert {run for _, run in due} <= {*many, *few}
 
 
 def test_another_tenant_sees_nothing(database: Database, acme: Principal, rival: Principal) -> None:

@@ -1,13 +1,16 @@
 """Campaigns from beginning to end, with the real workers: waves, stops, rollbacks, what people change meanwhile."""
 
 from collections.abc import Callable
+from datetime import datetime, timedelta
 
 import pytest
 from sqlalchemy import text
 
 from catalog.campaigns.errors import CampaignMoveError, CampaignNotFoundError, CampaignRefusedError
+from catalog.campaigns.models import Campaign
 from catalog.campaigns.service import CampaignService
 from catalog.campaigns.shapes import AskBack, AskCampaign, CampaignReason
+from catalog.clock import now
 from catalog.errors import ForbiddenError
 from catalog.installs.service import InstallService
 from catalog.installs.shapes import AskInstall, AskUninstall, AskUpgrade, SetLabels
@@ -18,6 +21,7 @@ from workers.runtime.context import JobContext
 from workers.runtime.drain import drain
 
 Ask = Callable[..., AskCampaign]
+DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 FORBID = """deny contains v if {
     input.point == "install"
     input.install.target.applies_to.name == "s2"
@@ -40,6 +44,18 @@ def test_wave_by_wave_to_the_end(desk: Desk, asked: Ask) -> None:
     desk.soaked()
     assert desk.read(campaign).state == "done"
     assert desk.versions() == {**{f"s{n}": "1.1.0" for n in range(1, 5)}, "s5": "1.0.0"}
+
+
+def test_no_more_are_under_way_than_may_be_at_once(desk: Desk, asked: Ask) -> None:
+    campaign = desk.do("create", asked(waves=[{"size": "100%", "at_once": 2}]))
+    desk.say("start", campaign)
+    for _ in range(3):
+        desk.let_time_pass("UPDATE campaigns SET next_at = now()")
+        campaigns.tick_due(JobContext(desk.app.runtime, "campaigns.tick_due"))
+        states = [state for _, state, _ in desk.members(campaign).values()]
+        assert (states.count("running"), states.count("planned")) == (2, 3)
+    desk.work()
+    assert set(desk.versions().values()) == {"1.1.0"}
 
 
 def test_who_is_left_out_and_why(desk: Desk, asked: Ask, publish_policy: Callable[..., str], acme: Principal) -> None:
@@ -132,7 +148,8 @@ def test_paused_resumed_promoted_and_rolled_back(desk: Desk, asked: Ask, acme: P
 
 
 def test_outside_its_windows_nothing_begins(desk: Desk, asked: Ask) -> None:
-    window = {"days": ["mon"], "begins": "00:00", "ends": "00:01", "zone": "Europe/Berlin"}
+    later = DAYS[(now() + timedelta(days=3)).weekday()]
+    window = {"days": [later], "begins": "00:00", "ends": "00:01", "zone": "Europe/Berlin"}
     campaign = desk.do("create", asked(windows=[window]))
     desk.do("start", campaign)
     found = desk.read(campaign)
@@ -215,6 +232,38 @@ def test_one_look_that_breaks_off_keeps_nobody_waiting(desk: Desk, asked: Ask) -
         campaigns.tick_due(JobContext(desk.app.runtime, "campaigns.tick_due"))
     campaigns.tick_due(JobContext(desk.app.runtime, "campaigns.tick_due"))
     assert desk.read(other).state == "soaking"
+
+
+def test_a_tenant_with_many_campaigns_keeps_nobody_waiting(desk: Desk, asked: Ask, rival: Principal) -> None:
+    def add(who: Principal, number: int, since: timedelta) -> None:
+        with desk.database.tenant_session(who.tenant_id) as session:
+            wanted = asked(name=f"{who.name} {number}").model_dump(mode="json")
+            row = Campaign(
+                tenant_id=who.tenant_id,
+                name=wanted["name"],
+                asset="acme/rules",
+                version="1.1.0",
+                asked=wanted,
+                actor=who.actor,
+                acts_as=who.name,
+                created_by=who.name,
+                next_at=now() - since,
+            )
+            session.add(row)
+
+    for number in range(40):
+        add(desk.who, number, timedelta(hours=1))
+    for number in range(2):
+        add(rival, number, timedelta(minutes=1))
+    campaigns.tick_due(JobContext(desk.app.runtime, "campaigns.tick_due"))
+    looked: dict[str, datetime] = {}
+    for who in (desk.who, rival):
+        with desk.database.tenant_session(who.tenant_id) as session:
+            rows = session.connection().execute(text("SELECT name, state, changed_at FROM campaigns")).all()
+        assert {row.state for row in rows} == {"planned"}, "everybody had a turn"
+        looked |= {row.name: row.changed_at for row in rows}
+    order = sorted(looked, key=lambda name: looked[name])
+    assert [order.index(f"{rival.name} {number}") for number in range(2)] == [1, 3]
 
 
 def test_another_tenant_sees_nothing(desk: Desk, asked: Ask, rival: Principal) -> None:

@@ -28,9 +28,14 @@ MANY = Affected(
     ],
     uses=[
         UseRead(subject=f"environments/{number}", label=label, version="1.4.0", since=MOMENT)
-        for number, label in enumerate(("pr-42-hello", "pr-43-hello", LONG))
-    ],
+        for number, label in enumerate(("pr-42-hello", "pr-43-hello"))
+    ]
+    + [UseRead(subject="installs/1", label=LONG, version="1.4.0", since=MOMENT, owner="team-shop", service=LONG[:60])],
     other_tenants=15,
+    installs=1,
+    environments=2,
+    owners=["team-shop"],
+    services=[LONG[:60]],
 )
 NOBODY = Affected(dependents=[], uses=[], other_tenants=0)
 

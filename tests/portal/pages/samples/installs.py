@@ -9,7 +9,7 @@ from catalog.errors import FieldError
 from catalog.installs.models import Action, InstallState, OutcomeState, PlanState
 from catalog.installs.shapes import InstallRead, OutcomeRead, PlanRead, RevisionRead, Standing
 from catalog.operations.models import OperationRead, OperationState, Problem, Step, StepState
-from portal.pages.install_requests import InstallFormPage
+from portal.pages.install_form import InstallFormPage
 from portal.pages.installs import InstallListPage, InstallPage, PlanPage
 from portal.pages.render import Page
 from portal.pages.schema_form import FormSource, build_form, split_form
