@@ -231,9 +231,19 @@ def _object(
 ) -> dict[str, Any]:
     used: dict[str, Any] = {}
     body = _body(part, key, required_key, types, used)
+    body["properties"] = {
+        name: _concealed(body["properties"][name]) if each.get("secret") is True else body["properties"][name]
+        for name, each in _named(part, key).items()
+    }
     description = _text(part.get("description"))
     whole = {"$schema": _DRAFT, "title": title, **({"description": description} if description else {}), **body}
     return {**whole, "$defs": dict(sorted(used.items()))} if used else whole
+
+
+def _concealed(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the schema of a secret: as it is where it is one value, and else as one that is not looked into."""
+    kept = {name: each for name, each in schema.items() if name in {"title", "description"}}
+    return {**(schema if schema.get("type") in _SIMPLE else kept), "writeOnly": True}
 
 
 def _body(

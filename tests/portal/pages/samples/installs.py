@@ -264,7 +264,10 @@ def pages() -> dict[str, Page]:
         "install-new-errors": form(("pull-request",), errors=wrong, values={"repository": "/nowhere"}),
         "install-new-policy": form(("policy-binding",)),
         "install-new-blueprint": form(("environment", "strategy")),
-        "install-new-pin": form(("pin", "stack")),
+        "install-new-pin": form(("pin", "stack"), form=build_form({}, FormSource())),
+        "install-new-stack": form(
+            ("pin", "stack"), values={"as": "stack", "component": "Shelf"}, components=["Box", "Shelf", LONG[:60]]
+        ),
         "install-upgrade": form(
             ("pull-request",),
             install=install(),
