@@ -145,54 +145,6 @@ def start_campaign(
     return _done(session, settings, lambda service: service.start(principal, campaign_id))
 
 
-@post("/campaigns/{campaign_id:uuid}/pause", **_command("pause", "Pause a campaign"))
-def pause_campaign(
-    campaign_id: FromPath[UUID],
-    data: JSONBody[CampaignReason],
-    session: OpenSession,
-    settings: AppSettings,
-    principal: Caller,
-) -> Answer[CampaignRead]:
-    """Begin nothing new; what is under way comes to its end."""
-    return _done(session, settings, lambda service: service.pause(principal, campaign_id, data))
-
-
-@post("/campaigns/{campaign_id:uuid}/resume", **_command("resume", "Go on with a paused campaign"))
-def resume_campaign(
-    campaign_id: FromPath[UUID],
-    data: JSONBody[CampaignReason],
-    session: OpenSession,
-    settings: AppSettings,
-    principal: Caller,
-) -> Answer[CampaignRead]:
-    """Go on where it was paused; a wave that was watched is watched once more from the beginning."""
-    return _done(session, settings, lambda service: service.resume(principal, campaign_id, data))
-
-
-@post("/campaigns/{campaign_id:uuid}/promote", **_command("promote", "Let a wave pass"))
-def promote_campaign(
-    campaign_id: FromPath[UUID],
-    data: JSONBody[CampaignReason],
-    session: OpenSession,
-    settings: AppSettings,
-    principal: Caller,
-) -> Answer[CampaignRead]:
-    """Let the wave pass as it is, whatever was measured; needs ``campaigns:admin``."""
-    return _done(session, settings, lambda service: service.promote(principal, campaign_id, data))
-
-
-@post("/campaigns/{campaign_id:uuid}/retry", **_command("retry", "Try a wave once more"))
-def retry_campaign(
-    campaign_id: FromPath[UUID],
-    data: JSONBody[CampaignReason],
-    session: OpenSession,
-    settings: AppSettings,
-    principal: Caller,
-) -> Answer[CampaignRead]:
-    """Try the installs once more that failed, were left or were rolled back; the wave is judged anew."""
-    return _done(session, settings, lambda service: service.retry(principal, campaign_id, data))
-
-
 @post("/campaigns/{campaign_id:uuid}/rollback", **_command("rollback", "Roll a campaign back"))
 def rollback_campaign(
     campaign_id: FromPath[UUID],
@@ -205,16 +157,39 @@ def rollback_campaign(
     return _done(session, settings, lambda service: service.roll_back(principal, campaign_id, data))
 
 
-@post("/campaigns/{campaign_id:uuid}/abort", **_command("abort", "End a campaign"))
-def abort_campaign(
-    campaign_id: FromPath[UUID],
-    data: JSONBody[CampaignReason],
-    session: OpenSession,
-    settings: AppSettings,
-    principal: Caller,
-) -> Answer[CampaignRead]:
-    """End the campaign as things stand; installs that are under way come to their own end."""
-    return _done(session, settings, lambda service: service.abort(principal, campaign_id, data))
+def _decision(verb: str, summary: str, explanation: str) -> Any:
+    """Return the route of something that people decide about a campaign, with their reason."""
+
+    def decide(
+        campaign_id: FromPath[UUID],
+        data: JSONBody[CampaignReason],
+        session: OpenSession,
+        settings: AppSettings,
+        principal: Caller,
+    ) -> Answer[CampaignRead]:
+        return _done(session, settings, lambda service: getattr(service, verb)(principal, campaign_id, data))
+
+    decide.__doc__, decide.__name__ = explanation, f"{verb}_campaign"
+    return post(f"/campaigns/{{campaign_id:uuid}}/{verb}", **_command(verb, summary))(decide)
+
+
+pause_campaign = _decision("pause", "Pause a campaign", "Begin nothing new; what is under way comes to its end.")
+resume_campaign = _decision(
+    "resume",
+    "Go on with a paused campaign",
+    "Go on where it was paused; a wave that was watched is watched once more from the beginning.",
+)
+promote_campaign = _decision(
+    "promote", "Let a wave pass", "Let the wave pass as it is, whatever was measured; needs ``campaigns:admin``."
+)
+retry_campaign = _decision(
+    "retry",
+    "Try a wave once more",
+    "Try the installs once more that failed, were left or were rolled back; the wave is judged anew.",
+)
+abort_campaign = _decision(
+    "abort", "End a campaign", "End the campaign as things stand; installs that are under way come to their own end."
+)
 
 
 def _done(
