@@ -207,8 +207,8 @@ def test_a_secret_is_sealed_and_stands_nowhere_else(
     assert SECRET not in shown.text
     with database.tenant_session(acme.tenant_id) as session:
         tables = (
-            "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
-            " AND has_table_privilege(format('public.%I', tablename), 'SELECT') ORDER BY tablename"
+            "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'"
+            " AND has_table_privilege(oid, 'SELECT') ORDER BY relname"
         )
         names = session.connection().execute(text(tables)).scalars().all()
         assert {"events", "install_plans", "operations"} <= set(names)
