@@ -51,6 +51,7 @@ class Databases:
         self._postgres = postgres
         self._template = template
         self._free: deque[str] = deque()
+        self._dropped: deque[str] = deque()
         self._shape = self._ask_shape(self.create(template))
 
     def create(self, template: str, name: str = "") -> str:
@@ -61,7 +62,10 @@ class Databases:
 
     def lend(self) -> str:
         """Return the name of a database that nobody has written to."""
-        return self._free.popleft() if len(self._free) >= ROTATED else self.create(self._template)
+        if len(self._free) >= ROTATED:
+            return self._free.popleft()
+        # What is made for the settings of one database serves the next of that name.
+        return self.create(self._template, self._dropped.popleft() if len(self._dropped) >= ROTATED else "")
 
     def take_back(self, name: str) -> None:
         """Empty a database, or drop it where it has another shape than before or has grown."""
@@ -72,6 +76,7 @@ class Databases:
             self._free.append(name)
         else:
             self._execute(f"DROP DATABASE {name} WITH (FORCE)")
+            self._dropped.append(name)
 
     def _empty(self, connection: Connection) -> bool:
         connection.execute(_OTHERS)

@@ -26,8 +26,9 @@ from workers.main import App
 from workers.runtime.drain import drain
 from workers.runtime.registry import registry
 
-# Making one takes longer than most of what is asked of it.
+# Making one takes longer than most of what is asked of it; each that is kept holds some 20 MB.
 _APPLICATIONS: dict[str, Litestar] = {}
+KEPT = 8
 BASE_URL = "http://127.0.0.1:8000"
 NewToken = Callable[..., str]
 Working = Callable[[], AbstractContextManager[None]]
@@ -39,9 +40,12 @@ def portal(settings: Settings) -> Litestar:
     """Return the whole application, which serves one test after another where their settings are the same."""
     # As JSON, every secret would be the same stars.
     key = repr([(name, each.get_secret_value() if isinstance(each, SecretStr) else each) for name, each in settings])
-    if key not in _APPLICATIONS:
-        _APPLICATIONS[key] = create_app(settings)
-    return _APPLICATIONS[key]
+    made = _APPLICATIONS.pop(key, None) or create_app(settings)
+    # The one that was used last stands last.
+    _APPLICATIONS[key] = made
+    while len(_APPLICATIONS) > KEPT:
+        del _APPLICATIONS[next(iter(_APPLICATIONS))]
+    return made
 
 
 @pytest.fixture
