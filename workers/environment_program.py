@@ -29,7 +29,8 @@ from workers.targets import (
 )
 
 DATABASE = "app"
-"""What the database of an environment is called, and the user to whom it belongs."""
+"""What the database of an environment is called, and its bucket, and the user to whom they belong."""
+REGION = "us-east-1"
 
 
 def environment_program(plan: DeployPlan, place: Place, packages: Mapping[str, PartPackage]) -> StackProgram:
@@ -227,8 +228,9 @@ class _Wiring:
         values = {
             "postgres": {"url": f"postgresql://{DATABASE}:{password}@{place}/{DATABASE}"},
             "redis": {"url": f"redis://:{password}@{place}"},
+            "objects": {"url": f"http://{place}", "bucket": DATABASE, "region": REGION, "access_key": DATABASE},
         }[kind]
-        known = {"host": address.host, "port": address.port, "password": password}
+        known = {"host": address.host, "port": address.port, "password": password, "secret_key": password}
         return {**known, "user": DATABASE, "database": DATABASE, **values}[key]
 
     def _known(self, reference: Reference) -> str:

@@ -143,6 +143,13 @@ class RedisComponent(Shape):
     limits: ProcessLimits = ProcessLimits()
 
 
+class ObjectsComponent(Shape):
+    """Object storage of the environment's own, by the protocol of S3, with one bucket; its data goes with it."""
+
+    type: Literal["objects"]
+    limits: ProcessLimits = ProcessLimits()
+
+
 class BlueprintComponent(Shape):
     """The environment of another blueprint as a part of this one.
 
@@ -171,10 +178,10 @@ class PackagedComponent(Shape):
 
 Part = BlueprintComponent | PackagedComponent
 """What is made from something that somebody published."""
-Backing = PostgresComponent | RedisComponent
+Backing = PostgresComponent | RedisComponent | ObjectsComponent
 """What stands behind the processes of an application."""
 Component = Annotated[
-    ProcessComponent | PostgresComponent | RedisComponent | BlueprintComponent | PackagedComponent,
+    ProcessComponent | PostgresComponent | RedisComponent | ObjectsComponent | BlueprintComponent | PackagedComponent,
     Field(discriminator="type"),
 ]
 

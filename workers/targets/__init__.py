@@ -69,9 +69,10 @@ class SeedData:
 
 @dataclass(frozen=True, slots=True)
 class BackingService:
-    """A server behind the services: ``kind`` is ``postgres`` or ``redis``; its data lives as long as the environment.
+    """A server behind the services, whose data lives as long as the environment.
 
-    A database is called ``app`` and belongs to the user ``app``.
+    ``kind`` is ``postgres``, ``redis`` or ``objects``.
+    A database is called ``app`` and belongs to the user ``app``; so are a bucket and the key that opens it.
     """
 
     name: str

@@ -17,7 +17,7 @@ class LocalPrograms:
 
     name = "local"
     applications = frozenset({"slipway:local:Process", "slipway:local:Backing", "slipway:local:Seed"})
-    backing = frozenset({"postgres", "redis"})
+    backing = frozenset({"postgres", "redis", "objects"})
     takes_repositories = True
     routes = frozenset({"slipway:local:Route"})
 

@@ -14,7 +14,7 @@ from catalog.assets.repository_files.procfile import STILL_RUNS
 from catalog.assets.shapes import dotted, suggestion
 
 BOUNDS = Bounds(size=64 * 1024, depth=16, aliases=20, nodes=5_000)
-_BACKING = {"postgres": "postgres", "postgres-instance": "postgres", "redis": "redis"}
+_BACKING = {"postgres": "postgres", "postgres-instance": "postgres", "redis": "redis", "s3": "objects"}
 _VALUES: Mapping[str, Mapping[str, str]] = {
     "postgres": {
         **{name: name for name in ("host", "port", "password", "database", "url")},
@@ -22,6 +22,11 @@ _VALUES: Mapping[str, Mapping[str, str]] = {
         "username": "user",
     },
     "redis": {name: name for name in ("host", "port", "password", "url")},
+    "objects": {
+        **{name: name for name in ("bucket", "region", "access_key", "secret_key")},
+        "endpoint": "url",
+        "access_key_id": "access_key",
+    },
 }
 _PLACEHOLDER = re.compile(r"\$\$|\$\{([^}]*)\}|\$")
 _PROBES = ("readinessProbe", "livenessProbe")

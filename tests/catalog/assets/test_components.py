@@ -40,7 +40,9 @@ def test_several_services_with_servers_behind_them_are_fine() -> None:
     )
     worker = process(procfile="worker", health={"running": "PT2S"})
     named = {"web": web, "api": process(health={"tcp": True}), "worker": worker, "db": DATABASE}
-    assert check({"components": {**named, "cache": {"type": "redis"}}}) == []
+    files = process(env={"KEY": "${files.secret_key}", "AT": "${files.url}/${files.bucket}"})
+    more = {"cache": {"type": "redis"}, "files": {"type": "objects"}, "uploads": files}
+    assert check({"components": {**named, **more}}) == []
 
 
 def test_a_file_of_the_repository_may_say_what_there_is() -> None:

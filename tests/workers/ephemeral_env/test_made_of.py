@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import httpx
 import psycopg
 import pytest
 import yaml
@@ -28,7 +29,8 @@ import http.server, json, os, pathlib, urllib.request
 
 class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
-        said = {name: value for name, value in os.environ.items() if name in {"DATABASE_URL", "CACHE_URL", "API_URL"}}
+        told = {"DATABASE_URL", "CACHE_URL", "API_URL", "FILES"}
+        said = {name: value for name, value in os.environ.items() if name in told}
         said["here"] = pathlib.Path.cwd().name
         if "API_URL" in said:
             said["api"] = json.load(urllib.request.urlopen(said["API_URL"], timeout=10))
@@ -72,7 +74,7 @@ def components(data: str = "synthetic") -> dict[str, Any]:
             "type": "process",
             "directory": "site",
             "command": "python3 serve.py",
-            "env": {"API_URL": "${api.url}", "CACHE_URL": "${cache.url}"},
+            "env": {"API_URL": "${api.url}", "CACHE_URL": "${cache.url}", "FILES": "${files.url} ${files.secret_key}"},
             "dependsOn": ["worker"],
             "health": {"path": "/"},
         },
@@ -86,6 +88,7 @@ def components(data: str = "synthetic") -> dict[str, Any]:
         "worker": {"type": "process", "command": "exec sleep 600", "health": {"running": "PT1S"}, "dependsOn": ["db"]},
         "db": {"type": "postgres", "seed": {"data": data, "sql": "db/seed.sql"}},
         "cache": {"type": "redis"},
+        "files": {"type": "objects"},
     }
 
 
@@ -125,7 +128,10 @@ def test_services_of_one_repository_with_a_database_that_keeps_its_data(publish:
     assert (ready.failure, ready.phase) == (None, Phase.READY), ready.failure
     said = json.loads(shop.visit(ready)[1])
     assert (said["here"], said["api"]["here"]) == ("site", "api")
+    files, key = said["FILES"].split()
+    assert httpx.get(f"{files}/app").status_code == 403
     database = said["api"]["DATABASE_URL"]
+    assert key not in database
     assert people(database) == ["Ann"]
     with psycopg.connect(database, autocommit=True) as connection:
         connection.execute("INSERT INTO people VALUES ('Bob')")

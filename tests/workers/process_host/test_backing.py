@@ -7,8 +7,10 @@ from threading import Event
 from typing import Any
 from uuid import uuid4
 
+import boto3
 import psycopg
 import pytest
+from botocore.exceptions import ClientError
 
 from workers.engine.plugin import answers
 from workers.engine.plugin.backing import BackingResource
@@ -88,6 +90,31 @@ def test_a_redis_keeps_its_data_and_asks_for_the_password(
     again = server.create(checked)
     assert "value" in ask(again.outputs["port"], f"AUTH {PASSWORD}", "GET key")
     server.delete(again.id, {})
+
+
+def test_object_storage_speaks_s3_to_who_has_the_key_and_keeps_what_it_has(host: Any, environment: str) -> None:
+    storage = resource(host)
+    checked, problems = storage.check(inputs(environment, "objects"))
+    assert problems == []
+
+    def client(port: int, secret: str) -> Any:
+        return boto3.client(
+            "s3",
+            endpoint_url=f"http://127.0.0.1:{port}",
+            region_name="us-east-1",
+            aws_access_key_id="app",
+            aws_secret_access_key=secret,
+        )
+
+    made = storage.create(checked)
+    client(made.outputs["port"], PASSWORD).put_object(Bucket="app", Key="a/b.txt", Body=b"kept")
+    with pytest.raises(ClientError):
+        client(made.outputs["port"], "another").get_object(Bucket="app", Key="a/b.txt")
+    storage.delete(made.id, {})
+    again = storage.create(checked)
+    found = client(again.outputs["port"], PASSWORD).get_object(Bucket="app", Key="a/b.txt")
+    assert found["Body"].read() == b"kept"
+    storage.delete(again.id, {})
 
 
 def test_what_is_no_server_is_refused_and_what_does_not_start_says_why(host: Any, environment: str) -> None:

@@ -1,5 +1,6 @@
 """Whether servers behind applications answer, asked as their clients ask; the answer is never what they hold."""
 
+import http.client
 import socket
 
 import psycopg
@@ -32,3 +33,20 @@ def redis(port: int, password: str) -> str:
     except OSError as error:
         return f"no answer ({type(error).__name__})"
     return "" if answer.endswith(b"+PONG\r\n") else "it answers something else"
+
+
+def objects(port: int, password: str) -> str:
+    """Ask without a signature, which is refused by a server that is ready; return nothing where it is."""
+    del password
+    try:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+        try:
+            connection.request("GET", "/", headers={"Host": "localhost"})
+            status = connection.getresponse().status
+        finally:
+            connection.close()
+    except ConnectionRefusedError:
+        return "nothing listens there"
+    except (OSError, http.client.HTTPException) as error:
+        return f"no answer ({type(error).__name__})"
+    return "" if status in {401, 403} else f"answered {status}"

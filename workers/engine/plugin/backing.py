@@ -1,4 +1,4 @@
-"""`slipway:local:Backing`: a PostgreSQL or a Redis of an environment's own."""
+"""`slipway:local:Backing`: a PostgreSQL, a Redis or object storage of an environment's own."""
 
 import secrets
 import time
@@ -10,7 +10,7 @@ from typing import Any
 
 from workers.embedded.accounts import service_account
 from workers.embedded.errors import EmbeddedError
-from workers.embedded.programs import redis_program
+from workers.embedded.programs import objects_program, redis_program
 from workers.embedded.template import database_template
 from workers.engine.plugin import answers
 from workers.engine.plugin.resource import (
@@ -84,6 +84,15 @@ databases 16
 daemonize no
 END
 """
+_OBJECTS = """set -eu
+umask 077
+mkdir -p objects/app
+NANIO_ACCESS_KEY=app NANIO_SECRET_KEY="$PASSWORD"
+export NANIO_ACCESS_KEY NANIO_SECRET_KEY
+exec "$PYTHON" -I -c 'import runpy, sys; sys.path.insert(0, sys.argv.pop(1)); runpy.run_module("nanio", alter_sys=True,
+run_name="__main__")' "$PROGRAMS" serve --data-dir objects --host 127.0.0.1 --port "$PORT" --region us-east-1 \\
+  --no-access-log --log-level warning
+"""
 
 
 @dataclass(frozen=True)
@@ -107,19 +116,25 @@ def _with_redis(_templates: Path) -> tuple[Mapping[str, str], tuple[str, ...]]:
     return {"PROGRAMS": folder}, (folder,)
 
 
+def _with_objects(_templates: Path) -> tuple[Mapping[str, str], tuple[str, ...]]:
+    python, modules = objects_program(service_account("postgres"))
+    return {"PYTHON": str(python), "PROGRAMS": str(modules)}, (str(modules),)
+
+
 RECIPES: Mapping[str, _Recipe] = {
     # Interrupted, the server ends its sessions; asked to terminate, it would wait for them.
     "postgres": _Recipe(_POSTGRES, "INT", _with_postgres, answers.postgres),
     "redis": _Recipe(_REDIS, "TERM", _with_redis, answers.redis),
+    "objects": _Recipe(_OBJECTS, "TERM", _with_objects, answers.objects),
 }
 
 
 class BackingResource:
     """A server behind an application, under the user of its environment; its data stays when it is stopped.
 
-    Inputs: `environment_id`, `name`, `kind` (`postgres` or `redis`), `password` (letters, digits, `-` and `_`) and
-    `limits`. Outputs: `port`, `process_id`, `log_file`, `state`. The data lies below the environment's `data/`, and
-    goes with the environment.
+    Inputs: `environment_id`, `name`, `kind` (`postgres`, `redis` or `objects`), `password` (letters, digits, `-` and
+    `_`) and `limits`. Outputs: `port`, `process_id`, `log_file`, `state`. The data lies below the environment's
+    `data/`, and goes with the environment.
     """
 
     type = "slipway:local:Backing"
