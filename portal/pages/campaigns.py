@@ -177,7 +177,8 @@ class CampaignPage(Page):
         """Return what was asked for, by name, as people read it."""
         asked = self.campaign.asked
         chosen = {**asked["selector"], **asked["selector"]["labels"]}
-        selector = [f"{name}={value}" for name, value in chosen.items() if value and name != "labels"]
+        named = {"from_version": "version "}
+        selector = [named.get(name, f"{name}=") + value for name, value in chosen.items() if value and name != "labels"]
         return [
             ("Installs", ", ".join(selector) or "all of the asset"),
             ("Waves", ", ".join(wave_text(each) for each in asked["waves"])),
