@@ -82,6 +82,9 @@ class Settings(BaseSettings):
 
     environment_maximum_ttl_seconds: int = Field(default=14 * 24 * 3600, ge=60)
     environment_quota: int = Field(default=50, ge=1)
+    environment_quota_memory_mb: int | None = Field(default=None, ge=16)
+    environment_quota_processes: int | None = Field(default=None, ge=1)
+    environment_queue: int = Field(default=100, ge=0, le=10_000)
     environment_eviction: Literal["none", "sleep"] = "none"
     pull_request_poll_seconds: float = Field(default=2.0, gt=0)
     component_providers: tuple[str, ...] = (

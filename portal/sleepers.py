@@ -43,6 +43,11 @@ WAKING = _PAGE.format(
     title="This preview is waking up",
     text="It slept because nobody used it. This page tries again by itself every few seconds.",
 )
+WAITING = _PAGE.format(
+    refresh=_REFRESH,
+    title="This preview waits for its turn",
+    text="As many previews as may run at once do so. It wakes when there is room, and this page tries again by itself.",
+)
 FAILED = _PAGE.format(
     refresh="",
     title="This preview cannot be woken now",
@@ -86,9 +91,12 @@ class Sleepers:
         try:
             with self._database.tenant_session(tenant_id) as session:
                 service = EphemeralEnvironmentService(session, self._settings)
-                phase = service.wake_for_visitor(tenant_id, environment_id).phase
+                environment = service.wake_for_visitor(tenant_id, environment_id)
+                phase, waits = environment.phase, environment.waits_since is not None
         except SlipwayError:
             return 503, FAILED
+        if waits:
+            return 503, WAITING
         if phase in {Phase.WAKING, Phase.UPDATING, Phase.UNKNOWN, Phase.QUEUED, Phase.READY}:
             return 503, WAKING
-        return (503, FAILED) if phase is Phase.FAILED else (404, NOWHERE)
+        return (503, FAILED) if phase in {Phase.FAILED, Phase.SLEEPING} else (404, NOWHERE)

@@ -4,17 +4,23 @@ import logging
 import shutil
 from collections.abc import Iterable
 from datetime import timedelta
+from functools import partial
 from uuid import UUID
 
 from catalog.environments.models import Phase
-from catalog.environments.service import EnvironmentSweeps, environment_at
+from catalog.environments.service import PROJECT, EnvironmentSweeps, environment_at
 from catalog.errors import UnavailableError
 from catalog.providers.targets import Found, offered, target
 from catalog.settings import Settings
-from workers.runtime.worker import JobContext, Worker
+from workers.engine import EngineError
+from workers.engine_resource import ENGINE
+from workers.environment_sources import stack_request
+from workers.leases import HeldLease, held
+from workers.runtime.worker import JobContext, Retry, Worker
 
 WORKER = Worker("environment_sweep", queue="clock")
 
+_STRANGERS: set[str] = set()
 log = logging.getLogger(__name__)
 
 
@@ -25,6 +31,7 @@ def sweep(context: JobContext) -> None:
 
     What belongs to no environment that is known here is none of the sweep's business, and is told to the log alone.
     """
+    _sweep_stacks(context)
     seen: list[Found] = []
     compared = set()
     for name in offered(context.settings):
@@ -40,14 +47,71 @@ def sweep(context: JobContext) -> None:
     with context.system_session() as session:
         standing = EnvironmentSweeps.standing(session, there)
         expected = EnvironmentSweeps.expected(session)
-    for unknown in there - standing.keys():
-        log.warning("something is there of %s, which is no environment known here", unknown)
+    _tell_strangers({str(each) for each in there - standing.keys()})
     for environment_id, (tenant_id, phase) in sorted(standing.items()):
         if phase is Phase.DESTROYED and not context.should_stop():
             _clear(context, tenant_id, environment_id)
     for each in expected:
         if each.target in compared and each.environment_id not in there and not context.should_stop():
             _make(context, each.tenant_id, each.environment_id)
+
+
+def _sweep_stacks(context: JobContext) -> None:
+    """Compare the stacks that the engine knows with those that environments have, both ways."""
+    try:
+        known = {each.stack for each in context.resource(ENGINE).stacks(PROJECT)}
+    except EngineError as error:
+        log.warning("no stacks were compared: %s", error.message)
+        return
+    with context.system_session() as session:
+        owners = EnvironmentSweeps.owners(session, known)
+        expected = EnvironmentSweeps.expected(session)
+    _tell_strangers({f"the stack {each}" for each in known - owners.keys()})
+    for name, (tenant_id, environment_id) in sorted(owners.items()):
+        if not context.should_stop():
+            _clear_stack(context, tenant_id, environment_id, name)
+    owned = {environment_id for _, environment_id in owners.values()}
+    for each in expected:
+        if each.environment_id in owned or context.should_stop():
+            continue
+        with context.session(each.tenant_id) as session:
+            sweeps = EnvironmentSweeps(session, context.settings)
+            if sweeps.make_lost(each.tenant_id, each.environment_id, known):
+                log.warning("the stack of %s is not known any more; it is made again", each.environment_id)
+
+
+def _clear_stack(context: JobContext, tenant_id: UUID, environment_id: UUID, name: str) -> None:
+    """Remove a stack that outlived its environment, under its lease."""
+    with context.session(tenant_id) as session:
+        stack = EnvironmentSweeps(session, context.settings).leftover(tenant_id, environment_id, name)
+    if stack is None:
+        return
+    problem = ""
+    try:
+        with held(context, tenant_id, stack.id) as hand:
+            request = stack_request(context.settings, stack)
+            context.resource(ENGINE).recover(request)
+            stop = partial(_stops, context, hand)
+            context.resource(ENGINE).destroy(request, should_stop=stop)
+    except Retry:
+        return  # somebody works on it
+    except EngineError as error:
+        problem = error.message
+    with context.session(tenant_id) as session:
+        sweeps = EnvironmentSweeps(session, context.settings)
+        if sweeps.stack_removed(tenant_id, environment_id, name, problem):
+            log.warning("the stack %s outlived its environment, %s", name, problem or "and was removed")
+
+
+def _stops(context: JobContext, hand: HeldLease) -> bool:
+    return context.should_stop() or hand.lost.is_set()
+
+
+def _tell_strangers(found: set[str]) -> None:
+    """Log what belongs to no environment known here, each thing once as long as this process lives."""
+    for each in sorted(found - _STRANGERS):
+        log.warning("something is there of %s, which is no environment known here", each)
+    _STRANGERS.update(found)
 
 
 def _owners(context: JobContext, seen: Iterable[Found]) -> set[UUID]:

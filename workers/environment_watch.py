@@ -4,7 +4,8 @@ import logging
 from datetime import timedelta
 
 from catalog.clock import now
-from catalog.environments.service import EphemeralEnvironmentService
+from catalog.environments.events import EnvironmentEvent, EnvironmentFailed, EnvironmentReady
+from catalog.environments.service import EnvironmentAutomation, EphemeralEnvironmentService
 from catalog.errors import SlipwayError
 from workers.runtime.worker import JobContext, Worker
 
@@ -32,17 +33,44 @@ def expire_due(context: JobContext) -> None:
             log.warning("what is due to environment %s was not done: %s", each.environment_id, error.detail)
 
 
+@WORKER.on(EnvironmentReady, EnvironmentFailed)
+@WORKER.job("environments.next_commit", time_limit=timedelta(seconds=60), max_attempts=5)
+def next_commit(context: JobContext) -> None:
+    """Go on to the commit that waits for its turn, where the blueprint deploys one after the other."""
+    event = context.envelope.event() if context.envelope is not None else None
+    if isinstance(event, EnvironmentEvent) and context.tenant_id is not None:
+        with context.session(context.tenant_id) as session:
+            service = EphemeralEnvironmentService(session, context.settings)
+            service.next_commit(context.tenant_id, event.environment_id)
+
+
 @WORKER.every(lambda settings: timedelta(seconds=settings.pull_request_poll_seconds))
 @WORKER.job("environments.watch_pull_requests", time_limit=timedelta(seconds=120))
 def watch_pull_requests(context: JobContext) -> None:
-    """Look at the pull request of every living environment; hooks only make this happen earlier."""
+    """Look at the pull requests of all living environments; hooks only make this happen earlier."""
     with context.system_session() as session:
-        living = EphemeralEnvironmentService.watched(session)
-    for each in living:
-        if context.should_stop():
-            return
+        tenants = EphemeralEnvironmentService.watched(session)
+    _begin(context)
+    for tenant_id in tenants:
+        with context.session(tenant_id) as session:
+            changed = EphemeralEnvironmentService(session, context.settings).changed(tenant_id)
+        for environment_id in changed:
+            if context.should_stop():
+                return
+            try:
+                with context.session(tenant_id) as session:
+                    EphemeralEnvironmentService(session, context.settings).watch(tenant_id, environment_id)
+            except SlipwayError as error:
+                log.warning("the pull request of environment %s was not looked at: %s", environment_id, error.detail)
+
+
+def _begin(context: JobContext) -> None:
+    """Let environments begin that begin by themselves."""
+    with context.system_session() as session:
+        automations = EnvironmentAutomation.local(session)
+    for tenant_id, automation_id in automations:
         try:
-            with context.session(each.tenant_id) as session:
-                EphemeralEnvironmentService(session, context.settings).watch(each.tenant_id, each.environment_id)
+            with context.session(tenant_id) as session:
+                EnvironmentAutomation(session, context.settings).look(tenant_id, automation_id)
         except SlipwayError as error:
-            log.warning("the pull request of environment %s was not looked at: %s", each.environment_id, error.detail)
+            log.warning("nothing began by automation %s: %s", automation_id, error.detail)

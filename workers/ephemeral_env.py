@@ -5,7 +5,6 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from datetime import timedelta
-from pathlib import Path
 from uuid import UUID
 
 from catalog.assets.inputs import HIDDEN
@@ -22,9 +21,6 @@ from catalog.gating import PolicyRefusedError
 from catalog.operations.models import Problem, StepState
 from catalog.operations.service import OperationService
 from catalog.providers.targets import target
-from catalog.scm.service import ScmService
-from catalog.secrets import SecretBox
-from catalog.settings import Settings
 from catalog.stacks.graph import GraphResource
 from catalog.stacks.models import Stack, StackResource
 from workers.engine import (
@@ -33,17 +29,17 @@ from workers.engine import (
     GraphNode,
     ProgressEvent,
     ProgressKind,
-    StackProgram,
     StackRef,
     StackRequest,
 )
 from workers.engine_resource import ENGINE
 from workers.environment_parts import part_packages
 from workers.environment_program import environment_program, sleeping_program
+from workers.environment_sources import directory_of, place_of, stack_request
 from workers.leases import HeldLease, held
-from workers.repository_files import completed, mirrors_of
+from workers.repository_files import completed
 from workers.runtime.worker import Interrupted, JobContext, Retry, Worker
-from workers.targets import Place, ProgramTarget, program_target
+from workers.targets import ProgramTarget, program_target
 
 # Slow operations leave threads to everything else that the process does.
 WORKER = Worker("ephemeral_env", queue="environments", concurrency=4)
@@ -106,7 +102,7 @@ def provision(context: JobContext) -> None:
             return
         stack = reports.stack(asked.tenant_id, asked.environment_id)
     with held(context, asked.tenant_id, stack.id) as hand:
-        _recover(context, hand, stack, asked.environment_id)
+        recover(context, hand, stack, asked.environment_id)
         try:
             with context.session() as session:
                 reports = EnvironmentReports(session, context.settings)
@@ -148,7 +144,7 @@ def put_to_sleep(context: JobContext) -> None:
         stack = EnvironmentReports(session, context.settings).stack(tenant_id, asked.environment_id)
     with held(context, tenant_id, stack.id) as hand:
         try:
-            _recover(context, hand, stack, asked.environment_id)
+            recover(context, hand, stack, asked.environment_id)
         except EngineError as error:
             raise Retry(SLEEP_AGAIN, error.message) from None
         with context.session() as session:
@@ -162,11 +158,11 @@ def _halt(context: JobContext, hand: HeldLease, stack: Stack, plan: DeployPlan) 
     story = _Story(context, plan.tenant_id, plan.operation_id)
     story.step("stop")
     try:
-        place = _place(context, plan)
+        place = place_of(context, plan)
         plan = completed(plan, place)
         with part_packages(plan, context) as packages:
             program = sleeping_program(plan, place, packages, stack.resources)
-            request = _request(context.settings, stack, program)
+            request = stack_request(context.settings, stack, program)
             stopping = _stopping(context, hand, plan, EnvironmentReports.is_asleep)
             result = context.resource(ENGINE).up(request, story.hear, stopping)
     except (SlipwayError, EngineError) as error:
@@ -185,13 +181,13 @@ def _halt(context: JobContext, hand: HeldLease, stack: Stack, plan: DeployPlan) 
         context.complete(session)
 
 
-def _recover(context: JobContext, hand: HeldLease, stack: Stack, environment_id: UUID) -> None:
+def recover(context: JobContext, hand: HeldLease, stack: Stack, environment_id: UUID) -> None:
     """Look at what an interrupted operation left before anything else is done to the stack."""
     if not hand.lease.interrupted:
         return
     with context.session() as session:
         EnvironmentReports(session, context.settings).lose(hand.lease.tenant_id, environment_id)
-    context.resource(ENGINE).recover(_request(context.settings, stack))
+    context.resource(ENGINE).recover(stack_request(context.settings, stack))
     with context.session() as session:
         EnvironmentReports(session, context.settings).recovered(hand.lease, environment_id)
 
@@ -199,17 +195,17 @@ def _recover(context: JobContext, hand: HeldLease, stack: Stack, environment_id:
 def _deploy(context: JobContext, hand: HeldLease, stack: Stack, plan: DeployPlan) -> None:
     """Fetch the commit, apply the program, and report how it went."""
     story = _Story(context, plan.tenant_id, plan.operation_id, deploys=program_target(plan.target))
-    latest = plan.spec.follow.concurrency == "latest"
-    goes_on = EnvironmentReports.is_wanted if latest else EnvironmentReports.is_current
+    replaced = plan.spec.follow.concurrency == "replace"
+    goes_on = EnvironmentReports.is_current if replaced else EnvironmentReports.is_wanted
     stopping = _stopping(context, hand, plan, goes_on)
     try:
         story.step("source")
-        place = _place(context, plan)
+        place = place_of(context, plan)
         plan = completed(plan, place)
         story.step("prepare")
         with part_packages(plan, context) as packages:
             program = environment_program(plan, place, packages)
-            request = _request(context.settings, stack, program)
+            request = stack_request(context.settings, stack, program)
             _look_ahead(context, plan, request, stopping)
             result = context.resource(ENGINE).up(request, story.hear, stopping)
     except PolicyRefusedError as refusal:
@@ -265,21 +261,12 @@ def _fail(
         context.complete(session)
 
 
-def _place(context: JobContext, plan: DeployPlan) -> Place:
-    """Fetch the commit, and return where its environment is made from."""
-    settings = context.settings
-    with context.session() as session:
-        repository = ScmService(session, settings).open(plan.tenant_id, plan.repository)
-    mirror = repository.mirror(plan.head_sha, plan.pull_request.number, settings.data_dir / "repositories")
-    return Place(settings, mirror, _directory(settings, plan.environment_id), mirrors_of(context, plan))
-
-
 def _destroy(context: JobContext, hand: HeldLease, stack: Stack, plan: DestroyPlan) -> None:
     """Remove, look, and report: gone, or what is left and when it is tried again."""
     story = _Story(context, plan.tenant_id, plan.operation_id)
     story.step("destroy")
     engine = context.resource(ENGINE)
-    request = _request(context.settings, stack)
+    request = stack_request(context.settings, stack)
     try:
         if hand.lease.interrupted:
             engine.recover(request)
@@ -319,7 +306,7 @@ def _remains(
 
 def _left(context: JobContext, stack: Stack, plan: DestroyPlan) -> list[str]:
     """Name everything of the environment that is still found: processes, route, files, stack."""
-    directory = _directory(context.settings, plan.environment_id)
+    directory = directory_of(context.settings, plan.environment_id)
     shutil.rmtree(directory, ignore_errors=True)
     place = target(stack.target, context.settings)
     left = list(place.inventory(plan.environment_id, plan.hostname))
@@ -330,20 +317,6 @@ def _left(context: JobContext, stack: Stack, plan: DestroyPlan) -> list[str]:
     if context.resource(ENGINE).exists(StackRef(stack.project, stack.name)):
         left.append(f"the stack {stack.name}")
     return left
-
-
-def _directory(settings: Settings, environment_id: UUID) -> Path:
-    return settings.data_dir / "environments" / str(environment_id)
-
-
-def _request(settings: Settings, stack: Stack, program: StackProgram | None = None) -> StackRequest:
-    return StackRequest(
-        stack=StackRef(stack.project, stack.name),
-        passphrase=SecretBox(settings).passphrase(f"stacks/{stack.id}"),
-        program=program or StackProgram(resources=()),
-        labels={"slipway:owner": stack.owner, "slipway:tenant": str(stack.tenant_id)},
-        time_limit=float(settings.operation_time_limit_seconds),
-    )
 
 
 def _stopping(

@@ -8,6 +8,7 @@ from uuid import UUID
 from catalog.environments.events import (
     EnvironmentApprovalNeeded,
     EnvironmentAsleep,
+    EnvironmentCommitQueued,
     EnvironmentDestroyed,
     EnvironmentDestroyFailed,
     EnvironmentDestroyRequested,
@@ -17,9 +18,11 @@ from catalog.environments.events import (
     EnvironmentFailed,
     EnvironmentPinned,
     EnvironmentReady,
+    EnvironmentRefused,
     EnvironmentRequested,
     EnvironmentUnpinned,
     EnvironmentUpdateRequested,
+    EnvironmentWaiting,
 )
 from catalog.environments.service import EphemeralEnvironmentService, obey, signs_of
 from catalog.errors import SlipwayError
@@ -52,6 +55,9 @@ REPLY = "preview-command"
     EnvironmentPinned,
     EnvironmentUnpinned,
     EnvironmentApprovalNeeded,
+    EnvironmentRefused,
+    EnvironmentWaiting,
+    EnvironmentCommitQueued,
     EnvironmentAsleep,
     EnvironmentDestroyRequested,
     EnvironmentDestroyFailed,
@@ -67,12 +73,13 @@ def show_signs(context: JobContext) -> None:
 
 def _show(context: JobContext, tenant_id: UUID, environment_id: UUID) -> None:
     with context.session(tenant_id) as session:
-        environment = EphemeralEnvironmentService(session, context.settings).get(tenant_id, environment_id)
+        environments = EphemeralEnvironmentService(session, context.settings)
+        environment = environments.get(tenant_id, environment_id)
         service = ScmService(session, context.settings)
         if not service.is_connected(tenant_id, environment.repository):
             return
         repository = service.open(tenant_id, environment.repository)
-        signs = signs_of(environment, context.settings)
+        signs = signs_of(environment, context.settings, environments.place(environment))
         number = environment.pull_request
     problems = [
         problem

@@ -5,7 +5,7 @@ from datetime import timedelta
 from uuid import UUID
 
 from catalog.clock import now
-from catalog.environments.service import EphemeralEnvironmentService
+from catalog.environments.service import EnvironmentAutomation, EphemeralEnvironmentService
 from catalog.errors import SlipwayError
 from catalog.providers.scm import PullRequest, PullRequestNotFoundError, PullRequestState, RateLimitedError, Repository
 from catalog.scm.events import ScmHookReceived, ScmRepositoryFollowed
@@ -65,6 +65,7 @@ def look(context: JobContext, tenant_id: UUID, repository_id: UUID) -> None:
         if scm.listed(tenant_id, repository_id, opened, conditions, asked_at):
             service = EphemeralEnvironmentService(session, context.settings)
             service.follow_listed(tenant_id, repository.address, pulls)
+            EnvironmentAutomation(session, context.settings).begin(tenant_id, repository.address, opened)
 
 
 def _others(context: JobContext, tenant_id: UUID, repository: Repository, listed: set[int]) -> list[PullRequest]:

@@ -4,8 +4,9 @@ import json
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, StringConstraints, field_validator
 
 from catalog.assets.durations import DurationText, parse_duration
 from catalog.assets.manifest import AssetText, Name
@@ -275,21 +276,60 @@ class Sleep(Shape):
     visits_count: bool = True
 
 
+WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+ClockTime = Annotated[str, StringConstraints(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
+
+
+class ActiveHours(Shape):
+    """When an environment is awake: from ``begin`` to ``end`` on ``days``, as the clocks of ``zone`` show it.
+
+    Where ``end`` is not after ``begin`` it is that time of the next day. ``zone`` is a name such as ``Europe/Berlin``.
+    """
+
+    days: Annotated[tuple[Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"], ...], Field(min_length=1)] = (
+        "mon",
+        "tue",
+        "wed",
+        "thu",
+        "fri",
+    )
+    begin: ClockTime = "08:00"
+    end: ClockTime = "18:00"
+    zone: Annotated[str, Field(max_length=64)] = "UTC"
+
+    @field_validator("zone")
+    @classmethod
+    def _is_known(cls, zone: str) -> str:
+        try:
+            ZoneInfo(zone)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise ValueError(f"{zone} is no time zone that is known; give one such as Europe/Berlin.") from None
+        return zone
+
+
 class Follow(Shape):
     """Which commits of a pull request move its environment, and which pull requests have one at all.
 
     ``labels`` (every one of them) and ``bases`` (patterns of base branches, one of them) are conditions on the pull
     request: one that does not meet them has no environment. ``paths`` are patterns of which a changed path must match
-    one, ``!`` before a pattern takes away again. Commits of forks wait for an approval of exactly that commit, unless
-    their author belongs to the repository, or are refused. ``concurrency`` says what a commit means for the deployment
-    of an earlier one that is under way: with ``replace`` that ends at the next point where the stack is consistent,
-    with ``latest`` it is finished first; either way the newest commit follows, and those between are left out.
+    one, ``!`` before a pattern takes away again.
+
+    Commits of forks wait for an approval of exactly that commit, unless their author belongs to the repository; with
+    ``strip`` they run without what is secret, with ``build_only`` they are fetched and planned without it while they
+    wait, with ``refuse`` they are left out. ``stacked`` is about pull requests to the branch of another open one: they
+    count as going where that goes, wait until it is merged, or have no environment.
+
+    ``concurrency`` says what a commit means for the deployment of an earlier one that is under way: with ``replace``
+    that ends at the next point where the stack is consistent, with ``latest`` it is finished first; either way the
+    newest commit follows, and those between are left out. With ``queue`` and ``allow`` each commit is deployed after
+    the one before it, and shown; with ``allow`` it is fetched meanwhile. With ``forbid`` it is left out.
     """
 
     drafts: bool = True
     bots: bool = True
-    forks: Literal["approve", "refuse"] = "approve"
-    concurrency: Literal["replace", "latest"] = "replace"
+    forks: Literal["approve", "strip", "build_only", "refuse"] = "approve"
+    stacked: Literal["follow", "wait", "refuse"] = "follow"
+    concurrency: Literal["replace", "latest", "queue", "allow", "forbid"] = "replace"
     labels: Annotated[tuple[str, ...], Field(max_length=20)] = ()
     bases: Annotated[tuple[str, ...], Field(max_length=20)] = ()
     paths: Annotated[tuple[str, ...], Field(max_length=50)] = ()
@@ -306,6 +346,7 @@ class BlueprintSpec(Shape):
     strategy: StrategySpec | None = None
     ttl: TimeToLive = TimeToLive()
     sleep: Sleep | None = None
+    active: ActiveHours | None = None
     follow: Follow = Follow()
 
     @property
@@ -327,7 +368,7 @@ class BlueprintSpec(Shape):
 class DeploymentSpec(Shape):
     """The ``spec`` of any deployment blueprint: ``environment``, ``strategy``, or both.
 
-    ``ttl``, ``sleep`` and ``follow`` are for environments.
+    ``ttl``, ``sleep``, ``active`` and ``follow`` are for environments.
     """
 
     targets: Targets | None = None
@@ -335,6 +376,7 @@ class DeploymentSpec(Shape):
     strategy: StrategySpec | None = None
     ttl: TimeToLive | None = None
     sleep: Sleep | None = None
+    active: ActiveHours | None = None
     follow: Follow | None = None
 
 

@@ -14,6 +14,17 @@ class EnvironmentEvent(EventData):
     generation: int
 
 
+@event("environment.automated", version=1)
+class EnvironmentsAutomated(EventData):
+    """Pull requests of a repository get environments by themselves from now on, or no longer (``ends``)."""
+
+    automation_id: UUID
+    repository: str
+    blueprint: str
+    labels: tuple[str, ...]
+    ends: bool
+
+
 @event("environment.requested", version=1)
 class EnvironmentRequested(EnvironmentEvent):
     """An environment is wanted, for the first time or again after it was destroyed."""
@@ -61,12 +72,55 @@ class EnvironmentExpiring(EnvironmentEvent):
     seconds_left: int
 
 
+@event("environment.waiting", version=1)
+class EnvironmentWaiting(EnvironmentEvent):
+    """An environment waits for room: it has come to this place of the queue, 1 being next."""
+
+    name: str
+    place: int
+    length: int
+    why: str
+
+
+@event("environment.build_requested", version=1)
+class EnvironmentBuildRequested(EnvironmentEvent):
+    """A commit of a fork is to be fetched and planned without secrets, and not to be deployed."""
+
+    head_sha: str
+
+
+@event("environment.built", version=1)
+class EnvironmentBuilt(EnvironmentEvent):
+    """A commit of a fork was fetched and planned; ``problem`` says why not where it could not be, else it is empty."""
+
+    head_sha: str
+    problem: str
+
+
+@event("environment.commit_queued", version=1)
+class EnvironmentCommitQueued(EnvironmentEvent):
+    """A commit waits until those before it are deployed; ``length`` of them wait."""
+
+    head_sha: str
+    length: int
+
+
 @event("environment.approval_needed", version=1)
 class EnvironmentApprovalNeeded(EnvironmentEvent):
     """A commit of a fork waits until somebody approves exactly it."""
 
     name: str
     head_sha: str
+
+
+@event("environment.refused", version=1)
+class EnvironmentRefused(EnvironmentEvent):
+    """Policies do not let a commit be deployed; ``rules`` names what they go by. It is asked again when they change."""
+
+    name: str
+    head_sha: str
+    rules: tuple[str, ...]
+    message: str
 
 
 @event("environment.commit_approved", version=1)

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from catalog.environments.hours import Hours
+
 
 class TtlBase(StrEnum):
     """From when on the time to live counts."""
@@ -15,6 +17,8 @@ class TtlBase(StrEnum):
 
 WARNINGS = (timedelta(days=2), timedelta(hours=2), timedelta(minutes=30))
 """How long before the end somebody is warned, where the whole life is at least twice as long."""
+OUTSIDE = timedelta(minutes=15)
+"""How long an environment must not have been used before it sleeps outside its active hours."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +26,8 @@ class Life:
     """What the clock has to know of an environment.
 
     ``warned`` is the warning that was given last for the present expiry. ``sleep_after`` is None where it never sleeps
-    by itself. ``pinned_until`` is None where nobody keeps it.
+    by itself. ``pinned_until`` is None where nobody keeps it. ``hours`` are its active hours, None where it has none;
+    ``sleeps_for_hours`` says that it sleeps because they were over.
     """
 
     ttl: timedelta
@@ -35,6 +40,8 @@ class Life:
     sleep_after: timedelta | None = None
     pinned_until: datetime | None = None
     retry_at: datetime | None = None
+    hours: Hours | None = None
+    sleeps_for_hours: bool = False
 
     def is_pinned(self, moment: datetime) -> bool:
         """Tell whether somebody keeps it as it is at ``moment``."""
@@ -45,6 +52,22 @@ class Life:
         """When it is dismissed: at its expiry, or at the end of its pin; never after its hard limit."""
         ends = self.expires_at if self.pinned_until is None else max(self.expires_at, self.pinned_until)
         return min(ends, self.hard_expires_at)
+
+
+def idle_at(life: Life, moment: datetime) -> datetime | None:
+    """Return when it falls asleep unless it is used, as things are at ``moment``; None: not by itself."""
+    after = life.sleep_after
+    if life.hours is not None and not life.hours.are_open(moment):
+        after = OUTSIDE if after is None else min(after, OUTSIDE)
+    if after is None:
+        return None
+    idle = life.last_activity_at + after
+    return idle if life.pinned_until is None else max(idle, life.pinned_until)
+
+
+def is_woken_by_hours(life: Life, moment: datetime) -> bool:
+    """Tell whether it sleeps only because its active hours were over, and they have begun."""
+    return life.sleeps_for_hours and (life.hours is None or life.hours.are_open(moment))
 
 
 def warnings(ttl: timedelta) -> tuple[timedelta, ...]:
@@ -86,19 +109,23 @@ def extended(life: Life, moment: datetime, by: timedelta) -> datetime:
     return min(max(life.expires_at, moment) + by, life.hard_expires_at)
 
 
-def due_at(life: Life, *, rests: bool, ready: bool, failed: bool) -> datetime:
+def due_at(life: Life, moment: datetime, *, rests: bool, ready: bool, failed: bool, asleep: bool = False) -> datetime:
     """Return the next moment at which the clock has something to do with the environment.
 
     ``rests`` says that nobody works on it, so that people are warned of its end; ``ready`` that it may fall asleep;
-    ``failed`` that it may be tried again.
+    ``failed`` that it may be tried again; ``asleep`` that its active hours may wake it.
     """
     due = [life.ends_at]
     if rests:
         given = life.warned or timedelta.max
         due += [life.ends_at - each for each in warnings(life.ttl) if each < given][:1]
-    if ready and life.sleep_after is not None:
-        idle = life.last_activity_at + life.sleep_after
-        due.append(idle if life.pinned_until is None else max(idle, life.pinned_until))
+    idle = idle_at(life, moment) if ready else None
+    if idle is not None:
+        due.append(idle)
+    if asleep and is_woken_by_hours(life, moment):
+        due.append(moment)
+    elif life.hours is not None and (ready or (asleep and life.sleeps_for_hours)):
+        due.append(life.hours.next_change(moment))
     if failed and life.retry_at is not None:
         due.append(life.retry_at)
     return min(due)

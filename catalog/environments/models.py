@@ -7,13 +7,13 @@ from uuid import UUID, uuid4
 
 from pydantic import BaseModel, ConfigDict, field_validator
 from pydantic import Field as Shape
-from sqlalchemy import Index, UniqueConstraint, text
+from sqlalchemy import ForeignKeyConstraint, Index, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
 from catalog.clock import now
 from catalog.columns import Json, Timestamp, one_of
 from catalog.environments.life import TtlBase
-from catalog.environments.triggers import Decision
+from catalog.environments.triggers import Decision, Weighed
 from catalog.gating import VerdictSummary
 from catalog.operations.models import Problem
 from catalog.stacks.models import StackResource
@@ -46,12 +46,24 @@ class Desired(StrEnum):
     ABSENT = "absent"
 
 
+class Rest(StrEnum):
+    """Why an environment sleeps: nobody used it, its active hours were over, somebody said so, or for another one."""
+
+    IDLE = "idle"
+    HOURS = "hours"
+    HAND = "hand"
+    ROOM = "room"
+
+
 class Environment(SQLModel, table=True):
     """The environment of one pull request.
 
     ``generation`` counts what was wanted, ``observed_generation`` says up to where it is there; ``incarnation``
     counts the lives of the same pull request's environment. Secret inputs are kept sealed, apart from the others.
-    ``due_at`` is the next moment at which the clock has something to do with it, None once it is gone.
+    ``due_at`` is the next moment at which the clock has something to do with it, None once it is gone. ``waits_since``
+    is set while it waits for room: nothing is asked of workers meanwhile. ``size`` is what it takes of each measure of
+    room, ``backlog`` the commits that are deployed one after the other, oldest first. ``withheld`` names the inputs,
+    and the variables made from them, that the commit does without because it comes from a fork.
     """
 
     __tablename__ = "environments"
@@ -61,6 +73,7 @@ class Environment(SQLModel, table=True):
         Index("ix_environments_tenant_id_created_at", "tenant_id", "created_at"),
         Index("ix_environments_living", "expires_at", postgresql_where=text("phase <> 'destroyed'")),
         Index("ix_environments_due_at", "due_at", postgresql_where=text("due_at IS NOT NULL")),
+        Index("ix_environments_waiting", "tenant_id", "waits_since", postgresql_where=text("waits_since IS NOT NULL")),
     )
 
     id: UUID = Field(default_factory=uuid4, primary_key=True)
@@ -109,13 +122,20 @@ class Environment(SQLModel, table=True):
     visits_count: bool = True
     waiting_sha: str | None = None
     approved_sha: str | None = None
+    seen_base: str | None = None
+    withheld: list[str] = Field(default_factory=list, sa_type=Json)
     pin: dict[str, Any] | None = Field(default=None, sa_type=Json)
+    extension: dict[str, Any] | None = Field(default=None, sa_type=Json)
+    size: dict[str, Any] = Field(default_factory=dict, sa_type=Json)
+    backlog: list[str] = Field(default_factory=list, sa_type=Json)
+    slept_for: Rest | None = Field(default=None, sa_type=one_of(Rest))
     warned_seconds: int | None = None
     created_at: datetime = Field(default_factory=now, sa_type=Timestamp)
     lived_since: datetime = Field(default_factory=now, sa_type=Timestamp)
     last_deploy_at: datetime | None = Field(default=None, sa_type=Timestamp)
     last_activity_at: datetime | None = Field(default=None, sa_type=Timestamp)
     retry_at: datetime | None = Field(default=None, sa_type=Timestamp)
+    waits_since: datetime | None = Field(default=None, sa_type=Timestamp)
     due_at: datetime | None = Field(default=None, sa_type=Timestamp)
     expires_at: datetime = Field(sa_type=Timestamp)
     hard_expires_at: datetime = Field(sa_type=Timestamp)
@@ -169,6 +189,23 @@ class Pin(BaseModel):
     by: str
     reason: str
     until: datetime
+
+
+class Extension(BaseModel):
+    """Who prolonged an environment's life last, when, until when, and why where that was said."""
+
+    by: str
+    at: datetime
+    until: datetime
+    reason: str = ""
+
+
+class QueuePlace(BaseModel):
+    """Where an environment stands among those of its tenant that wait for room; the first is ``place`` 1."""
+
+    place: int
+    length: int
+    since: datetime
 
 
 class Removal(BaseModel):
@@ -229,23 +266,34 @@ class EnvironmentRead(BaseModel):
     sleeps_at: datetime | None = None
     secrets: list[str] = Shape(default_factory=list)
     pin: Pin | None = None
+    extension: Extension | None = None
+    queue: QueuePlace | None = None
+    size: dict[str, int] = Shape(default_factory=dict)
+    backlog: list[str] = Shape(default_factory=list)
+    slept_for: Rest | None = None
+    wakes_at: datetime | None = None
     retry_at: datetime | None = None
     removal: Removal | None = None
     waiting_sha: str | None = None
     approved_sha: str | None = None
+    withheld: list[str] = Shape(default_factory=list)
     expires_at: datetime
     hard_expires_at: datetime
     destroyed_at: datetime | None
 
 
 class Explanation(BaseModel):
-    """What a pull request means for its environment now; ``environment`` and ``head_sha`` where there are such."""
+    """What a pull request means for its environment now; ``environment`` and ``head_sha`` where there are such.
+
+    ``rules`` is what every rule says, in the order in which they are asked.
+    """
 
     repository: str
     pull_request: int
     decision: Decision
     environment: UUID | None = None
     head_sha: str | None = None
+    rules: list[Weighed] = Shape(default_factory=list)
 
 
 class EnvironmentAccepted(BaseModel):
@@ -256,3 +304,66 @@ class EnvironmentAccepted(BaseModel):
     url: str
     expires_at: datetime
     operation: UUID | None
+
+
+class Automation(SQLModel, table=True):
+    """What a tenant wants of the pull requests of one repository.
+
+    ``attempts`` says of each pull request that was taken up at which commit, and what was against it: one is taken up
+    once as long as it is open and meets the conditions, so that what somebody destroyed stays destroyed.
+    """
+
+    __tablename__ = "environment_automations"
+    __table_args__ = (
+        UniqueConstraint("tenant_id", "repository"),
+        ForeignKeyConstraint(["tenant_id"], ["tenants.id"]),
+    )
+
+    id: UUID = Field(default_factory=uuid4, primary_key=True)
+    tenant_id: UUID
+    repository: str
+    blueprint: str
+    inputs: dict[str, Any] = Field(default_factory=dict, sa_type=Json)
+    sealed_inputs: str
+    labels: list[str] = Field(default_factory=list, sa_type=Json)
+    ttl: str | None = None
+    attempts: dict[str, Any] = Field(default_factory=dict, sa_type=Json)
+    created_by: str
+    created_at: datetime = Field(default_factory=now, sa_type=Timestamp)
+
+
+class AutomateEnvironments(BaseModel):
+    """What pull requests of a repository get by themselves: those that have every one of ``labels``, or all.
+
+    ``blueprint``, ``inputs`` and ``ttl`` are as in a request for an environment.
+    """
+
+    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
+
+    repository: str = Shape(min_length=1, max_length=1000, examples=["/home/ann/hello"])
+    blueprint: str = Shape(min_length=3, max_length=300, examples=["slipway/preview-web"])
+    inputs: dict[str, Any] = Shape(default_factory=dict)
+    labels: list[str] = Shape(default_factory=list, max_length=20, examples=[["preview"]])
+    ttl: str | None = Shape(default=None, examples=["P1D"])
+
+
+class Attempt(BaseModel):
+    """What became of a pull request: the commit it was taken up at, and what was against it, empty where nothing."""
+
+    pull_request: int
+    head_sha: str
+    problem: str = ""
+
+
+class AutomationRead(BaseModel):
+    """An automation as others read it; secret inputs are left out."""
+
+    id: UUID
+    repository: str
+    blueprint: str
+    inputs: dict[str, Any]
+    labels: list[str]
+    ttl: str | None
+    attempts: list[Attempt]
+    created_by: str
+    created_at: datetime

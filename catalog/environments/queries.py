@@ -3,12 +3,14 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, text, tuple_
+from sqlalchemy import Uuid, column, func, text, tuple_, values
+from sqlalchemy import select as sql_select
 from sqlmodel import Session, col, select
 
-from catalog.environments.models import Environment, Phase
+from catalog.environments.models import Automation, Environment, Phase
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,18 @@ class Placed(Due):
     """An environment and the target at which it runs."""
 
     target: str
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What was decided about last of an environment's pull request; ``has_conditions``: more than its commit counts."""
+
+    environment_id: UUID
+    pull_request: int
+    seen_sha: str
+    seen_base: str | None
+    absences: int
+    has_conditions: bool
 
 
 def by_id(session: Session, tenant_id: UUID, environment_id: UUID, *, lock: bool = False) -> Environment | None:
@@ -98,15 +112,47 @@ def with_condition(session: Session, tenant_id: UUID, kind: str) -> list[UUID]:
     return list(session.exec(statement.order_by(col(Environment.created_at))).all())
 
 
-def count_awake(session: Session, tenant_id: UUID) -> int:
-    """Return how many environments of the tenant use up its quota: all that are there and do not sleep."""
-    resting = (Phase.DESTROYED, Phase.SLEEPING)
-    statement = (
-        select(func.count())
-        .select_from(Environment)
-        .where(Environment.tenant_id == tenant_id, col(Environment.phase).not_in(resting))
+def sizes_awake(session: Session, tenant_id: UUID, but: UUID) -> Sequence[dict[str, int]]:
+    """Return what each of the tenant's environments but one takes of its room.
+
+    Those that sleep, wait for room or an approval, or were refused take none; one that cannot be removed takes its own.
+    """
+    without = (Phase.DESTROYED, Phase.SLEEPING, Phase.REJECTED, Phase.PENDING_APPROVAL)
+    statement = select(Environment.size).where(
+        Environment.tenant_id == tenant_id,
+        Environment.id != but,
+        col(Environment.phase).not_in(without),
+        col(Environment.waits_since).is_(None),
     )
-    return session.exec(statement).one()
+    return [dict(each) for each in session.exec(statement).all()]
+
+
+def hold_room(session: Session, tenant_id: UUID) -> None:
+    """Let nobody else give away the tenant's room until the transaction ends."""
+    session.exec(select(func.pg_advisory_xact_lock(func.hashtextextended(f"{tenant_id}/environments/room", 0))))
+
+
+def waiting(session: Session, tenant_id: UUID) -> Sequence[tuple[UUID, datetime]]:
+    """Return those of a tenant's environments that wait for room, and since when, in the order of their turns."""
+    statement = (
+        select(Environment.id, Environment.waits_since)
+        .where(Environment.tenant_id == tenant_id, col(Environment.waits_since).is_not(None))
+        .order_by(col(Environment.waits_since), col(Environment.id))
+    )
+    return [(found, since) for found, since in session.exec(statement).all() if since is not None]
+
+
+def waiting_tenants(session: Session) -> Sequence[UUID]:
+    """Return the tenants of which environments wait for room (system role)."""
+    statement = select(Environment.tenant_id).where(col(Environment.waits_since).is_not(None)).distinct()
+    return session.exec(statement.order_by(col(Environment.tenant_id))).all()
+
+
+def if_free(session: Session, tenant_id: UUID, environment_id: UUID) -> Environment | None:
+    """Return the tenant's environment, locked; None where somebody else holds it at the moment."""
+    statement = select(Environment).where(Environment.tenant_id == tenant_id, Environment.id == environment_id)
+    statement = statement.execution_options(populate_existing=True)
+    return session.exec(statement.with_for_update(skip_locked=True)).first()
 
 
 def unused_since(session: Session, tenant_id: UUID, moment: datetime) -> Sequence[Environment]:
@@ -155,6 +201,42 @@ def standing(session: Session, ids: Collection[UUID]) -> dict[UUID, tuple[UUID, 
     return {found: (tenant_id, Phase(phase)) for found, tenant_id, phase in session.exec(statement).all()}
 
 
+def automation_of(session: Session, tenant_id: UUID, repository: str, *, lock: bool = False) -> Automation | None:
+    """Return what a tenant wants of a repository's pull requests, locked where asked."""
+    statement = select(Automation).where(Automation.tenant_id == tenant_id, Automation.repository == repository)
+    return session.exec(statement.with_for_update() if lock else statement).first()
+
+
+def automation(session: Session, tenant_id: UUID, automation_id: UUID) -> Automation | None:
+    """Return one automation of a tenant."""
+    statement = select(Automation).where(Automation.tenant_id == tenant_id, Automation.id == automation_id)
+    return session.exec(statement).first()
+
+
+def automations(session: Session, tenant_id: UUID) -> Sequence[Automation]:
+    """Return a tenant's automations by repository."""
+    statement = select(Automation).where(Automation.tenant_id == tenant_id)
+    return session.exec(statement.order_by(col(Automation.repository))).all()
+
+
+def all_automations(session: Session) -> Sequence[tuple[UUID, UUID]]:
+    """Return tenant and id of all automations (system role)."""
+    statement = select(Automation.tenant_id, Automation.id).order_by(col(Automation.id))
+    return session.exec(statement).all()
+
+
+def begin_with(session: Session, parts: Collection[str]) -> Sequence[tuple[UUID, UUID]]:
+    """Return id and tenant of the environments whose ids begin with one of these twelve digits (system role)."""
+    if not parts:
+        return []
+    ranges = values(column("low", Uuid), column("high", Uuid), name="part").data(
+        [(UUID(f"{each}{'0' * 20}"), UUID(f"{each}{'f' * 20}")) for each in sorted(parts)]
+    )
+    within = col(Environment.id).between(ranges.c.low, ranges.c.high)
+    statement = select(Environment.id, Environment.tenant_id).join(ranges, within)
+    return [(found, tenant_id) for found, tenant_id in session.exec(statement).all()]
+
+
 def ready(session: Session) -> list[Placed]:
     """Return the environments of all tenants that should be there (system role)."""
     statement = select(Environment.tenant_id, Environment.id, Environment.target).where(
@@ -163,7 +245,40 @@ def ready(session: Session) -> list[Placed]:
     return [Placed(tenant, found, target) for tenant, found, target in session.exec(statement).all()]
 
 
-def living(session: Session) -> list[Due]:
-    """Return the environments of all tenants whose pull requests are to be watched (system role)."""
-    statement = select(Environment.tenant_id, Environment.id).where(Environment.phase != Phase.DESTROYED)
-    return [Due(tenant_id, environment_id) for tenant_id, environment_id in session.exec(statement).all()]
+def living_tenants(session: Session) -> Sequence[UUID]:
+    """Return the tenants whose environments' pull requests are to be watched (system role)."""
+    statement = select(Environment.tenant_id).where(Environment.phase != Phase.DESTROYED).distinct()
+    return session.exec(statement.order_by(col(Environment.tenant_id))).all()
+
+
+def repositories(session: Session, tenant_id: UUID) -> Sequence[str]:
+    """Return the repositories of a tenant's living environments."""
+    statement = select(Environment.repository).where(
+        Environment.tenant_id == tenant_id, Environment.phase != Phase.DESTROYED
+    )
+    return session.exec(statement.distinct().order_by(col(Environment.repository))).all()
+
+
+def seen(session: Session, tenant_id: UUID, repository: str) -> list[Seen]:
+    """Return what was decided about last of the living environments of a repository."""
+    columns = (
+        col(Environment.id),
+        col(Environment.pull_request),
+        col(Environment.seen_sha),
+        col(Environment.seen_base),
+        col(Environment.absences),
+        col(Environment.spec)["follow"],
+    )
+    statement = sql_select(*columns).where(
+        col(Environment.tenant_id) == tenant_id,
+        col(Environment.repository) == repository,
+        col(Environment.phase) != Phase.DESTROYED,
+    )
+    rows = session.execute(statement.order_by(columns[1])).all()
+    return [Seen(*known, _has_conditions(follow)) for *known, follow in rows]
+
+
+def _has_conditions(follow: dict[str, Any] | None) -> bool:
+    """Tell whether more than the commit decides whether a pull request has an environment."""
+    said = follow or {}
+    return bool(said.get("labels") or said.get("bases") or said.get("stacked", "follow") != "follow")

@@ -24,6 +24,8 @@ class Act(StrEnum):
     KEEP = "keep"
     NOTE = "note"
     HOLD = "hold"
+    QUEUE = "queue"
+    BUILD = "build"
     DISMISS = "dismiss"
 
 
@@ -33,8 +35,10 @@ class Facts:
 
     ``absences`` counts how often it was not found, this time included. ``seen_sha`` is the head that was decided about
     last, ``approved_sha`` the commit of a fork that somebody approved. ``moves`` says that the environment can move at
-    all, ``quarantined`` that its blueprint is held. ``changed`` returns the paths that were changed since the merge
-    base, and is asked only where that matters.
+    all, ``quarantined`` that its blueprint is held, ``busy`` that an earlier commit is being deployed or waits for
+    that. ``seen_base`` is where it went when it was decided about last. ``listed`` returns the pull requests that are
+    open, ``changed`` returns the paths that were changed since the merge
+    base; both are asked only where that matters.
     """
 
     pull_request: PullRequest | None
@@ -44,6 +48,9 @@ class Facts:
     moves: bool
     quarantined: bool
     changed: Callable[[], Sequence[str]]
+    busy: bool = False
+    seen_base: str | None = None
+    listed: Callable[[], Sequence[PullRequest]] = tuple
 
 
 class Decision(BaseModel):
@@ -54,25 +61,56 @@ class Decision(BaseModel):
     why: str
 
 
+class Weighed(BaseModel):
+    """What one rule says of a pull request; ``says`` is None where it lets it pass. The first that says one decides."""
+
+    rule: str
+    says: Decision | None
+
+
 def decide(facts: Facts, follow: Follow) -> Decision:
     """Return what follows: that of the first rule that has something to say."""
-    return next(each for each in _rules(facts, follow) if each is not None)
+    return next(each for _, each in _rules(facts, follow) if each is not None)
 
 
-def _rules(facts: Facts, follow: Follow) -> Iterator[Decision | None]:
+def weigh(facts: Facts, follow: Follow) -> list[Weighed]:
+    """Return what every rule says, in their order."""
+    return [Weighed(rule=rule, says=each) for rule, each in _rules(facts, follow)]
+
+
+def _rules(facts: Facts, follow: Follow) -> Iterator[tuple[str, Decision | None]]:
     pull = facts.pull_request
     if pull is None:
-        yield _missing(facts.absences)
+        yield "missing", _missing(facts.absences)
         return
-    yield _state(pull)
-    yield _labels(pull, follow)
-    yield _base(pull, follow)
-    yield _rest(pull, facts)
-    yield _draft(pull, follow)
-    yield _bot(pull, follow)
-    yield _fork(pull, facts, follow)
-    yield _paths(facts, follow)
-    yield _said(Act.MOVE, "commit", f"Commit {pull.head_sha[:12]} is new.")
+    yield "closed", _state(pull)
+    yield "label", _labels(pull, follow)
+    below = below_of(pull, facts.listed) if follow.bases or follow.stacked != "follow" else ()
+    yield "base", _base(pull, below, follow)
+    yield "unchanged", _rest(pull, facts)
+    yield "stacked", _stacked(below, follow)
+    yield "draft", _draft(pull, follow)
+    yield "bot", _bot(pull, follow)
+    yield "fork", _fork(pull, facts, follow)
+    yield "path", _paths(facts, follow)
+    yield "concurrency", _concurrency(pull, facts, follow)
+    if pull.head_sha == facts.seen_sha:
+        yield "base", _said(Act.MOVE, "base", f"It goes to {pull.base} now, and no longer to {facts.seen_base}.")
+    yield "commit", _said(Act.MOVE, "commit", f"Commit {pull.head_sha[:12]} is new.")
+
+
+def below_of(pull: PullRequest, listed: Callable[[], Sequence[PullRequest]]) -> tuple[PullRequest, ...]:
+    """Return the open pull requests that one is stacked on, the nearest first; none where it goes to another branch."""
+    by_branch = {each.branch: each for each in listed() if each.state is PullRequestState.OPEN and not each.is_fork}
+    found: list[PullRequest] = []
+    above = {pull.number}
+    base = pull.base
+    # Two that go to each other's branches end the walk.
+    while base in by_branch and by_branch[base].number not in above:
+        found.append(by_branch[base])
+        above.add(found[-1].number)
+        base = found[-1].base
+    return tuple(found)
 
 
 def _missing(absences: int) -> Decision:
@@ -92,14 +130,25 @@ def _labels(pull: PullRequest, follow: Follow) -> Decision | None:
     return _said(Act.DISMISS, "label", f"It lacks the label {', '.join(missing)}.") if missing else None
 
 
-def _base(pull: PullRequest, follow: Follow) -> Decision | None:
-    if not follow.bases or not pull.base or any(fnmatchcase(pull.base, each) for each in follow.bases):
+def _base(pull: PullRequest, below: Sequence[PullRequest], follow: Follow) -> Decision | None:
+    if below and follow.stacked == "refuse":
+        return _said(Act.DISMISS, "stacked", f"It is stacked on pull request {below[0].number}, which is open.")
+    base = below[-1].base if below else pull.base
+    if not follow.bases or not base or any(fnmatchcase(base, each) for each in follow.bases):
         return None
-    return _said(Act.DISMISS, "base", f"It goes to {pull.base}, and not to {' or '.join(follow.bases)}.")
+    through = f" through pull request {below[0].number}" if below else ""
+    return _said(Act.DISMISS, "base", f"It goes to {base}{through}, and not to {' or '.join(follow.bases)}.")
+
+
+def _stacked(below: Sequence[PullRequest], follow: Follow) -> Decision | None:
+    if not below or follow.stacked != "wait":
+        return None
+    told = f"It is stacked on pull request {below[0].number}; its commits are deployed once that is merged."
+    return _said(Act.KEEP, "stacked", told)
 
 
 def _rest(pull: PullRequest, facts: Facts) -> Decision | None:
-    if pull.head_sha == facts.seen_sha:
+    if pull.head_sha == facts.seen_sha and facts.seen_base in (None, pull.base):
         return _said(Act.KEEP, "unchanged", f"Commit {pull.head_sha[:12]} was decided about already.")
     if not facts.moves:
         return _said(Act.KEEP, "leaving", "The environment is being removed.")
@@ -125,7 +174,12 @@ def _fork(pull: PullRequest, facts: Facts, follow: Follow) -> Decision | None:
         return _said(Act.NOTE, "fork", "It comes from a fork, and commits of forks are not deployed.")
     if pull.association.is_trusted or pull.head_sha == facts.approved_sha:
         return None
-    return _said(Act.HOLD, "fork", f"Commit {pull.head_sha[:12]} comes from a fork and waits for an approval.")
+    commit = f"Commit {pull.head_sha[:12]}"
+    if follow.forks == "build_only":
+        return _said(Act.BUILD, "fork", f"{commit} comes from a fork: it is built without secrets, and not deployed.")
+    if follow.forks == "strip":
+        return None
+    return _said(Act.HOLD, "fork", f"{commit} comes from a fork and waits for an approval.")
 
 
 def _paths(facts: Facts, follow: Follow) -> Decision | None:
@@ -135,6 +189,21 @@ def _paths(facts: Facts, follow: Follow) -> Decision | None:
     if any(matches(path, follow.paths) for path in changed):
         return None
     return _said(Act.NOTE, "path", f"None of the {len(changed)} changed paths is one of {', '.join(follow.paths)}.")
+
+
+def strips(pull: PullRequest, follow: Follow, approved_sha: str | None) -> bool:
+    """Tell whether a pull request's commit runs without what is secret."""
+    trusted = not pull.is_fork or pull.association.is_trusted or pull.head_sha == approved_sha
+    return follow.forks == "strip" and not trusted
+
+
+def _concurrency(pull: PullRequest, facts: Facts, follow: Follow) -> Decision | None:
+    if not facts.busy or follow.concurrency in {"replace", "latest"}:
+        return None
+    commit = pull.head_sha[:12]
+    if follow.concurrency == "forbid":
+        return _said(Act.NOTE, "concurrency", f"Commit {commit} came while another one was deployed, and is left out.")
+    return _said(Act.QUEUE, "concurrency", f"Commit {commit} is deployed after those before it.")
 
 
 def matches(path: str, patterns: Sequence[str]) -> bool:

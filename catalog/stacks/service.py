@@ -35,6 +35,10 @@ class MultiCloudProvisioningService:
             self._session.flush()
         return found
 
+    def named(self, tenant_id: UUID, project: str, name: str) -> Stack | None:
+        """Return the tenant's stack of that name, None where it has none."""
+        return queries.by_name(self._session, tenant_id, project, name)
+
     def get(self, tenant_id: UUID, stack_id: UUID) -> Stack:
         """Return the stack; raise ``NotFoundError`` where the tenant has none of that id."""
         found = queries.by_id(self._session, tenant_id, stack_id)

@@ -37,11 +37,16 @@ def _show_list(output: Output, found: dict[str, Any]) -> None:
     output.table(
         ("ID", "NAME", "PR", "PHASE", "ADDRESS", "EXPIRES"),
         [
-            (each["id"][:8], each["name"], each["pull_request"], each["phase"], each["url"], moment(each["expires_at"]))
+            (each["id"][:8], each["name"], each["pull_request"], _phase(each), each["url"], moment(each["expires_at"]))
             for each in found["items"]
         ],
     )
     output.more(found.get("next_cursor"))
+
+
+def _phase(environment: dict[str, Any]) -> str:
+    place = environment.get("queue")
+    return str(environment["phase"]) + (f" {place['place']}/{place['length']}" if place else "")
 
 
 @click.command("show")
@@ -71,9 +76,7 @@ def _show(output: Output, environment: dict[str, Any]) -> None:
             ("operation", environment["operation_id"]),
         ]
     )
-    if environment.get("pin"):
-        pinned = environment["pin"]
-        output.line(f"Kept by {pinned['by']} until {moment(pinned['until'])}: {pinned['reason']}")
+    _show_life(output, environment)
     failure = environment["failure"]
     if failure:
         output.line(f"Why it failed: {failure['message']} {failure.get('hint') or ''}".rstrip(), style="red")
@@ -87,6 +90,23 @@ def _show(output: Output, environment: dict[str, Any]) -> None:
         output.line()
         rows = [(each["type"], each["name"]) for each in environment["resources"]]
         output.table(("RESOURCE", "NAME"), rows)
+
+
+def _show_life(output: Output, environment: dict[str, Any]) -> None:
+    """Say what it waits for, what it does without, and who prolonged or keeps it."""
+    if environment.get("queue"):
+        place = environment["queue"]
+        output.line(f"Waits for room: place {place['place']} of {place['length']}, since {moment(place['since'])}")
+    if environment.get("backlog"):
+        output.line(f"Commits that wait for their turn: {', '.join(each[:12] for each in environment['backlog'])}")
+    if environment.get("withheld"):
+        output.line(f"Comes from a fork and runs without: {', '.join(environment['withheld'])}")
+    if environment.get("extension"):
+        said = environment["extension"]
+        output.line(f"Extended by {said['by']} until {moment(said['until'])} {said['reason']}".rstrip())
+    if environment.get("pin"):
+        pinned = environment["pin"]
+        output.line(f"Kept by {pinned['by']} until {moment(pinned['until'])}: {pinned['reason']}")
 
 
 @click.command("logs")
@@ -145,12 +165,20 @@ def explain(repository: str, pull_request: int, as_json: bool) -> None:  # noqa:
     with connect() as client:
         asked = {"repository": address_of(repository), "pull_request": pull_request}
         found = client.get("/environments/explain", asked)
-    output.result(found, lambda each: _explain(output, each["decision"]))
+    output.result(found, lambda each: _explain(output, each))
 
 
-def _explain(output: Output, decision: dict[str, Any]) -> None:
+def _explain(output: Output, found: dict[str, Any]) -> None:
+    decision = found["decision"]
     output.line(f"{decision['act']}, by the rule {decision['rule']}", style="bold")
     output.line(decision["why"])
+    if found.get("rules"):
+        output.line()
+        rows = [
+            (each["rule"], each["says"]["act"] if each["says"] else "passes", (each["says"] or {}).get("why", ""))
+            for each in found["rules"]
+        ]
+        output.table(("RULE", "SAYS", "WHY"), rows)
 
 
 @click.command("pin")

@@ -130,7 +130,7 @@ class EnvironmentPage(Page):
     def buttons(self) -> Sequence[tuple[str, str, str]]:
         """What a press of a button does to the environment now: verb, label and icon."""
         if self.environment.phase is Phase.SLEEPING:
-            return (("wake", "Wake it", "sun"),)
+            return (("sleep", "Let it sleep", "moon") if self.environment.queue else ("wake", "Wake it", "sun"),)
         if self.environment.phase is Phase.READY:
             sleep = () if self.environment.pin else (("sleep", "Put to sleep", "moon"),)
             return (*sleep, ("rebuild", "Make it again", "rotate-ccw"))
@@ -181,8 +181,9 @@ def list_environments(
     phases = sorted(FILTERS[chosen][1])
     rows = service.page(principal.tenant_id, phases, moment_and_id(cursor or None), PAGE_SIZE + 1)
     found, following = cut(rows, PAGE_SIZE, lambda each: (each.created_at, each.id))
+    places = service.places(principal.tenant_id)
     page = EnvironmentListPage(
-        environments=[read(each) for each in found],
+        environments=[read(each, queue=places.get(each.id)) for each in found],
         counts=service.count_by_phase(principal.tenant_id),
         filter=chosen,
         can_request=principal.may("environments:write"),
@@ -207,7 +208,7 @@ def _load(session: Session, settings: Settings, principal: Principal, environmen
     except UnavailableError as error:
         problem = error.detail
     return EnvironmentPage(
-        environment=read(environment, service.resources(environment)),
+        environment=service.read(environment),
         operation=operation,
         log=log,
         can_change=principal.may("environments:write"),
@@ -358,7 +359,7 @@ def ask_to_destroy(
     """Ask before an environment is destroyed."""
     service = EphemeralEnvironmentService(session, settings)
     environment = service.get(principal.tenant_id, environment_id)
-    page = DestroyEnvironmentPage(read(environment, service.resources(environment)))
+    page = DestroyEnvironmentPage(service.read(environment))
     return renderer_of(request).respond(request, page)
 
 

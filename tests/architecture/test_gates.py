@@ -101,13 +101,17 @@ def test_an_environment_is_never_asked_of_workers_without_its_gate() -> None:
             for node in ast.walk(method)
         )
 
-    demanding = {each for each, method in methods.items() if calls(method, "demand")}
+    started = ("demand", "_bring_about", "_wake_up")
+    demanding = {each for each, method in methods.items() if any(calls(method, start) for start in started)}
     assert demanding
-    assert all(calls(methods[each], "_pass_gate") for each in demanding)
-    # Others only go on with what was let through before: a reopened pull request, a second try, what went missing.
+    gates = ("_pass_gate", "_ask_policies")
+    assert all(any(calls(methods[each], gate) for gate in gates) for each in demanding)
     service = "catalog/environments/service"
+    for start in started[1:]:
+        assert callers(start) <= {*map(name, paths), f"{service}/life.py", f"{service}/room.py"}
+    # Others only go on with what was let through before: what waited for room, a second try, what went missing.
     beside = {each for each in callers("demand") if each.startswith(service)}
-    assert beside == {*map(name, paths), f"{service}/life.py", f"{service}/sweeps.py"}
+    assert beside == {f"{service}/{each}.py" for each in ("following", "life", "room", "sweeps")}
     assert callers("start_generation") == {f"{service}/generations.py", f"{service}/removals.py"}
 
 

@@ -1,21 +1,25 @@
 """EphemeralEnvironmentService: what may be asked of environments, and what workers report of them."""
 
 from catalog.environments.queries import at as environment_at
+from catalog.environments.service.automation import EnvironmentAutomation, read_automation
+from catalog.environments.service.builds import EnvironmentBuilds
 from catalog.environments.service.comments import obey
 from catalog.environments.service.credentials import credentials_of
 from catalog.environments.service.plans import EnvironmentPlans
 from catalog.environments.service.prospects import Prospect, prospect, standing
 from catalog.environments.service.removals import DestroyPlan
-from catalog.environments.service.reports import PROJECT, DeployPlan, EnvironmentReports
+from catalog.environments.service.reports import DeployPlan, EnvironmentReports
 from catalog.environments.service.requests import EphemeralEnvironmentService
 from catalog.environments.service.rows import address_of, read
 from catalog.environments.service.signs import Signs, signs_of
-from catalog.environments.service.sweeps import EnvironmentSweeps
+from catalog.environments.service.sweeps import PROJECT, EnvironmentSweeps
 
 __all__ = [
     "PROJECT",
     "DeployPlan",
     "DestroyPlan",
+    "EnvironmentAutomation",
+    "EnvironmentBuilds",
     "EnvironmentPlans",
     "EnvironmentReports",
     "EnvironmentSweeps",
@@ -28,6 +32,7 @@ __all__ = [
     "obey",
     "prospect",
     "read",
+    "read_automation",
     "signs_of",
     "standing",
 ]

@@ -50,15 +50,21 @@ def obey(  # noqa: PLR0913, PLR0911  (who asks what of which pull request in who
         return f"`{environment.name}` is being made again."
     if command.verb is Verb.UP:
         return _up(service, principal, environment, settings)
-    return f"`{environment.name}` is {environment.phase.value.replace('_', ' ')}."
+    return _standing(service, environment)
+
+
+def _standing(service: EphemeralEnvironmentService, environment: Environment) -> str:
+    place = service.place(environment)
+    waits = "" if place is None else f" and waits for room: place {place.place} of {place.length}"
+    return f"`{environment.name}` is {environment.phase.value.replace('_', ' ')}{waits}."
 
 
 def _up(
     service: EphemeralEnvironmentService, principal: Principal, environment: Environment, settings: Settings
 ) -> str:
     if environment.phase is Phase.SLEEPING:
-        service.wake(principal, environment.id)
-        return f"`{environment.name}` is waking up."
+        woken = service.wake(principal, environment.id)
+        return _standing(service, woken) if woken.waits_since else f"`{environment.name}` is waking up."
     if environment.phase is not Phase.DESTROYED:
         return f"`{environment.name}` is {environment.phase.value.replace('_', ' ')}; it is up already."
     asked = RequestEnvironment(
@@ -68,5 +74,5 @@ def _up(
         blueprint=f"{environment.blueprint}=={environment.blueprint_version}",
         inputs=open_inputs(environment, settings),
     )
-    service.request(principal, asked)
-    return f"`{environment.name}` is asked for again."
+    again = service.request(principal, asked)
+    return _standing(service, again) if again.waits_since else f"`{environment.name}` is asked for again."

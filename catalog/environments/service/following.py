@@ -1,28 +1,38 @@
 """How environments follow their pull requests: one policy decides, approvals of forks are bound to a commit."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from uuid import UUID
 
-from catalog.assets.blueprint_spec import Follow
+from catalog.assets.blueprint_spec import Follow, parse_spec
 from catalog.assets.service import AssetService
 from catalog.environments import queries, rules
-from catalog.environments.events import EnvironmentApprovalNeeded, EnvironmentCommitApproved
-from catalog.environments.models import Environment, Explanation, Phase
+from catalog.environments.events import (
+    EnvironmentApprovalNeeded,
+    EnvironmentBuildRequested,
+    EnvironmentCommitApproved,
+    EnvironmentCommitQueued,
+    EnvironmentRefused,
+)
+from catalog.environments.machine import APPLYING, RESTING
+from catalog.environments.models import Desired, Environment, Explanation, Phase
 from catalog.environments.service.generations import demand, dismiss
-from catalog.environments.service.life import EnvironmentLife
+from catalog.environments.service.life import NOT_WOKEN, EnvironmentLife
 from catalog.environments.service.rows import (
     PLAN_REFUSED,
     REFUSED,
     clear_condition,
     find,
+    refusal_of,
     set_condition,
     situation,
     stamp,
     tell,
 )
-from catalog.environments.triggers import Act, Decision, Facts, decide
-from catalog.errors import ConflictError, FieldError, InvalidInputError
+from catalog.environments.triggers import Act, Decision, Facts, decide, strips, weigh
+from catalog.environments.withholding import withheld_names
+from catalog.errors import ConflictError, FieldError, InvalidInputError, QuotaExceededError, SlipwayError
 from catalog.gating import PolicyRefusedError, verdict_summary
 from catalog.providers.scm import (
     PullRequest,
@@ -35,6 +45,10 @@ from catalog.scm.service import LOCAL, ScmService
 from catalog.tenancy import Principal
 from catalog.tenants.service import TenantService
 
+MOST_COMMITS = 20
+"""How many commits of one pull request wait for their turn at most."""
+BUILT = "Built"
+"""The condition that says whether a commit that waits for an approval can be fetched and planned."""
 NOTED = "Following"
 """The condition that says why a commit of the pull request does not move its environment."""
 
@@ -62,16 +76,23 @@ class EnvironmentFollowing(EnvironmentLife):
         by_number = {each.number: each for each in listed}
         for each in queries.of_repository(self._session, tenant_id, repository):
             environment = find(self._session, tenant_id, each.id, lock=True)
-            self._observe(environment, by_number.get(environment.pull_request), "system")
+            self._observe(environment, by_number.get(environment.pull_request), "system", listed)
 
     def pull_requests_of(self, tenant_id: UUID, repository: str) -> set[int]:
         """Return the pull requests of a repository that have living environments."""
         return {each.pull_request for each in queries.of_repository(self._session, tenant_id, repository)}
 
-    def explain(self, principal: Principal, address: str, number: int) -> Explanation:
+    def explain(
+        self,
+        principal: Principal,
+        address: str,
+        number: int,
+        automatic: Callable[[UUID, Repository, int], tuple[Decision, str] | None] | None = None,
+    ) -> Explanation:
         """Say what a pull request means for its environment now, and by which rule, changing nothing.
 
-        Raises ``InvalidInputError`` for a repository that cannot be opened, and the provider's own errors.
+        ``automatic`` says what one without an environment gets by itself. Raises ``InvalidInputError`` for a repository
+        that cannot be opened, and the provider's own errors.
         """
         principal.require("environments:read")
         repository = ScmService(self._session, self._settings).open(principal.tenant_id, address)
@@ -79,18 +100,25 @@ class EnvironmentFollowing(EnvironmentLife):
         if environment is None or environment.phase is Phase.DESTROYED:
             why = "Nobody asked for an environment of it; a request makes one, with the blueprint that it names."
             decision = Decision(act=Act.KEEP, rule="requested", why=why)
-            return Explanation(repository=repository.address, pull_request=number, decision=decision)
+            found_by = automatic(principal.tenant_id, repository, number) if automatic is not None else None
+            decision, head_sha = (decision, None) if found_by is None else found_by
+            where = repository.address
+            return Explanation(repository=where, pull_request=number, decision=decision, head_sha=head_sha)
         try:
             found = repository.pull_request(number, environment.branch)
         except PullRequestNotFoundError:
             found = None
-        decision = decide(self._facts(environment, found, repository), self._policy(environment))
+        facts, policy = self._facts(environment, found, repository), self._policy(environment)
+        decision = decide(facts, policy)
+        # Rules behind the one that decides may ask for what is not there any more.
+        rules_said = weigh(replace(facts, changed=lambda: _or_none(facts.changed)), policy)
         return Explanation(
             repository=repository.address,
             pull_request=number,
             decision=decision,
             environment=environment.id,
             head_sha=None if found is None else found.head_sha,
+            rules=rules_said,
         )
 
     def approve(self, principal: Principal, environment_id: UUID, head_sha: str) -> Environment:
@@ -121,55 +149,111 @@ class EnvironmentFollowing(EnvironmentLife):
     def _admit_fork(self, environment: Environment, pull: PullRequest) -> None:
         """Take a request for a fork's commit as the approval of that commit, unless the blueprint refuses forks."""
         environment.waiting_sha = None
-        if not pull.is_fork:
+        policy = self._policy(environment)
+        environment.withheld = self._withheld(environment, pull, policy)
+        if not pull.is_fork or policy.forks == "strip":
             return
-        if self._policy(environment).forks == "refuse":
+        if policy.forks == "refuse":
             detail = "It comes from a fork, and this blueprint makes no environments of forks."
             raise InvalidInputError(detail, [FieldError("/pull_request", detail)])
         environment.approved_sha = environment.head_sha
 
-    def _observe(self, environment: Environment, found: PullRequest | None, actor: str) -> None:
+    def _withheld(self, environment: Environment, pull: PullRequest, policy: Follow) -> list[str]:
+        """Return the names of what a pull request's commit does without."""
+        if not strips(pull, policy, environment.approved_sha):
+            return []
+        return withheld_names(parse_spec({"spec": environment.spec}), environment.inputs)
+
+    def _observe(
+        self,
+        environment: Environment,
+        found: PullRequest | None,
+        actor: str,
+        others: Sequence[PullRequest] | None = None,
+    ) -> None:
         environment.absences = 0 if found is not None else environment.absences + 1
         self._session.add(environment)
-        decision = decide(self._facts(environment, found), self._policy(environment))
+        decision = decide(self._facts(environment, found, others=others), self._policy(environment))
         if decision.act is Act.DISMISS:
             dismiss(self._session, environment, actor, decision.why if decision.rule in _SPELLED else _CLOSED)
         elif found is None or decision.rule == "unchanged":
+            if found is not None and environment.seen_base is None:
+                environment.seen_base = found.base
             return
         elif decision.act is Act.MOVE:
             clear_condition(environment, NOTED)
             environment.waiting_sha = None
+            environment.seen_base = found.base
+            environment.withheld = self._withheld(environment, found, self._policy(environment))
             self._move(environment, found.head_sha, actor)
-        elif decision.act is Act.HOLD:
-            self._hold(environment, found.head_sha, decision.why)
+        elif decision.act in {Act.HOLD, Act.BUILD}:
+            self._hold(environment, found, decision)
+        elif decision.act is Act.QUEUE:
+            self._put_off(environment, found.head_sha)
         elif decision.act is Act.NOTE:
-            environment.seen_sha = found.head_sha
+            environment.seen_sha, environment.seen_base = found.head_sha, found.base
             set_condition(environment, NOTED, decision.rule.capitalize(), decision.why, status=False)
 
-    def _hold(self, environment: Environment, head_sha: str, why: str) -> None:
-        if environment.waiting_sha == head_sha:
+    def next_commit(self, tenant_id: UUID, environment_id: UUID) -> None:
+        """Move the environment to the commit that has waited longest for its turn, once nothing else is deployed."""
+        environment = find(self._session, tenant_id, environment_id, lock=True)
+        resting = environment.phase in RESTING and environment.desired is Desired.PRESENT
+        if not environment.backlog or not resting:
             return
-        # Whatever was approved before is void: an approval is of one commit.
-        environment.waiting_sha, environment.approved_sha = head_sha, None
-        set_condition(environment, NOTED, "ApprovalNeeded", why, status=False)
-        data = EnvironmentApprovalNeeded(**stamp(environment), name=environment.name, head_sha=head_sha)
+        commit, *rest = environment.backlog
+        environment.backlog = rest
+        self._move(environment, commit, "system", seen=environment.seen_sha)
+
+    def _put_off(self, environment: Environment, head_sha: str) -> None:
+        """Let a commit wait for its turn; where too many do, the newest takes the place of the one before it."""
+        environment.seen_sha = head_sha
+        environment.waiting_sha = None
+        environment.backlog = [*environment.backlog[: MOST_COMMITS - 1], head_sha]
+        clear_condition(environment, NOTED)
+        length = len(environment.backlog)
+        data = EnvironmentCommitQueued(**stamp(environment), head_sha=head_sha, length=length)
         tell(self._session, environment, data, "system")
 
+    def _hold(self, environment: Environment, found: PullRequest, decision: Decision) -> None:
+        if environment.waiting_sha == found.head_sha:
+            return
+        # Whatever was approved before is void: an approval is of one commit.
+        environment.waiting_sha, environment.approved_sha = found.head_sha, None
+        set_condition(environment, NOTED, "ApprovalNeeded", decision.why, status=False)
+        clear_condition(environment, BUILT)
+        data = EnvironmentApprovalNeeded(**stamp(environment), name=environment.name, head_sha=found.head_sha)
+        tell(self._session, environment, data, "system")
+        if decision.act is Act.BUILD:
+            asked = EnvironmentBuildRequested(**stamp(environment), head_sha=found.head_sha)
+            tell(self._session, environment, asked, "system")
+
     def _facts(
-        self, environment: Environment, found: PullRequest | None, repository: Repository | None = None
+        self,
+        environment: Environment,
+        found: PullRequest | None,
+        repository: Repository | None = None,
+        others: Sequence[PullRequest] | None = None,
     ) -> Facts:
         def changed() -> Sequence[str]:
             opened = repository or self._repository(environment)
             return opened.changed_paths(opened.resolve(found.base), found.head_sha) if found is not None else ()
 
+        # Asked of the database, and so only where it matters.
+        is_new = found is not None and found.head_sha != environment.seen_sha
+        subject = f"environments/{environment.id}"
         return Facts(
             pull_request=found,
             absences=environment.absences,
             seen_sha=environment.seen_sha,
             approved_sha=environment.approved_sha,
             moves=rules.follows(situation(environment)),
-            quarantined=AssetService(self._session).is_held(environment.tenant_id, f"environments/{environment.id}"),
+            quarantined=is_new and AssetService(self._session).is_held(environment.tenant_id, subject),
             changed=changed,
+            busy=_is_busy(environment),
+            seen_base=environment.seen_base,
+            listed=lambda: (
+                others if others is not None else (repository or self._repository(environment)).pull_requests()
+            ),
         )
 
     def _policy(self, environment: Environment) -> Follow:
@@ -177,6 +261,27 @@ class EnvironmentFollowing(EnvironmentLife):
 
     def _repository(self, environment: Environment) -> Repository:
         return ScmService(self._session, self._settings).open(environment.tenant_id, environment.repository)
+
+    def changed(self, tenant_id: UUID) -> list[UUID]:
+        """Return the environments of repositories on this machine that may have to follow their pull requests.
+
+        Each repository is listed once; those of which nothing changed since they were decided about are left out.
+        """
+        found: list[UUID] = []
+        for address in queries.repositories(self._session, tenant_id):
+            if provider_for(address).name != LOCAL:
+                continue
+            try:
+                pulls = ScmService(self._session, self._settings).open(tenant_id, address).pull_requests()
+            except SlipwayError:
+                pulls = []
+            listed = {each.number: each for each in pulls}
+            for row in queries.seen(self._session, tenant_id, address):
+                pull = listed.get(row.pull_request)
+                same = pull is not None and pull.head_sha == row.seen_sha and row.seen_base in (None, pull.base)
+                if not same or row.absences or row.has_conditions:
+                    found.append(row.environment_id)
+        return found
 
     def watch(self, tenant_id: UUID, environment_id: UUID) -> None:
         """Follow the pull request of one environment; repositories elsewhere are listed as a whole, less often."""
@@ -186,17 +291,20 @@ class EnvironmentFollowing(EnvironmentLife):
 
     def refused(self, tenant_id: UUID) -> list[UUID]:
         """Return the environments that policies keep from what their pull requests ask for."""
-        return queries.with_condition(self._session, tenant_id, REFUSED)
+        refused = queries.with_condition(self._session, tenant_id, REFUSED)
+        asleep = queries.with_condition(self._session, tenant_id, NOT_WOKEN)
+        return list(dict.fromkeys([*refused, *asleep]))
 
     def ask_again(self, tenant_id: UUID, environment_id: UUID) -> None:
         """Ask policies again about what they refused: a commit, if it is still the newest, or the engine's plan."""
         environment = find(self._session, tenant_id, environment_id, lock=True)
-        reason = next((each["reason"] for each in environment.conditions if each["type"] == REFUSED), None)
+        self.may_wake_again(tenant_id, environment_id)
+        reason = refusal_of(environment)
         if reason == PLAN_REFUSED and environment.phase is Phase.FAILED:
             self._try_again(environment)
         elif reason is not None:
             # Unseen, so that the pull request is looked at as if it had just moved.
-            environment.seen_sha = environment.head_sha
+            environment.seen_sha = ""
             self.follow(environment, "system")
 
     def _try_again(self, environment: Environment) -> None:
@@ -208,27 +316,59 @@ class EnvironmentFollowing(EnvironmentLife):
         except PolicyRefusedError as refusal:
             refusal.keep(self._session)
 
-    def _move(self, environment: Environment, head_sha: str, actor: str) -> None:
-        """Move the environment to another commit, or say on its page why policies do not let it."""
+    def _move(self, environment: Environment, head_sha: str, actor: str, seen: str | None = None) -> None:
+        """Move the environment to another commit, or say on its page why policies, or room, do not let it.
+
+        ``seen`` is the newest commit that was decided about, where that is another one.
+        """
         try:
             with self._session.begin_nested():
-                environment.seen_sha = environment.head_sha = head_sha
-                self._pass_gate(environment, actor, is_new=False)
-                demand(self._session, environment, actor, "new commit")
+                environment.head_sha = head_sha
+                environment.seen_sha = seen or head_sha
+                self._pass_gate(environment, actor, is_new=not environment.touched)
+                self._bring_about(environment, actor, "new commit")
         except PolicyRefusedError as refusal:
             refusal.keep(self._session)
             # Seen, so that the same commit is not asked about every few seconds.
-            environment.seen_sha = head_sha
-            environment.verdict = verdict_summary(refusal.verdict)
-            message = f"Commit {head_sha[:8]} is not deployed. {refusal.detail}"
-            set_condition(environment, REFUSED, "PolicyRefused", message, status=False)
+            environment.seen_sha = seen or head_sha
+            self._refused(environment, head_sha, refusal)
+        except QuotaExceededError as error:
+            environment.seen_sha = seen or head_sha
+            told = f"Commit {head_sha[:8]} is not deployed. {error.detail}"
+            set_condition(environment, NOTED, "NoRoom", told, status=False)
             self._session.add(environment)
+
+    def _refused(self, environment: Environment, head_sha: str, refusal: PolicyRefusedError) -> None:
+        """Say on the environment, and at its pull request, which rules keep a commit from being deployed."""
+        environment.verdict = verdict_summary(refusal.verdict)
+        rules_said = tuple(dict.fromkeys(each.rule for each in refusal.verdict.violations))[:20]
+        by = f", by {', '.join(rules_said)}" if rules_said else ""
+        message = f"Commit {head_sha[:8]} is not deployed{by}. {refusal.detail}"
+        set_condition(environment, REFUSED, "PolicyRefused", message, status=False)
+        self._session.add(environment)
+        data = EnvironmentRefused(
+            **stamp(environment), name=environment.name, head_sha=head_sha, rules=rules_said, message=message[:1000]
+        )
+        tell(self._session, environment, data, "system")
 
     def _pass_gate(self, environment: Environment, actor: str, *, is_new: bool) -> None:
         self._ask_policies(environment, actor, is_new=is_new)
         clear_condition(environment, REFUSED)
 
 
+def _or_none(changed: Callable[[], Sequence[str]]) -> Sequence[str]:
+    try:
+        return changed()
+    except SlipwayError:
+        return ()
+
+
+def _is_busy(environment: Environment) -> bool:
+    """Tell whether an earlier commit is being deployed, or will be before any other."""
+    under_way = environment.phase in APPLYING | {Phase.QUEUED, Phase.UNKNOWN} and environment.waits_since is None
+    return under_way or bool(environment.backlog)
+
+
 _CLOSED = "pull request closed"
-_SPELLED = {"label", "base"}
+_SPELLED = {"label", "base", "stacked"}
 """The rules whose own words are the reason of a removal."""

@@ -4,6 +4,7 @@ from uuid import UUID
 
 from sqlmodel import Session
 
+from catalog.clock import now
 from catalog.environments import rules
 from catalog.environments.events import (
     EnvironmentDestroyRequested,
@@ -11,12 +12,13 @@ from catalog.environments.events import (
     EnvironmentSleepRequested,
     EnvironmentUpdateRequested,
 )
-from catalog.environments.machine import LEAVING, Event, step
-from catalog.environments.models import Environment, Phase
+from catalog.environments.machine import LEAVING, Event, Situation, step
+from catalog.environments.models import Environment, Phase, Rest
 from catalog.environments.service.rows import (
     DEPLOY_STEPS,
     DESTROY_STEPS,
     EXPIRING,
+    ROOM,
     SLEEP_STEPS,
     clear_condition,
     schedule,
@@ -37,15 +39,65 @@ def demand(session: Session, environment: Environment, actor: str, reason: str, 
     """
     before = situation(environment)
     after = rules.want(before)
-    if after.phase is Phase.REQUESTED:
-        after = rules.admit(after)
-    settle(environment, after)
+    settle(environment, _accepted(after))
     session.add(environment)
     session.flush()
     if before.phase in LEAVING:
         return
-    first = before.phase in {Phase.REQUESTED, Phase.DESTROYED}
+    first = before.phase in {Phase.REQUESTED, Phase.DESTROYED, Phase.REJECTED, Phase.PENDING_APPROVAL}
     start_generation(session, environment, actor, reason, first=first, attempt=attempt)
+
+
+def _accepted(now_is: Situation) -> Situation:
+    """Put into the queue what policies, or somebody who approved the commit, have let through."""
+    if now_is.phase is Phase.PENDING_APPROVAL:
+        return step(now_is, Event.APPROVED)
+    return rules.admit(now_is) if now_is.phase is Phase.REQUESTED else now_is
+
+
+def line_up(session: Session, environment: Environment, actor: str) -> None:
+    """Write a new generation of which workers hear once there is room; one that sleeps goes on sleeping till then.
+
+    One that waits already keeps its place.
+    """
+    if environment.phase is not Phase.SLEEPING:
+        settle(environment, _accepted(rules.want(situation(environment))))
+    if environment.waits_since is None:
+        environment.waits_since = now()
+        environment.destroyed_at = None
+        # What still puts it to sleep goes on.
+        is_new = environment.phase is not Phase.SLEEPING
+        _begin(session, environment, "environment.deploy", DEPLOY_STEPS, actor, ends_another=is_new)
+    schedule(environment)
+    session.add(environment)
+
+
+def let_in(session: Session, environment: Environment) -> None:
+    """Ask workers for what has waited for room until now."""
+    leave_queue(environment)
+    first = environment.phase is not Phase.SLEEPING
+    if not first:
+        settle(environment, step(situation(environment), Event.WOKEN))
+        environment.last_activity_at = now()
+    _announce(session, environment, "system", "there is room", first=first)
+
+
+def leave_queue(environment: Environment) -> None:
+    """Wait for room no longer."""
+    environment.waits_since = None
+    clear_condition(environment, ROOM)
+
+
+def give_up_waiting(session: Session, environment: Environment) -> None:
+    """Go on sleeping, and wait for room no longer."""
+    leave_queue(environment)
+    operations = OperationService(session)
+    if environment.operation_id is not None:
+        current = operations.get(environment.tenant_id, environment.operation_id)
+        if current.state is OperationState.PENDING:
+            operations.finish(environment.tenant_id, current.id, OperationState.CANCELLED)
+    schedule(environment)
+    session.add(environment)
 
 
 def wake(session: Session, environment: Environment, actor: str) -> None:
@@ -63,6 +115,8 @@ def dismiss(session: Session, environment: Environment, actor: str, reason: str)
     settle(environment, after)
     schedule(environment)
     session.add(environment)
+    leave_queue(environment)
+    environment.backlog = []
     if before.phase in LEAVING:
         return
     for kind in ("Serving", EXPIRING):
@@ -85,9 +139,10 @@ def remove_again(session: Session, environment: Environment) -> None:
     tell(session, environment, data, "system")
 
 
-def fall_asleep(session: Session, environment: Environment, actor: str, reason: str) -> None:
-    """Write that the environment sleeps; a worker stops what runs."""
+def fall_asleep(session: Session, environment: Environment, actor: str, reason: str, rest: Rest) -> None:
+    """Write that the environment sleeps, and why; a worker stops what runs."""
     settle(environment, step(situation(environment), Event.IDLE))
+    environment.slept_for = rest
     schedule(environment)
     clear_condition(environment, "Serving")
     operation_id = _begin(session, environment, "environment.sleep", SLEEP_STEPS, actor)
@@ -100,14 +155,22 @@ def start_generation(
     session: Session, environment: Environment, actor: str, reason: str, *, first: bool, attempt: int = 0
 ) -> None:
     """Open an operation for the environment's newest generation and append the event that workers act on."""
-    operation_id = _begin(session, environment, "environment.deploy", DEPLOY_STEPS, actor)
+    _begin(session, environment, "environment.deploy", DEPLOY_STEPS, actor)
+    _announce(session, environment, actor, reason, first=first, attempt=attempt)
+
+
+def _announce(
+    session: Session, environment: Environment, actor: str, reason: str, *, first: bool, attempt: int = 0
+) -> None:
+    """Append the event that workers act on, for the operation that the environment shows."""
+    environment.slept_for = None
     environment.failure = None
     environment.attempt = attempt
     environment.retry_at = None
     schedule(environment)
     common = {
         **stamp(environment),
-        "operation_id": operation_id,
+        "operation_id": environment.operation_id,
         "head_sha": environment.head_sha,
         "blueprint_version": environment.blueprint_version,
     }
@@ -125,10 +188,18 @@ def start_generation(
     session.add(environment)
 
 
-def _begin(session: Session, environment: Environment, kind: str, steps: tuple[Step, ...], actor: str) -> UUID:
+def _begin(
+    session: Session,
+    environment: Environment,
+    kind: str,
+    steps: tuple[Step, ...],
+    actor: str,
+    *,
+    ends_another: bool = True,
+) -> UUID:
     """Open the operation that the environment shows from now on; the one before ends, where nobody works on it."""
     operations = OperationService(session)
-    if environment.operation_id is not None:
+    if environment.operation_id is not None and ends_another:
         current = operations.get(environment.tenant_id, environment.operation_id)
         if current.state is OperationState.PENDING:
             operations.finish(environment.tenant_id, current.id, OperationState.CANCELLED)

@@ -1,11 +1,10 @@
 """What the clock and people do to the life of an environment: extend, pin, sleep, wake, warn, try again, expire."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlmodel import Session
 
-from catalog.assets.service import AssetService
 from catalog.clock import now
 from catalog.environments import life, queries, rules
 from catalog.environments.events import (
@@ -15,8 +14,9 @@ from catalog.environments.events import (
     EnvironmentUnpinned,
 )
 from catalog.environments.machine import LEAVING, Event, allows
-from catalog.environments.models import Desired, Environment, Phase, Pin
-from catalog.environments.service.generations import demand, dismiss, fall_asleep, remove_again, wake
+from catalog.environments.models import Desired, Environment, Extension, Phase, Pin, Rest
+from catalog.environments.service.generations import demand, dismiss, fall_asleep, give_up_waiting, remove_again
+from catalog.environments.service.room import EnvironmentRoom
 from catalog.environments.service.rows import (
     EXPIRING,
     clear_condition,
@@ -30,28 +30,21 @@ from catalog.environments.service.rows import (
     tell,
 )
 from catalog.environments.service.wishes import duration
-from catalog.errors import ConflictError, QuotaExceededError, SlipwayError
-from catalog.gating import GatePoint, pass_gate, verdict_summary
-from catalog.providers.targets import target
-from catalog.settings import Settings
-from catalog.stacks.service import MultiCloudProvisioningService
+from catalog.errors import ConflictError, QuotaExceededError
+from catalog.gating import GatePoint, PolicyRefusedError, pass_gate, verdict_summary
 from catalog.tenancy import Principal
 from catalog.tenants.service import TenantService
 
 LOOK_AGAIN = timedelta(minutes=1)
 """When visits are asked for again where the target did not answer."""
-UNUSED = timedelta(minutes=15)
-"""How long an environment must not have been used before it is put to sleep to make room."""
+NOT_WOKEN = "Wakeable"
+"""The condition that is false while something keeps a sleeping environment from being woken."""
 GRACE = timedelta(minutes=30)
 """How long an environment lives at least after its pin was taken off."""
 
 
-class EnvironmentLife:
+class EnvironmentLife(EnvironmentRoom):
     """The life of environments; everything happens in the session's transaction."""
-
-    def __init__(self, session: Session, settings: Settings) -> None:
-        self._session = session
-        self._settings = settings
 
     def extend(self, principal: Principal, environment_id: UUID, by: str, reason: str = "") -> Environment:
         """Let the environment live longer by an ISO 8601 duration, never beyond its hard limit."""
@@ -63,6 +56,8 @@ class EnvironmentLife:
         if later <= environment.expires_at:
             raise ConflictError(f"The environment may not live beyond {hard.isoformat(timespec='minutes')}.")
         set_expiry(environment, later)
+        said = Extension(by=principal.name, at=now(), until=later, reason=reason[:500])
+        environment.extension = said.model_dump(mode="json")
         self._session.add(environment)
         data = EnvironmentExtended(**stamp(environment), expires_at=later, reason=reason[:500])
         tell(self._session, environment, data, principal.actor)
@@ -107,13 +102,18 @@ class EnvironmentLife:
         principal.require("environments:write")
         environment = self._living(principal, environment_id, "put to sleep")
         if environment.phase is Phase.SLEEPING:
+            if environment.waits_since is not None:
+                give_up_waiting(self._session, environment)
+            environment.slept_for = Rest.HAND
+            schedule(environment)
+            self._session.add(environment)
             return environment
         now_is = situation(environment)
         if now_is.pinned and environment.pin is not None:
             raise ConflictError(f"{environment.pin['by']} keeps it: {environment.pin['reason']}. Unpin it first.")
         if not allows(now_is, Event.IDLE):
             raise ConflictError(f"The environment is {environment.phase}; only one that is ready can sleep.")
-        fall_asleep(self._session, environment, principal.actor, "requested")
+        fall_asleep(self._session, environment, principal.actor, "requested", Rest.HAND)
         return environment
 
     def wake(self, principal: Principal, environment_id: UUID) -> Environment:
@@ -127,13 +127,24 @@ class EnvironmentLife:
         """Bring a sleeping environment back because somebody visits its address."""
         environment = find(self._session, tenant_id, environment_id, lock=True)
         if environment.phase is Phase.SLEEPING:
-            self._wake(environment, "visitor")
+            kept = next((each for each in environment.conditions if each["type"] == NOT_WOKEN), None)
+            if kept is not None:
+                # Said once, and not asked again with each visit: policies and exceptions have to change first.
+                raise ConflictError(kept["message"])
+            self._wake_unless_refused(environment, "visitor")
         return environment
+
+    def may_wake_again(self, tenant_id: UUID, environment_id: UUID) -> None:
+        """Let the next visit ask again whether the environment may be woken."""
+        environment = find(self._session, tenant_id, environment_id, lock=True)
+        clear_condition(environment, NOT_WOKEN)
+        self._session.add(environment)
 
     def keep_time(self, tenant_id: UUID, environment_id: UUID) -> None:
         """Do what is due to the environment by the clock: one thing, and write when it is looked at next."""
         environment = find(self._session, tenant_id, environment_id)
-        counts = environment.sleep_after_seconds is not None or environment.ttl_base is life.TtlBase.LAST_ACTIVITY
+        sleeps = environment.sleep_after_seconds is not None or life_of(environment).hours is not None
+        counts = sleeps or environment.ttl_base is life.TtlBase.LAST_ACTIVITY
         visited, known = self._last_visit(environment) if counts else (None, True)
         environment = find(self._session, tenant_id, environment_id, lock=True)
         moment = now()
@@ -145,14 +156,20 @@ class EnvironmentLife:
         if visited is not None and environment.visits_count:
             self._used(environment, visited)
         life_now = life_of(environment)
-        idle = life_now.sleep_after is not None and life_now.last_activity_at + life_now.sleep_after <= moment
+        idle_at = life.idle_at(life_now, moment)
+        idle = idle_at is not None and idle_at <= moment
         warning = life.warning_due(life_now, moment)
         if life_now.ends_at <= moment:
             dismiss(self._session, environment, "system", "expired")
         elif environment.phase is Phase.FAILED and environment.retry_at and environment.retry_at <= moment:
             demand(self._session, environment, "system", "tried again", attempt=environment.attempt)
         elif allows(situation(environment), Event.IDLE) and idle and known:
-            fall_asleep(self._session, environment, "system", "idle")
+            over = life_now.hours is not None and not life_now.hours.are_open(moment)
+            rest = Rest.HOURS if over else Rest.IDLE
+            fall_asleep(self._session, environment, "system", "outside its active hours" if over else "idle", rest)
+        elif environment.phase is Phase.SLEEPING and life.is_woken_by_hours(life_now, moment):
+            self._wake_unless_refused(environment, "system")
+            environment.slept_for = Rest.IDLE if environment.slept_for is Rest.HOURS else environment.slept_for
         elif allows(situation(environment), Event.EXPIRING) and warning is not None:
             self._warn(environment, warning, life_now.ends_at - moment)
         schedule(environment)
@@ -165,51 +182,38 @@ class EnvironmentLife:
         """Return environments of all tenants that the clock has to look at; needs a session of the system role."""
         return queries.due(session, moment, limit)
 
-    def _make_room(self, tenant_id: UUID) -> None:
-        """Let one more environment run, or raise ``QuotaExceededError``; those that sleep do not count.
-
-        Where the settings say so, the one that was used longest ago is put to sleep for it: never one that is pinned,
-        nor one that was used a moment ago, or of which that is not known. Destroying is admitted always and asks for no
-        room.
-        """
-        quota = self._settings.environment_quota
-        if queries.count_awake(self._session, tenant_id) < quota:
-            return
-        if self._settings.environment_eviction == "sleep":
-            unused = self._unused(tenant_id)
-            if unused is not None:
-                fall_asleep(self._session, unused, "system", "made room for another one")
-                return
-        raise QuotaExceededError(
-            f"All {quota} environments are in use. Destroy one that is no longer needed, or put it to sleep."
-        )
-
-    def _unused(self, tenant_id: UUID) -> Environment | None:
-        """Return what was used longest ago of all that may be put to sleep to make room, visits included."""
-        latest, found = now() - UNUSED, []
-        for environment in queries.unused_since(self._session, tenant_id, latest):
-            visited, known = self._last_visit(environment)
-            used = max(life_of(environment).last_activity_at, visited or datetime.min.replace(tzinfo=UTC))
-            if known and used <= latest and allows(situation(environment), Event.IDLE):
-                found.append((used, environment))
-        return min(found, key=lambda each: each[0])[1] if found else None
-
     def _wake(self, environment: Environment, actor: str) -> None:
+        if environment.phase is Phase.SLEEPING and environment.waits_since is not None:
+            return
         if environment.phase is Phase.SLEEPING:
             self._admit_start(environment)
             # What policies said of a newer commit stays on its page: that one is not what is woken.
             self._ask_policies(environment, actor, is_new=False)
+            clear_condition(environment, NOT_WOKEN)
             self._used(environment, now())
-            wake(self._session, environment, actor)
+            self._wake_up(environment, actor)
         elif environment.desired is not Desired.PRESENT:
             raise ConflictError(f"The environment is {environment.phase}; it cannot be woken.")
 
     def _admit_start(self, environment: Environment) -> None:
-        """Raise where nothing may be started from its blueprint, or, as it sleeps, where there is no room for it."""
-        if AssetService(self._session).is_held(environment.tenant_id, f"environments/{environment.id}"):
+        """Raise where nothing may be started from its blueprint."""
+        if self._is_held(environment):
             raise ConflictError("Its blueprint is in quarantine; nothing new is started from it.")
-        if environment.phase is Phase.SLEEPING:
-            self._make_room(environment.tenant_id)
+
+    def _wake_unless_refused(self, environment: Environment, actor: str) -> None:
+        """Bring it back, or say on its page what policies or its blueprint have against that."""
+        try:
+            with self._session.begin_nested():
+                self._wake(environment, actor)
+        except (ConflictError, QuotaExceededError, PolicyRefusedError) as error:
+            if isinstance(error, PolicyRefusedError):
+                error.keep(self._session)
+                told = f"It is not woken. {error.detail}"
+                set_condition(environment, NOT_WOKEN, "PolicyRefused", told, status=False)
+                environment.verdict = verdict_summary(error.verdict)
+                self._session.add(environment)
+            elif actor == "visitor":
+                raise
 
     def _ask_policies(self, environment: Environment, actor: str, *, is_new: bool) -> None:
         """Raise ``PolicyRefusedError`` where policies do not allow to bring about what the row says."""
@@ -224,16 +228,6 @@ class EnvironmentLife:
             environment.last_activity_at = moment
             set_expiry(environment, life.used(life_of(environment), moment))
             self._session.add(environment)
-
-    def _last_visit(self, environment: Environment) -> tuple[datetime | None, bool]:
-        """Return when somebody last visited, and whether that is known: a target that does not answer knows nothing."""
-        if environment.stack_id is None or not environment.visits_count:
-            return None, True
-        stack = MultiCloudProvisioningService(self._session).get(environment.tenant_id, environment.stack_id)
-        try:
-            return target(stack.target, self._settings).last_visit(environment.hostname), True
-        except SlipwayError:
-            return None, False
 
     def _warn(self, environment: Environment, warning: timedelta, left: timedelta) -> None:
         environment.warned_seconds = int(warning.total_seconds())
@@ -265,6 +259,8 @@ def begin_life(environment: Environment, maximum: timedelta) -> None:
     environment.hard_expires_at = moment + maximum
     environment.last_activity_at = None
     environment.pin = None
+    environment.extension = None
+    environment.backlog = []
     environment.warned_seconds = None
 
 

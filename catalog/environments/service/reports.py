@@ -31,8 +31,8 @@ from catalog.environments.service.rows import (
     stamp,
     tell,
 )
-from catalog.environments.service.sweeps import MISSING
-from catalog.environments.service.wishes import open_inputs
+from catalog.environments.service.sweeps import MISSING, PROJECT
+from catalog.environments.service.wishes import inputs_of
 from catalog.operations.models import OperationState, Problem
 from catalog.providers.scm import PullRequest, PullRequestState
 from catalog.stacks.graph import GraphResource, GraphSource, ResourceGraph, resource_graph, texts_in
@@ -41,7 +41,6 @@ from catalog.tenants.secrets import SecretService
 
 AWAKE = "StillAwake"
 """The condition that says that something runs of an environment that is to sleep."""
-PROJECT = "slipway-environments"
 SHORTEST_SECRET = 4
 """Secret inputs of fewer characters are not looked for in the graph: they stand everywhere by chance."""
 
@@ -183,14 +182,19 @@ class EnvironmentReports(RemovalReports):
             pull_request=pull_request,
             head_sha=environment.head_sha,
             spec=spec,
-            inputs=open_inputs(environment, self._settings),
+            inputs=inputs_of(environment, self._settings),
             lock=environment.lock,
             target=environment.target,
             credentials=credentials_of(self._settings, environment.id, spec),
-            secrets=SecretService(self._session, self._settings).opened(
-                environment.tenant_id, spec.environment.secrets
-            ),
+            secrets=self._secrets(environment, spec),
         )
+
+    def _secrets(self, environment: Environment, spec: BlueprintSpec) -> dict[str, str]:
+        """Return the tenant's secrets that the environment is given; empty ones where its commit does without them."""
+        names = spec.environment.secrets
+        if environment.withheld:
+            return dict.fromkeys(names, "")
+        return SecretService(self._session, self._settings).opened(environment.tenant_id, names)
 
     def succeed(
         self,

@@ -12,17 +12,27 @@ from catalog.assets.service import AssetService
 from catalog.assets.usage.models import Notice
 from catalog.clock import now
 from catalog.environments import queries, rules
-from catalog.environments.machine import LEAVING
-from catalog.environments.models import Environment, Phase, RequestEnvironment, ScmHook
+from catalog.environments.machine import LEAVING, Event, step
+from catalog.environments.models import Environment, EnvironmentRead, Phase, RequestEnvironment, ScmHook
 from catalog.environments.service.following import EnvironmentFollowing
-from catalog.environments.service.generations import demand, dismiss
+from catalog.environments.service.generations import dismiss
 from catalog.environments.service.life import begin_life, prolong
-from catalog.environments.service.rows import clear_condition, find, set_condition, situation
-from catalog.environments.service.wishes import Wish
-from catalog.errors import ConflictError, NotFoundError
-from catalog.providers.scm import (
-    normalised,
+from catalog.environments.service.rows import (
+    PLAN_REFUSED,
+    REFUSED,
+    clear_condition,
+    find,
+    read,
+    refusal_of,
+    set_condition,
+    settle,
+    situation,
 )
+from catalog.environments.service.wishes import Wish
+from catalog.environments.triggers import Decision
+from catalog.errors import ConflictError, NotFoundError
+from catalog.gating import PolicyRefusedError
+from catalog.providers.scm import PullRequestNotFoundError, RepositoryNotFoundError, normalised
 from catalog.providers.targets import FollowsLogs, LogPiece, LogTail, provider, target
 from catalog.scm.service import ScmService
 from catalog.stacks.graph import ResourceGraph, read_graph
@@ -31,6 +41,8 @@ from catalog.stacks.service import MultiCloudProvisioningService
 from catalog.tenancy import Principal
 from catalog.tenants.service import TenantService
 
+_NOT_BEGUN = {Phase.REJECTED, Phase.PENDING_APPROVAL}
+_TRIED_ANEW = {Phase.FAILED, Phase.SLEEPING, *_NOT_BEGUN}
 SIGNS = "OutwardSigns"
 """The condition that is false while Slipway lacks a right to show the environment at its pull request."""
 
@@ -42,37 +54,76 @@ class EphemeralEnvironmentService(EnvironmentFollowing):
         """Ask for the environment of a pull request, or for another state of the one it has.
 
         Raises ``InvalidInputError`` naming the fields at fault: repository, pull request, commit, blueprint, inputs
-        or ttl; ``QuotaExceededError`` where the tenant has as many environments as it may; ``PolicyRefusedError``
-        where policies do not allow it.
+        or ttl; ``QuotaExceededError`` where there can never be room for it, or too many wait for room already;
+        ``PolicyRefusedError`` where policies do not allow it.
         """
         principal.require("environments:write")
         wish = Wish.resolve(self._session, self._settings, principal.tenant_id, asked)
         number = wish.pull_request.number
         environment = queries.by_pull_request(self._session, principal.tenant_id, wish.repository, number)
-        if environment is None or environment.phase in {Phase.DESTROYED, Phase.SLEEPING}:
-            self._make_room(principal.tenant_id)
         if environment is None or environment.phase is Phase.DESTROYED or environment.phase in LEAVING:
             environment = environment or self._new(principal, wish)
             # Another target may know addresses of another domain; the name in it stays.
             domain = provider(wish.target).domain(self._settings)
             environment.hostname = f"{environment.hostname.partition('.')[0]}.{domain}"
             begin_life(environment, wish.maximum)
-        elif environment.phase not in {Phase.FAILED, Phase.SLEEPING} and wish.is_that_of(environment, self._settings):
+        elif environment.phase not in _TRIED_ANEW and wish.is_that_of(environment, self._settings):
             prolong(environment, wish.ttl)
             self._session.add(environment)
             return environment
+        before = environment.size
         wish.write(environment, self._settings)
         self._admit_fork(environment, wish.pull_request)
         ScmService(self._session, self._settings).note(principal.tenant_id, wish.repository)
         prolong(environment, wish.ttl)
         self._session.add(environment)
-        is_new = situation(environment).phase in {Phase.REQUESTED, Phase.DESTROYED}
+        is_new = situation(environment).phase in {Phase.REQUESTED, Phase.DESTROYED, *_NOT_BEGUN}
         self._pass_gate(environment, principal.actor, is_new=is_new)
-        demand(self._session, environment, principal.actor, "requested")
+        environment.backlog = []
+        grows = any(amount > before.get(name, 0) for name, amount in environment.size.items())
+        self._bring_about(environment, principal.actor, "requested", grows=grows)
         subject = f"environments/{environment.id}"
         AssetService(self._session).use(principal.tenant_id, subject, environment.name, wish.versions)
         detail = {"head_sha": wish.head_sha, "blueprint": environment.blueprint}
         TenantService(self._session).audit(principal.tenant_id, principal.actor, "environment.request", subject, detail)
+        return environment
+
+    def set_down(
+        self,
+        principal: Principal,
+        asked: RequestEnvironment,
+        decision: Decision | None,
+        refusal: PolicyRefusedError | None,
+    ) -> Environment:
+        """Record an environment that is not to be made yet: its commit waits for an approval, or policies refuse it.
+
+        One that is there already stays as it is. Raises as ``request`` does.
+        """
+        principal.require("environments:write")
+        wish = Wish.resolve(self._session, self._settings, principal.tenant_id, asked)
+        environment = queries.by_pull_request(
+            self._session, principal.tenant_id, wish.repository, wish.pull_request.number
+        )
+        if environment is not None and environment.phase is not Phase.DESTROYED:
+            return environment
+        environment = environment or self._new(principal, wish)
+        begin_life(environment, wish.maximum)
+        wish.write(environment, self._settings)
+        event = Event.HELD if refusal is None else Event.REFUSED
+        settle(environment, step(rules.want(situation(environment)), event))
+        environment.destroyed_at = None
+        environment.waiting_sha = environment.approved_sha = None
+        prolong(environment, wish.ttl)
+        self._session.add(environment)
+        self._session.flush()
+        if refusal is not None:
+            self._refused(environment, wish.head_sha, refusal)
+        elif decision is not None:
+            # Unseen, so that the approval finds it as if it were new.
+            environment.seen_sha = ""
+            self._hold(environment, wish.pull_request, decision)
+        subject = f"environments/{environment.id}"
+        AssetService(self._session).use(principal.tenant_id, subject, environment.name, wish.versions)
         return environment
 
     def get(self, tenant_id: UUID, environment_id: UUID) -> Environment:
@@ -111,11 +162,20 @@ class EphemeralEnvironmentService(EnvironmentFollowing):
         matching = [each for each in found if hook.pull_request in (None, each.pull_request)]
         for each in matching:
             environment = find(self._session, each.tenant_id, each.id, lock=True)
-            if hook.action == "closed" and hook.pull_request is not None:
+            if hook.action == "closed" and hook.pull_request is not None and not self._shows(environment):
                 dismiss(self._session, environment, principal.actor, "pull request closed")
             else:
                 self.follow(environment, principal.actor)
         return matching
+
+    def _shows(self, environment: Environment) -> bool:
+        """Tell whether the repository itself knows the pull request, so that nobody's word counts for it."""
+        try:
+            repository = ScmService(self._session, self._settings).open(environment.tenant_id, environment.repository)
+            repository.pull_request(environment.pull_request)
+        except (PullRequestNotFoundError, RepositoryNotFoundError):
+            return False
+        return True
 
     def rebuild(self, principal: Principal, environment_id: UUID) -> Environment:
         """Make the environment again from the same commit; what it has been serves until that is there."""
@@ -124,8 +184,11 @@ class EphemeralEnvironmentService(EnvironmentFollowing):
         if not rules.follows(situation(environment)):
             raise ConflictError(f"The environment is {environment.phase}; it cannot be made again now.")
         self._admit_start(environment)
-        self._pass_gate(environment, principal.actor, is_new=False)
-        demand(self._session, environment, principal.actor, "rebuild")
+        self._ask_policies(environment, principal.actor, is_new=False)
+        if refusal_of(environment) == PLAN_REFUSED or environment.seen_sha == environment.head_sha:
+            # What was said of a newer commit stays: that one is not what is made again.
+            clear_condition(environment, REFUSED)
+        self._bring_about(environment, principal.actor, "rebuild")
         return environment
 
     def note_signs(self, tenant_id: UUID, environment_id: UUID, problems: Sequence[str]) -> None:
@@ -162,6 +225,10 @@ class EphemeralEnvironmentService(EnvironmentFollowing):
         """Return what is to be known of the asset versions that the environment runs."""
         return AssetService(self._session).notices(environment.tenant_id, f"environments/{environment.id}")
 
+    def read(self, environment: Environment) -> EnvironmentRead:
+        """Return the environment as others read it, with its resources, and its place where it waits for room."""
+        return read(environment, self.resources(environment), self.place(environment))
+
     def resources(self, environment: Environment) -> list[StackResource]:
         """Return what the environment consists of, as its last deployment left it."""
         if environment.stack_id is None:
@@ -177,9 +244,9 @@ class EphemeralEnvironmentService(EnvironmentFollowing):
         return read_graph(stack.graph)
 
     @staticmethod
-    def watched(session: Session) -> list[queries.Due]:
-        """Return the living environments of all tenants; needs a session of the system role."""
-        return queries.living(session)
+    def watched(session: Session) -> Sequence[UUID]:
+        """Return the tenants that have living environments; needs a session of the system role."""
+        return queries.living_tenants(session)
 
     @staticmethod
     def all_by_phase(session: Session) -> dict[Phase, int]:

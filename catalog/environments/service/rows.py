@@ -1,5 +1,6 @@
 """Environments as rows: their situation in and out, their conditions, and how others read them."""
 
+import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -7,12 +8,25 @@ from uuid import UUID
 
 from sqlmodel import Session
 
+from catalog.assets.blueprint_spec import ActiveHours
 from catalog.assets.wiring import references, texts
 from catalog.clock import now
 from catalog.environments import queries
-from catalog.environments.life import Life, due_at
+from catalog.environments.hours import Hours
+from catalog.environments.life import Life, due_at, idle_at
 from catalog.environments.machine import LEAVING, RESTING, Situation
-from catalog.environments.models import Condition, Desired, Environment, EnvironmentRead, Phase, Pin, Removal
+from catalog.environments.models import (
+    Condition,
+    Desired,
+    Environment,
+    EnvironmentRead,
+    Extension,
+    Phase,
+    Pin,
+    QueuePlace,
+    Removal,
+    Rest,
+)
 from catalog.errors import NotFoundError
 from catalog.events import outbox
 from catalog.events.registry import EventData
@@ -26,6 +40,8 @@ REFUSED = "Allowed"
 """The condition that is false while policies do not let an environment follow its pull request."""
 PLAN_REFUSED = "PlanRefused"
 """Its reason where policies refused what the engine would have done."""
+ROOM = "Room"
+"""The condition that is false while an environment waits for room."""
 STUCK = timedelta(hours=7)
 """After how long without any progress a removal is asked for once more; longer than the longest wait between tries."""
 EXPIRING = "Expiring"
@@ -100,7 +116,18 @@ def life_of(environment: Environment) -> Life:
         sleep_after=_seconds(environment.sleep_after_seconds),
         pinned_until=Pin.model_validate(environment.pin).until if environment.pin else None,
         retry_at=environment.retry_at,
+        hours=hours_of(environment.spec) if provider(environment.target).wakes else None,
+        sleeps_for_hours=environment.slept_for is Rest.HOURS,
     )
+
+
+def hours_of(spec: Mapping[str, Any]) -> Hours | None:
+    """Return the active hours of a blueprint's spec; None where it says none, or all hours of all days."""
+    found = spec.get("active")
+    if found is None:
+        return None
+    hours = Hours.of(ActiveHours.model_validate_json(json.dumps(found), strict=True))
+    return None if hours.never_close() else hours
 
 
 def set_expiry(environment: Environment, moment: datetime) -> None:
@@ -122,7 +149,12 @@ def schedule(environment: Environment) -> None:
         environment.due_at = now() + STUCK
         return
     environment.due_at = due_at(
-        life_of(environment), rests=phase in RESTING, ready=phase is Phase.READY, failed=phase is Phase.FAILED
+        life_of(environment),
+        now(),
+        rests=phase in RESTING,
+        ready=phase is Phase.READY,
+        failed=phase is Phase.FAILED,
+        asleep=phase is Phase.SLEEPING and environment.waits_since is None,
     )
 
 
@@ -151,15 +183,23 @@ def set_condition(environment: Environment, kind: str, reason: str, message: str
     environment.conditions = [*others, condition]
 
 
+def refusal_of(environment: Environment) -> str | None:
+    """Return the reason for which policies keep the environment from what is asked for; None where they do not."""
+    return next((str(each["reason"]) for each in environment.conditions if each["type"] == REFUSED), None)
+
+
 def clear_condition(environment: Environment, kind: str) -> None:
     """Take one condition away."""
     environment.conditions = [each for each in environment.conditions if each["type"] != kind]
 
 
-def read(environment: Environment, resources: Sequence[StackResource] = ()) -> EnvironmentRead:
-    """Return the environment as others read it; ``resources`` are those of its stack."""
-    life, is_ready = life_of(environment), environment.phase is Phase.READY
+def read(
+    environment: Environment, resources: Sequence[StackResource] = (), queue: QueuePlace | None = None
+) -> EnvironmentRead:
+    """Return the environment as others read it: with the resources of its stack, and its place where it waits."""
+    life, moment = life_of(environment), now()
     values = {name: getattr(environment, name) for name in EnvironmentRead.model_fields if name not in _DERIVED}
+    asleep = environment.phase is Phase.SLEEPING and life.sleeps_for_hours
     return EnvironmentRead(
         **values,
         conditions=[Condition.model_validate(each) for each in environment.conditions],
@@ -167,10 +207,22 @@ def read(environment: Environment, resources: Sequence[StackResource] = ()) -> E
         failure=Problem.model_validate(environment.failure) if environment.failure else None,
         verdict=VerdictSummary.model_validate(environment.verdict),
         removal=Removal.model_validate(environment.removal) if environment.removal else None,
-        pin=Pin.model_validate(environment.pin) if environment.pin and life.is_pinned(now()) else None,
-        sleeps_at=life.last_activity_at + life.sleep_after if life.sleep_after and is_ready else None,
+        pin=Pin.model_validate(environment.pin) if environment.pin and life.is_pinned(moment) else None,
+        extension=Extension.model_validate(environment.extension) if environment.extension else None,
+        queue=queue,
+        sleeps_at=_sleeps_at(life, moment) if environment.phase is Phase.READY else None,
+        wakes_at=life.hours.next_change(moment) if asleep and life.hours and not life.hours.are_open(moment) else None,
         secrets=sorted(_secret_names(environment.spec)),
     )
+
+
+def _sleeps_at(life: Life, moment: datetime) -> datetime | None:
+    """Return when it falls asleep unless it is used: after so long, or soon after its active hours."""
+    idle = idle_at(life, moment)
+    if life.hours is None or not life.hours.are_open(moment) or life.is_pinned(moment):
+        return idle
+    over = life.hours.next_change(moment)
+    return over if idle is None else min(idle, over)
 
 
 def is_wanted(environment: Environment) -> bool:
@@ -189,4 +241,16 @@ def _secret_names(spec: Mapping[str, Any]) -> set[str]:
     return {each.path[1] for text in given for each in references(text) if each.root == "secrets"}
 
 
-_DERIVED = {"conditions", "resources", "failure", "verdict", "removal", "pin", "sleeps_at", "secrets"}
+_DERIVED = {
+    "conditions",
+    "resources",
+    "failure",
+    "verdict",
+    "removal",
+    "pin",
+    "extension",
+    "queue",
+    "sleeps_at",
+    "wakes_at",
+    "secrets",
+}

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from catalog.clock import now
-from catalog.environments.models import Environment, Phase
-from catalog.environments.service.rows import EXPIRING, address_of, life_of
+from catalog.environments.models import Environment, Extension, Phase, QueuePlace
+from catalog.environments.service.rows import EXPIRING, REFUSED, address_of, life_of, refusal_of
 from catalog.providers.scm import Deployment, DeploymentState
 from catalog.settings import Settings
 
@@ -52,8 +52,8 @@ class Signs:
     deployment: Deployment | None
 
 
-def signs_of(environment: Environment, settings: Settings) -> Signs:
-    """Return what is to be seen of an environment as it is now."""
+def signs_of(environment: Environment, settings: Settings, queue: QueuePlace | None = None) -> Signs:
+    """Return what is to be seen of an environment as it is now; ``queue`` is its place where it waits for room."""
     number = environment.pull_request
     name = f"preview/pr-{number}"
     page = f"{settings.base_url}/environments/{environment.id}"
@@ -65,28 +65,16 @@ def signs_of(environment: Environment, settings: Settings) -> Signs:
         url = address_of(environment, settings) if environment.phase is Phase.READY else ""
         said = f"The environment {words}."
         deployment = Deployment(name, sha or environment.head_sha, state, url, said, page, number)
-    return Signs(name, _comment(environment, words, page), deployment)
+    return Signs(name, _comment(environment, words, page, queue), deployment)
 
 
-def _comment(environment: Environment, words: str, page: str) -> str:
+def _comment(environment: Environment, words: str, page: str, queue: QueuePlace | None) -> str:
     lines = [f"**Preview environment** `{environment.name}` {words}.", ""]
     if environment.phase is Phase.READY and environment.url:
         lines += [f"**{environment.url}**", ""]
     if environment.phase is not Phase.DESTROYED:
-        until = life_of(environment).ends_at.strftime("%Y-%m-%d %H:%M UTC")
-        facts: tuple[tuple[str, str], ...] = (
-            ("Commit", f"`{environment.head_sha[:12]}`"),
-            ("Blueprint", f"`{environment.blueprint}` {environment.blueprint_version}"),
-            ("Lives until", until),
-        )
-        if environment.pin and life_of(environment).is_pinned(now()):
-            facts = (*facts, ("Kept by", _plain(f"{environment.pin['by']}: {environment.pin['reason']}")))
-        if any(each["type"] == EXPIRING for each in environment.conditions):
-            lines += ["It is removed soon; `/preview extend 24h` keeps it longer.", ""]
-        if environment.waiting_sha:
-            waits = f"Commit `{environment.waiting_sha[:12]}` comes from a fork and waits for an [approval]({page})."
-            lines += [waits, ""]
-        lines += ["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in facts), ""]
+        lines += _waits(environment, page, queue)
+        lines += ["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in _facts(environment)), ""]
     if environment.phase is Phase.FAILED and environment.failure:
         # In a block of code, so that nobody is mentioned and nothing is rendered.
         told = str(environment.failure.get("message", "")).replace("`", "'")[:1000]
@@ -95,6 +83,41 @@ def _comment(environment: Environment, words: str, page: str) -> str:
     if environment.phase is not Phase.DESTROYED:
         lines += ["", "Commands: `/preview up`, `down`, `extend 24h`, `rebuild`, `status`"]
     return "\n".join(lines)
+
+
+def _waits(environment: Environment, page: str, queue: QueuePlace | None) -> list[str]:
+    """Return what is waited for, and what happens soon."""
+    lines = []
+    if queue is not None:
+        lines += [f"It waits for room: place {queue.place} of {queue.length}, as of {now():%H:%M} UTC.", ""]
+    if environment.backlog:
+        lines += [f"Commits that wait for their turn: {len(environment.backlog)}.", ""]
+    if any(each["type"] == EXPIRING for each in environment.conditions):
+        lines += ["It is removed soon; `/preview extend 24h` keeps it longer.", ""]
+    if environment.withheld:
+        names = ", ".join(_plain(each) for each in environment.withheld)
+        lines += [f"It comes from a fork and runs without: {names}.", ""]
+    if refusal_of(environment) is not None:
+        told = next(each["message"] for each in environment.conditions if each["type"] == REFUSED)
+        lines += [_plain(told), ""]
+    if environment.waiting_sha:
+        waits = f"Commit `{environment.waiting_sha[:12]}` comes from a fork and waits for an [approval]({page})."
+        lines += [waits, ""]
+    return lines
+
+
+def _facts(environment: Environment) -> list[tuple[str, str]]:
+    facts = [
+        ("Commit", f"`{environment.head_sha[:12]}`"),
+        ("Blueprint", f"`{environment.blueprint}` {environment.blueprint_version}"),
+        ("Lives until", life_of(environment).ends_at.strftime("%Y-%m-%d %H:%M UTC")),
+    ]
+    if environment.pin and life_of(environment).is_pinned(now()):
+        facts.append(("Kept by", _plain(f"{environment.pin['by']}: {environment.pin['reason']}")))
+    if environment.extension:
+        said = Extension.model_validate(environment.extension)
+        facts.append(("Extended", _plain(f"by {said.by}, until {said.until:%Y-%m-%d %H:%M} UTC")))
+    return facts
 
 
 def _plain(text: str) -> str:

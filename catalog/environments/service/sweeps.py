@@ -1,5 +1,6 @@
 """The comparison of what is there with what should be, both ways: leftovers of the destroyed, and the missing."""
 
+import re
 from collections.abc import Collection
 from datetime import timedelta
 from typing import Any
@@ -15,8 +16,11 @@ from catalog.environments.service.generations import demand
 from catalog.environments.service.rows import clear_condition, find, set_condition, stamp, tell
 from catalog.providers.targets import target
 from catalog.settings import Settings
+from catalog.stacks.models import Stack
 from catalog.stacks.service import MultiCloudProvisioningService
 
+PROJECT = "slipway-environments"
+_STACK = re.compile(r"-([0-9a-f]{12})-[0-9]+$")
 ORPHANED = "Orphaned"
 """The condition of a destroyed environment of which something is found that does not go away."""
 MISSING = "Missing"
@@ -50,6 +54,8 @@ class EnvironmentSweeps:
     def clear_orphan(self, tenant_id: UUID, environment_id: UUID) -> list[str]:
         """Remove what is there of a destroyed environment and return what that was; of any other touch nothing.
 
+        What does not go away is returned the first time alone, so that nobody hears of it every minute.
+
         The row stays locked meanwhile, so that no new life of the environment begins in between. Raises
         ``TargetUnavailableError``.
         """
@@ -71,16 +77,64 @@ class EnvironmentSweeps:
             clear_condition(environment, ORPHANED)
         self._session.add(environment)
         # What does not go away is found by every sweep, and told of once.
-        if not left or _orphaned(environment) != before:
-            data = EnvironmentOrphanRemoved(**stamp(environment), found=tuple(found), left=left)
-            tell(self._session, environment, data, "system")
+        if left and _orphaned(environment) == before:
+            return []
+        data = EnvironmentOrphanRemoved(**stamp(environment), found=tuple(found), left=left)
+        tell(self._session, environment, data, "system")
         return found
+
+    @staticmethod
+    def owners(session: Session, stacks: Collection[str]) -> dict[str, tuple[UUID, UUID]]:
+        """Return tenant and id of the environments by the names of their stacks; needs a session of the system role."""
+        parts = {name: found[1] for name in stacks if (found := _STACK.search(name))}
+        known = {each.hex[:12]: (tenant, each) for each, tenant in queries.begin_with(session, set(parts.values()))}
+        return {name: known[part] for name, part in parts.items() if part in known}
+
+    def leftover(self, tenant_id: UUID, environment_id: UUID, stack_name: str) -> Stack | None:
+        """Return the stack of that name if its environment is destroyed and the engine should know it no longer."""
+        environment = find(self._session, tenant_id, environment_id)
+        if environment.phase is not Phase.DESTROYED:
+            return None
+        return MultiCloudProvisioningService(self._session).named(tenant_id, PROJECT, stack_name)
+
+    def stack_removed(self, tenant_id: UUID, environment_id: UUID, stack_name: str, problem: str = "") -> bool:
+        """Report that a destroyed environment's stack was found and removed, or why not; tell whether that is new."""
+        environment = find(self._session, tenant_id, environment_id, lock=True)
+        before = _orphaned(environment)
+        what = f"the stack {stack_name}"
+        if problem:
+            told = f"It was destroyed, and {what} is there all the same. {problem}"
+            set_condition(environment, ORPHANED, "StackLeft", told[:1000], status=True)
+        else:
+            clear_condition(environment, ORPHANED)
+        self._session.add(environment)
+        if problem and before is not None:
+            return False
+        left = (what,) if problem else ()
+        data = EnvironmentOrphanRemoved(**stamp(environment), found=(what,), left=left)
+        tell(self._session, environment, data, "system")
+        return True
+
+    def make_lost(self, tenant_id: UUID, environment_id: UUID, known: Collection[str]) -> bool:
+        """Make an environment again of whose stack the engine knows nothing; tell whether that was so.
+
+        ``known`` are the names of all stacks that the engine knows.
+        """
+        environment = find(self._session, tenant_id, environment_id, lock=True)
+        if not _is_settled(environment) or environment.stack_id is None:
+            return False
+        stack = MultiCloudProvisioningService(self._session).get(tenant_id, environment.stack_id)
+        if stack.name in known:
+            return False
+        told = f"The engine knows nothing of its stack {stack.name}. It is made again."
+        set_condition(environment, MISSING, "StateLost", told, status=True)
+        demand(self._session, environment, "system", "missing")
+        return True
 
     def make_missing(self, tenant_id: UUID, environment_id: UUID) -> bool:
         """Make an environment again of which nothing is found although it should run; tell whether that was so."""
         environment = find(self._session, tenant_id, environment_id, lock=True)
-        settled = environment.last_deploy_at is not None and now() - environment.last_deploy_at > SETTLING
-        if environment.phase is not Phase.READY or not settled or environment.stack_id is None:
+        if not _is_settled(environment) or environment.stack_id is None:
             return False
         if target(environment.target, self._settings).inventory(environment.id, environment.hostname):
             return False
@@ -89,6 +143,11 @@ class EnvironmentSweeps:
         set_condition(environment, MISSING, "NothingFound", told, status=True)
         demand(self._session, environment, "system", "missing")
         return True
+
+
+def _is_settled(environment: Environment) -> bool:
+    settled = environment.last_deploy_at is not None and now() - environment.last_deploy_at > SETTLING
+    return settled and environment.phase is Phase.READY
 
 
 def _orphaned(environment: Environment) -> dict[str, Any] | None:

@@ -18,8 +18,10 @@ from catalog.environments import queries
 from catalog.environments.life import TtlBase
 from catalog.environments.models import Desired, Environment, Phase, RequestEnvironment
 from catalog.environments.places import chosen_target
+from catalog.environments.room import size_of
 from catalog.environments.seeds import check_seeds
 from catalog.environments.sources import pinned, pins
+from catalog.environments.withholding import without
 from catalog.errors import FieldError, InvalidInputError, SlipwayError
 from catalog.overlays.service import OverlayService
 from catalog.providers.blobs import open_blobs
@@ -69,7 +71,7 @@ class Wish:
         repository, pull_request, head_sha = _source(session, settings, tenant_id, asked)
         present = queries.by_pull_request(session, tenant_id, repository, pull_request.number)
         in_use = present.lock if present is not None and present.phase is not Phase.DESTROYED else []
-        version, lock = _blueprint(session, tenant_id, asked.blueprint, in_use)
+        version, lock = blueprint_of(session, tenant_id, asked.blueprint, in_use)
         inputs = OverlayService(session).over(tenant_id, version).complete(asked.inputs)
         ttl, maximum = _ttl(settings, asked.ttl, parse_spec(version.manifest))
         spec, versions = _composed(session, settings, tenant_id, version, lock)
@@ -109,6 +111,7 @@ class Wish:
         environment.branch = self.branch
         environment.head_sha = self.head_sha
         environment.seen_sha = self.pull_request.head_sha
+        environment.seen_base = self.pull_request.base
         environment.absences = 0
         environment.target = self.target
         environment.blueprint = f"{self.version.namespace}/{self.version.name}"
@@ -116,6 +119,7 @@ class Wish:
         environment.lock = self.lock
         environment.spec = self.spec
         spec = parse_spec({"spec": self.spec})
+        environment.size = size_of(spec)
         environment.ttl_base = TtlBase(spec.ttl.base)
         environment.sleep_after_seconds = None
         if spec.sleep_after is not None and provider(self.target).wakes:
@@ -133,6 +137,16 @@ def open_inputs(environment: Environment, settings: Settings) -> dict[str, Any]:
         return environment.inputs
     opened: dict[str, Any] = SecretBox(settings).open(_purpose(environment), environment.sealed_inputs)
     return opened
+
+
+def inputs_of(environment: Environment, settings: Settings) -> dict[str, Any]:
+    """Return the inputs with which the environment's commit runs: without secrets where it has to do without them."""
+    return inputs_without_secrets(environment, settings) if environment.withheld else open_inputs(environment, settings)
+
+
+def inputs_without_secrets(environment: Environment, settings: Settings) -> dict[str, Any]:
+    """Return the environment's inputs without those that are secret."""
+    return without(open_inputs(environment, settings), environment.inputs)
 
 
 def duration(text: str, pointer: str) -> timedelta:
@@ -170,7 +184,7 @@ def _digests(lock: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     return {str(each["asset"]): str(each["digest"]).removeprefix("sha256:") for each in lock}
 
 
-def _blueprint(
+def blueprint_of(
     session: Session, tenant_id: UUID, reference: str, in_use: Sequence[Mapping[str, Any]]
 ) -> tuple[AssetVersion, list[dict[str, Any]]]:
     """Return the blueprint's version and the lock of it with all it needs; nothing in use goes down by itself."""

@@ -42,7 +42,7 @@ def test_nothing_lives_beyond_its_limit(one: Life, passed: timedelta, by: timede
 @given(lives())
 def test_the_clock_looks_before_anything_ends(one: Life) -> None:
     for rests in (False, True):
-        assert life.due_at(one, rests=rests, ready=rests, failed=False) <= one.ends_at
+        assert life.due_at(one, one.lived_since, rests=rests, ready=rests, failed=False) <= one.ends_at
 
 
 @given(lives(), st.integers(1, 400))
@@ -87,5 +87,5 @@ def test_a_pin_keeps_it_until_its_end_and_no_longer_than_the_limit() -> None:
 def test_an_idle_environment_is_due_when_it_may_sleep_and_not_before_its_pin_ends() -> None:
     one = Life(DAY, TtlBase.CREATED, BORN, BORN + DAY, BORN + DAY, BORN, sleep_after=timedelta(hours=1))
     due = {"rests": False, "ready": True, "failed": False}
-    assert life.due_at(one, **due) == BORN + timedelta(hours=1)
-    assert life.due_at(replace(one, pinned_until=BORN + DAY / 2), **due) == BORN + DAY / 2
+    assert life.due_at(one, BORN, **due) == BORN + timedelta(hours=1)
+    assert life.due_at(replace(one, pinned_until=BORN + DAY / 2), BORN, **due) == BORN + DAY / 2

@@ -7,13 +7,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from catalog.assets.blueprint_spec import Follow
-from catalog.environments.triggers import Act, Facts, decide, matches
+from catalog.environments.triggers import Act, Facts, decide, matches, strips
 from catalog.providers.scm import Association, PullRequest, PullRequestState
 
 OLD, NEW = "a" * 40, "b" * 40
 OPEN = PullRequest(7, PullRequestState.OPEN, NEW, "feature", base="main", author="ann")
 FACTS = Facts(OPEN, 0, OLD, None, moves=True, quarantined=False, changed=lambda: ("docs/a.md",))
 FORK = replace(OPEN, is_fork=True)
+LOWEST = PullRequest(5, PullRequestState.OPEN, OLD, "lowest", base="main")
+LOWER = PullRequest(6, PullRequestState.OPEN, OLD, "lower", base="lowest")
+STACKED = replace(FACTS, pull_request=replace(OPEN, base="lower"), listed=lambda: (LOWEST, LOWER, OPEN))
+CIRCLE = replace(FACTS, pull_request=replace(OPEN, base="lower"), listed=lambda: (replace(LOWER, base="feature"), OPEN))
 
 
 @pytest.mark.parametrize(
@@ -40,6 +44,21 @@ FORK = replace(OPEN, is_fork=True)
         (replace(FACTS, pull_request=FORK, approved_sha=OLD), Follow(), Act.HOLD, "fork"),
         (replace(FACTS, pull_request=replace(FORK, association=Association.MEMBER)), Follow(), Act.MOVE, "commit"),
         (replace(FACTS, pull_request=replace(FORK, association=Association.CONTRIBUTOR)), Follow(), Act.HOLD, "fork"),
+        (replace(FACTS, pull_request=FORK), Follow(forks="strip"), Act.MOVE, "commit"),
+        (replace(FACTS, pull_request=FORK), Follow(forks="build_only"), Act.BUILD, "fork"),
+        (replace(FACTS, pull_request=FORK, approved_sha=NEW), Follow(forks="build_only"), Act.MOVE, "commit"),
+        (replace(FACTS, busy=True), Follow(), Act.MOVE, "commit"),
+        (replace(FACTS, busy=True), Follow(concurrency="queue"), Act.QUEUE, "concurrency"),
+        (replace(FACTS, busy=True), Follow(concurrency="forbid"), Act.NOTE, "concurrency"),
+        (replace(FACTS, seen_sha=NEW, seen_base="main"), Follow(), Act.KEEP, "unchanged"),
+        (replace(FACTS, seen_sha=NEW, seen_base="develop"), Follow(), Act.MOVE, "base"),
+        (STACKED, Follow(), Act.MOVE, "commit"),
+        (STACKED, Follow(bases=("main",)), Act.MOVE, "commit"),
+        (STACKED, Follow(bases=("release",)), Act.DISMISS, "base"),
+        (STACKED, Follow(stacked="wait"), Act.KEEP, "stacked"),
+        (STACKED, Follow(stacked="refuse"), Act.DISMISS, "stacked"),
+        (FACTS, Follow(stacked="refuse"), Act.MOVE, "commit"),
+        (CIRCLE, Follow(bases=("main",)), Act.DISMISS, "base"),
         (FACTS, Follow(paths=("app/*",)), Act.NOTE, "path"),
         (FACTS, Follow(paths=("docs/*", "app/*")), Act.MOVE, "commit"),
         (FACTS, Follow(paths=("!docs/*",)), Act.NOTE, "path"),
@@ -75,7 +94,7 @@ def pulls(draw: st.DrawFn) -> PullRequest:
         Follow,
         drafts=st.booleans(),
         bots=st.booleans(),
-        forks=st.sampled_from(["approve", "refuse"]),
+        forks=st.sampled_from(["approve", "strip", "build_only", "refuse"]),
         labels=st.sampled_from([(), ("preview",)]),
         bases=st.sampled_from([(), ("main",)]),
         paths=st.sampled_from([(), ("app/*",), ("docs/*",)]),
@@ -94,8 +113,8 @@ def test_what_is_closed_goes_and_no_fork_runs_unasked(
     if pull is not None and pull.state is PullRequestState.CLOSED:
         assert decision.act is Act.DISMISS
     if pull is not None and pull.is_fork and decision.act is Act.MOVE:
-        assert pull.association.is_trusted or approved == pull.head_sha
-        assert follow.forks == "approve"
+        assert pull.association.is_trusted or approved == pull.head_sha or strips(pull, follow, approved)
+        assert follow.forks != "refuse"
     if decision.act is Act.MOVE:
         assert moves
         assert pull is not None

@@ -106,6 +106,10 @@ FREE = {
     },
     "the gate stands before what comes after it": {
         f"POST {API}{VERSION}/submit",
+        f"POST {API}/environments/automations",
+        f"DELETE {API}/environments/automations/{{automation_id}}",
+        "POST /environments/automations",
+        "POST /environments/automations/{automation_id}/end",
         f"POST {API}/uploads/sessions",
         f"POST {API}/uploads/sessions/{{session_id}}/submit",
         "POST /uploads/sessions",

@@ -24,7 +24,7 @@ from catalog.assets.models import (
     Visibility,
 )
 from catalog.deliveries.service import DeadLetterRead
-from catalog.environments.models import Condition, EnvironmentRead, Phase
+from catalog.environments.models import Condition, EnvironmentRead, Extension, Phase, QueuePlace
 from catalog.errors import FieldError
 from catalog.operations.models import OperationRead, OperationState, Problem, Step, StepState
 from catalog.stacks.models import StackResource
@@ -284,6 +284,13 @@ def _environment_pages() -> dict[str, Page]:
     fresh = environment(
         phase=Phase.PROVISIONING, deployed_sha=None, resources=[], outputs={}, inputs={}, last_deploy_at=None
     )
+    waits = environment(
+        phase=Phase.QUEUED,
+        deployed_sha=None,
+        queue=QueuePlace(place=3, length=12, since=NOW - timedelta(minutes=4)),
+        extension=Extension(by="Ann", at=NOW, until=NOW + timedelta(days=1), reason="Shown to customers"),
+    )
+    stripped = environment(withheld=["api_key", "web: API_KEY"], backlog=[OLD_SHA, OLD_SHA])
     gone = environment(phase=Phase.DESTROYED, resources=[], outputs={}, destroyed_at=NOW - timedelta(hours=1))
     living = [
         environment(),
@@ -304,6 +311,8 @@ def _environment_pages() -> dict[str, Page]:
         "environment-ready": shown(environment(), OperationState.SUCCEEDED, LOG),
         "environment-updating": shown(updating, OperationState.RUNNING, LOG[:4]),
         "environment-provisioning": shown(fresh, OperationState.RUNNING, []),
+        "environment-waiting": shown(waits, OperationState.PENDING, []),
+        "environment-stripped": shown(stripped, OperationState.SUCCEEDED, LOG),
         "environment-failed": shown(failed, OperationState.FAILED, ["Traceback", "ModuleNotFoundError: flask"]),
         "environment-long": shown(
             environment(name=LONG, url=f"http://{LONG}.preview.localhost:8080/", inputs={LONG: LONG}),

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from catalog.environments.service import life, sweeps
+from catalog.environments.service import room, sweeps
 from catalog.scm.service import ScmService
 from catalog.settings import Settings
 from tests.databases import Databases
@@ -34,7 +34,7 @@ def slipway(
         )
     )
     monkeypatch.setattr(ScmService, "open", lambda _self, _tenant, address: Repository(made.outside, address))
-    for module in (ephemeral_env, environment_sweep, life, sweeps):
+    for module in (ephemeral_env, environment_sweep, room, sweeps):
         monkeypatch.setattr(module, "target", lambda _name, _settings: Target(made.outside))
     monkeypatch.setattr(ephemeral_env, "LOOK_AGAIN_SECONDS", 0.0)
     yield made

@@ -18,6 +18,7 @@ from workers.engine import (
     DestroyResult,
     EngineError,
     ErrorKind,
+    PreviewResult,
     RefreshResult,
     ResourceState,
     StackRef,
@@ -48,6 +49,7 @@ class Outside:
 
     pulls: dict[int, tuple[PullRequestState, str]] = field(default_factory=dict)
     about: dict[int, dict[str, Any]] = field(default_factory=dict)
+    branches: dict[int, str] = field(default_factory=dict)
     changed: tuple[str, ...] = ("app.py",)
     stacks: dict[str, set[str]] = field(default_factory=dict)
     running: dict[str, str] = field(default_factory=dict)
@@ -55,6 +57,7 @@ class Outside:
     locks: set[str] = field(default_factory=set)
     meanwhile: list[Callable[[], None]] = field(default_factory=list)
     fails: bool = False
+    previews: list[StackRequest] = field(default_factory=list)
     visits: dict[str, datetime] = field(default_factory=dict)
     router_answers: bool = True
     sticks: bool = False
@@ -97,7 +100,15 @@ class Repository:
         state, sha = self._outside.pulls.get(number, (PullRequestState.CLOSED, ""))
         if state is PullRequestState.CLOSED:
             raise PullRequestNotFoundError(f"There is no pull request {number}.")
-        return PullRequest(number, state, sha, branch or "feature", **self._outside.about.get(number, {}))
+        named = branch or self._outside.branches.get(number, "feature")
+        return PullRequest(number, state, sha, named, **self._outside.about.get(number, {}))
+
+    def pull_requests(self) -> list[PullRequest]:
+        """Return every pull request that is open."""
+        numbers = [
+            number for number, (state, _) in sorted(self._outside.pulls.items()) if state is PullRequestState.OPEN
+        ]
+        return [self.pull_request(number, self._outside.branches.get(number)) for number in numbers]
 
     def resolve(self, ref: str) -> str:
         """Return the commit of the one branch that pull requests go to."""
@@ -145,6 +156,19 @@ class Engine:
             self._outside.locks.discard(stack)
         finally:
             self._outside.applying -= 1
+
+    def preview(
+        self,
+        request: StackRequest,
+        on_progress: Callable[[Any], None] = ignore,
+        should_stop: Callable[[], bool] = never,
+    ) -> PreviewResult:
+        """Look ahead, and keep what was asked."""
+        del on_progress, should_stop
+        self._outside.previews.append(request)
+        if self._outside.fails:
+            raise EngineError(ErrorKind.FAILED, "The application does not start.")
+        return PreviewResult((), ChangeSummary(), ())
 
     def up(
         self,
@@ -206,6 +230,10 @@ class Engine:
         self._outside.reach()
         self._outside.locks.discard(request.stack.stack)
         return RefreshResult((), (), ())
+
+    def stacks(self, project: str) -> tuple[StackRef, ...]:
+        """List what is known."""
+        return tuple(StackRef(project, name) for name in sorted(self._outside.stacks))
 
     def exists(self, stack: StackRef) -> bool:
         """Say whether anything is known of the stack."""

@@ -28,6 +28,11 @@ def pushes(slipway: Slipway, made: UUID, *commits: str) -> None:
         slipway.do(lambda service: service.watch(slipway.principal.tenant_id, made))
 
 
+def explained(slipway: Slipway) -> tuple[str, str]:
+    decision = slipway.do(lambda service: service.explain(slipway.principal, "/srv/shop", 1)).decision
+    return str(decision.act), decision.rule
+
+
 def phase(slipway: Slipway, made: UUID) -> Phase:
     return Phase(slipway.do(lambda service: service.get(slipway.principal.tenant_id, made).phase))
 
@@ -44,7 +49,37 @@ def test_the_newest_commit_follows(slipway: Slipway, concurrency: str, finished:
     assert (phase(slipway, made), list(slipway.outside.of(made).values())) == (Phase.READY, [THIRD])
 
 
-@pytest.mark.parametrize("concurrency", ["replace", "latest"])
+@pytest.mark.parametrize("concurrency", ["queue", "allow"])
+def test_each_commit_is_deployed_in_its_turn(slipway: Slipway, concurrency: str) -> None:
+    made = asked(slipway, concurrency)
+    seen: list[str] = []
+    slipway.outside.before_apply = lambda request: seen.append(
+        next(str(each.inputs["commit"]) for each in request.program.resources if "commit" in each.inputs)
+    )
+    slipway.outside.meanwhile = [lambda: pushes(slipway, made, SECOND, THIRD)]
+    slipway.work(made)
+    assert (phase(slipway, made), list(slipway.outside.of(made).values())) == (Phase.READY, [FIRST])
+    assert explained(slipway) == ("keep", "unchanged")
+    for _ in range(3):
+        slipway.do(lambda service: service.next_commit(slipway.principal.tenant_id, made))
+        while slipway.pending(made):
+            slipway.work(made)
+    assert (seen, phase(slipway, made)) == ([FIRST, SECOND, THIRD], Phase.READY)
+    assert sum("commit_queued" in each.type for each in slipway.events(made)) == 2
+
+
+def test_a_commit_is_left_out_where_two_are_forbidden(slipway: Slipway) -> None:
+    made = asked(slipway, "forbid")
+    slipway.outside.meanwhile = [lambda: pushes(slipway, made, SECOND)]
+    slipway.work(made)
+    pushes(slipway, made, SECOND)
+    assert (phase(slipway, made), list(slipway.outside.of(made).values())) == (Phase.READY, [FIRST])
+    pushes(slipway, made, THIRD)
+    slipway.work(made)
+    assert list(slipway.outside.of(made).values()) == [THIRD]
+
+
+@pytest.mark.parametrize("concurrency", ["replace", "latest", "queue", "allow", "forbid"])
 def test_a_closing_stops_what_is_under_way(slipway: Slipway, concurrency: str) -> None:
     made = asked(slipway, concurrency)
     slipway.outside.meanwhile = [lambda: slipway.do(lambda service: service.destroy(slipway.principal, made))]

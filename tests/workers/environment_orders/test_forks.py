@@ -3,12 +3,15 @@
 from uuid import UUID
 
 import pytest
+from sqlalchemy import text
 
 from catalog.environments.models import EnvironmentRead, Phase, RequestEnvironment
-from catalog.environments.service import read
+from catalog.environments.service import read, signs_of
 from catalog.errors import ConflictError
-from catalog.providers.scm import PullRequestState
+from catalog.providers.scm import Association, PullRequestState
+from catalog.secrets import SecretBox
 from tests.workers.environment_orders.slipway import Slipway
+from workers.environment_builds import build_only
 
 FIRST, SECOND, THIRD = "1" * 40, "2" * 40, "3" * 40
 
@@ -76,6 +79,75 @@ def test_an_approval_never_survives_another_commit(slipway: Slipway, forked: UUI
     push(slipway, SECOND)
     watch(slipway, forked)
     assert (look(slipway, forked).waiting_sha, look(slipway, forked).deployed_sha) == (SECOND, FIRST)
+
+
+def secretive(slipway: Slipway, forks: str, made: UUID) -> None:
+    """Let the environment's blueprint take a secret, and say what it does with forks."""
+    follow, component = f'{{"forks": "{forks}"}}', '{"TOKEN": "${inputs.token}", "GREETING": "${inputs.greeting}"}'
+    statement = """
+        UPDATE environments SET inputs = CAST(:shown AS jsonb), sealed_inputs = :sealed,
+        spec = jsonb_set(spec || jsonb_build_object('follow', CAST(:follow AS jsonb)),
+                         '{environment,components,web,env}', CAST(:env AS jsonb)) WHERE id = :id
+    """
+    purpose, whole = f"environments/{made}/inputs", {"token": "tell-nobody", "greeting": "hello"}
+    with slipway.database.tenant_session(slipway.principal.tenant_id) as session:
+        values = {
+            "shown": '{"token": "[secret]", "greeting": "hello"}',
+            "sealed": SecretBox(slipway.settings).seal(purpose, whole),
+            "follow": follow,
+            "env": component,
+            "id": made,
+        }
+        session.execute(text(statement), values)
+
+
+def test_stripped_commits_run_without_secrets_and_say_which(slipway: Slipway, forked: UUID) -> None:
+    secretive(slipway, "strip", forked)
+    asked: list[str] = []
+    slipway.outside.before_apply = lambda request: asked.append(str(request.program))
+    push(slipway, SECOND)
+    assert explained(slipway) == ("move", "commit")
+    watch(slipway, forked)
+    found = look(slipway, forked)
+    assert (found.deployed_sha, found.withheld) == (SECOND, ["token", "web: TOKEN"])
+    assert "tell-nobody" not in asked[0]
+    assert "hello" in asked[0]
+    row = slipway.do(lambda service: service.get(slipway.principal.tenant_id, forked))
+    assert "runs without: `token`, `web: TOKEN`" in signs_of(row, slipway.settings).comment
+    slipway.outside.about[1] = {"is_fork": True, "author": "ann", "association": Association.MEMBER}
+    push(slipway, THIRD)
+    watch(slipway, forked)
+    assert ("tell-nobody" in asked[1], look(slipway, forked).withheld) == (True, [])
+
+
+def test_a_commit_that_is_only_built_neither_runs_nor_sees_secrets(slipway: Slipway, forked: UUID) -> None:
+    secretive(slipway, "build_only", forked)
+    push(slipway, SECOND)
+    assert explained(slipway) == ("build", "fork")
+    for _ in range(2):
+        watch(slipway, forked)
+    (event,) = [each for each in slipway.events(forked) if "build_requested" in each.type]
+    build_only(slipway.context(event))
+    (request,) = slipway.outside.previews
+    assert "tell-nobody" not in str(request.program)
+    assert SECOND in str(request.program)
+    found = look(slipway, forked)
+    assert (found.deployed_sha, found.waiting_sha) == (FIRST, SECOND)
+    assert [(each.type, each.reason) for each in found.conditions if each.type == "Built"] == [("Built", "Built")]
+    approve(slipway, forked, SECOND)
+    slipway.work(forked)
+    assert (look(slipway, forked).deployed_sha, look(slipway, forked).withheld) == (SECOND, [])
+
+
+def test_a_build_in_vain_says_why(slipway: Slipway, forked: UUID) -> None:
+    secretive(slipway, "build_only", forked)
+    push(slipway, SECOND)
+    watch(slipway, forked)
+    (event,) = [each for each in slipway.events(forked) if "build_requested" in each.type]
+    slipway.outside.fails = True
+    build_only(slipway.context(event))
+    (condition,) = [each for each in look(slipway, forked).conditions if each.type == "Built"]
+    assert (condition.status, "does not start" in condition.message) == (False, True)
 
 
 def test_a_pull_request_without_environment_is_explained(slipway: Slipway) -> None:

@@ -17,7 +17,7 @@ from sqlalchemy import text
 
 from catalog.clock import now
 from catalog.environments.machine import LEAVING
-from catalog.environments.models import Desired, Environment, Phase, RequestEnvironment
+from catalog.environments.models import Desired, Environment, Phase, RequestEnvironment, ScmHook
 from catalog.errors import ConflictError, SlipwayError
 from catalog.events.models import EventRecord
 from catalog.providers.scm import PullRequestState
@@ -103,6 +103,27 @@ class Orders(RuleBasedStateMachine):
             with suppress(ConflictError):
                 self.slipway.do(lambda service: getattr(service, verb)(self.slipway.principal, known, **more))
 
+    @rule(is_free=st.booleans())
+    def room_comes_and_goes(self, is_free: bool) -> None:  # noqa: FBT001  # drawn by Hypothesis
+        self._free(is_free=is_free)
+        self.slipway.do(lambda service: service.admit_waiting(self.slipway.principal.tenant_id))
+
+    @rule(
+        action=st.sampled_from(["push", "closed", "reopened"]),
+        times=st.integers(1, 2),
+        sha=st.sampled_from([None, "d" * 40]),
+    )
+    def somebody_says_something(self, action: str, times: int, sha: str | None) -> None:
+        """A delivery comes late, twice, in another order than things happened, or is not true at all."""
+        said = {"repository": "/srv/shop", "action": action, "pull_request": self.number, "head_sha": sha}
+        hook = ScmHook.model_validate(said)
+        before = self.row()
+        for _ in range(times):
+            self.slipway.do(lambda service: service.on_hook(self.slipway.principal, hook))
+        after = self.row()
+        if before is not None and after is not None and self._state() is PullRequestState.OPEN:
+            assert after.desired is before.desired, "only the repository says that a pull request is closed"
+
     @rule(hours=st.sampled_from([1, 20, 400]))
     def time_passes(self, hours: int) -> None:
         """Move everything that the environment remembers of the clock into the past."""
@@ -182,6 +203,12 @@ class Orders(RuleBasedStateMachine):
             assert row.due_at <= row.hard_expires_at
 
     @invariant()
+    def who_waits_for_room_is_not_worked_on(self) -> None:
+        row = self.row()
+        if row is not None and row.waits_since is not None:
+            assert (row.phase in {Phase.QUEUED, Phase.SLEEPING}, row.desired) == (True, Desired.PRESENT)
+
+    @invariant()
     def one_life_runs_at_a_time(self) -> None:
         if self.environment_id is not None:
             assert len(self.outside.of(self.environment_id)) <= 1
@@ -196,6 +223,7 @@ class Orders(RuleBasedStateMachine):
     def teardown(self) -> None:
         """After any order that ends in a closing and a quiet period, nothing is left, and nothing waits."""
         self.outside.fails, self.outside.steps_left, self.outside.meanwhile = False, None, []
+        self._free(is_free=True)
         if self.environment_id is None:
             return
         self.close()
@@ -220,6 +248,11 @@ class Orders(RuleBasedStateMachine):
         found: Environment = self.slipway.do(lambda service: service.get(self.slipway.principal.tenant_id, known))
         return found
 
+    def _free(self, *, is_free: bool) -> None:
+        """Let there be room, or none beside that of the one environment that is always there."""
+        quota = {"environment_quota": 10_000 if is_free else 1}
+        self.slipway.settings = self.slipway.settings.model_copy(update=quota)
+
     def _state(self) -> PullRequestState:
         return self.outside.pulls[self.number][0]
 
@@ -243,6 +276,9 @@ class Orders(RuleBasedStateMachine):
 
 
 def test_nothing_is_left_whatever_happens_in_whatever_order(slipway: Slipway) -> None:
+    slipway.outside.pulls[900_000] = (PullRequestState.OPEN, "e" * 40)
+    asked = RequestEnvironment(repository="/srv/shop", pull_request=900_000, blueprint="acme/preview")
+    slipway.work(slipway.do(lambda service: service.request(slipway.principal, asked).id))
     machine = type("Here", (Orders,), {"slipway": slipway})
     run_state_machine_as_test(
         machine,

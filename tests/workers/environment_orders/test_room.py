@@ -1,16 +1,19 @@
 """The quota counts what is awake, makes room where the settings say so, and never stands in the way of a removal."""
 
+import json
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from uuid import UUID
 
 import pytest
 from sqlalchemy import text
 
+from catalog.assets.blueprint_spec import WEEKDAYS
 from catalog.assets.service import AssetService
 from catalog.clock import now
-from catalog.environments.models import Phase, RequestEnvironment
-from catalog.environments.service import life, read
-from catalog.errors import ConflictError, QuotaExceededError, SlipwayError
+from catalog.environments.models import Phase, RequestEnvironment, Rest
+from catalog.environments.service import EphemeralEnvironmentService, life, read, signs_of
+from catalog.errors import ConflictError, QuotaExceededError
 from catalog.gating import PolicyRefusedError, Verdict
 from catalog.providers.scm import PullRequestState
 from tests.workers.environment_orders.slipway import Slipway
@@ -42,34 +45,135 @@ def act(slipway: Slipway, verb: str, environment_id: UUID, **more: str) -> None:
     slipway.work(environment_id)
 
 
-def test_what_sleeps_makes_room_and_waking_needs_it(slipway: Slipway) -> None:
-    slipway.settings = slipway.settings.model_copy(update={"environment_quota": 2})
+def admit(slipway: Slipway) -> int:
+    admitted: int = slipway.do(lambda service: service.admit_waiting(slipway.principal.tenant_id))
+    return admitted
+
+
+def work_all(slipway: Slipway, *ids: UUID) -> None:
+    for each in ids:
+        while slipway.pending(each):
+            slipway.work(each)
+
+
+def place(slipway: Slipway, environment_id: UUID) -> tuple[int, int] | None:
+    found = slipway.do(lambda service: service.place(service.get(slipway.principal.tenant_id, environment_id)))
+    return None if found is None else (found.place, found.length)
+
+
+def limit(slipway: Slipway, **limits: object) -> None:
+    slipway.settings = slipway.settings.model_copy(update=limits)
+
+
+def test_who_finds_no_room_waits_and_is_let_in_oldest_first(slipway: Slipway) -> None:
+    limit(slipway, environment_quota=2)
     first, second = ask(slipway, 1), ask(slipway, 2)
-    with pytest.raises(QuotaExceededError):
-        ask(slipway, 3)
+    third, fourth = ask(slipway, 3), ask(slipway, 4)
+    assert (phase(slipway, third), slipway.pending(third)) == (Phase.QUEUED, [])
+    assert (place(slipway, third), place(slipway, fourth), place(slipway, first)) == ((1, 2), (2, 2), None)
     act(slipway, "sleep", first)
-    assert (phase(slipway, first), slipway.outside.of(first)) == (Phase.SLEEPING, {})
-    third = ask(slipway, 3)
-    for verb in ("wake", "rebuild"):
-        with pytest.raises(QuotaExceededError):
-            act(slipway, verb, first)
-    with pytest.raises(QuotaExceededError):
-        ask(slipway, 1)
-    act(slipway, "destroy", second)
     act(slipway, "wake", first)
-    assert (phase(slipway, first), phase(slipway, third)) == (Phase.READY, Phase.READY)
+    assert (phase(slipway, first), place(slipway, first)) == (Phase.SLEEPING, (3, 3)), "nobody overtakes who waits"
+    assert admit(slipway) == 1
+    work_all(slipway, third)
+    assert (phase(slipway, third), place(slipway, fourth)) == (Phase.READY, (1, 2))
+    assert admit(slipway) == 0
+    slipway.do(lambda service: service.destroy(slipway.principal, second))
+    assert admit(slipway) == 0, "what is being removed has not gone yet"
+    work_all(slipway, second)
+    assert admit(slipway) == 1
+    work_all(slipway, fourth)
+    act(slipway, "destroy", third)
+    assert admit(slipway) == 1
+    work_all(slipway, first)
+    assert (phase(slipway, fourth), phase(slipway, first)) == (Phase.READY, Phase.READY)
     assert set(slipway.outside.of(first).values()) == {f"{1:040x}"}
+    told = [(each.data["place"], each.data["length"]) for each in slipway.events(fourth) if "waiting" in each.type]
+    assert told == [(2, 2), (1, 2)]
+
+
+def test_who_waits_keeps_its_place_for_a_newer_commit_and_can_be_destroyed(slipway: Slipway) -> None:
+    limit(slipway, environment_quota=1)
+    first, second, third = ask(slipway, 1), ask(slipway, 2), ask(slipway, 3)
+    slipway.outside.pulls[2] = (PullRequestState.OPEN, "f" * 40)
+    slipway.do(lambda service: service.watch(slipway.principal.tenant_id, second))
+    assert (place(slipway, second), slipway.pending(second)) == ((1, 2), [])
+    act(slipway, "destroy", third)
+    assert (phase(slipway, third), place(slipway, second)) == (Phase.DESTROYED, (1, 1))
+    act(slipway, "destroy", first)
+    assert admit(slipway) == 1
+    work_all(slipway, second)
+    assert list(slipway.outside.of(second).values()) == ["f" * 40]
+    assert not [each for each in slipway.events(third) if each.type.endswith("environment.requested.v1")]
+
+
+def test_a_commit_wakes_a_sleeping_environment_only_where_there_is_room(slipway: Slipway) -> None:
+    limit(slipway, environment_quota=1)
+    sleeper = ask(slipway, 1)
+    act(slipway, "sleep", sleeper)
+    other = ask(slipway, 2)
+    slipway.outside.pulls[1] = (PullRequestState.OPEN, "f" * 40)
+    for _ in range(2):
+        slipway.do(lambda service: service.watch(slipway.principal.tenant_id, sleeper))
+    assert (phase(slipway, sleeper), place(slipway, sleeper)) == (Phase.SLEEPING, (1, 1))
+    assert slipway.pending(sleeper) == []
+    act(slipway, "destroy", other)
+    assert admit(slipway) == 1
+    work_all(slipway, sleeper)
+    assert (phase(slipway, sleeper), list(slipway.outside.of(sleeper).values())) == (Phase.READY, ["f" * 40])
+
+
+def test_who_sleeps_leaves_the_queue_where_somebody_says_so(slipway: Slipway) -> None:
+    limit(slipway, environment_quota=1)
+    sleeper = ask(slipway, 1)
+    act(slipway, "sleep", sleeper)
+    ask(slipway, 2)
+    act(slipway, "wake", sleeper)
+    assert place(slipway, sleeper) == (1, 1)
+    act(slipway, "sleep", sleeper)
+    assert (phase(slipway, sleeper), place(slipway, sleeper)) == (Phase.SLEEPING, None)
+
+
+def test_size_counts_as_well_and_what_can_never_fit_is_refused(slipway: Slipway) -> None:
+    limit(slipway, environment_quota=10, environment_quota_memory_mb=2500)
+    first, second, third = ask(slipway, 1), ask(slipway, 2), ask(slipway, 3)
+    assert [phase(slipway, each) for each in (first, second, third)] == [Phase.READY, Phase.READY, Phase.QUEUED]
+    condition = slipway.do(lambda service: service.get(slipway.principal.tenant_id, third).conditions)[0]
+    assert "1024 MB of memory" in condition["message"]
+    limit(slipway, environment_quota_memory_mb=1000)
+    with pytest.raises(QuotaExceededError, match="never"):
+        ask(slipway, 4)
+    limit(slipway, environment_quota_memory_mb=2500, environment_queue=1)
+    with pytest.raises(QuotaExceededError):
+        ask(slipway, 4)
+
+
+def test_two_at_once_never_get_the_same_room(slipway: Slipway) -> None:
+    limit(slipway, environment_quota=3)
+    for number in range(1, 7):
+        slipway.outside.pulls[number] = (PullRequestState.OPEN, f"{number:040x}")
+
+    def one(number: int) -> UUID:
+        asked = RequestEnvironment(repository="/srv/shop", pull_request=number, blueprint="acme/preview")
+        made: UUID = slipway.do(lambda service: service.request(slipway.principal, asked).id)
+        return made
+
+    with ThreadPoolExecutor(6) as threads:
+        ids = list(threads.map(one, range(1, 7)))
+    assert sorted(bool(slipway.pending(each)) for each in ids) == [False] * 3 + [True] * 3
+    assert sorted(found[0] for each in ids if (found := place(slipway, each))) == [1, 2, 3]
 
 
 def test_the_one_unused_longest_makes_room_but_never_a_pinned_one(slipway: Slipway) -> None:
-    slipway.settings = slipway.settings.model_copy(update={"environment_quota": 3, "environment_eviction": "sleep"})
+    limit(slipway, environment_quota=3, environment_eviction="sleep")
     pinned, oldest, older = ask(slipway, 1), ask(slipway, 2), ask(slipway, 3)
-    with pytest.raises(QuotaExceededError):
-        ask(slipway, 4)
+    fourth = ask(slipway, 4)
+    assert place(slipway, fourth) == (1, 1)
     act(slipway, "pin", pinned, by="P1D", reason="shown to customers")
     for environment_id, hours in ((pinned, 9), (oldest, 5), (older, 2)):
         unused_for(slipway, environment_id, timedelta(hours=hours))
-    fourth = ask(slipway, 4)
+    assert admit(slipway) == 1
+    work_all(slipway, fourth)
     assert [phase(slipway, each) for each in (pinned, oldest, older)] == [Phase.READY, Phase.SLEEPING, Phase.READY]
     assert phase(slipway, fourth) is Phase.READY
     slipway.work(oldest)
@@ -83,10 +187,10 @@ def test_nothing_that_somebody_just_visited_makes_room(slipway: Slipway) -> None
     unused_for(slipway, unvisited, timedelta(hours=2))
     slipway.outside.visits[host(slipway, visited)] = now()
     slipway.outside.router_answers = False
-    with pytest.raises(QuotaExceededError):
-        ask(slipway, 3)
+    third = ask(slipway, 3)
+    assert (place(slipway, third), admit(slipway)) == ((1, 1), 0)
     slipway.outside.router_answers = True
-    ask(slipway, 3)
+    assert admit(slipway) == 1
     assert (phase(slipway, visited), phase(slipway, unvisited)) == (Phase.READY, Phase.SLEEPING)
 
 
@@ -98,24 +202,31 @@ def test_a_deployment_counts_as_use_after_an_earlier_visit(slipway: Slipway) -> 
         session.execute(statement, {"then": now() - timedelta(hours=5), "id": only})
     found = slipway.do(lambda service: read(service.get(slipway.principal.tenant_id, only)))
     assert found.sleeps_at == found.last_deploy_at + timedelta(hours=1)
-    with pytest.raises(QuotaExceededError):
-        ask(slipway, 2)
+    ask(slipway, 2)
+    assert phase(slipway, only) is Phase.READY
 
 
 def test_policies_and_quarantine_stand_before_every_waking(slipway: Slipway, monkeypatch: pytest.MonkeyPatch) -> None:
     sleeper = ask(slipway, 1)
     act(slipway, "sleep", sleeper)
 
+    kept: list[object] = []
+
     def refuse(*_: object) -> Verdict:
-        raise PolicyRefusedError(Verdict(allowed=False), lambda _session: None)
+        raise PolicyRefusedError(Verdict(allowed=False), kept.append)
 
     with monkeypatch.context() as patched:
         patched.setattr(life, "pass_gate", refuse)
         for verb in ("wake", "rebuild"):
             with pytest.raises(PolicyRefusedError):
                 act(slipway, verb, sleeper)
-        with pytest.raises(SlipwayError):
-            slipway.do(lambda service: service.wake_for_visitor(slipway.principal.tenant_id, sleeper))
+        slipway.do(lambda service: service.wake_for_visitor(slipway.principal.tenant_id, sleeper))
+        for _ in range(2):
+            with pytest.raises(ConflictError, match="not woken"):
+                slipway.do(lambda service: service.wake_for_visitor(slipway.principal.tenant_id, sleeper))
+        assert len(kept) == 3, "each visit after the first one asks nobody"
+    assert sleeper in slipway.do(lambda service: service.refused(slipway.principal.tenant_id))
+    slipway.do(lambda service: service.ask_again(slipway.principal.tenant_id, sleeper))
     with monkeypatch.context() as patched:
         patched.setattr(AssetService, "is_held", lambda *_: True)
         for verb in ("wake", "rebuild"):
@@ -128,3 +239,54 @@ def test_policies_and_quarantine_stand_before_every_waking(slipway: Slipway, mon
 
 def host(slipway: Slipway, environment_id: UUID) -> str:
     return str(slipway.do(lambda service: service.get(slipway.principal.tenant_id, environment_id).hostname))
+
+
+def keep_hours(slipway: Slipway, environment_id: UUID, *days: int) -> None:
+    """Give the environment active hours around the clock on days counted from today, and let the clock look at it."""
+    names = sorted({WEEKDAYS[(now().weekday() + each) % 7] for each in days})
+    active = json.dumps({"days": names, "begin": "00:00", "end": "00:00"})
+    statement = """
+        UPDATE environments SET spec = spec || jsonb_build_object('active', CAST(:active AS jsonb)),
+        due_at = now() - interval '1 minute', sleep_after_seconds = NULL WHERE id = :id
+    """
+    with slipway.database.tenant_session(slipway.principal.tenant_id) as session:
+        session.execute(text(statement), {"active": active, "id": environment_id})
+    slipway.do(lambda service: service.keep_time(slipway.principal.tenant_id, environment_id))
+    slipway.work(environment_id)
+
+
+def test_it_sleeps_outside_its_hours_and_wakes_within_unless_slept_by_hand(slipway: Slipway) -> None:
+    one = ask(slipway, 1)
+    keep_hours(slipway, one, 3)
+    assert phase(slipway, one) is Phase.READY, "it was used a moment ago"
+    unused_for(slipway, one, timedelta(minutes=20))
+    keep_hours(slipway, one, 3)
+    found = slipway.do(lambda service: service.read(service.get(slipway.principal.tenant_id, one)))
+    assert (found.phase, found.slept_for, slipway.outside.of(one)) == (Phase.SLEEPING, Rest.HOURS, {})
+    assert found.wakes_at is not None
+    keep_hours(slipway, one, -1, 0, 1)
+    assert phase(slipway, one) is Phase.READY
+    act(slipway, "sleep", one)
+    keep_hours(slipway, one, -1, 0, 1)
+    assert phase(slipway, one) is Phase.SLEEPING, "somebody wanted that"
+
+
+def test_the_comment_says_at_which_place_and_who_extended_it(slipway: Slipway) -> None:
+    limit(slipway, environment_quota=1)
+    ask(slipway, 1)
+    second = ask(slipway, 2)
+    act(slipway, "extend", second, by="PT1H", reason="Shown to customers")
+
+    def signs(service: EphemeralEnvironmentService) -> str:
+        environment = service.get(slipway.principal.tenant_id, second)
+        return signs_of(environment, slipway.settings, service.place(environment)).comment
+
+    comment = slipway.do(signs)
+    assert "place 1 of 1" in comment
+    assert "by ann, until" in comment
+    found = slipway.do(lambda service: service.read(service.get(slipway.principal.tenant_id, second)))
+    assert (found.extension.by, found.extension.until, found.extension.reason) == (
+        "ann",
+        found.expires_at,
+        "Shown to customers",
+    )

@@ -139,3 +139,46 @@ def test_a_removal_that_nobody_works_on_is_asked_for_again(slipway: Slipway, rea
     slipway.do(lambda service: service.keep_time(slipway.principal.tenant_id, forgotten))
     slipway.work(forgotten)
     assert (look(slipway, forgotten).phase, slipway.outside.of(forgotten)) == (Phase.DESTROYED, {})
+
+
+def test_a_stack_that_outlived_its_environment_is_removed(slipway: Slipway, ready: Made) -> None:
+    gone, living = ready(), ready()
+    (stack,) = slipway.outside.of(gone)
+    destroy(slipway, gone)
+    slipway.outside.stacks |= {stack: {"process"}, "strange-000000000000-1": {"process"}, "strange": {"route"}}
+    slipway.outside.fails = True
+    for _ in range(3):
+        sweep(slipway.context())
+    assert [each.reason for each in look(slipway, gone).conditions] == ["StackLeft"]
+    assert types(slipway, gone).count("orphan_removed.v1") == 1
+    slipway.outside.fails = False
+    sweep(slipway.context())
+    assert sorted(slipway.outside.stacks) == sorted([*slipway.outside.of(living), "strange", "strange-000000000000-1"])
+    assert (types(slipway, gone).count("orphan_removed.v1"), look(slipway, gone).conditions) == (2, [])
+
+
+def test_an_environment_whose_stack_nobody_knows_is_made_again(slipway: Slipway, ready: Made) -> None:
+    lost, known = ready(), ready()
+    (stack,) = slipway.outside.of(lost)
+    del slipway.outside.stacks[stack]
+    sweep(slipway.context())
+    assert look(slipway, lost).phase is Phase.READY, "so soon after a deployment nothing is concluded"
+    for each in (lost, known):
+        pass_time(slipway, each, timedelta(minutes=6))
+    sweep(slipway.context())
+    assert [look(slipway, each).phase for each in (lost, known)] == [Phase.UPDATING, Phase.READY]
+    slipway.work(lost)
+    assert (look(slipway, lost).phase, stack in slipway.outside.stacks) == (Phase.READY, True)
+
+
+def test_what_is_told_is_logged_once(slipway: Slipway, ready: Made, caplog: pytest.LogCaptureFixture) -> None:
+    gone, foreign = ready(), uuid4()
+    (stack,) = slipway.outside.of(gone)
+    destroy(slipway, gone)
+    slipway.outside.running |= {stack: "0" * 40, "foreign": "0" * 40}
+    slipway.outside.owners["foreign"] = foreign
+    slipway.outside.sticks = True
+    for _ in range(3):
+        sweep(slipway.context())
+    assert [str(foreign) in each.message for each in caplog.records].count(True) == 1
+    assert [str(gone) in each.message for each in caplog.records].count(True) == 1

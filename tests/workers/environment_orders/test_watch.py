@@ -9,9 +9,10 @@ import pytest
 from sqlalchemy import text
 
 from catalog.assets.blueprint_spec import Follow
-from catalog.environments.models import Environment, Phase, RequestEnvironment
-from catalog.environments.service import EphemeralEnvironmentService
-from catalog.errors import UnavailableError
+from catalog.environments.models import AutomateEnvironments, Environment, Phase, RequestEnvironment
+from catalog.environments.service import EnvironmentAutomation, EphemeralEnvironmentService, life, signs_of
+from catalog.errors import ConflictError, UnavailableError
+from catalog.gating import Level, PolicyRefusedError, Verdict, Violation
 from catalog.installs.models import Action, OutcomeState
 from catalog.providers.scm import PullRequestState
 from tests.workers.environment_orders.doubles import Engine, ignore
@@ -114,3 +115,115 @@ def test_an_install_waits_while_its_environment_is_tried_again(slipway: Slipway)
     found = INSTALLER.look(work, bench)
     assert found is not None
     assert found.state is OutcomeState.FAILED
+
+
+def automate(slipway: Slipway, *labels: str) -> None:
+    asked = AutomateEnvironments(repository="/srv/shop", blueprint="acme/preview", labels=list(labels))
+    with slipway.database.tenant_session(slipway.principal.tenant_id) as session:
+        EnvironmentAutomation(session, slipway.settings).automate(slipway.principal, asked)
+
+
+def made(slipway: Slipway) -> dict[int, Phase]:
+    found = slipway.do(lambda service: service.page(slipway.principal.tenant_id))
+    return {each.pull_request: each.phase for each in found}
+
+
+def explained(slipway: Slipway, number: int) -> tuple[str, str]:
+    with slipway.database.tenant_session(slipway.principal.tenant_id) as session:
+        automatic = EnvironmentAutomation(session, slipway.settings).explain
+        service = EphemeralEnvironmentService(session, slipway.settings)
+        decision = service.explain(slipway.principal, "/srv/shop", number, automatic).decision
+    return str(decision.act), decision.rule
+
+
+def test_pull_requests_begin_by_themselves_and_stay_destroyed(slipway: Slipway) -> None:
+    for number in (1, 2, 3):
+        slipway.outside.pulls[number] = (PullRequestState.OPEN, f"{number:040x}")
+        slipway.outside.branches[number] = f"feature-{number}"
+    slipway.outside.about = {
+        1: {"base": "main", "labels": frozenset({"preview"})},
+        2: {"base": "main"},
+        3: {"base": "main", "labels": frozenset({"preview"}), "is_fork": True, "author": "mallory"},
+    }
+    assert explained(slipway, 1) == ("keep", "requested")
+    automate(slipway, "preview")
+    assert [explained(slipway, number) for number in (1, 2, 3)] == [
+        ("move", "commit"),
+        ("keep", "automatic"),
+        ("hold", "fork"),
+    ]
+    for _ in range(2):
+        watch_pull_requests(slipway.context())
+    assert made(slipway) == {1: Phase.QUEUED, 3: Phase.PENDING_APPROVAL}
+    (first,) = slipway.do(lambda service: service.page(slipway.principal.tenant_id, (Phase.QUEUED,)))
+    slipway.work(first.id)
+    slipway.do(lambda service: service.destroy(slipway.principal, first.id))
+    slipway.work(first.id)
+    slipway.outside.pulls[1] = (PullRequestState.OPEN, "f" * 40)
+    watch_pull_requests(slipway.context())
+    assert (made(slipway)[1], explained(slipway, 1)) == (Phase.DESTROYED, ("keep", "automatic"))
+    slipway.outside.pulls[1] = (PullRequestState.CLOSED, "f" * 40)
+    watch_pull_requests(slipway.context())
+    slipway.outside.pulls[1] = (PullRequestState.OPEN, "f" * 40)
+    watch_pull_requests(slipway.context())
+    assert made(slipway)[1] is Phase.QUEUED
+
+
+def test_a_fork_that_begins_by_itself_waits_for_an_approval_of_its_commit(slipway: Slipway) -> None:
+    slipway.outside.pulls[1] = (PullRequestState.OPEN, "a" * 40)
+    slipway.outside.about[1] = {"base": "main", "is_fork": True, "author": "mallory"}
+    automate(slipway)
+    watch_pull_requests(slipway.context())
+    (held,) = slipway.do(lambda service: service.page(slipway.principal.tenant_id))
+    assert (held.phase, held.waiting_sha, slipway.pending(held.id)) == (Phase.PENDING_APPROVAL, "a" * 40, [])
+    slipway.outside.pulls[1] = (PullRequestState.OPEN, "b" * 40)
+    with pytest.raises(ConflictError):
+        slipway.do(lambda service: service.approve(slipway.principal, held.id, "a" * 40))
+    watch_pull_requests(slipway.context())
+    slipway.do(lambda service: service.approve(slipway.principal, held.id, "b" * 40))
+    assert row(slipway, held.id).phase is Phase.QUEUED
+    slipway.work(held.id)
+    assert (row(slipway, held.id).phase, row(slipway, held.id).deployed_sha) == (Phase.READY, "b" * 40)
+
+
+def test_what_policies_refuse_is_said_and_asked_again_with_the_next_commit(
+    slipway: Slipway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slipway.outside.pulls[1] = (PullRequestState.OPEN, "a" * 40)
+    slipway.outside.about[1] = {"base": "main"}
+    automate(slipway)
+    asked: list[object] = []
+
+    def refuse(*_: object) -> Verdict:
+        verdict = Verdict(allowed=False, violations=(Violation(rule="no-a", level=Level.MANDATORY, message="No."),))
+        raise PolicyRefusedError(verdict, asked.append)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(life, "pass_gate", refuse)
+        for _ in range(3):
+            watch_pull_requests(slipway.context())
+    (refused,) = slipway.do(lambda service: service.page(slipway.principal.tenant_id))
+    assert (refused.phase, len(asked)) == (Phase.REJECTED, 1)
+    assert "no-a" in signs_of(refused, slipway.settings).comment
+    slipway.outside.pulls[1] = (PullRequestState.OPEN, "b" * 40)
+    watch_pull_requests(slipway.context())
+    assert row(slipway, refused.id).phase is Phase.QUEUED
+    assert row(slipway, refused.id).conditions == []
+
+
+def test_what_is_in_the_way_is_told_and_tried_again_with_the_next_commit(slipway: Slipway) -> None:
+    slipway.outside.pulls[1] = (PullRequestState.OPEN, "a" * 40)
+    slipway.outside.about[1] = {"base": "main"}
+    slipway.settings = slipway.settings.model_copy(update={"environment_quota_memory_mb": 16})
+    automate(slipway)
+    for _ in range(2):
+        watch_pull_requests(slipway.context())
+    with slipway.database.tenant_session(slipway.principal.tenant_id) as session:
+        (found,) = EnvironmentAutomation(session, slipway.settings).all(slipway.principal.tenant_id)
+    assert [(each.pull_request, "never be enough" in each.problem) for each in found.attempts] == [(1, True)]
+    slipway.settings = slipway.settings.model_copy(update={"environment_quota_memory_mb": None})
+    watch_pull_requests(slipway.context())
+    assert made(slipway) == {}
+    slipway.outside.pulls[1] = (PullRequestState.OPEN, "b" * 40)
+    watch_pull_requests(slipway.context())
+    assert made(slipway) == {1: Phase.QUEUED}

@@ -1,0 +1,187 @@
+"""Room: what starts at once, what waits for its turn, who makes room, and who is let in when some becomes free."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from sqlmodel import Session
+
+from catalog.assets.service import AssetService
+from catalog.clock import now
+from catalog.environments import queries
+from catalog.environments.events import EnvironmentWaiting
+from catalog.environments.machine import Event, allows
+from catalog.environments.models import Environment, Phase, QueuePlace, Rest
+from catalog.environments.room import lacking
+from catalog.environments.service.generations import demand, fall_asleep, let_in, line_up, wake
+from catalog.environments.service.rows import ROOM, life_of, set_condition, situation, stamp, tell
+from catalog.errors import QuotaExceededError, SlipwayError
+from catalog.providers.targets import target
+from catalog.settings import Settings
+from catalog.stacks.service import MultiCloudProvisioningService
+
+UNUSED = timedelta(minutes=15)
+"""How long an environment must not have been used before it goes to make room."""
+_WITHOUT_ROOM = {Phase.REQUESTED, Phase.REJECTED, Phase.PENDING_APPROVAL, Phase.DESTROYED, Phase.SLEEPING}
+FIRST_PLACES = 3
+"""Up to which place of the queue people are told that theirs has moved."""
+
+
+class EnvironmentRoom:
+    """Room for environments; everything happens in the session's transaction.
+
+    Who asks for room holds the tenant's lock until the transaction ends, so that no two get the same. It is taken after
+    the environment's own row, and whoever lets others in takes only rows that nobody else holds.
+    """
+
+    def __init__(self, session: Session, settings: Settings) -> None:
+        self._session = session
+        self._settings = settings
+
+    def place(self, environment: Environment) -> QueuePlace | None:
+        """Return where the environment stands in its tenant's queue; None where it does not wait for room."""
+        return None if environment.waits_since is None else self.places(environment.tenant_id).get(environment.id)
+
+    def places(self, tenant_id: UUID) -> dict[UUID, QueuePlace]:
+        """Return the tenant's queue: where each environment stands that waits for room."""
+        found = queries.waiting(self._session, tenant_id)
+        return {
+            each: QueuePlace(place=place, length=len(found), since=since)
+            for place, (each, since) in enumerate(found, 1)
+        }
+
+    def admit_waiting(self, tenant_id: UUID) -> int:
+        """Let in those that wait for room as long as there is some, oldest first; return how many.
+
+        The first that does not fit keeps all behind it waiting, so that a large one gets its turn as well. One whose
+        blueprint is in quarantine keeps its place and keeps nobody.
+        """
+        queries.hold_room(self._session, tenant_id)
+        admitted = 0
+        for environment_id, _ in queries.waiting(self._session, tenant_id):
+            environment = queries.if_free(self._session, tenant_id, environment_id)
+            if environment is None:
+                break
+            if environment.waits_since is None or self._is_held(environment):
+                continue
+            if self._short_of(environment):
+                break
+            let_in(self._session, environment)
+            self._session.flush()
+            admitted += 1
+        if admitted:
+            self._tell_places(tenant_id)
+        return admitted
+
+    @staticmethod
+    def waiting_tenants(session: Session) -> Sequence[UUID]:
+        """Return the tenants of which environments wait for room; needs a session of the system role."""
+        return queries.waiting_tenants(session)
+
+    def _bring_about(self, environment: Environment, actor: str, reason: str, *, grows: bool = False) -> None:
+        """Have workers bring about what the row says: now, or when there is room for it.
+
+        ``grows`` says that it would take more room than it has. Raises ``QuotaExceededError`` where there could never
+        be enough of it, or the queue is full.
+        """
+        self._check_size(environment)
+        if environment.waits_since is not None:
+            line_up(self._session, environment, actor)
+        elif environment.phase not in _WITHOUT_ROOM:
+            if grows:
+                self._check_growth(environment)
+            demand(self._session, environment, actor, reason)
+        elif why := self._must_wait(environment):
+            self._enqueue(environment, actor, why)
+        else:
+            demand(self._session, environment, actor, reason)
+
+    def _wake_up(self, environment: Environment, actor: str) -> None:
+        """Have workers bring back what sleeps, now or when there is room for it."""
+        self._check_size(environment)
+        if environment.waits_since is not None:
+            return
+        if why := self._must_wait(environment):
+            self._enqueue(environment, actor, why)
+        else:
+            wake(self._session, environment, actor)
+
+    def _must_wait(self, environment: Environment) -> str:
+        """Return why an environment cannot start now; "" where it can, and the room is its own."""
+        self._session.flush()
+        queries.hold_room(self._session, environment.tenant_id)
+        if any(each != environment.id for each, _ in queries.waiting(self._session, environment.tenant_id)):
+            return "Others have been waiting for longer."
+        return self._short_of(environment)
+
+    def _short_of(self, environment: Environment) -> str:
+        """Return what there is too little of, once others have made room where the settings say so."""
+        while True:
+            used = queries.sizes_awake(self._session, environment.tenant_id, environment.id)
+            short = lacking(self._settings, environment.size, used)
+            unused = self._unused(environment) if short and self._settings.environment_eviction == "sleep" else None
+            if unused is None:
+                return short
+            fall_asleep(self._session, unused, "system", "made room for another one", Rest.ROOM)
+            self._session.flush()
+
+    def _enqueue(self, environment: Environment, actor: str, why: str) -> None:
+        length = len(queries.waiting(self._session, environment.tenant_id))
+        if length >= self._settings.environment_queue:
+            fix = "Destroy an environment that is no longer needed, or put it to sleep."
+            raise QuotaExceededError(f"{why} {fix}")
+        line_up(self._session, environment, actor)
+        told = f"{why} It starts as soon as there is room."
+        set_condition(environment, ROOM, "NoRoom", told, status=False)
+        self._session.add(environment)
+        self._session.flush()
+        self._tell_place(environment, length + 1, length + 1, why)
+
+    def _check_size(self, environment: Environment) -> None:
+        short = lacking(self._settings, environment.size)
+        if short:
+            raise QuotaExceededError(f"{short} That will never be enough: ask for less, or for a larger quota.")
+
+    def _check_growth(self, environment: Environment) -> None:
+        """Raise where one that runs would take more room than there is; it is not stopped to wait for some."""
+        queries.hold_room(self._session, environment.tenant_id)
+        short = self._short_of(environment)
+        if short:
+            raise QuotaExceededError(f"{short} What runs stays as it is.")
+
+    def _tell_places(self, tenant_id: UUID) -> None:
+        found = queries.waiting(self._session, tenant_id)
+        for place, (environment_id, _) in enumerate(found[:FIRST_PLACES], 1):
+            environment = queries.if_free(self._session, tenant_id, environment_id)
+            if environment is not None:
+                self._tell_place(environment, place, len(found), "")
+
+    def _tell_place(self, environment: Environment, place: int, length: int, why: str) -> None:
+        data = EnvironmentWaiting(
+            **stamp(environment), name=environment.name, place=place, length=length, why=why[:500]
+        )
+        tell(self._session, environment, data, "system")
+
+    def _is_held(self, environment: Environment) -> bool:
+        """Tell whether its blueprint is in quarantine."""
+        return AssetService(self._session).is_held(environment.tenant_id, f"environments/{environment.id}")
+
+    def _unused(self, but: Environment) -> Environment | None:
+        """Return what was used longest ago of all that may go to make room, visits included; None where nothing may."""
+        latest, found = now() - UNUSED, []
+        for environment in queries.unused_since(self._session, but.tenant_id, latest):
+            visited, known = self._last_visit(environment)
+            used = max(life_of(environment).last_activity_at, visited or datetime.min.replace(tzinfo=UTC))
+            if known and environment.id != but.id and used <= latest and allows(situation(environment), Event.IDLE):
+                found.append((used, environment))
+        return min(found, key=lambda each: each[0])[1] if found else None
+
+    def _last_visit(self, environment: Environment) -> tuple[datetime | None, bool]:
+        """Return when somebody last visited, and whether that is known: a target that does not answer knows nothing."""
+        if environment.stack_id is None or not environment.visits_count:
+            return None, True
+        stack = MultiCloudProvisioningService(self._session).get(environment.tenant_id, environment.stack_id)
+        try:
+            return target(stack.target, self._settings).last_visit(environment.hostname), True
+        except SlipwayError:
+            return None, False
