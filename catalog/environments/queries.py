@@ -275,7 +275,10 @@ def seen(session: Session, tenant_id: UUID, repository: str) -> list[Seen]:
         col(Environment.phase) != Phase.DESTROYED,
     )
     rows = session.execute(statement.order_by(columns[1])).all()
-    return [Seen(*known, _has_conditions(follow)) for *known, follow in rows]
+    return [
+        Seen(found, number, sha, base, absences, _has_conditions(follow))
+        for found, number, sha, base, absences, follow in rows
+    ]
 
 
 def _has_conditions(follow: dict[str, Any] | None) -> bool:
