@@ -7,7 +7,7 @@ from sqlalchemy.dialects import postgresql
 from catalog.row_security import isolate, open_to_system
 
 revision = "environments_room"
-down_revision = "environments_target"
+down_revision = "tenants_secrets"
 branch_labels = None
 depends_on = None
 
