@@ -1,26 +1,31 @@
 """Whatever a revision was can be made again, byte for byte; and what merging three ways always holds."""
 
+import itertools
+import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from copy import deepcopy
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 
 from catalog.assets.pipeline_checks import Example, Target, render_example
-from catalog.assets.service import AssetService
 from catalog.db import Database
-from catalog.installs.errors import RevisionDamagedError
+from catalog.installs.errors import RevisionDamagedError, UpgradeRefusedError
 from catalog.installs.files import File, digest_of, listed, pack, unpack
 from catalog.installs.service import InstallService
-from catalog.installs.shapes import AskUpgrade
+from catalog.installs.shapes import AskRollback, AskUninstall, AskUpgrade
 from catalog.providers.blobs import open_blobs
 from tests.workers.installation.conftest import WORKFLOW, Do, Ledger, Repo
-from workers.installers import Bench
+from tests.workers.installation.remaking import hold_to_the_ledger
+from tests.workers.installation.test_entries import component, strategy
+from tests.workers.installation.test_entries import publish as publish_package
 from workers.installers.merging import merge, scratch, tree_of
-from workers.installers.rendering import render
-from workers.sandbox.run import Sandbox
 
 NAMES = st.sampled_from(["a.yml", "b.yml", "dir/c.yml", "dir/deep/d.yml", "ä ö.yml"])
 LINES = st.lists(st.sampled_from(["one", "two", "three", "", "fünf", "run: make"]), min_size=1, max_size=8)
@@ -93,27 +98,89 @@ def test_what_nobody_touched_is_merged_as_git_would(
         assert merged(last, new, now) == quick
 
 
-def test_every_revision_is_made_again_from_what_is_stored(
-    publish: Do, repo: Repo, ledger: Ledger, work: Callable[..., list[str]], database: Database
+WORDS = st.text("abzäé日0 -_.", max_size=12)
+SHARES = st.floats(0.001, 0.5).map(lambda each: round(each, 4))
+HISTORIES = st.lists(st.tuples(st.sampled_from(["upgrade", "back"]), WORDS, SHARES, WORDS), min_size=1, max_size=2)
+SECRET_TOO = '"greeting": {"type": "string", "default": "hello"}, "token": {"type": "string", "writeOnly": true}'
+
+
+@dataclass(frozen=True)
+class Sort:
+    """One kind of asset in two versions, and how a history of it is made up."""
+
+    asset: str
+    target: Callable[[str], dict[str, str]]
+    inputs: Callable[[str, float, str], dict[str, object]]
+    publish: Callable[[Any], None]
+    first: str = "1.0.0"
+
+
+def _publish_templates(given: Any) -> None:
+    given.publish("1.0.0", properties=SECRET_TOO)
+    given.publish("1.1.0", {"build.yml.j2": WORKFLOW, "more.yml": "on: [push]\njobs: {}\n"}, properties=SECRET_TOO)
+
+
+def _publish_rules(given: Any) -> None:
+    for version in ("1.0.0", "1.1.0"):
+        given.publish_policy(given.ledger.who, "rules", "deny contains v if { false; v := {} }", version)
+
+
+def _publish_packages(package: Callable[[str], dict[str, bytes]], *versions: str) -> Callable[[Any], None]:
+    def publish_all(given: Any) -> None:
+        for version in versions:
+            publish_package(given.ledger, given.ledger.who, package(version))
+
+    return publish_all
+
+
+SORTS = {
+    "pipeline-template": Sort(
+        "acme/pipeline",
+        lambda place: {"repository": place},
+        lambda text, _, secret: {"greeting": text, **({"token": secret} if secret else {})},
+        _publish_templates,
+    ),
+    "policy-bundle": Sort("acme/rules", lambda _: {"level": "advisory"}, lambda *_: {}, _publish_rules),
+    "deployment-blueprint": Sort(
+        "acme/canary",
+        lambda _: {"service": "web"},
+        lambda _, share, __: {"max_error_rate": share},
+        _publish_packages(strategy, "1.0.0", "1.1.0"),
+    ),
+    "component-package": Sort(
+        "acme/net", lambda _: {}, lambda *_: {}, _publish_packages(component, "0.1.0", "0.2.0"), "0.1.0"
+    ),
+}
+"""Environments and stacks take an engine: ``tests/workers/ephemeral_env`` holds them to the same."""
+
+
+@pytest.mark.parametrize("kind", SORTS)
+def test_every_revision_can_be_made_again_from_what_is_stored(
+    kind: str, publish: Do, publish_policy: Do, repo: Repo, ledger: Ledger
 ) -> None:
-    publish()
-    install = ledger.install("acme/pipeline", {"repository": str(repo.path)}, inputs={"greeting": "ahoy"})
-    repo.merge(install.proposed["branch"])
-    work(periodic=True)
-    publish("1.1.0", {"build.yml.j2": WORKFLOW, "more.yml": "on: [push]\njobs: {}\n"})
-    ledger.apply(ledger.ask("plan_upgrade", install.id, AskUpgrade(inputs={"greeting": "grüezi"})))
-    blobs, tenant = open_blobs(ledger.settings), ledger.who.tenant_id
-    bench = Bench(ledger.settings, Sandbox().run, lambda: database.tenant_session(tenant))
-    with database.tenant_session(tenant) as session:
-        service = InstallService(session, ledger.settings)
-        for revision in service.revisions(tenant, install.id):
-            kept = service.files_of(tenant, install.id, revision.number, blobs)
-            content = revision.content
-            version = AssetService(session).version(tenant, "acme", "pipeline", content["version"])
-            assert content["digest"] == f"sha256:{version.blob_digest}"
-            again = render(blobs.read(version.blob_digest), content["inputs"], bench)
-            assert pack(again) == pack(kept)
-            assert listed(again) == content["files"]
+    sort = SORTS[kind]
+    sort.publish(SimpleNamespace(publish=publish, publish_policy=publish_policy, ledger=ledger))
+    numbers = itertools.count()
+
+    @settings(max_examples=2, deadline=None, phases=[Phase.generate])
+    @given(WORDS, SHARES, WORDS, HISTORIES)
+    def histories(words: str, share: float, secret: str, later: list[tuple[str, str, float, str]]) -> None:
+        place = repo.path.with_name(f"r{next(numbers)}.git")
+        shutil.copytree(repo.path, place)
+        given_first = sort.inputs(words, share, secret)
+        install = ledger.install(f"{sort.asset}=={sort.first}", sort.target(str(place)), inputs=given_first)
+        for verb, *given_later in later:
+            with suppress(UpgradeRefusedError):  # there may be nothing newer, or nothing else to go back to
+                if verb == "upgrade":
+                    upgrade = AskUpgrade(inputs=sort.inputs(*given_later))
+                    ledger.apply(ledger.ask("plan_upgrade", install.id, upgrade))
+                else:
+                    ledger.apply(ledger.ask("plan_rollback", install.id, AskRollback(revision=1)))
+        assert hold_to_the_ledger(ledger, install.id) >= 1
+        if sort.target("") != {"repository": ""}:
+            assert ledger.apply(ledger.ask("plan_removal", install.id, AskUninstall())).state == "removed"
+
+    histories()
 
 
 def test_a_revision_that_was_tampered_with_is_noticed(

@@ -277,6 +277,29 @@ def test_a_delivery_that_is_none_is_refused(body: bytes) -> None:
         PROVIDER.parse_hook({}, b"{}")
 
 
+@pytest.mark.parametrize(
+    ("server", "api"),
+    [
+        ("https://github.com", "https://api.github.com"),
+        ("https://github.example.com:8443", "https://github.example.com:8443/api/v3"),
+    ],
+)
+def test_each_server_is_asked_at_its_own_api(
+    server: str, api: str, settings_alone: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def answer(self: Any, verb: str, url: str, *_: Any) -> tuple[int, dict[str, str], str]:
+        asked.append(f"{verb} {self.base_url}{url}")
+        return 404, {}, "{}"
+
+    monkeypatch.setattr("github.Requester.Requester.requestJson", answer)
+    repository = PROVIDER.open(f"{server}/acme/hello", Access(server, {"token": server}), settings_alone)
+    assert repository.branch("main") is None
+    assert asked
+    assert all(each.startswith(f"GET {api}/repos/acme/hello/") for each in asked)
+
+
 def test_clients_are_kept_apart_by_their_credentials() -> None:
     one, other = (_client("https://api.github.com", (("token", name),), 0.0) for name in ("one", "two"))
     assert one is not other
