@@ -1,5 +1,6 @@
 """Mail through a real server, digests against floods, and what comes to a person's inbox."""
 
+import json
 from typing import Any
 
 from catalog.approvals.models import Ask
@@ -86,6 +87,24 @@ def test_who_is_asked_to_approve_is_told_without_a_subscription(office: Office) 
     assert office.call("unread", bob) == 1
     assert office.call("mark_read", bob) == 1
     assert office.call("unread", bob) == 0
+
+
+def test_an_approval_is_asked_for_by_mail_and_webhook(office: Office, mailbox: Mailbox, receiver: Any) -> None:
+    bob, dev = office.person("Bob", Role.APPROVER), office.person("Dev", Role.DEVELOPER)
+    for each in (bob, dev):
+        office.subscribe(each, channel="mail", topics=["approval.requested"])
+    office.subscribe(target=receiver.url, topics=["approval.requested"])
+    with office.database.tenant_session(office.acme.tenant_id) as session:
+        asked = Ask(kind="test", subject="tests/1", title="Deploy web", plan_digest="9f" * 32)
+        approval = ApprovalService(session).ask(office.acme, asked)
+    office.drain()
+    (text,) = mailbox[0].texts
+    assert mailbox[0].got[0].rcpt_tos == ["bob@example.com"], "who cannot approve is not asked"
+    assert "Subject: Approval wanted: Deploy web" in text
+    assert f"/approvals/{approval.id}" in text
+    ((_, body),) = receiver.got
+    event = json.loads(body)
+    assert (event["type"], event["data"]["approval_id"]) == ("dev.slipway.approval.requested.v1", str(approval.id))
 
 
 def test_who_has_left_is_told_nothing(office: Office, mailbox: Mailbox) -> None:
