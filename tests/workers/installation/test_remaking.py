@@ -169,10 +169,10 @@ def test_every_revision_can_be_made_again_from_what_is_stored(
         shutil.copytree(repo.path, place)
         given_first = sort.inputs(words, share, secret)
         install = ledger.install(f"{sort.asset}=={sort.first}", sort.target(str(place)), inputs=given_first)
-        for verb, *given_later in later:
+        for verb, new_words, new_share, new_secret in later:
             with suppress(UpgradeRefusedError):  # there may be nothing newer, or nothing else to go back to
                 if verb == "upgrade":
-                    upgrade = AskUpgrade(inputs=sort.inputs(*given_later))
+                    upgrade = AskUpgrade(inputs=sort.inputs(new_words, new_share, new_secret))
                     ledger.apply(ledger.ask("plan_upgrade", install.id, upgrade))
                 else:
                     ledger.apply(ledger.ask("plan_rollback", install.id, AskRollback(revision=1)))
