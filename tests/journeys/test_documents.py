@@ -168,13 +168,14 @@ SPECIFICATIONS = [
 ]
 
 
-def test_the_blueprint_of_the_format_page_is_accepted(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [0, 1])
+def test_the_blueprints_of_the_format_page_are_accepted(tmp_path: Path, number: int) -> None:
     for path, content in skeleton("deployment-blueprint", "demo", "example").items():
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_bytes(content)
     manifest = tmp_path / "asset.yaml"
-    assert len(SPECIFICATIONS) == 5
-    manifest.write_text(manifest.read_text().partition("spec:")[0] + SPECIFICATIONS[0].text)
+    assert len(SPECIFICATIONS) == 6
+    manifest.write_text(manifest.read_text().partition("spec:")[0] + SPECIFICATIONS[number].text)
     outputs = json.loads((tmp_path / "outputs.schema.json").read_text())
     outputs["properties"] = {"url": outputs["properties"]["url"]}
     outputs["required"] = ["url"]
