@@ -24,6 +24,7 @@ pytestmark = pytest.mark.engine
 
 World = Any  # the fixture's class lives in conftest.py, which test files do not import
 
+ROOT = Path(__file__).parents[3]
 SERVICE = """
 import http.server, json, os, pathlib, urllib.request
 
@@ -156,6 +157,35 @@ def test_services_of_one_repository_with_a_database_that_keeps_its_data(publish:
     assert (awake.phase, awake.failure) == (Phase.READY, None)
     assert people(json.loads(shop.visit(awake)[1])["api"]["DATABASE_URL"]) == ["Ann", "Bob"]
 
+    shop.destroy(environment_id)
+    shop.work()
+    assert shop.look(environment_id).phase is Phase.DESTROYED
+    assert not shop.left_over(ready), shop.left_over(ready)
+
+
+def test_the_curated_blueprint_of_services_with_a_database_comes_up_and_goes(
+    publish: Callable[..., World], world: World
+) -> None:
+    shop = publish({"components": {"web": {"type": "process", "procfile": "web"}}})
+    folder = ROOT / "blueprints" / "environments" / "preview_services"
+    found = {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    found["asset.yaml"] = found["asset.yaml"].replace(b"namespace: slipway", b"namespace: acme")
+    archive = build_archive({path: PackageFile(data) for path, data in found.items()}).data
+    with world.database.tenant_session(world.principal.tenant_id) as session:
+        UploadService(session, open_blobs(world.settings)).receive(world.principal, io.BytesIO(archive))
+    shop.blueprint = "acme/preview-services"
+    for name in ("web", "api"):
+        (shop.repository / name).mkdir()
+    files = {"web/serve.py": SERVICE, "api/serve.py": SERVICE, "db/seed.sql": SEED}
+    procfiles = {f"{name}/Procfile": f"{name}: exec python3 serve.py\n" for name in ("web", "api")}
+    shop.commit("two", **files, **procfiles)
+    environment_id = shop.request()
+    shop.work()
+    ready = shop.look(environment_id)
+    assert (ready.failure, ready.phase) == (None, Phase.READY), ready.failure
+    said = json.loads(shop.visit(ready)[1])
+    assert (said["here"], said["api"]["here"]) == ("web", "api")
+    assert people(said["api"]["DATABASE_URL"]) == ["Ann"]
     shop.destroy(environment_id)
     shop.work()
     assert shop.look(environment_id).phase is Phase.DESTROYED
