@@ -147,3 +147,47 @@ def test_a_version_is_published_once_whoever_is_killed_and_whenever(
     again = publisher.send(upload.version)
     assert again.version is not None
     assert not again.created
+
+
+CLAIM = "SELECT max(attempt) FILTER (WHERE state = 'running') FROM deliveries WHERE job = 'uploads.check'"
+
+
+def test_an_upload_whose_every_worker_dies_is_refused_and_can_be_sent_again(
+    publisher: Publisher, process: Launch
+) -> None:
+    process(RELAY)
+    upload = publisher.start("0.1.0")
+    last = 0
+
+    def is_claimed_again() -> bool:
+        with publisher.database.system_session() as session:
+            return (session.connection().execute(text(CLAIM)).scalar_one() or 0) > last
+
+    for _ in range(3):
+        with publisher.database.tenant_session(publisher.principal.tenant_id) as session:
+            # While this is held, whoever checks the upload cannot say anything about it.
+            lock = text("SELECT id FROM operations WHERE id = :id FOR UPDATE")
+            session.connection().execute(lock, {"id": upload.operation_id})
+            worker = process(WORK)
+            wait_for(is_claimed_again)
+            worker.kill()
+            worker.wait()
+        with publisher.database.system_session() as session:
+            last = session.connection().execute(text(CLAIM)).scalar_one()
+        assert publisher.upload(upload.id).state is UploadState.RECEIVED
+        publisher.pass_time()
+    process(WORK)
+    wait_for(lambda: publisher.upload(upload.id).state is not UploadState.RECEIVED)
+    refused = publisher.upload(upload.id)
+    assert refused.state is UploadState.REJECTED
+    assert [each["rule"] for each in refused.findings] == ["checks-not-possible"]
+    assert upload.operation_id is not None
+    with publisher.database.tenant_session(publisher.principal.tenant_id) as session:
+        operation = OperationService(session).get(publisher.principal.tenant_id, upload.operation_id)
+    assert operation.state == "failed"
+    assert publisher.count("SELECT count(*) FROM asset_versions WHERE version = :version", upload.version) == 0
+
+    again = publisher.start("0.1.0")
+    assert again.id != upload.id
+    wait_for(lambda: publisher.upload(again.id).state is not UploadState.RECEIVED)
+    assert publisher.upload(again.id).state is UploadState.PUBLISHED
