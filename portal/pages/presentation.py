@@ -24,7 +24,7 @@ PHASES: dict[str, Look] = {
     "requested": Look("Requested", "busy", "clock", "Waiting to be looked at.", is_moving=True),
     "rejected": Look("Rejected", "bad", "ban", "A policy refused this environment."),
     "pending_approval": Look("Needs approval", "warn", "hourglass", "Somebody has to approve this commit."),
-    "queued": Look("Queued", "busy", "clock", "Waiting for a free worker.", is_moving=True),
+    "queued": Look("Queued", "busy", "clock", "Waiting for a free worker, or for room.", is_moving=True),
     "provisioning": Look("Provisioning", "busy", "loader-circle", "Being built for the first time.", is_moving=True),
     "updating": Look("Updating", "busy", "loader-circle", "The last version serves until the new one is healthy.",
                      is_moving=True),
