@@ -24,6 +24,8 @@ from workers.installers import rendering
 Client = TestClient[Litestar]
 Work = Callable[..., list[str]]
 API = "/api/v1"
+PATH = ".github/workflows/build.yml"
+LATER = WORKFLOW + "      - run: make package\n"
 
 
 @pytest.fixture
@@ -136,6 +138,63 @@ def test_a_repository_without_rights(door: Door, publish: Do, monkeypatch: pytes
     assert "Let the account it runs under write there" in plan["problem"]["message"]
     assert door.branches() == []
     assert door.get("/installs")["items"] == []
+
+
+def test_around_an_upgrade(
+    door: Door, publish: Do, repo: Repo, work: Work, database: Database, acme: Principal
+) -> None:
+    publish()
+    door.apply(door.plan())
+    first = door.only()
+    repo.merge(first["proposed"]["branch"])
+    work(periodic=True)
+    path = f"/installs/{first['id']}"
+    publish("1.1.0", {"build.yml.j2": LATER})
+
+    # A plan from yesterday, and somebody has changed the file since: nothing is done, and the next plan is named.
+    old = door.plan(f"{path}/upgrade")
+    with database.tenant_session(acme.tenant_id) as session:
+        session.connection().exec_driver_sql("UPDATE install_plans SET created_at = created_at - interval '1 day'")
+    edited = repo.read(PATH).replace("run: make\n", "run: make all\n") + "\n"
+    repo.write({PATH: edited})
+    moved = door.apply(old)
+    assert (moved["state"], moved["error"]["code"]) == ("failed", "plan_moved")
+    fresh = door.get(f"{path}/plans")["items"][0]
+    assert fresh["id"] in moved["error"]["hint"]
+    assert fresh["follows"] == old["id"]
+    assert door.branches() == [first["proposed"]["branch"]]
+    assert repo.read(PATH) + "\n" == edited
+
+    # Two upgrades at once: the second is told to wait for the first, and changes nothing.
+    other = door.plan(f"{path}/upgrade")
+    headers = {"headers": door.headers}
+    both = [{"plan": each["id"], "digest": each["digest"]} for each in (fresh, other)]
+    answers = [door.client.post(f"{API}/installs", json=body, **headers) for body in both]
+    assert [each.status_code for each in answers] == [202, 409]
+    refused = answers[1].json()
+    assert refused["type"] == "urn:slipway:problem:install_busy"
+    assert "Wait for its end, then plan again" in refused["detail"]
+    work()
+    waiting = door.only()
+    assert (waiting["state"], waiting["desired_revision"]) == ("waiting", 2)
+
+    # Somebody forces the branch of the open upgrade: it is theirs, and the install says what can be done.
+    branch = waiting["proposed"]["branch"]
+    theirs = repo.write({"notes.txt": "mine\n"}, branch, force=True)
+    work(periodic=True)
+    seen = door.only()
+    assert (seen["state"], seen["failure"]["code"]) == ("waiting", "branch_taken")
+    assert "merge or close pull request" in seen["failure"]["message"]
+    assert repo.git("rev-parse", branch) == theirs
+
+    # The pull request is closed by hand: what was there before still is, and another plan can follow.
+    repo.git("update-ref", "-d", f"refs/heads/{branch}")
+    work(periodic=True)
+    declined = door.only()
+    assert (declined["state"], declined["applied_revision"], declined["desired_revision"]) == ("applied", 1, 1)
+    assert (declined["failure"]["code"], "Plan again" in declined["failure"]["hint"]) == ("declined", True)
+    assert repo.read(PATH) + "\n" == edited
+    assert door.plan(f"{path}/upgrade")["state"] == "ready"
 
 
 def test_an_approver_who_left(door: Door, publish: Do, database: Database, acme: Principal) -> None:
