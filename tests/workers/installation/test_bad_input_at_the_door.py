@@ -167,9 +167,8 @@ def test_around_an_upgrade(
 
     # Two upgrades at once: the second is told to wait for the first, and changes nothing.
     other = door.plan(f"{path}/upgrade")
-    headers = {"headers": door.headers}
     both = [{"plan": each["id"], "digest": each["digest"]} for each in (fresh, other)]
-    answers = [door.client.post(f"{API}/installs", json=body, **headers) for body in both]
+    answers = [door.client.post(f"{API}/installs", json=body, headers=door.headers) for body in both]
     assert [each.status_code for each in answers] == [202, 409]
     refused = answers[1].json()
     assert refused["type"] == "urn:slipway:problem:install_busy"
