@@ -29,8 +29,8 @@ class KeylessSigner:
     signed_at: datetime | None
 
 
-def verify_keyless(bundle: bytes, certificate: bytes, trusted_root: Path | None) -> KeylessSigner:
-    """Verify a bundle that brings a certificate (DER) and return its signer.
+def verify_keyless(bundle: bytes, certificate: bytes, payload: bytes, trusted_root: Path | None) -> KeylessSigner:
+    """Verify a bundle that brings a certificate (DER) and return its signer; ``payload`` is what was read from it.
 
     Raises ``AttestationRejectedError``: for a certificate field that holds no certificate (a bare public key would
     let anybody sign), one that no trusted authority issued or that had expired when it was used, a missing or false
@@ -49,11 +49,11 @@ def verify_keyless(bundle: bytes, certificate: bytes, trusted_root: Path | None)
             "(SLIPWAY_SIGSTORE_TRUSTED_ROOT). Sign with a registered key instead.",
             _AT,
         )
-    signed_at = _verify(bundle, trusted_root)
+    signed_at = _verify(bundle, payload, trusted_root)
     return KeylessSigner(_issuer(parsed), _identity(parsed), signed_at)
 
 
-def _verify(data: bytes, trusted_root: Path) -> datetime | None:
+def _verify(data: bytes, payload: bytes, trusted_root: Path) -> datetime | None:
     # Slow to import (two seconds), and only needed by those who configure a trusted root.
     from sigstore.errors import Error  # noqa: PLC0415
     from sigstore.models import Bundle  # noqa: PLC0415
@@ -61,12 +61,19 @@ def _verify(data: bytes, trusted_root: Path) -> datetime | None:
     verifier = _verifier(trusted_root, _changed(trusted_root))
     try:
         bundle = Bundle.from_json(data)
-        verifier.verify_dsse(bundle, _Anybody())
+        _, verified = verifier.verify_dsse(bundle, _Anybody())
     except (Error, ValueError, TypeError, KeyError, AttributeError) as error:
         text = str(error).splitlines()[0][:300] if str(error) else type(error).__name__
         raise AttestationRejectedError(
             Reason.BAD_CERTIFICATE, f"The certificate does not vouch for the signature: {text}.", _AT
         ) from None
+    if verified != payload:
+        # The library skips characters that are no base64 of its alphabet, and would vouch for other bytes.
+        raise AttestationRejectedError(
+            Reason.BAD_SIGNATURE,
+            "The signature is of other bytes than the payload that was read.",
+            "/dsseEnvelope/payload",
+        )
     seconds = bundle.log_entry._inner.integrated_time  # noqa: SLF001  # the library offers no other way to it
     return datetime.fromtimestamp(seconds, now().tzinfo) if seconds else None
 

@@ -85,7 +85,7 @@ def _as_key_id(hint: str) -> str:
 
 
 def _prove_keyless(data: bytes, signed: Signed, certificate: bytes, anchors: Anchors) -> Proof:
-    signer = verify_keyless(data, certificate, anchors.trusted_root)
+    signer = verify_keyless(data, certificate, signed.envelope.payload, anchors.trusted_root)
     if rules.known_identity(anchors.identities, signer.issuer, signer.identity) is None:
         raise AttestationRejectedError(
             Reason.UNKNOWN_IDENTITY,

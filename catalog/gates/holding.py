@@ -1,12 +1,14 @@
 """What stands in the way of a subject because an agent found it wanting: blocks, told as violations at the gates."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 from uuid import UUID
 
 from sqlmodel import Session
 
 from catalog.environments.service import EphemeralEnvironmentService
 from catalog.gating import GatePoint, Level, Violation
+from catalog.installs.models import Action
 from catalog.installs.service import InstallService
 from catalog.proposals.service import ProposalService
 from catalog.releases.service import ReleaseService
@@ -69,10 +71,15 @@ def _keys(
         if is_asked:
             # Its own gates let it be made anew, which may be what mends it.
             yield subject, "/environment"
-        for index, each in enumerate(environment.locked):
-            for role in ("asset", "file"):
-                yield f"{role}:{each['digest']}", "/environment/blueprint" if index == 0 else "/environment"
+        yield from _keys_of_parts(environment.locked)
     elif area == "install-plans":
         plan = InstallService(session, settings).plan(tenant_id, UUID(identifier))
-        for each in plan.document.get("lock", ()):
-            yield f"asset:sha256:{each['digest'].removeprefix('sha256:')}", "/install"
+        # Taking away what falls short is never held up.
+        lock = plan.document.get("lock", ()) if plan.action is not Action.UNINSTALL else ()
+        yield from ((f"asset:sha256:{each['digest'].removeprefix('sha256:')}", "/install") for each in lock)
+
+
+def _keys_of_parts(locked: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
+    for index, each in enumerate(locked):
+        for role in ("asset", "file"):
+            yield f"{role}:{each['digest']}", "/environment/blueprint" if index == 0 else "/environment"

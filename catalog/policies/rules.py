@@ -11,6 +11,7 @@ from datetime import datetime
 from fnmatch import fnmatchcase
 from typing import Any
 
+from catalog.assets.findings import storable
 from catalog.gating import GatePoint, Level, Violation
 from catalog.policies.models import Mode, ScopeKind
 from catalog.policies.shapes import Overlap, Scope, Stage
@@ -202,8 +203,10 @@ def answers(value: Any, entrypoint: str, bundle: str, default: Level) -> list[Vi
     if isinstance(value, Mapping) and set(value) & {"allow", "violations"}:
         listed = value.get("violations", [])
         inner = answers(listed if isinstance(listed, list) else [listed], entrypoint, bundle, default)
-        if value.get("allow", True) is not True and not inner:
-            inner = [_plain(entrypoint, bundle, default, f"{entrypoint} does not allow it.")]
+        stops = any(each.level.rank >= default.rank for each in inner)
+        if value.get("allow", True) is not True and not stops:
+            # What is said beside it may only be advice.
+            inner = [*inner, _plain(entrypoint, bundle, default, f"{entrypoint} does not allow it.")]
         return inner
     return [_unreadable(entrypoint, bundle, "The answer is neither a list of violations nor true or false.")]
 
@@ -227,17 +230,17 @@ def _violation(item: Any, entrypoint: str, bundle: str, default: Level) -> Viola
     stated = item.get("level", default)
     level = Level(stated) if stated in {str(each) for each in Level} - {str(Level.NONE)} else Level.MANDATORY
     return Violation(
-        rule=str(item.get("rule") or entrypoint)[:200],
+        rule=storable(str(item.get("rule") or entrypoint))[:200],
         level=level,
-        message=str(item.get("message") or item.get("msg") or "")[:2000],
-        path=str(item.get("path") or "")[:500],
-        remediation=str(item.get("remediation") or "")[:2000],
+        message=storable(str(item.get("message") or item.get("msg") or ""))[:2000],
+        path=storable(str(item.get("path") or ""))[:500],
+        remediation=storable(str(item.get("remediation") or ""))[:2000],
         bundle=bundle,
     )
 
 
 def _plain(entrypoint: str, bundle: str, level: Level, message: str) -> Violation:
-    return Violation(rule=entrypoint, level=level, message=message[:2000], bundle=bundle)
+    return Violation(rule=entrypoint, level=level, message=storable(message)[:2000], bundle=bundle)
 
 
 def _unreadable(entrypoint: str, bundle: str, why: str) -> Violation:

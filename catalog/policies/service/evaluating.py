@@ -17,6 +17,7 @@ from catalog.events import outbox
 from catalog.gating import Level, Verdict, Violation
 from catalog.policies import queries, rules
 from catalog.policies.bundles import Bundles, LoadedBundle
+from catalog.policies.decision_log import clean
 from catalog.policies.engine import Moment, PolicyEngine
 from catalog.policies.events import PolicyEvaluated
 from catalog.policies.masking import mask
@@ -201,7 +202,8 @@ class Evaluating(Received):
             overridden=_listed(decision.overridden),
             shadow=_listed(decision.shadow),
             bundles=[each.used.model_dump(mode="json") for each in run.loaded.values()],
-            results=run.results,
+            # The digest is of what the policies said; what is kept of it leaves out what the database cannot hold.
+            results=clean(run.results),
             results_digest=digest_of(run.results),
             input=text,
             input_digest=hashlib.sha256(text).hexdigest(),

@@ -12,6 +12,7 @@ from sqlmodel import col
 
 from catalog.errors import NotFoundError
 from catalog.policies import queries
+from catalog.policies.decision_log import clean
 from catalog.policies.engine import Decided, Denied, Moment, PolicyEngine, Question
 from catalog.policies.models import Evaluation, Trial
 from catalog.policies.service.exempting import Exempting
@@ -50,7 +51,7 @@ class History(Exempting):
         for used in before.bundles:
             loaded = self._bundles.exactly(self._session, tenant_id, used["asset"], used["version"])
             results += ask(engine, loaded.asset, loaded.version, [loaded.compiled], document, moment)
-        differences = [_place(one) for one, other in _pairs(before.results, results) if one != other]
+        differences = [_place(one) for one, other in _pairs(before.results, clean(results)) if one != other]
         return ReplayedEvaluation(
             evaluation=before.id,
             equal=digest_of(results) == before.results_digest,

@@ -153,6 +153,14 @@ def test_false_bundles(send: Send, envelope: dict[str, Any], change: Callable[[d
     assert refusal(send, bundle).reason is Reason.BAD_CERTIFICATE
 
 
+def test_a_payload_that_others_would_read_otherwise_is_refused(send: Send, envelope: dict[str, Any]) -> None:
+    bundle = WORLD.bundle(CERTIFICATE, envelope)
+    payload = bundle["dsseEnvelope"]["payload"]
+    # Bytes to us, and skipped by those who know the other alphabet alone.
+    bundle["dsseEnvelope"]["payload"] = f"{payload[:8]}----{payload[8:]}"
+    assert refusal(send, bundle).reason is Reason.BAD_SIGNATURE
+
+
 def test_without_a_trusted_root_keyless_bundles_are_refused(
     database: Database, settings: Settings, acme: Principal, envelope: dict[str, Any], tmp_path: Path
 ) -> None:

@@ -20,6 +20,21 @@ SECRET = {PULUMI_SIGNATURE: PULUMI_SECRET, "value": "hunter2"}
         ({"password": "", "token": None, "secret": False}, {"password": "", "token": None, "secret": False}),
         ({"tokens": 3, "passwords": ["p"]}, {"tokens": 3, "passwords": ["p"]}),
         ([1, "two", None], [1, "two", None]),
+        (
+            {"DB_PASSWORD": "x", "adminPassword": "y", "API-Key": "z"},
+            dict.fromkeys(("DB_PASSWORD", "adminPassword", "API-Key"), "[secret]"),
+        ),
+        ({"env": [{"name": "DB_PASSWORD", "value": "x"}]}, {"env": [{"name": "DB_PASSWORD", "value": "[secret]"}]}),
+        ({"env": [{"name": "SIZE", "value": "x"}]}, {"env": [{"name": "SIZE", "value": "x"}]}),
+        ({"url": "postgres://u:p%40w@h/d?x=1"}, {"url": "postgres://u:[secret]@h/d?x=1"}),
+        ({"url": "https://h:8080/a@b", "at": "a:b@c"}, {"url": "https://h:8080/a@b", "at": "a:b@c"}),
+        ({"header": "Bearer abcdefgh.ij"}, {"header": "Bearer [secret]"}),
+        (
+            {"run": "curl -H 'Authorization: Basic dTpwYXNz' slw_abc"},
+            {"run": "curl -H 'Authorization: Basic [secret]' [secret]"},
+        ),
+        ({"permissions": {"id-token": "write"}}, {"permissions": {"id-token": "write"}}),
+        ({"id_token": "eyJhbGciOi"}, {"id_token": "[secret]"}),
     ],
 )
 def test_masks_that_always_hold(document: Any, masked: Any) -> None:

@@ -166,6 +166,8 @@ ANSWERS: list[tuple[Any, str, list[str]]] = [
     ({"allow": False}, "a/main", ["a/main"]),
     ({"allow": True, "violations": [{"rule": "r", "message": "m"}]}, "a/main", ["r"]),
     ({"allow": "yes"}, "a/main", ["a/main"]),
+    ({"allow": False, "violations": [{"rule": "r", "message": "m"}]}, "a/main", ["r"]),
+    ({"allow": False, "violations": [{"rule": "r", "message": "m", "level": "advisory"}]}, "a/main", ["r", "a/main"]),
     ("allowed", "a/deny", [rules.UNREADABLE]),
     (None, "a/allow", [rules.UNREADABLE]),
     (1, "a/deny", [rules.UNREADABLE]),
@@ -178,6 +180,13 @@ ANSWERS: list[tuple[Any, str, list[str]]] = [
 @pytest.mark.parametrize(("value", "entrypoint", "named"), ANSWERS)
 def test_answers(value: Any, entrypoint: str, named: list[str]) -> None:
     assert [each.rule for each in rules.answers(value, entrypoint, "x/y", Level.MANDATORY)] == named
+
+
+def test_what_a_database_cannot_hold_is_replaced() -> None:
+    (violation,) = rules.answers(
+        [{"rule": "r\0", "message": "a\0b", "path": "\ud800"}], "a/deny", "x/y", Level.MANDATORY
+    )
+    assert (violation.rule, violation.message, violation.path) == ("r\ufffd", "a\ufffdb", "\ufffd")
 
 
 def test_a_level_that_is_none_stops() -> None:

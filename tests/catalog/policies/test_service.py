@@ -147,6 +147,17 @@ def test_a_policy_without_an_answer_denies(office: Office) -> None:
     assert denied.unanswered
 
 
+def test_an_answer_that_a_database_cannot_hold_is_kept_and_denies(
+    office: Office, compile_policy: Callable[..., CompiledBundle]
+) -> None:
+    office.shelf.put("acme/nul", compile_policy('deny contains "a\\u0000b"\n', "deny"))
+    office.bind("acme/nul")
+    denied = office.assess({})
+    assert [each.message for each in denied.verdict.violations] == ["a\ufffdb"]
+    replayed = office(lambda service: service.replay(office.principal.tenant_id, denied.record.id, office.engine))
+    assert (replayed.equal, replayed.differences) == (True, [])
+
+
 def test_a_bundle_that_is_gone_denies(office: Office) -> None:
     office.bind()
     del office.shelf.versions["acme/owner"]

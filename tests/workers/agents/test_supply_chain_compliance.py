@@ -95,8 +95,8 @@ class Stage:
             subject = f"environments/{environment}"
             pass_gate(session, self.acme.tenant_id, GatePoint.ENVIRONMENT_UPDATE, subject, "test")
 
-    def install(self, environment: UUID) -> None:
-        """Pass the gate that stands before an install of what the environment is made of."""
+    def install(self, environment: UUID, action: Action = Action.INSTALL) -> None:
+        """Pass the gate that stands before what changes an install of what the environment is made of."""
         with self.session() as session:
             tenant_id = self.acme.tenant_id
             lock = session.get_one(Environment, environment).lock
@@ -108,7 +108,7 @@ class Stage:
                 "lock": lock,
                 "target": {},
                 "labels": {},
-                "action": "install",
+                "action": str(action),
                 "owner": "",
                 "becomes": "",
                 "verification": {},
@@ -118,7 +118,7 @@ class Stage:
             }
             plan = InstallPlan(
                 tenant_id=tenant_id,
-                action=Action.INSTALL,
+                action=action,
                 document=document,
                 operation_id=operation.id,
                 actor="test",
@@ -333,6 +333,7 @@ def test_a_revoked_key_blocks_the_environment_that_relied_on_it(stage: Stage, en
     with pytest.raises(PolicyRefusedError) as not_installed:
         stage.install(environment)
     assert [each.path for each in not_installed.value.verdict.violations] == ["/install"]
+    stage.install(environment, Action.UNINSTALL)
 
     with stage.session() as session:
         service = SupplyChainAttestationService(session, stage.settings)
