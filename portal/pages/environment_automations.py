@@ -37,10 +37,10 @@ class AutomationsPage(Page):
 
     @property
     def error_list(self) -> list[tuple[str, str, str]]:
-        """Return the mistakes with their fields' names and places."""
+        """Return label, element id and text of every error, for the summary at the top."""
         names = [each.pointer.strip("/").partition("/")[0] for each in self.errors]
         return [
-            (LABELS.get(name, "Inputs"), each.detail, f"field-{name}")
+            (LABELS.get(name, "Inputs"), f"field-{name}" if name in LABELS else "", each.detail)
             for name, each in zip(names, self.errors, strict=True)
         ]
 

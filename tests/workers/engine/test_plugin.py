@@ -13,7 +13,7 @@ from workers.engine import pulumi_cli
 from workers.engine.plugin.checkout import CheckoutResource
 from workers.engine.plugin.main import write_executable
 from workers.engine.plugin.process import ProcessResource
-from workers.engine.plugin.resource import ResourceFailure
+from workers.engine.plugin.resource import UNKNOWN, ResourceFailure
 from workers.engine.plugin.route import RouteResource
 from workers.process_host.client import ProcessHostClient
 
@@ -126,7 +126,7 @@ def test_checkout_cannot_be_made_to_remove_other_directories(tmp_path: Path) -> 
         ({"command": "x", "limits": {"memory_mb": 0}}, "limits.memory_mb"),
         ({"command": "x", "health": {"path": "healthz"}}, "health.path"),
         ({"command": "x", "health": {"timeout_seconds": "5"}}, "health.timeout_seconds"),
-        ({"command": "x", "env": {"A": 1}}, "env"),
+        ({"command": "x", "env": "A=1"}, "env"),
         ({"command": "x", "port": 80}, "port"),
         ({"command": "x", "name": "a/b"}, "name"),
     ],
@@ -150,6 +150,13 @@ def test_procfile_that_is_a_link_is_not_read(tmp_path: Path) -> None:
 
     with pytest.raises(ResourceFailure, match="no readable Procfile"):
         process.create(inputs)
+
+
+def test_what_is_wired_into_a_variable_becomes_text(tmp_path: Path) -> None:
+    process = ProcessResource(ProcessHostClient(tmp_path / "none"), Event())
+    asked = {"environment_id": "env", "name": "web", "directory": "/d", "command": "x"}
+    inputs, problems = process.check({**asked, "env": {"A": 1, "B": "b", "C": True, "D": UNKNOWN}})
+    assert (problems, inputs["env"]) == ([], {"A": "1", "B": "b", "C": "true", "D": UNKNOWN})
 
 
 def test_failed_start_is_explained_where_the_process_host_is_away(tmp_path: Path) -> None:

@@ -73,9 +73,7 @@ class ProcessResource:
                 name: each if isinstance(each, str) or each is UNKNOWN else json.dumps(each)
                 for name, each in env.items()
             }
-        if env is not UNKNOWN and not (
-            isinstance(env, dict) and all(value is UNKNOWN or isinstance(value, str) for value in env.values())
-        ):
+        elif env is not UNKNOWN:
             problems.append(InputProblem("env", "must map names to text"))
         limits, limit_problems = _numbers("limits", inputs.get("limits", {}), _default_limits())
         health, health_problems = _health(inputs.get("health", {}))
