@@ -22,6 +22,7 @@ from catalog.environments.service import EphemeralEnvironmentService
 from catalog.errors import NotFoundError
 from catalog.gates.approvals import GrantedApprovals, ReleaseApprovals
 from catalog.gates.evidence import attestations_about, sbom_about
+from catalog.gates.identity import judged
 from catalog.gates.plans import environment_plan
 from catalog.gating import GatePoint
 from catalog.installs.service import InstallService
@@ -110,7 +111,7 @@ class InputService:
         parts |= sbom_about(self._session, self._settings, tenant_id, digests, f"releases/{release_id}")
         if environment is not None:
             parts |= {"environment": _environment_part(environment), "plan": self._plan(environment, point)}
-        return subject, parts
+        return self._identified(subject, parts, digests), parts
 
     def _environment(
         self, tenant_id: UUID, environment_id: UUID, point: GatePoint | None
@@ -133,7 +134,7 @@ class InputService:
         parts |= sbom_about(self._session, self._settings, tenant_id, digests, f"environments/{environment_id}")
         if service is not None:
             parts["service"] = _service_part(service)
-        return subject, parts
+        return self._identified(subject, parts, digests), parts
 
     def _acting(
         self, tenant_id: UUID, point: GatePoint | None, proposal_id: UUID, actor: str
@@ -141,12 +142,13 @@ class InputService:
         """Return what an agent wants to do, together with all that is known of what it would do it to."""
         proposal = ProposalService(self._session).get(tenant_id, proposal_id)
         about = f"agents/{proposal.agent}/{proposal.kind}/{proposal.subject}"
-        subject = Subject(about=about, point=point)
+        subject, digests = Subject(about=about, point=point), []
         parts: dict[str, Any] = {"version": VERSION, "actor": actor, **({} if point is None else {"point": str(point)})}
         with suppress(NotFoundError):  # what agents look at need not be something that policies know
             inner, parts = self.gather(tenant_id, point, proposal.subject, actor)
-            subject = replace(inner, about=about)
-        return subject, {**parts, "subject": about, "proposal": _proposal_part(proposal)}
+            subject, digests = replace(inner, about=about), inner.judged["digests"]
+        parts = {**parts, "subject": about, "proposal": _proposal_part(proposal)}
+        return self._identified(subject, parts, digests), parts
 
     def _version(self, tenant_id: UUID, version_id: UUID, point: GatePoint | None) -> tuple[Subject, dict[str, Any]]:
         version = self._assets.version_by_id(tenant_id, version_id)
@@ -154,7 +156,8 @@ class InputService:
         subject = Subject(about=f"assets/{asset}@{version.version}", point=point, asset=asset, asset_kind=version.kind)
         digests = [f"sha256:{version.blob_digest}"]
         sbom = sbom_about(self._session, self._settings, tenant_id, digests)
-        return subject, {"asset": _asset_part(version), **sbom}
+        parts = {"asset": _asset_part(version), **sbom}
+        return self._identified(subject, parts, digests), parts
 
     def _install_plan(self, tenant_id: UUID, plan_id: UUID, point: GatePoint | None) -> tuple[Subject, dict[str, Any]]:
         row = self._installs.plan(tenant_id, plan_id)
@@ -181,7 +184,10 @@ class InputService:
         preview = plan.get("preview") or {}
         if "resources" in preview:
             parts["plan"] = ResourceGraph.model_validate({**preview, "at": row.created_at}).as_plan()
-        return subject, parts
+        return self._identified(subject, parts, digests), parts
+
+    def _identified(self, subject: Subject, parts: Mapping[str, Any], digests: Sequence[str]) -> Subject:
+        return replace(subject, judged=judged(parts, digests, self._settings.policy_masks))
 
     def _shown(self, tenant_id: UUID, environment_id: UUID | None) -> Environment | None:
         if environment_id is None:

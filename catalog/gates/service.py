@@ -16,7 +16,7 @@ from catalog.gates.inputs import InputService
 from catalog.gates.plans import previewed_plan
 from catalog.gating import GatePoint, Level, Violation
 from catalog.policies.engine import DenialCode, OpaServerEngine, PolicyEngine, WasmEngine
-from catalog.policies.errors import EngineUnavailableError, NotEvaluatedError
+from catalog.policies.errors import EngineMissingError, EngineUnavailableError, NotEvaluatedError
 from catalog.policies.rules import UNEVALUATED, Subject
 from catalog.policies.service import Asked, Assessment, PolicyAsCodeService
 from catalog.policies.shapes import Effective, Evaluate, Evaluated, ReplayedEvaluation
@@ -108,8 +108,16 @@ class PolicyDesk:
         return [each.name for each in ReleaseService(self._session).services(tenant_id)]
 
     def replay(self, principal: Principal, evaluation_id: UUID) -> ReplayedEvaluation:
-        """Evaluate again what was evaluated, and compare bit for bit."""
-        return self.policies.replay(principal.tenant_id, evaluation_id, policy_engine(self._settings))
+        """Evaluate again what was evaluated, with the kind of engine that decided, and compare bit for bit.
+
+        Raises ``EngineMissingError`` where an OPA server decided and the settings name none any more.
+        """
+        decided_by = self.policies.evaluation(principal.tenant_id, evaluation_id).engine
+        here = {each.name: each for each in (_engine(""), policy_engine(self._settings))}
+        if decided_by not in here:
+            fix = "Set SLIPWAY_OPA_URL to one" if decided_by == OpaServerEngine.name else "Nothing here can ask it"
+            raise EngineMissingError(f"The engine {decided_by} decided this, and there is none here. {fix}.")
+        return self.policies.replay(principal.tenant_id, evaluation_id, here[decided_by])
 
     def document_of(self, principal: Principal, subject: str) -> dict[str, Any]:
         """Return the input document of a subject as it is now."""

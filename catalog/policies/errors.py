@@ -1,6 +1,6 @@
 """How work on policies fails."""
 
-from catalog.errors import ConflictError, InvalidInputError, UnavailableError
+from catalog.errors import ConflictError, ForbiddenError, InvalidInputError, UnavailableError
 
 
 class NotEvaluatedError(InvalidInputError):
@@ -29,3 +29,17 @@ class NotOverridableError(ConflictError):
 
     code = "not_overridable"
     title = "This cannot be overridden"
+
+
+class PersonNeededError(ForbiddenError):
+    """Only a person may answer for it, and the caller is a token that belongs to nobody."""
+
+    code = "person_needed"
+    title = "A person has to answer for this"
+
+
+class EngineMissingError(ConflictError):
+    """The engine that decided is not part of this installation any more, so nothing can be decided by it again."""
+
+    code = "policy_engine_missing"
+    title = "The engine that decided is not here"

@@ -84,6 +84,8 @@ class Evaluation(SQLModel, table=True):
     ``input`` are the bytes that the engine was given, secrets masked before; ``results`` is what each entry point
     answered; ``now_ns`` and ``seed`` are what the policies could read beside their input. ``about`` is the name of what
     was decided about, which outlives a refused row. ``results_digest`` is the SHA-256 of ``results`` as canonical JSON.
+    ``grounds`` is what the verdict was made of beside the results: the bindings asked with level and mode, what held
+    the subject, the waivers and overrides that held; empty in rows from before it was kept.
     """
 
     __tablename__ = "policy_evaluations"
@@ -111,6 +113,8 @@ class Evaluation(SQLModel, table=True):
     input: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
     input_digest: str = Field(max_length=64)
     engine: str = Field(max_length=32)
+    engine_version: str = Field(default="", max_length=200)
+    grounds: dict[str, Any] = Field(default_factory=dict, sa_type=Json)
     now_ns: int = Field(sa_type=Counter)
     seed: str = Field(max_length=64)
     microseconds: int = 0
@@ -118,7 +122,11 @@ class Evaluation(SQLModel, table=True):
 
 
 class Override(SQLModel, table=True):
-    """A person's decision to let one subject through, although the named rules are not kept, until ``expires_at``."""
+    """A person's decision to let one subject through, although the named rules are not kept, until ``expires_at``.
+
+    It counts at the gate ``point`` alone, and for just what was judged there: ``covers`` names its digests, commit and
+    inputs. One from before that was written down covers nothing.
+    """
 
     __tablename__ = "policy_overrides"
     __table_args__ = (
@@ -127,6 +135,7 @@ class Override(SQLModel, table=True):
             ["policy_evaluations.tenant_id", "policy_evaluations.id"],
             ondelete="CASCADE",
         ),
+        ForeignKeyConstraint(["tenant_id", "member_id"], ["members.tenant_id", "members.id"]),
         Index("ix_policy_overrides_tenant_id_about", "tenant_id", "about"),
     )
 
@@ -135,7 +144,9 @@ class Override(SQLModel, table=True):
     evaluation_id: UUID
     point: GatePoint | None = Field(default=None, sa_type=one_of(GatePoint))
     about: str
+    covers: dict[str, Any] = Field(default_factory=dict, sa_type=Json)
     rules: list[dict[str, str]] = Field(default_factory=list, sa_type=Json)
+    member_id: UUID | None = None
     person: str
     reason: str
     expires_at: datetime = Field(sa_type=Timestamp)

@@ -43,10 +43,15 @@ def waiver(session: Session, tenant_id: UUID, waiver_id: UUID) -> Waiver | None:
     return session.exec(statement.with_for_update()).first()
 
 
-def overrides_of(session: Session, tenant_id: UUID, about: str, holding_at: datetime) -> Sequence[Override]:
-    """Return the overrides of one subject that hold at a moment."""
-    statement = select(Override).where(Override.tenant_id == tenant_id, Override.about == about)
-    return session.exec(statement.where(col(Override.expires_at) > holding_at)).all()
+def overrides_of(
+    session: Session, tenant_id: UUID, about: str, point: GatePoint, holding_at: datetime
+) -> Sequence[Override]:
+    """Return the overrides of one subject that hold at a gate and a moment, oldest first."""
+    statement = select(Override).where(
+        Override.tenant_id == tenant_id, Override.about == about, Override.point == point
+    )
+    holding = statement.where(col(Override.expires_at) > holding_at)
+    return session.exec(holding.order_by(col(Override.created_at), col(Override.id))).all()
 
 
 def overrides(session: Session, tenant_id: UUID, limit: int) -> Sequence[Override]:

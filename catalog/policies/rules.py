@@ -25,7 +25,8 @@ _ORDER = (Mode.PENDING, Mode.SHADOW, Mode.ADVISORY, Mode.ENFORCED)
 class Subject:
     """What policies decide about; ``about`` is a name that stays the same from one try to the next.
 
-    ``environments`` are the names under which an environment may be meant. Parts that do not apply are empty.
+    ``environments`` are the names under which an environment may be meant. ``judged`` tells one try from another under
+    the same name: the digests, commits and inputs that it is about. Parts that do not apply are empty.
     """
 
     about: str
@@ -36,6 +37,7 @@ class Subject:
     target: str = ""
     asset: str = ""
     asset_kind: str = ""
+    judged: Mapping[str, Any] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         """Return the subject as JSON data."""
@@ -48,6 +50,7 @@ class Subject:
             "target": self.target,
             "asset": self.asset,
             "asset_kind": self.asset_kind,
+            "judged": dict(self.judged),
         }
 
     @classmethod
@@ -63,6 +66,7 @@ class Subject:
             target=str(data.get("target", "")),
             asset=str(data.get("asset", "")),
             asset_kind=str(data.get("asset_kind", "")),
+            judged=dict(data.get("judged", {})),
         )
 
 
@@ -77,14 +81,21 @@ class Found:
 
 @dataclass(frozen=True)
 class Exemption:
-    """A waiver or an override as far as deciding needs it: ``bundle`` and ``scope`` left out mean any."""
+    """A waiver or an override as far as deciding needs it: ``bundle`` and ``scope`` left out mean any.
+
+    ``covers`` is the one subject that an override is for, at the gate that refused it, with just what was judged there.
+    """
 
     rule: str
     bundle: str | None
     expires_at: datetime
     scope: Scope | None = None
-    about: str | None = None
-    is_override: bool = False
+    covers: Subject | None = None
+
+    @property
+    def is_override(self) -> bool:
+        """Tell whether it lets one subject through, rather than letting a rule not count."""
+        return self.covers is not None
 
 
 @dataclass(frozen=True)
@@ -254,9 +265,16 @@ def _exempts(exemption: Exemption, violation: Violation, subject: Subject, momen
         return False
     if exemption.rule != violation.rule or exemption.bundle not in {None, violation.bundle}:
         return False
-    if exemption.about is not None and exemption.about != subject.about:
+    if exemption.covers is not None and not _is_same(exemption.covers, subject):
         return False
     return exemption.scope is None or covers(exemption.scope, subject)
+
+
+def _is_same(covered: Subject, subject: Subject) -> bool:
+    """Tell whether it is the same try at the same gate; what nobody wrote down is the same as nothing."""
+    is_known = covered.point is not None and bool(covered.judged)
+    named = (covered.about, covered.point) == (subject.about, subject.point)
+    return is_known and named and dict(covered.judged) == dict(subject.judged)
 
 
 def _unique(violations: Sequence[Violation]) -> tuple[Violation, ...]:

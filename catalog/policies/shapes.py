@@ -176,12 +176,13 @@ class WaiverRead(_Read):
 
 
 class OverrideRead(_Read):
-    """An override as others read it."""
+    """An override as others read it; ``covers`` is just what it lets through at the gate: digests, commit, inputs."""
 
     id: UUID
     evaluation_id: UUID
     point: GatePoint | None
     about: str
+    covers: dict[str, Any]
     rules: list[dict[str, str]]
     person: str
     reason: str
@@ -234,6 +235,8 @@ class EvaluationRead(EvaluationSummary):
     input_digest: str
     input: Any
     engine: str
+    engine_version: str
+    grounds: dict[str, Any]
     now_ns: int
     seed: str
 
@@ -321,10 +324,17 @@ class DecisionRead(_Read):
 
 
 class ReplayedEvaluation(_Read):
-    """Whether evaluating again gave the same results bit for bit; ``differences`` name what did not."""
+    """Whether evaluating again gave the same results and verdict bit for bit; ``differences`` name what did not.
+
+    ``verdict_equal`` is None for an evaluation that kept its results but not what its verdict was made of. The engine
+    is of the kind that decided; ``engine_version`` is the version that answered now.
+    """
 
     evaluation: UUID
     equal: bool
+    verdict_equal: bool | None
+    engine: str
+    engine_version: str
     results_digest: str
     replayed_digest: str
     differences: list[str]

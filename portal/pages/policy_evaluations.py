@@ -95,8 +95,10 @@ class EvaluationPage(FormPage):
 
     @property
     def is_overridable(self) -> bool:
-        """Tell whether a person may let it through."""
-        return not self.evaluation.allowed and self.evaluation.level is Level.OVERRIDABLE
+        """Tell whether a person may let it through: what a gate refused, where it is known what just was judged."""
+        evaluation = self.evaluation
+        is_known = evaluation.point is not None and bool(evaluation.subject.get("judged"))
+        return is_known and not evaluation.allowed and evaluation.level is Level.OVERRIDABLE
 
 
 @get("/policies/evaluations", guards=READ, sync_to_thread=True)

@@ -126,6 +126,11 @@ class PolicyEngine(Protocol):
 
     name: str
 
+    @property
+    def version(self) -> str:
+        """Return what answers, with versions, as it is written down beside an answer; "" where that is not known."""
+        ...
+
     def evaluate(self, question: Question) -> Outcome:
         """Answer the question; whatever goes wrong with bundle, input or engine is a ``Denied``."""
         ...

@@ -29,10 +29,22 @@ class OpaServerEngine:
         self._http = httpx.Client(base_url=url.rstrip("/"), timeout=10.0)
         self._lock = threading.Lock()
         self._there: OrderedDict[str, CompiledBundle] = OrderedDict()
+        self._version = ""
 
     def close(self) -> None:
         """Give the connections back."""
         self._http.close()
+
+    @property
+    def version(self) -> str:
+        """Return what the server says of itself, asked once; "" where it does not answer."""
+        if not self._version:
+            try:
+                answer = self._http.post("/v1/query", json={"query": "version := opa.runtime().version"})
+                self._version = f"opa {answer.json()['result'][0]['version']}"[:200]
+            except (httpx.HTTPError, ValueError, LookupError, TypeError):
+                return ""
+        return self._version
 
     def evaluate(self, question: Question) -> Outcome:
         """Answer the question; a server that cannot be reached, or takes too long, denies."""

@@ -5,6 +5,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from importlib.metadata import version as version_of
 from typing import Any
 
 import wasmtime
@@ -28,6 +29,8 @@ _MOST_MODULES = 64
 _MOST_INSTANCES = 8
 _KEPT_BYTES = 16 * 1024 * 1024
 _STACK_BYTES = 1024 * 1024
+
+_VERSION = f"wasmtime {version_of('wasmtime')}, builtins of slipway {version_of('slipway')}"
 
 _TRAPS = {
     wasmtime.TrapCode.OUT_OF_FUEL: Denied(
@@ -58,6 +61,11 @@ class WasmEngine:
         self._compiled: OrderedDict[str, _Compiled] = OrderedDict()
         self._lock = threading.Lock()
         self._local = threading.local()
+
+    @property
+    def version(self) -> str:
+        """Return the versions of the runtime and of Slipway, which holds the builtin functions."""
+        return _VERSION
 
     def evaluate(self, question: Question) -> Outcome:
         """Answer the question; whatever goes wrong is a ``Denied``, and the next question finds a fresh instance."""

@@ -20,11 +20,12 @@ from catalog.policies.bundles import Bundles, LoadedBundle
 from catalog.policies.decision_log import clean
 from catalog.policies.engine import Moment, PolicyEngine
 from catalog.policies.events import PolicyEvaluated
+from catalog.policies.grounds import Counted, Grounds, findings
 from catalog.policies.masking import mask
-from catalog.policies.models import Evaluation, Impact, Mode
-from catalog.policies.rules import Decision, Found, Subject
+from catalog.policies.models import Evaluation, Impact
+from catalog.policies.rules import Decision, Subject
 from catalog.policies.service.binding import Standing
-from catalog.policies.service.history import ask, digest_of
+from catalog.policies.service.history import ask, digest_of, said
 from catalog.policies.service.received import Received
 from catalog.policies.shapes import Scope
 
@@ -56,7 +57,8 @@ class _Run:
     document: Any
     moment: Moment
     results: list[dict[str, Any]] = field(default_factory=list)
-    found: list[Found] = field(default_factory=list)
+    held: tuple[Violation, ...] = ()
+    counted: list[Counted] = field(default_factory=list)
     loaded: dict[tuple[str, str], LoadedBundle] = field(default_factory=dict)
     answered: dict[tuple[str, str], list[Violation]] = field(default_factory=dict)
 
@@ -83,8 +85,7 @@ class Evaluating(Received):
         run = self._run(asked, at)
         run.moment = moment or run.moment
         self._ask(run, loaded)
-        findings = run.answered[loaded.asset, loaded.version]
-        run.found += [Found(each, level, Mode.ENFORCED) for each in findings]
+        run.counted.append(Counted(loaded.asset, loaded.version, level))
         return self._conclude(asked, run, at, began)
 
     def is_meant(self, scope: Mapping[str, Any], points: Sequence[str], subject: Subject) -> bool:
@@ -143,36 +144,28 @@ class Evaluating(Received):
     ) -> Assessment:
         began = time.perf_counter()
         run = self._run(asked, at)
-        run.found += [Found(each, each.level, Mode.ENFORCED) for each in held]
+        run.held = tuple(held)
         for each in standing:
-            level = each.binding.level
-            if each.loaded is None:
-                missing = rules.not_evaluated("", each.binding.asset, each.problem or "there is no version to ask")
-                run.found.append(Found(missing, level, each.mode))
-                continue
-            key = (each.loaded.asset, each.loaded.version)
-            if key not in run.answered:
-                self._ask(run, each.loaded)
-            run.found += [Found(violation, level, each.mode) for violation in run.answered[key]]
+            binding, loaded = each.binding, each.loaded
+            asset, version = (binding.asset, None) if loaded is None else (loaded.asset, loaded.version)
+            problem = "" if loaded else each.problem or "there is no version to ask"
+            run.counted.append(Counted(asset, version, binding.level, each.mode, problem, str(binding.id)))
+            if loaded is not None and (loaded.asset, loaded.version) not in run.answered:
+                self._ask(run, loaded)
         return self._conclude(asked, run, at, began)
 
     def _ask(self, run: _Run, loaded: LoadedBundle) -> None:
         results = ask(self._engine, loaded.asset, loaded.version, [loaded.compiled], run.document, run.moment)
         run.results += results
-        violations: list[Violation] = []
-        for each in results:
-            if "denied" in each:
-                reason = each["denied"]["reason"]
-                violations.append(rules.not_evaluated(each["entrypoint"], loaded.asset, reason))
-            else:
-                violations += rules.answers(each["value"], each["entrypoint"], loaded.asset, loaded.level)
         run.loaded[loaded.asset, loaded.version] = loaded
-        run.answered[loaded.asset, loaded.version] = violations
+        run.answered[loaded.asset, loaded.version] = findings(results, loaded.asset, loaded.level)
 
     def _conclude(self, asked: Asked, run: _Run, at: datetime, began: float) -> Assessment:
-        exemptions = self._exemptions(asked.tenant_id, asked.subject.about, at)
-        decision = rules.decide(run.found, exemptions, asked.subject, at)
+        exemptions = self._exemptions(asked.tenant_id, asked.subject, at)
+        grounds = Grounds(tuple(run.counted), run.held, tuple(exemptions))
+        decision = grounds.decide(run.answered, asked.subject, at)
         record = self._record(asked, run, decision, at)
+        record.grounds = grounds.as_json()
         record.microseconds = int((time.perf_counter() - began) * 1_000_000)
         verdict = Verdict(
             allowed=decision.allowed,
@@ -195,12 +188,7 @@ class Evaluating(Received):
             about=asked.subject.about,
             subject=asked.subject.as_json(),
             actor=asked.actor,
-            allowed=decision.allowed,
-            level=decision.level,
-            violations=_listed(decision.violations),
-            waived=_listed(decision.waived),
-            overridden=_listed(decision.overridden),
-            shadow=_listed(decision.shadow),
+            **said(decision),
             bundles=[each.used.model_dump(mode="json") for each in run.loaded.values()],
             # The digest is of what the policies said; what is kept of it leaves out what the database cannot hold.
             results=clean(run.results),
@@ -208,11 +196,8 @@ class Evaluating(Received):
             input=text,
             input_digest=hashlib.sha256(text).hexdigest(),
             engine=self._engine.name,
+            engine_version=self._engine.version,
             now_ns=run.moment.now_ns,
             seed=run.moment.seed,
             created_at=at,
         )
-
-
-def _listed(violations: Sequence[Violation]) -> list[dict[str, Any]]:
-    return [each.model_dump(mode="json") for each in violations]

@@ -11,10 +11,14 @@ from sqlalchemy import delete
 from sqlmodel import col
 
 from catalog.errors import NotFoundError
+from catalog.gating import Violation
 from catalog.policies import queries
 from catalog.policies.decision_log import clean
 from catalog.policies.engine import Decided, Denied, Moment, PolicyEngine, Question
+from catalog.policies.errors import EngineMissingError
+from catalog.policies.grounds import Grounds, findings
 from catalog.policies.models import Evaluation, Trial
+from catalog.policies.rules import Decision, Subject
 from catalog.policies.service.exempting import Exempting
 from catalog.policies.shapes import EvaluationFilter, EvaluationRead, EvaluationSummary, ReplayedEvaluation
 
@@ -40,21 +44,38 @@ class History(Exempting):
         return queries.evaluations(self._session, tenant_id, wanted, before, limit)
 
     def replay(self, tenant_id: UUID, evaluation_id: UUID, engine: PolicyEngine) -> ReplayedEvaluation:
-        """Evaluate the same bytes with the same bundles at the same moment, and compare the results bit for bit.
+        """Evaluate the same bytes with the same bundles at the same moment; compare results and verdict bit for bit.
 
-        Raises ``AssetNotFoundError`` or ``BundleNotCompiledError`` where a bundle is no longer there.
+        ``engine`` has to be of the kind that decided (``Evaluation.engine``), as another may rightly answer otherwise;
+        ``EngineMissingError`` is raised where it is not. The verdict is made again from the bindings, waivers and
+        overrides that counted then. Raises ``AssetNotFoundError`` or ``BundleNotCompiledError`` where a bundle is no
+        longer there.
         """
         before = self.evaluation(tenant_id, evaluation_id)
+        if engine.name != before.engine:
+            raise EngineMissingError(f"The engine {before.engine} decided this, and {engine.name} would answer.")
         document = json.loads(before.input)
         moment = Moment(before.now_ns, before.seed)
         results: list[dict[str, Any]] = []
+        answered: dict[tuple[str, str], list[Violation]] = {}
         for used in before.bundles:
             loaded = self._bundles.exactly(self._session, tenant_id, used["asset"], used["version"])
-            results += ask(engine, loaded.asset, loaded.version, [loaded.compiled], document, moment)
+            again = ask(engine, loaded.asset, loaded.version, [loaded.compiled], document, moment)
+            answered[loaded.asset, loaded.version] = findings(again, loaded.asset, loaded.level)
+            results += again
         differences = [_place(one) for one, other in _pairs(before.results, clean(results)) if one != other]
+        grounds, same_verdict = Grounds.from_json(before.grounds), None
+        if grounds is not None:
+            verdict = said(grounds.decide(answered, Subject.from_json(before.subject), before.created_at))
+            differing = [name for name, value in verdict.items() if getattr(before, name) != value]
+            same_verdict = not differing
+            differences += [f"verdict: {name}" for name in differing]
         return ReplayedEvaluation(
             evaluation=before.id,
-            equal=digest_of(results) == before.results_digest,
+            equal=digest_of(results) == before.results_digest and same_verdict is not False,
+            verdict_equal=same_verdict,
+            engine=engine.name,
+            engine_version=engine.version,
             results_digest=before.results_digest,
             replayed_digest=digest_of(results),
             differences=differences,
@@ -89,6 +110,13 @@ def ask(
                     answer["denied"] = {"code": str(code), "reason": reason}
             answers.append(answer)
     return answers
+
+
+def said(decision: Decision) -> dict[str, Any]:
+    """Return a verdict as the columns of an evaluation keep it."""
+    lists = {name: getattr(decision, name) for name in ("violations", "waived", "overridden", "shadow")}
+    kept = {name: [each.model_dump(mode="json") for each in found] for name, found in lists.items()}
+    return {"allowed": decision.allowed, "level": decision.level, **kept}
 
 
 def digest_of(value: Any) -> str:

@@ -1,5 +1,6 @@
 """The arithmetic of policies: what counts for whom, and that nothing more can ever allow what was denied."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -7,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from catalog.gating import Level, Violation
+from catalog.gating import GatePoint, Level, Violation
 from catalog.policies import rules
 from catalog.policies.models import Mode, ScopeKind
 from catalog.policies.rules import Exemption, Found, Subject
@@ -15,7 +16,13 @@ from catalog.policies.shapes import Scope, Stage
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 WEB = Subject(
-    "releases/web@1.4.0", service="web", labels={"tier": "critical"}, environments=("web-pr-1",), target="local"
+    "releases/web@1.4.0",
+    GatePoint.RELEASE,
+    service="web",
+    labels={"tier": "critical"},
+    environments=("web-pr-1",),
+    target="local",
+    judged={"digests": ["sha256:a"]},
 )
 STOPPING = (Level.ADVISORY, Level.OVERRIDABLE, Level.MANDATORY)
 
@@ -39,8 +46,7 @@ exemptions = st.builds(
     st.sampled_from([None, "x/y"]),
     st.sampled_from([NOW - timedelta(days=1), NOW, NOW + timedelta(days=1)]),
     scope=scopes,
-    about=st.sampled_from([None, WEB.about, "releases/other@1"]),
-    is_override=st.booleans(),
+    covers=st.sampled_from([None, WEB, Subject("releases/other@1", GatePoint.RELEASE, judged={"digests": ["a"]})]),
 )
 
 
@@ -103,13 +109,34 @@ def test_the_weaker_of_rule_and_binding_decides(own: Level, binding: Level, resu
 
 
 def test_an_override_lets_through_only_what_may_be_overridden() -> None:
-    override = Exemption("a", "x/y", NOW + timedelta(days=1), about=WEB.about, is_override=True)
+    override = Exemption("a", "x/y", NOW + timedelta(days=1), covers=WEB)
     overridable = rules.decide([found(binding=Level.OVERRIDABLE)], [override], WEB, NOW)
     assert overridable.allowed
     assert [each.rule for each in overridable.overridden] == ["a"]
     assert not rules.decide([found()], [override], WEB, NOW).allowed
-    elsewhere = Subject("releases/web@1.5.0", service="web")
-    assert not rules.decide([found(binding=Level.OVERRIDABLE)], [override], elsewhere, NOW).allowed
+
+
+OTHERS = [
+    replace(WEB, about="releases/web@1.5.0"),
+    replace(WEB, point=GatePoint.ROLLOUT_STEP),
+    replace(WEB, point=None),
+    replace(WEB, judged={"digests": ["sha256:b"]}),
+    replace(WEB, judged={}),
+]
+
+
+@pytest.mark.parametrize("other", OTHERS)
+def test_an_override_covers_one_try_at_one_gate(other: Subject) -> None:
+    until = NOW + timedelta(days=1)
+    for covered, subject in ((WEB, other), (other, WEB)):
+        override = Exemption("a", "x/y", until, covers=covered)
+        assert not rules.decide([found(binding=Level.OVERRIDABLE)], [override], subject, NOW).allowed
+
+
+@pytest.mark.parametrize("unknown", [replace(WEB, judged={}), replace(WEB, point=None)])
+def test_an_override_without_a_gate_or_what_was_judged_covers_nothing(unknown: Subject) -> None:
+    override = Exemption("a", "x/y", NOW + timedelta(days=1), covers=unknown)
+    assert not rules.decide([found(binding=Level.OVERRIDABLE)], [override], unknown, NOW).allowed
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """PolicyAsCodeService on real WebAssembly and a real database: bound, decided, waived, overridden, replayed."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -16,13 +16,22 @@ from catalog.db import Database
 from catalog.errors import InvalidInputError, NotFoundError
 from catalog.gating import GatePoint, Level
 from catalog.policies.bundles import LoadedBundle
-from catalog.policies.engine import CompiledBundle, WasmEngine
-from catalog.policies.errors import NotOverridableError
+from catalog.policies.engine import CompiledBundle, OpaServerEngine, WasmEngine
+from catalog.policies.errors import EngineMissingError, NotOverridableError, PersonNeededError
 from catalog.policies.models import Mode, ScopeKind
 from catalog.policies.rules import UNEVALUATED, Subject
 from catalog.policies.service import Asked, Assessment, PolicyAsCodeService, read_evaluation
-from catalog.policies.shapes import CreateBinding, CreateOverride, CreateWaiver, EvaluationFilter, Scope, Stage
-from catalog.tenancy import Principal
+from catalog.policies.shapes import (
+    CreateBinding,
+    CreateOverride,
+    CreateWaiver,
+    EvaluationFilter,
+    ReplayedEvaluation,
+    Scope,
+    Stage,
+)
+from catalog.tenancy import Principal, Role
+from catalog.tenants.service import TenantService
 
 OWNER = """
 deny contains {"rule": "owner", "level": "mandatory", "message": "Nobody owns it.", "path": "/release/owner"} if {
@@ -34,7 +43,13 @@ deny contains {"rule": "notes", "level": "advisory", "message": "There are no no
 """
 CLOCK = 'deny contains {"rule": "clock", "message": sprintf("%d %s", [time.now_ns(), uuid.rfc4122("a")])}'
 UNDEFINED = "allow if input.never"
-WEB = Subject("releases/web@1.4.0", GatePoint.RELEASE, service="web", labels={"tier": "critical"})
+WEB = Subject(
+    "releases/web@1.4.0",
+    GatePoint.RELEASE,
+    service="web",
+    labels={"tier": "critical"},
+    judged={"digests": ["sha256:a"]},
+)
 
 
 @dataclass
@@ -71,6 +86,15 @@ class Office:
     def bind(self, bundle: str = "acme/owner", **asked: Any) -> Any:
         return self(lambda service: service.bind(self.principal, CreateBinding(bundle=bundle, **asked)))
 
+    def unbind(self, binding_id: UUID) -> None:
+        self(lambda service: service.unbind(self.principal, binding_id))
+
+    def replay(self, before: Assessment) -> ReplayedEvaluation:
+        replayed: ReplayedEvaluation = self(
+            lambda service: service.replay(self.principal.tenant_id, before.record.id, self.engine)
+        )
+        return replayed
+
     def assess(self, document: Any, subject: Subject = WEB) -> Assessment:
         def act(service: PolicyAsCodeService) -> Assessment:
             assessment = service.assess(Asked(self.principal.tenant_id, "test", subject, document))
@@ -90,6 +114,14 @@ def office(
     shelf.put("acme/clock", compile_policy(CLOCK, "deny"), "t/inner")
     shelf.put("acme/undefined", compile_policy(UNDEFINED, "allow"), "other")
     return Office(database, acme, shelf, wasm_engine)
+
+
+@pytest.fixture
+def ann(database: Database, acme: Principal) -> Principal:
+    """A person, which the operator of a test is not."""
+    with database.tenant_session(acme.tenant_id) as session:
+        member = TenantService(session).add_member(acme.tenant_id, "Ann", "ann@example.com", Role.APPROVER)
+        return replace(acme, member_id=member.id)
 
 
 def ruled(assessment: Assessment) -> Mapping[str, str]:
@@ -194,25 +226,29 @@ def test_a_waiver_has_an_end_within_reach(office: Office, days: int) -> None:
         office(lambda service: service.waive(office.principal, asked))
 
 
-def test_an_override_is_recorded_and_holds_for_its_subject(office: Office) -> None:
+def test_an_override_is_recorded_and_holds_for_its_subject(office: Office, ann: Principal) -> None:
     office.bind(level=Level.OVERRIDABLE)
     refused = office.assess({})
     assert refused.verdict.level is Level.OVERRIDABLE
     asked = CreateOverride(evaluation=refused.record.id, reason="incident 12", expires_at=now() + timedelta(hours=2))
-    override = office(lambda service: service.override(office.principal, asked))
-    assert (override.person, override.about) == (office.principal.name, WEB.about)
+    with pytest.raises(PersonNeededError):
+        office(lambda service: service.override(office.principal, asked))
+    override = office(lambda service: service.override(ann, asked))
+    assert (override.person, override.about, override.covers) == ("Ann", WEB.about, WEB.judged)
     again = office.assess({})
     assert again.verdict.allowed
     assert [each.rule for each in again.verdict.overridden] == ["owner"]
-    assert not office.assess({}, Subject("releases/web@1.5.0", GatePoint.RELEASE, service="web")).verdict.allowed
+    others = ({"about": "releases/web@1.5.0"}, {"point": GatePoint.ROLLOUT_STEP}, {"judged": {"digests": ["x"]}})
+    for other in others:
+        assert not office.assess({}, replace(WEB, **other)).verdict.allowed, other
 
 
-def test_what_is_mandatory_cannot_be_overridden(office: Office) -> None:
+def test_what_is_mandatory_cannot_be_overridden(office: Office, ann: Principal) -> None:
     office.bind()
     refused = office.assess({})
     asked = CreateOverride(evaluation=refused.record.id, reason="please", expires_at=now() + timedelta(hours=2))
     with pytest.raises(NotOverridableError, match="owner"):
-        office(lambda service: service.override(office.principal, asked))
+        office(lambda service: service.override(ann, asked))
 
 
 def test_a_decision_is_made_again_bit_for_bit(office: Office) -> None:
@@ -225,18 +261,57 @@ def test_a_decision_is_made_again_bit_for_bit(office: Office) -> None:
     later = office.assess({"release": {"owner": "ä", "n": 1.5}})
     assert said not in [each.message for each in later.verdict.violations]
     assert later.record.results_digest != first.record.results_digest
-    replayed = office(lambda service: service.replay(office.principal.tenant_id, first.record.id, office.engine))
-    assert replayed.equal
-    assert replayed.differences == []
+    replayed = office.replay(first)
+    assert (replayed.equal, replayed.verdict_equal, replayed.differences) == (True, True, [])
+    assert (replayed.engine, replayed.engine_version) == (first.record.engine, first.record.engine_version)
+    assert "wasmtime " in replayed.engine_version
+
+
+def test_a_verdict_is_made_again_from_what_counted_then(office: Office, ann: Principal) -> None:
+    shadow = Stage(mode=Mode.SHADOW, starts_at=now() - timedelta(hours=1))
+    bound = [office.bind(level=Level.OVERRIDABLE), office.bind("acme/clock", stages=[shadow])]
+    refused = office.assess({})
+    asked = CreateOverride(evaluation=refused.record.id, reason="incident 12", expires_at=now() + timedelta(hours=2))
+    office(lambda service: service.override(ann, asked))
+    passed = office.assess({})
+    assert passed.verdict.allowed
+    for each in bound:
+        office.unbind(each.id)
+    for before in (refused, passed):
+        replayed = office.replay(before)
+        assert (replayed.equal, replayed.verdict_equal, replayed.differences) == (True, True, [])
+
+
+def test_a_verdict_that_does_not_follow_is_noticed_by_a_replay(office: Office) -> None:
+    office.bind()
+    first = office.assess({})
+
+    def change(service: PolicyAsCodeService) -> None:
+        row = service.evaluation(office.principal.tenant_id, first.record.id)
+        row.allowed, row.violations = True, []
+
+    office(change)
+    replayed = office.replay(first)
+    assert (replayed.equal, replayed.verdict_equal) == (False, False)
+    assert replayed.differences == ["verdict: allowed", "verdict: violations"]
+
+
+def test_another_kind_of_engine_replays_nothing(office: Office) -> None:
+    office.bind()
+    first = office.assess({})
+    other = OpaServerEngine("http://127.0.0.1:1")
+    with pytest.raises(EngineMissingError, match="wasm decided"):
+        office(lambda service: service.replay(office.principal.tenant_id, first.record.id, other))
+    other.close()
 
 
 def test_another_bundle_is_noticed_by_a_replay(office: Office, compile_policy: Callable[..., CompiledBundle]) -> None:
     office.bind()
     first = office.assess({})
     office.shelf.put("acme/owner", compile_policy('deny contains "always"', "deny"))
-    replayed = office(lambda service: service.replay(office.principal.tenant_id, first.record.id, office.engine))
+    replayed = office.replay(first)
     assert not replayed.equal
-    assert replayed.differences == ["acme/owner t/deny"]
+    assert replayed.differences == ["acme/owner t/deny", "verdict: violations"]
 
 
 def test_secrets_are_neither_seen_nor_stored(office: Office) -> None:
@@ -290,7 +365,10 @@ def test_other_tenants_have_policies_of_their_own(office: Office, rival: Princip
     with pytest.raises(NotFoundError):
         theirs(lambda service: service.unbind(rival, bound.id))
     asked = CreateOverride(evaluation=refused.record.id, reason="r", expires_at=now() + timedelta(hours=2))
+    with theirs.database.tenant_session(rival.tenant_id) as session:
+        bob = TenantService(session).add_member(rival.tenant_id, "Bob", "bob@example.com", Role.APPROVER)
+        person = replace(rival, member_id=bob.id)
     with pytest.raises(InvalidInputError):
-        theirs(lambda service: service.override(rival, asked))
+        theirs(lambda service: service.override(person, asked))
     with pytest.raises(NotFoundError):
         theirs(lambda service: service.end_waiver(rival, uuid4()))

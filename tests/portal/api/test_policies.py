@@ -4,9 +4,10 @@ import gzip
 import hashlib
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from jsonschema import Draft202012Validator
@@ -14,11 +15,14 @@ from litestar import Litestar
 from litestar.testing import TestClient
 
 from catalog.clock import now
+from catalog.db import Database
 from catalog.gates.inputs import input_schema
+from catalog.gates.service import PolicyDesk
 from catalog.policies import decision_log
 from catalog.providers.blobs import open_blobs
 from catalog.settings import Settings
-from catalog.tenancy import Principal
+from catalog.tenancy import Principal, Role
+from catalog.tenants.service import TenantService
 
 Client = TestClient[Litestar]
 NewClient = Callable[..., Client]
@@ -52,6 +56,15 @@ RELEASE: dict[str, Any] = {
 def guard(publish_policy: Publish, acme: Principal) -> str:
     """A bundle that wants every release to have an owner; its digest."""
     return publish_policy(acme, "guard", OWNED)
+
+
+@pytest.fixture
+def ann(client_of: NewClient, acme: Principal, database: Database) -> Client:
+    """A program that acts for Ann, a member who may do everything."""
+    with database.tenant_session(acme.tenant_id) as session:
+        member = TenantService(session).add_member(acme.tenant_id, "Ann Approver", "a@example.com", Role.ADMIN)
+        identifier = member.id
+    return client_of(replace(acme, member_id=identifier))
 
 
 def bind(client: Client, **asked: Any) -> Any:
@@ -138,22 +151,59 @@ def test_a_release_passes_its_gate_or_stays_out(api: Client, guard: str) -> None
     assert about_it["allowed"] is True
 
 
-def test_an_override_lets_one_release_through(api: Client, guard: str) -> None:
+OTHER_RELEASES: list[dict[str, Any]] = [
+    {"version": "1.5.0"},
+    {"artifacts": [{"name": "web", "type": "oci-image", "digest": "sha256:" + "0f" * 32}]},
+    {"artifacts": []},
+    {"commit": "0fceb02d0ae598e95dc970b74767f19372d61af8"},
+    {"repository": "https://git.example.com/acme/other"},
+]
+
+
+def overriding(refused: Any) -> dict[str, Any]:
+    """Return what to ask for to let through what was refused, for two hours."""
+    until = (now() + timedelta(hours=2)).isoformat()
+    return {"evaluation": refused.json()["evaluation"], "reason": "incident 12", "expires_at": until}
+
+
+def test_an_override_lets_just_what_was_refused_through(api: Client, ann: Client, guard: str) -> None:
     assert guard
     bind(api, level="mandatory-with-override")
     refused = api.post("/api/v1/releases", json=RELEASE)
     assert refused.json()["type"] == "urn:slipway:problem:override_needed"
-    asked = {
-        "evaluation": refused.json()["evaluation"],
-        "reason": "incident 12",
-        "expires_at": (now() + timedelta(hours=2)).isoformat(),
-    }
-    override = api.post("/api/v1/policies/overrides", json=asked)
+    override = ann.post("/api/v1/policies/overrides", json=overriding(refused))
     assert override.status_code == 201, override.text
     assert override.json()["rules"] == [{"rule": "owner", "bundle": "acme/guard"}]
+    assert override.json()["covers"] == {
+        "digests": ["sha256:" + "9f" * 32],
+        "release_commit": f"{RELEASE['repository']}@{RELEASE['commit']}",
+    }
+    for other in OTHER_RELEASES:
+        answer = api.post("/api/v1/releases", json={**RELEASE, **other})
+        assert answer.json()["type"] == "urn:slipway:problem:override_needed", other
     assert api.post("/api/v1/releases", json=RELEASE).status_code == 201
-    assert api.post("/api/v1/releases", json={**RELEASE, "version": "1.5.0"}).status_code == 403
-    assert api.get("/api/v1/policies/overrides").json()["items"][0]["person"] == "test"
+    assert api.get("/api/v1/policies/overrides").json()["items"][0]["person"] == "Ann Approver"
+
+
+def test_a_token_that_belongs_to_nobody_overrides_nothing(api: Client, guard: str) -> None:
+    assert guard
+    bind(api, level="mandatory-with-override")
+    refused = api.post("/api/v1/releases", json=RELEASE)
+    answer = api.post("/api/v1/policies/overrides", json=overriding(refused))
+    assert answer.status_code == 403, answer.text
+    assert answer.json()["type"] == "urn:slipway:problem:person_needed"
+    assert api.get("/api/v1/policies/overrides").json()["items"] == []
+
+
+def test_what_no_gate_refused_cannot_be_overridden(api: Client, ann: Client, guard: str) -> None:
+    assert guard
+    released = api.post("/api/v1/releases", json=RELEASE).json()
+    bind(api, level="mandatory-with-override")
+    asked = api.post("/policies/evaluate", json={"release": released["id"]})
+    assert asked.json()["level"] == "mandatory-with-override"
+    answer = ann.post("/api/v1/policies/overrides", json=overriding(asked))
+    assert answer.status_code == 409, answer.text
+    assert "no gate refused it" in answer.json()["detail"]
 
 
 def test_publishing_passes_its_gate(
@@ -208,6 +258,24 @@ def test_a_decision_is_replayed(api: Client, guard: str) -> None:
     replayed = api.post(f"/api/v1/policies/evaluations/{said['evaluation']}/replay")
     assert replayed.status_code == 200, replayed.text
     assert replayed.json()["equal"] is True
+
+
+def test_a_replay_asks_the_kind_of_engine_that_decided(
+    api: Client, database: Database, settings: Settings, acme: Principal, guard: str
+) -> None:
+    assert guard
+    said = api.post("/policies/evaluate", json={"bundle": "acme/guard", "input": {"release": {}}}).json()
+    identifier = UUID(said["evaluation"])
+    # Nothing answers there; what this process decided is not asked of it.
+    moved = settings.model_copy(update={"opa_url": "http://127.0.0.1:1"})
+    with database.tenant_session(acme.tenant_id) as session:
+        replayed = PolicyDesk(session, moved).replay(acme, identifier)
+        assert (replayed.engine, replayed.equal, replayed.verdict_equal) == ("wasm", True, True)
+    with database.tenant_session(acme.tenant_id) as session:
+        PolicyDesk(session, settings).policies.evaluation(acme.tenant_id, identifier).engine = "opa-server"
+    answer = api.post(f"/api/v1/policies/evaluations/{identifier}/replay")
+    assert answer.status_code == 409, answer.text
+    assert answer.json()["type"] == "urn:slipway:problem:policy_engine_missing"
 
 
 def test_the_input_has_a_schema(api: Client) -> None:

@@ -65,6 +65,12 @@ def binding(**changes: Any) -> BindingRead:
     return BindingRead(**{**values, **changes})
 
 
+COVERS: dict[str, Any] = {
+    "digests": ["sha256:" + "9f" * 32, "sha256:" + "ab" * 32],
+    "release_commit": "https://git.example.com/acme/web@" + "9f" * 20,
+}
+
+
 def evaluation(**changes: Any) -> EvaluationRead:
     values: dict[str, Any] = {
         "id": ID,
@@ -77,7 +83,7 @@ def evaluation(**changes: Any) -> EvaluationRead:
         "bundles": [{"asset": "slipway/baseline", "version": "1.0.0", "digest": "sha256:" + "9f" * 32}],
         "microseconds": 2310,
         "created_at": NOW - timedelta(minutes=5),
-        "subject": {"about": "releases/web@1.4.0"},
+        "subject": {"about": "releases/web@1.4.0", "judged": COVERS},
         "waived": [VIOLATIONS[1]],
         "overridden": [VIOLATIONS[0]],
         "shadow": [VIOLATIONS[1]],
@@ -86,6 +92,8 @@ def evaluation(**changes: Any) -> EvaluationRead:
         "input_digest": "cd" * 32,
         "input": {"release": {"service": "web", "notes": "<script>alert(1)</script>"}},
         "engine": "wasm",
+        "engine_version": "wasmtime 40.0.0, builtins of slipway 0.1.0",
+        "grounds": {},
         "now_ns": 1,
         "seed": "s",
     }
@@ -181,10 +189,10 @@ def _listed() -> list[EvaluationSummary]:
 def _evaluations() -> dict[str, Page]:
     listed = _listed()
     kept: dict[str, Any] = {name: [] for name in ("violations", "waived", "overridden", "shadow", "bundles")}
-    same = ReplayedEvaluation(evaluation=ID, equal=True, results_digest="a", replayed_digest="a", differences=[])
-    other = ReplayedEvaluation(
-        evaluation=ID, equal=False, results_digest="a", replayed_digest="b", differences=["x/y t/deny"]
-    )
+    again: dict[str, Any] = {"evaluation": ID, "results_digest": "a", "engine": "wasm", "engine_version": ""}
+    same = ReplayedEvaluation(**again, equal=True, verdict_equal=True, replayed_digest="a", differences=[])
+    differing = ["x/y t/deny", "verdict: violations"]
+    other = ReplayedEvaluation(**again, equal=False, verdict_equal=False, replayed_digest="b", differences=differing)
     errors = (FieldError("/reason", "Say why."), FieldError("/expires_at", "Give an end."))
     allowed = evaluation(**kept, allowed=True, level=Level.NONE, point=None)
     return {
@@ -219,15 +227,17 @@ def _exemptions() -> dict[str, Page]:
         evaluation_id=ID,
         point=GatePoint.RELEASE,
         about="releases/web@1.4.0",
+        covers=COVERS,
         rules=[{"rule": "provenance", "bundle": "slipway/baseline"}],
         person="Ann",
         reason="Incident 12",
         expires_at=NOW + timedelta(hours=3),
         created_at=NOW,
     )
+    older = override.model_copy(update={"covers": {}})
     errors = (FieldError("/rule", "Name the rule."), FieldError("/expires_at", "Give an end."))
     return {
-        "exemptions": ExemptionsPage(waivers, [override], may_waive=True, moment=NOW),
+        "exemptions": ExemptionsPage(waivers, [override, older], may_waive=True, moment=NOW),
         "exemptions-empty": ExemptionsPage([], [], may_waive=False, moment=NOW),
         "exemptions-errors": ExemptionsPage([], [], may_waive=True, errors=errors, values={"rule": ""}, moment=NOW),
     }
