@@ -10,7 +10,8 @@ from sqlmodel import Session
 
 from catalog.assets.events import AssetVersionPublished
 from catalog.assets.service import AssetService
-from catalog.attestations.events import SigningKeyRevoked
+from catalog.attestations.errors import AttestationBytesError
+from catalog.attestations.events import AttestationInvalidated, PublisherIdentityRemoved, SigningKeyRevoked
 from catalog.attestations.service import SupplyChainAttestationService
 from catalog.clock import now
 from catalog.environments.events import EnvironmentDestroyed, EnvironmentReady
@@ -121,21 +122,63 @@ def sign_decision(context: JobContext) -> None:
 @WORKER.on(SigningKeyRevoked)
 @WORKER.job("attestations.verify_history", time_limit=timedelta(minutes=20), max_attempts=8)
 def verify_history(context: JobContext) -> None:
-    """Verify everything that a revoked key signed again, some at a time; then tell what relied on it."""
+    """Settle everything that a revoked key signed, some at a time; then tell what relied on it."""
     revoked = context.event(SigningKeyRevoked)
     after: UUID | None = None
+    unread = 0
     while True:
         if context.should_stop():
             raise Interrupted
         with context.session() as session:
             principal = _principal(session, context)
-            after = _service(session, context).verify_history(principal, revoked.signing_key_id, after)
+            step = _service(session, context).verify_history(principal, revoked.signing_key_id, after)
+        after, unread = step.after, unread + step.unread
         if after is None:
             break
+    if unread:
+        # All others are settled by now; the next try finds only what is left.
+        raise AttestationBytesError(f"The bytes of {unread} statements cannot be read at the moment.")
     with context.session() as session:
         principal = _principal(session, context)
         _service(session, context).conclude_history(principal, revoked.signing_key_id)
         context.complete(session)
+
+
+@WORKER.on(PublisherIdentityRemoved)
+@WORKER.job("attestations.tell_of_identity", time_limit=timedelta(minutes=20), max_attempts=8)
+def tell_of_identity(context: JobContext) -> None:
+    """Tell of everything that was taken back with an identity that is no longer trusted, some at a time."""
+    removed = context.event(PublisherIdentityRemoved)
+    after: UUID | None = None
+    while removed.is_revoked:
+        if context.should_stop():
+            raise Interrupted
+        with context.session() as session:
+            principal = _principal(session, context)
+            after = _service(session, context).tell_of_identity(principal, removed.issuer, removed.subject, after)
+        if after is None:
+            break
+
+
+@WORKER.on(AttestationInvalidated)
+@WORKER.job("attestations.tell_reliant", time_limit=timedelta(minutes=10), max_attempts=8)
+def tell_reliant(context: JobContext) -> None:
+    """Tell each other tenant that relied on a publisher's statement, in that tenant's own feed, that it is none."""
+    envelope = context.envelope
+    if envelope is None:
+        return
+    lost = context.event(AttestationInvalidated).attestation_id
+    with context.session() as session:
+        digests = _service(session, context).travelling_digests(envelope.tenantid, lost)
+    if not digests:
+        return
+    with context.system_session() as session:
+        tenants = SupplyChainAttestationService.tenants_relying(session, envelope.tenantid, digests)
+    for tenant_id in tenants:
+        if context.should_stop():
+            raise Interrupted
+        with context.session(tenant_id) as session:
+            _service(session, context).tell_reliant(tenant_id, lost, envelope.id)
 
 
 def _service(session: Session, context: JobContext) -> SupplyChainAttestationService:

@@ -24,6 +24,8 @@ class Reason(StrEnum):
     BAD_CERTIFICATE = "bad_certificate"
     UNKNOWN_IDENTITY = "unknown_identity"
     KEYLESS_OFF = "keyless_off"
+    IDENTITY_REVOKED = "identity_revoked"
+    BYTES_LOST = "bytes_lost"
 
 
 class AttestationRejectedError(InvalidInputError):
@@ -45,6 +47,10 @@ class AttestationBytesError(UnavailableError):
     """The bytes of an attestation cannot be kept or read."""
 
     code = "attestation_bytes_unavailable"
+
+
+class AttestationBytesLostError(AttestationBytesError):
+    """The bytes of an attestation are gone or damaged: no later try will find them."""
 
 
 class SigningKeyError(ConflictError):

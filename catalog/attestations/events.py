@@ -36,6 +36,18 @@ class AttestationInvalidated(_AttestationEvent):
     reason: str
 
 
+@event("reliance.affected", version=1)
+class RelianceAffected(_AttestationEvent):
+    """A publisher's statement that something of the tenant's relied on is no longer evidence.
+
+    ``uses`` names what relied on it (``environments/<id>``, ``releases/<id>``, ``installs/<id>``), at most 100, and
+    ``subjects`` the artifacts that these are made of.
+    """
+
+    reason: str
+    uses: list[str]
+
+
 @event("attestation.aged", version=1)
 class AttestationAged(_AttestationEvent):
     """A statement has become older than a requirement of the tenant's trust policy lets it be; it is still evidence."""
@@ -78,6 +90,22 @@ class SigningKeyHistoryVerified(_KeyEvent):
     invalidated: int
     still_verified: int
     affected: int
+
+
+@event("publisher_identity.removed", version=1)
+class PublisherIdentityRemoved(EventData):
+    """Nothing more is taken from an identity; with ``is_revoked`` what it signed is taken back.
+
+    What it signed before ``untrusted_since`` stays evidence; None is where nothing that it ever signed is trusted.
+    """
+
+    identity_id: UUID
+    name: str
+    issuer: str
+    subject: str
+    is_revoked: bool
+    reason: str
+    untrusted_since: datetime | None
 
 
 @event("trust_policy.changed", version=1)

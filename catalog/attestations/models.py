@@ -122,7 +122,8 @@ class Attestation(SQLModel, table=True):
 
     ``verdict`` is what is held of it now, ``reason`` why it is not evidence. ``key_state`` is that of the key when it
     was verified, ``public_key`` the key itself, so that anybody who may see the statement can verify it alone.
-    ``asset_id`` is set where it travels with an asset of the tenant: whoever sees the asset then sees it.
+    ``asset_id`` is set where it travels with an asset of the tenant: whoever sees the asset then sees it. ``untold``
+    is true between the moment at which it counts no longer and that at which those who relied on it are told.
     """
 
     __tablename__ = "attestations"
@@ -134,6 +135,7 @@ class Attestation(SQLModel, table=True):
         Index("ix_attestations_tenant_id_received_at", "tenant_id", "received_at"),
         Index("ix_attestations_signing_key_id", "signing_key_id"),
         Index("ix_attestations_asset_id", "asset_id"),
+        Index("ix_attestations_issuer", "tenant_id", "issuer", postgresql_where=text("issuer <> ''")),
     )
 
     id: UUID = Field(default_factory=uuid4, primary_key=True)
@@ -159,6 +161,7 @@ class Attestation(SQLModel, table=True):
     received_at: datetime = Field(default_factory=now, sa_type=Timestamp)
     received_by: str
     verified_at: datetime | None = Field(default=None, sa_type=Timestamp)
+    untold: bool = False
 
 
 class AttestationSubject(SQLModel, table=True):
@@ -192,6 +195,7 @@ class Reliance(SQLModel, table=True):
     __table_args__ = (
         UniqueConstraint("tenant_id", "kind", "thing_id", "digest"),
         Index("ix_attestation_reliances_digest", "tenant_id", "digest"),
+        Index("ix_attestation_reliances_digest_alone", "digest"),
     )
 
     id: UUID = Field(default_factory=uuid4, primary_key=True)
@@ -203,6 +207,18 @@ class Reliance(SQLModel, table=True):
     is_itself: bool = False
     used_as: str = Field(default="", max_length=300)
     created_at: datetime = Field(default_factory=now, sa_type=Timestamp)
+
+
+class RelianceNotice(SQLModel, table=True):
+    """That a tenant was told what an event of another tenant (``event_id``) means for what it relies on."""
+
+    __tablename__ = "reliance_notices"
+    __table_args__ = (UniqueConstraint("tenant_id", "event_id"),)
+
+    id: UUID = Field(default_factory=uuid4, primary_key=True)
+    tenant_id: UUID = Field(foreign_key="tenants.id")
+    event_id: UUID
+    told_at: datetime = Field(default_factory=now, sa_type=Timestamp)
 
 
 class RegistryRecord(SQLModel, table=True):

@@ -117,20 +117,6 @@ def said_of_evaluation(
     return session.exec(statement.order_by(col(Attestation.received_at), col(Attestation.id))).all()
 
 
-def verified_by_key(
-    session: Session, tenant_id: UUID, signing_key_id: UUID, after: UUID | None, limit: int
-) -> Sequence[Attestation]:
-    """Return what a key signed and still counts, in the order of ids."""
-    statement = select(Attestation).where(
-        Attestation.tenant_id == tenant_id,
-        Attestation.signing_key_id == signing_key_id,
-        Attestation.verdict == Verdict.VERIFIED,
-    )
-    if after is not None:
-        statement = statement.where(col(Attestation.id) > after)
-    return session.exec(statement.order_by(col(Attestation.id)).limit(limit).with_for_update()).all()
-
-
 def count_by_verdict(session: Session, tenant_id: UUID, signing_key_id: UUID | None = None) -> dict[Verdict, int]:
     """Count the tenant's attestations by verdict, those of one key where asked."""
     statement = select(Attestation.verdict, func.count()).where(Attestation.tenant_id == tenant_id)
@@ -302,21 +288,6 @@ def things(session: Session, tenant_id: UUID, kinds: Collection[str], after: str
     return list(session.exec(statement.distinct().order_by(name).limit(limit)).all())
 
 
-def digests_signed_by(session: Session, tenant_id: UUID, signing_key_id: UUID) -> Sequence[str]:
-    """Return the SHA-256 digests that no longer valid statements of a key were about."""
-    statement = (
-        select(AttestationSubject.digest)
-        .join(Attestation, col(Attestation.id) == col(AttestationSubject.attestation_id))
-        .where(
-            Attestation.tenant_id == tenant_id,
-            Attestation.signing_key_id == signing_key_id,
-            Attestation.verdict == Verdict.INVALIDATED,
-            AttestationSubject.algorithm == "sha256",
-        )
-    )
-    return session.exec(statement.distinct()).all()
-
-
 def records(session: Session, asset_id: UUID) -> Sequence[RegistryRecord]:
     """Return the log of an asset that the transaction's tenant may see, oldest first."""
     statement = select(RegistryRecord).where(RegistryRecord.asset_id == asset_id)
@@ -340,18 +311,6 @@ def has_record(session: Session, tenant_id: UUID, event_id: UUID) -> bool:
 def asset_named(session: Session, namespace: str, name: str) -> Asset | None:
     """Return an asset that the transaction's tenant may see."""
     return session.exec(select(Asset).where(Asset.namespace == namespace, Asset.name == name)).first()
-
-
-def has_verified_since(session: Session, tenant_id: UUID, signing_key_id: UUID, since: datetime | None) -> bool:
-    """Tell whether something that a key signed and that arrived at ``since`` or later still counts."""
-    statement = select(Attestation.id).where(
-        Attestation.tenant_id == tenant_id,
-        Attestation.signing_key_id == signing_key_id,
-        Attestation.verdict == Verdict.VERIFIED,
-    )
-    if since is not None:
-        statement = statement.where(col(Attestation.received_at) >= since)
-    return session.exec(statement.limit(1)).first() is not None
 
 
 def evidence_watch(session: Session, tenant_id: UUID) -> EvidenceWatch | None:

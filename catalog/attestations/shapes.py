@@ -118,6 +118,10 @@ class NewIdentity(_Asked):
         return IdentityRule(issuer=self.issuer, subject=self.subject)
 
 
+class RevokeIdentity(RevokeKey):
+    """Why an identity is no longer trusted; ``since`` keeps what was signed before it, without it nothing is kept."""
+
+
 class IdentityRead(_Read):
     """A publisher identity that the tenant vouches for."""
 
@@ -218,6 +222,14 @@ class RevocationReport(_Read):
     invalidated: int
     still_verified: int
     is_complete: bool
+    affected: list[AffectedRead]
+
+
+class IdentityRevocation(_Read):
+    """What it means that an identity is no longer trusted: how many statements are gone, and what relied on them."""
+
+    identity: IdentityRead
+    invalidated: int
     affected: list[AffectedRead]
 
 

@@ -89,6 +89,11 @@ TOPICS: dict[str, tuple[str, str, Severity]] = {
         "/attestations/{attestation_id}",
         Severity.WARNING,
     ),
+    "reliance.affected": (
+        "A publisher's statement that you relied on is no longer evidence",
+        "/attestations/{attestation_id}",
+        Severity.CRITICAL,
+    ),
     "publisher_proof.lapsed": ("A publisher is verified no longer", "/publishers", Severity.WARNING),
     "policy.overridden": ("A refusal of policies was overridden", "/policies/exemptions", Severity.WARNING),
     "upload.rejected": ("An upload was not accepted", "", Severity.WARNING),

@@ -91,6 +91,7 @@ NOTICES: dict[str, Toast] = {
     "key-imported": Toast("good", "The key is imported. What it signs is taken from now on."),
     "key-revoked": Toast("good", "The key is revoked. Everything that it signed is being verified again."),
     "identity-added": Toast("good", "The identity is added. Its keyless signatures are taken from now on."),
+    "identity-revoked": Toast("good", "What that identity signed no longer counts."),
     "identity-removed": Toast("good", "Nothing more is taken from that identity."),
     "registry-added": Toast("good", "The registry is named. Artifacts of releases are looked up there from now on."),
     "registry-removed": Toast("good", "The registry is asked no longer, and its credential is forgotten."),

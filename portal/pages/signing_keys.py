@@ -21,6 +21,7 @@ from catalog.attestations.shapes import (
     NewIdentity,
     NewSigningKey,
     RevocationReport,
+    RevokeIdentity,
     RevokeKey,
 )
 from catalog.errors import FieldError, SlipwayError
@@ -42,7 +43,7 @@ _FIELDS = {"import": {"name": "import_name"}, "identity": {"name": "identity_nam
 
 @dataclass(frozen=True)
 class KeysPage(Page):
-    """The tenant's keys and identities; ``form`` is the one of the three forms that has to be mended."""
+    """The tenant's keys and identities; ``form`` is the one of the forms that has to be mended."""
 
     template: ClassVar[str] = "attestations/keys.html"
 
@@ -81,6 +82,7 @@ class KeysPage(Page):
         for each in self.errors:
             name = each.pointer.removeprefix("/")
             own = _FIELDS.get(self.form, {}).get(name, name).replace("_", "-")
+            own += self.form.removeprefix("revoke") if self.form.startswith("revoke-") else ""
             found.append((name.replace("_", " ").capitalize(), f"field-{own}" if name else "", each.detail))
         return found
 
@@ -176,6 +178,26 @@ def remove_identity(
     return redirect("/attestations/keys", "identity-removed")
 
 
+@post("/attestations/identities/{identity_id:uuid}/revoke", guards=ADMIN, sync_to_thread=True)
+def revoke_identity(
+    request: WebRequest,
+    identity_id: FromPath[UUID],
+    data: SentForm,
+    session: OpenSession,
+    settings: AppSettings,
+    principal: Caller,
+) -> Response[str] | Redirect:
+    """Take back what an identity signed, and take nothing more from it."""
+    values = last_values(sent_fields(data))
+    try:
+        asked = {"reason": values.get(f"reason/{identity_id}", ""), "since": values.get(f"since/{identity_id}") or None}
+        wanted = RevokeIdentity.model_validate(asked)
+        SupplyChainAttestationService(session, settings).revoke_identity(principal, identity_id, wanted)
+    except (ValidationError, SlipwayError) as error:
+        return _refused(request, session, settings, principal, (f"revoke-{identity_id}", values, error))
+    return redirect("/attestations/keys", "identity-revoked")
+
+
 @get("/attestations/keys/{key_id:uuid}", guards=READ, sync_to_thread=True)
 def show_key(
     request: WebRequest, key_id: FromPath[UUID], session: OpenSession, settings: AppSettings, principal: Caller
@@ -249,4 +271,4 @@ def _refused(
     return renderer_of(request).respond(request, page, status_code=422)
 
 
-ROUTES = (show_keys, create_key, import_key, add_identity, remove_identity, show_key, revoke_key)
+ROUTES = (show_keys, create_key, import_key, add_identity, remove_identity, revoke_identity, show_key, revoke_key)

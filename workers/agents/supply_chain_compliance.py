@@ -6,7 +6,13 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from catalog.attestations.events import AttestationAged, AttestationInvalidated, AttestationVerified, TrustPolicyChanged
+from catalog.attestations.events import (
+    AttestationAged,
+    AttestationInvalidated,
+    AttestationVerified,
+    RelianceAffected,
+    TrustPolicyChanged,
+)
 from catalog.attestations.models import Verdict
 from catalog.attestations.predicates import ALIASES, predicate
 from catalog.attestations.service import SupplyChainAttestationService
@@ -63,6 +69,7 @@ class _Shortfall:
     AttestationVerified,
     AttestationInvalidated,
     AttestationAged,
+    RelianceAffected,
     TrustPolicyChanged,
 )
 def concerned(facts: Facts, happened: EventData, after: str) -> Sequence[str]:
@@ -74,12 +81,23 @@ def concerned(facts: Facts, happened: EventData, after: str) -> Sequence[str]:
             return [f"releases/{happened.release_id}"]
         case EnvironmentReady() | EnvironmentDestroyed():
             return [f"environments/{happened.environment_id}"]
-        case AttestationVerified() | AttestationInvalidated() | AttestationAged():
-            # The event itself names some of its subjects only.
-            subjects = service.get(tenant_id, happened.attestation_id).subjects
-            return service.things_with(tenant_id, [each.digest for each in subjects if each.algorithm == "sha256"])
+        case AttestationVerified() | AttestationInvalidated() | AttestationAged() | RelianceAffected():
+            return service.things_with(tenant_id, _digests(service, tenant_id, happened))
         case _:
             return service.things(tenant_id, after, AT_ONCE)
+
+
+def _digests(
+    service: SupplyChainAttestationService,
+    tenant_id: UUID,
+    happened: AttestationVerified | AttestationInvalidated | AttestationAged | RelianceAffected,
+) -> list[str]:
+    """Return the SHA-256 digests that a statement is about; the event itself names some of its subjects only."""
+    try:
+        subjects = service.get(tenant_id, happened.attestation_id).subjects
+    except NotFoundError:  # its publisher shows it no longer
+        return [each.removeprefix("sha256:") for each in happened.subjects]
+    return [each.digest for each in subjects if each.algorithm == "sha256"]
 
 
 @AGENT.looks

@@ -13,6 +13,7 @@ from catalog.attestations.errors import AttestationBytesError, AttestationReject
 from catalog.attestations.events import AttestationRejected, AttestationVerified
 from catalog.attestations.models import Attestation, AttestationSubject, Verdict
 from catalog.attestations.predicates import facts, predicate
+from catalog.attestations.revocations import queries as revoked
 from catalog.attestations.service.keys import Keys
 from catalog.attestations.service.reading import Reading
 from catalog.attestations.shapes import AttestationRead
@@ -41,7 +42,7 @@ class Intake(Keys, Reading):
         queries.lock(self._session, principal.tenant_id, digest)
         known = queries.by_envelope(self._session, principal.tenant_id, digest)
         proof = prove(data, self.anchors(principal.tenant_id), now())
-        self._hold(proof)
+        self._hold(principal.tenant_id, proof)
         if about is not None and not proof.statement.is_about(about):
             raise AttestationRejectedError(
                 Reason.OTHER_SUBJECT, f"The statement is about other artifacts than sha256:{about}.", "/payload/subject"
@@ -121,13 +122,19 @@ class Intake(Keys, Reading):
             trusted_root=self._settings.sigstore_trusted_root,
         )
 
-    def _hold(self, proof: Proof) -> None:
-        """Keep the signer's key from being revoked until this is committed, so that no revocation misses it."""
+    def _hold(self, tenant_id: UUID, proof: Proof) -> None:
+        """Keep the signer from being revoked until this is committed, so that no revocation misses it."""
         if proof.key is not None:
             key = queries.hold_key(self._session, proof.key.tenant_id, proof.key.id)
             obstacle = rules.objection(key, now())
             if obstacle is not None:
                 raise AttestationRejectedError(*obstacle)
+        elif proof.issuer:
+            left = revoked.hold_identities(self._session, tenant_id, proof.issuer)
+            if rules.known_identity(left, proof.issuer, proof.identity) is None:
+                raise AttestationRejectedError(
+                    Reason.UNKNOWN_IDENTITY, f"{proof.identity} is no publisher identity of yours any more."
+                )
 
     def _fill(self, row: Attestation, proof: Proof) -> None:
         statement = proof.statement
@@ -135,6 +142,7 @@ class Intake(Keys, Reading):
         moment = now()
         row.verdict = Verdict.VERIFIED
         row.reason = row.detail = None
+        row.untold = False
         row.media_type = proof.signed.media_type
         row.predicate_type = statement.predicate_type
         row.evidence = known.evidence

@@ -1,15 +1,29 @@
 """Keys and identities: made, imported, replaced, revoked."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from catalog.attestations import queries, rules
 from catalog.attestations.errors import SigningKeyError, SigningUnavailableError
-from catalog.attestations.events import SigningKeyCreated, SigningKeyRevoked, SigningKeyRotated
+from catalog.attestations.events import (
+    PublisherIdentityRemoved,
+    SigningKeyCreated,
+    SigningKeyRevoked,
+    SigningKeyRotated,
+)
 from catalog.attestations.models import KeyState, PublisherIdentity, SigningKey
+from catalog.attestations.revocations import queries as revoked
 from catalog.attestations.service.base import Base
-from catalog.attestations.shapes import IdentityRead, ImportedKey, KeyRead, NewIdentity, NewSigningKey, RevokeKey
+from catalog.attestations.shapes import (
+    IdentityRead,
+    ImportedKey,
+    KeyRead,
+    NewIdentity,
+    NewSigningKey,
+    RevokeIdentity,
+    RevokeKey,
+)
 from catalog.attestations.signatures import PublicKey, algorithm_of, key_id, load_public_der, load_public_key, pem
 from catalog.clock import now
 from catalog.errors import ConflictError, FieldError, InvalidInputError, NotFoundError
@@ -65,7 +79,7 @@ class Keys(Base):
         return read_key(self._add(principal, asked.name, public))
 
     def revoke_key(self, principal: Principal, signing_key_id: UUID, asked: RevokeKey) -> KeyRead:
-        """Stop trusting a key; a worker then verifies again everything that it signed.
+        """Stop trusting a key: what it signed counts no longer at once; a worker then tells whoever relied on it.
 
         With ``since``, what arrived before that moment stays evidence. Revoking again may only take more away.
         """
@@ -73,12 +87,7 @@ class Keys(Base):
         queries.lock(self._session, principal.tenant_id, "keys")
         key = self._key(principal.tenant_id, signing_key_id, for_update=True)
         moment = now()
-        since = asked.since
-        if since is not None and (since.tzinfo is None or since > moment):
-            raise InvalidInputError(
-                "The moment is not valid.",
-                [FieldError("/since", "Give a moment that has passed, with its zone, such as 2026-11-25T10:00:00Z.")],
-            )
+        since = passed(asked.since, moment)
         if key.state is KeyState.REVOKED:
             before = key.untrusted_since
             if before is None or (since is not None and since >= before):
@@ -89,6 +98,9 @@ class Keys(Base):
         key.untrusted_since = since
         self._session.add(key)
         self._session.flush()
+        if (obstacle := rules.objection(key, moment)) is not None:
+            signed, arrived = revoked.of_key(key.id), revoked.arrived_since(since)
+            revoked.take_back(self._session, key.tenant_id, signed, arrived, obstacle)
         self._tell_of_key(principal, key, SigningKeyRevoked(reason=asked.reason, untrusted_since=since, **_named(key)))
         return read_key(key)
 
@@ -119,11 +131,29 @@ class Keys(Base):
     def remove_identity(self, principal: Principal, identity_id: UUID) -> None:
         """Take nothing more from an identity; what it signed until now stays evidence."""
         principal.require("attestations:admin")
+        self._drop_identity(principal, identity_id, None)
+
+    def _drop_identity(
+        self, principal: Principal, identity_id: UUID, asked: RevokeIdentity | None
+    ) -> PublisherIdentity:
+        queries.lock(self._session, principal.tenant_id, "identities")
         found = queries.identity(self._session, principal.tenant_id, identity_id)
         if found is None:
             raise NotFoundError(f"There is no publisher identity {identity_id}.")
         self._session.delete(found)
         self._session.flush()
+        data = PublisherIdentityRemoved(
+            identity_id=found.id,
+            name=found.name,
+            issuer=found.issuer,
+            subject=found.subject,
+            is_revoked=asked is not None,
+            reason="" if asked is None else asked.reason,
+            untrusted_since=None if asked is None else asked.since,
+        )
+        subject = f"publisher-identities/{found.id}"
+        outbox.append(self._session, data, tenant_id=principal.tenant_id, subject=subject, actor=principal.actor)
+        return found
 
     def signature(self, key: SigningKey, message: bytes) -> bytes:
         """Return the signature of one of the tenant's own keys over ``message``."""
@@ -191,6 +221,16 @@ class Keys(Base):
     def _tell_of_key(self, principal: Principal, key: SigningKey, data: EventData) -> None:
         subject = f"signing-keys/{key.id}"
         outbox.append(self._session, data, tenant_id=key.tenant_id, subject=subject, actor=principal.actor)
+
+
+def passed(since: datetime | None, moment: datetime) -> datetime | None:
+    """Return since when a signer is not trusted; raise ``InvalidInputError`` for what is no moment that has passed."""
+    if since is not None and (since.tzinfo is None or since > moment):
+        raise InvalidInputError(
+            "The moment is not valid.",
+            [FieldError("/since", "Give a moment that has passed, with its zone, such as 2026-11-25T10:00:00Z.")],
+        )
+    return since
 
 
 def read_key(key: SigningKey) -> KeyRead:

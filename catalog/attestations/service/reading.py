@@ -6,13 +6,13 @@ from uuid import UUID
 
 from catalog.attestations import pep740, queries
 from catalog.attestations.dsse import read_signed
-from catalog.attestations.errors import AttestationBytesError, AttestationNotFoundError
+from catalog.attestations.errors import AttestationBytesError, AttestationBytesLostError, AttestationNotFoundError
 from catalog.attestations.models import Attestation, AttestationSubject, Verdict
 from catalog.attestations.predicates import predicate
 from catalog.attestations.service.base import Base
 from catalog.attestations.shapes import AttestationRead, SubjectRead
 from catalog.attestations.statements import Statement, read_statement
-from catalog.providers.blobs import BlobError
+from catalog.providers.blobs import BlobDamagedError, BlobError, BlobMissingError
 
 EVIDENCE = (Verdict.VERIFIED,)
 
@@ -87,6 +87,8 @@ class Reading(Base):
     def _bytes(self, attestation: Attestation) -> bytes:
         try:
             return self._blobs.read(attestation.envelope_digest)
+        except (BlobMissingError, BlobDamagedError) as error:
+            raise AttestationBytesLostError(f"The bytes of the attestation cannot be read: {error}.") from None
         except BlobError as error:
             raise AttestationBytesError(f"The bytes of the attestation cannot be read: {error}.") from None
 
@@ -100,7 +102,7 @@ class Reading(Base):
 def _read(row: Attestation, subjects: Sequence[AttestationSubject], tenant_id: UUID) -> AttestationRead:
     owned = row.tenant_id == tenant_id
     return AttestationRead(
-        **row.model_dump(exclude={"tenant_id", "signing_key_id", "asset_id", "received_by", "detail"}),
+        **row.model_dump(exclude={"tenant_id", "signing_key_id", "asset_id", "received_by", "detail", "untold"}),
         verified=row.verdict is Verdict.VERIFIED,
         title=predicate(row.predicate_type).title if row.predicate_type else "Not accepted",
         subjects=[SubjectRead.model_validate(each) for each in subjects],

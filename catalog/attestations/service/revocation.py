@@ -1,16 +1,30 @@
-"""After a revocation: everything that the key signed is verified again, and what relied on it is named."""
+"""After a revocation: what the signer signed counts no longer, and what relied on it is named and told."""
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from uuid import UUID
 
 from catalog.attestations import queries
-from catalog.attestations.errors import AttestationRejectedError
+from catalog.attestations.errors import (
+    AttestationBytesError,
+    AttestationBytesLostError,
+    AttestationRejectedError,
+    Reason,
+)
 from catalog.attestations.events import AttestationInvalidated, SigningKeyHistoryVerified
-from catalog.attestations.models import Attestation, KeyState, SigningKey, Verdict
-from catalog.attestations.service.keys import read_key
+from catalog.attestations.models import Attestation, Verdict
+from catalog.attestations.revocations import queries as revoked
+from catalog.attestations.service.keys import passed, read_key
 from catalog.attestations.service.signing import Signing
-from catalog.attestations.shapes import AffectedRead, RevocationReport
+from catalog.attestations.shapes import (
+    AffectedRead,
+    IdentityRead,
+    IdentityRevocation,
+    RevocationReport,
+    RevokeIdentity,
+)
 from catalog.attestations.verification import Anchors, prove
+from catalog.clock import now
 from catalog.events import outbox
 from catalog.tenancy import Principal
 
@@ -20,22 +34,69 @@ JUDGED = ("environment", "release")
 """The kinds of things that trust policies ask something of as wholes."""
 
 
+@dataclass(frozen=True)
+class HistoryStep:
+    """Where to go on, None once all are done; and how many statements could not be read just now."""
+
+    after: UUID | None
+    unread: int
+
+
 class Revocation(Signing):
-    """The long work after ``revoke_key``, in steps that may be repeated."""
+    """The long work after a signer is no longer trusted, in steps that may be repeated."""
 
-    def verify_history(self, principal: Principal, signing_key_id: UUID, after: UUID | None) -> UUID | None:
-        """Verify the next statements of a key again; return where to go on, None once all are done.
+    def verify_history(self, principal: Principal, signing_key_id: UUID, after: UUID | None) -> HistoryStep:
+        """Settle the next statements of a key: tell of those taken back, and verify again what counts still.
 
-        A statement is judged by when it arrived: what arrived while its key was trusted stays evidence.
+        A statement is judged by when it arrived: what arrived while its key was trusted stays evidence, unless its
+        bytes are lost. One whose bytes cannot be read now is counted and left as it is.
         """
         key = self._key(principal.tenant_id, signing_key_id)
         anchors = Anchors([key], queries.identities(self._session, principal.tenant_id), None)
-        rows = queries.verified_by_key(self._session, principal.tenant_id, signing_key_id, after, AT_ONCE)
+        rows = revoked.to_settle(self._session, principal.tenant_id, revoked.of_key(key.id), after, AT_ONCE)
+        unread = 0
         for row in rows:
             try:
-                prove(self._bytes(row), anchors, row.received_at)
+                if not row.untold:
+                    prove(self._bytes(row), anchors, row.received_at)
+                    continue
             except AttestationRejectedError as error:
-                self._invalidate(principal, row, error)
+                self._invalidate(row, error.reason, error.detail)
+            except AttestationBytesLostError as error:
+                self._invalidate(row, Reason.BYTES_LOST, error.detail)
+            except AttestationBytesError:
+                unread += 1
+                continue
+            self._tell_of_loss(principal, row)
+        self._session.flush()
+        return HistoryStep(rows[-1].id if len(rows) == AT_ONCE else None, unread)
+
+    def revoke_identity(self, principal: Principal, identity_id: UUID, asked: RevokeIdentity) -> IdentityRevocation:
+        """Take nothing more from an identity, and take back at once what it signed without a key.
+
+        With ``since``, what it signed before that moment stays evidence, as does what another identity of the tenant
+        stands for. A worker then tells whoever relied on it. Raises ``NotFoundError`` and ``InvalidInputError``.
+        """
+        principal.require("attestations:admin")
+        since = passed(asked.since, now())
+        gone = self._drop_identity(principal, identity_id, asked)
+        read = IdentityRead.model_validate(gone)
+        left = queries.identities(self._session, principal.tenant_id)
+        signed = revoked.of_identity(read.issuer, read.subject, left)
+        why = (Reason.IDENTITY_REVOKED, f"The identity {read.name} is no longer trusted: {asked.reason}")
+        lost = revoked.take_back(self._session, principal.tenant_id, signed, revoked.signed_since(since), why)
+        own = revoked.of_identity(read.issuer, read.subject)
+        digests = revoked.digests_taken_back(self._session, principal.tenant_id, own)
+        return IdentityRevocation(
+            identity=read, invalidated=lost, affected=self._affected(principal.tenant_id, digests)
+        )
+
+    def tell_of_identity(self, principal: Principal, issuer: str, subject: str, after: UUID | None) -> UUID | None:
+        """Tell of the next statements of an identity that were taken back; return where to go on, None once done."""
+        signed = revoked.of_identity(issuer, subject)
+        rows = revoked.untold(self._session, principal.tenant_id, signed, after, AT_ONCE)
+        for row in rows:
+            self._tell_of_loss(principal, row)
         self._session.flush()
         return rows[-1].id if len(rows) == AT_ONCE else None
 
@@ -59,12 +120,14 @@ class Revocation(Signing):
         key = self._key(tenant_id, signing_key_id)
         counts = queries.count_by_verdict(self._session, tenant_id, signing_key_id)
         left = counts.get(Verdict.VERIFIED, 0)
+        signed = revoked.of_key(key.id)
+        digests = revoked.digests_taken_back(self._session, tenant_id, signed)
         return RevocationReport(
             key=read_key(key),
             invalidated=counts.get(Verdict.INVALIDATED, 0),
             still_verified=left,
-            is_complete=not self._has_doubtful(key),
-            affected=self._affected(tenant_id, queries.digests_signed_by(self._session, tenant_id, signing_key_id)),
+            is_complete=not revoked.has_untold(self._session, tenant_id, signed),
+            affected=self._affected(tenant_id, digests),
         )
 
     def things(self, tenant_id: UUID, after: str, limit: int) -> list[str]:
@@ -75,12 +138,6 @@ class Revocation(Signing):
         """Return what is, or is made of, an artifact with one of some SHA-256 digests (hexadecimal)."""
         found = queries.reliances_on(self._session, tenant_id, digests)
         return sorted({f"{each.kind}s/{each.thing_id}" for each in found if each.kind in JUDGED})
-
-    def _has_doubtful(self, key: SigningKey) -> bool:
-        """Tell whether there is a statement that still counts although it arrived when the key was not trusted."""
-        return key.state is KeyState.REVOKED and queries.has_verified_since(
-            self._session, key.tenant_id, key.id, key.untrusted_since
-        )
 
     def _affected(self, tenant_id: UUID, digests: Sequence[str]) -> list[AffectedRead]:
         versions = [
@@ -105,10 +162,13 @@ class Revocation(Signing):
         ]
         return [*versions, *things]
 
-    def _invalidate(self, principal: Principal, row: Attestation, error: AttestationRejectedError) -> None:
+    def _invalidate(self, row: Attestation, reason: str, detail: str) -> None:
         row.verdict = Verdict.INVALIDATED
-        row.reason = error.reason
-        row.detail = error.detail[:1000]
+        row.reason = reason
+        row.detail = detail[:1000]
+
+    def _tell_of_loss(self, principal: Principal, row: Attestation) -> None:
+        row.untold = False
         self._session.add(row)
         subjects = [f"{each.algorithm}:{each.digest}" for each in queries.subjects(self._session, [row.id])[:20]]
         data = AttestationInvalidated(
@@ -118,7 +178,7 @@ class Revocation(Signing):
             subjects=subjects,
             signer=row.signer,
             key_id=row.key_id,
-            reason=error.reason,
+            reason=row.reason or "",
         )
         subject = f"attestations/{row.id}"
         outbox.append(self._session, data, tenant_id=row.tenant_id, subject=subject, actor=principal.actor)

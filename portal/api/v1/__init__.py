@@ -84,6 +84,7 @@ ROUTES = (
     signing_keys.list_publisher_identities,
     signing_keys.add_publisher_identity,
     signing_keys.remove_publisher_identity,
+    signing_keys.revoke_publisher_identity,
     signing_keys.get_trust_policy,
     signing_keys.list_trust_policies,
     signing_keys.set_trust_policy,

@@ -11,11 +11,13 @@ from pydantic import BaseModel
 from catalog.attestations.service import SupplyChainAttestationService
 from catalog.attestations.shapes import (
     IdentityRead,
+    IdentityRevocation,
     ImportedKey,
     KeyRead,
     NewIdentity,
     NewSigningKey,
     RevocationReport,
+    RevokeIdentity,
     RevokeKey,
     SetTrustPolicy,
     TrustPolicyRead,
@@ -178,6 +180,23 @@ def remove_publisher_identity(
 ) -> None:
     """Take nothing more from an identity; what it signed until now stays evidence."""
     SupplyChainAttestationService(session, settings).remove_identity(principal, identity_id)
+
+
+@post(
+    "/attestations/identities/{identity_id:uuid}/revoke",
+    operation_id="revoke_publisher_identity",
+    summary="Revoke a publisher identity",
+    **{**_CREATES, "status_code": 200, "responses": problems(401, 403, 404, 409, 413, 415, 422)},
+)
+def revoke_publisher_identity(
+    identity_id: FromPath[UUID],
+    data: JSONBody[RevokeIdentity],
+    session: OpenSession,
+    settings: AppSettings,
+    principal: Caller,
+) -> IdentityRevocation:
+    """Remove an identity that is no longer trusted, and take back at once what it signed, ever or since a moment."""
+    return SupplyChainAttestationService(session, settings).revoke_identity(principal, identity_id, data)
 
 
 @get(

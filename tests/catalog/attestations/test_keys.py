@@ -36,7 +36,7 @@ def revoke(service: Service, principal: Principal, key: Any, **asked: Any) -> No
     after = None
     while True:
         with service(principal) as opened:
-            after = opened.verify_history(principal, key.id, after)
+            after = opened.verify_history(principal, key.id, after).after
         if after is None:
             break
 

@@ -171,6 +171,13 @@ def test_keys_and_identities(api: Client, key: dict[str, Any]) -> None:
     assert [each["name"] for each in api.get(f"{API}/identities").json()["items"]] == ["release workflow"]
     assert api.delete(f"{API}/identities/{added.json()['id']}").status_code == 204
     assert api.get(f"{API}/identities").json()["items"] == []
+    again = api.post(f"{API}/identities", json=identity).json()
+    address = f"{API}/identities/{again['id']}/revoke"
+    assert api.post(address, json={"reason": ""}).status_code == 422
+    revoked = api.post(address, json={"reason": "it was taken over"})
+    assert (revoked.status_code, revoked.json()["invalidated"], revoked.json()["affected"]) == (200, 0, [])
+    assert api.post(address, json={"reason": "again"}).status_code == 404
+    assert api.get(f"{API}/identities").json()["items"] == []
 
 
 def test_slipway_signs_what_an_administrator_asks_for_and_nothing_of_its_own(api: Client) -> None:

@@ -115,6 +115,20 @@ def test_identities_are_added_and_removed(browser: Client) -> None:
     assert "https://example.com/*" not in removed.text
 
 
+def test_an_identity_is_revoked_with_a_reason(browser: Client) -> None:
+    sent = {"identity_name": "release", "issuer": "https://id.example.com", "subject": "https://example.com/*"}
+    added = browser.post("/attestations/identities", data=sent)
+    identity = added.text.partition("/attestations/identities/")[2][:36]
+    address = f"/attestations/identities/{identity}/revoke"
+    wrong = browser.post(address, data={f"reason/{identity}": "taken over", f"since/{identity}": "2999-01-01T00:00Z"})
+    assert wrong.status_code == 422
+    assert 'value="taken over"' in wrong.text
+    assert "Give a moment that has passed" in wrong.text
+    revoked = browser.post(address, data={f"reason/{identity}": "taken over"})
+    assert "https://example.com/*" not in revoked.text
+    assert "What that identity signed no longer counts." in revoked.text
+
+
 def test_a_policy_is_tried_before_it_holds(
     browser: Client, api: Client, archive: bytes, sign: Callable[[], str]
 ) -> None:

@@ -229,7 +229,7 @@ def test_a_revocation_reaches_versions_and_environments(
         (key,) = service.keys(acme.tenant_id)
         service.revoke_key(acme, key.id, RevokeKey(reason="it leaked"))
         assert not service.revocation(acme.tenant_id, key.id).is_complete
-    assert work() == ["attestations.verify_history"]
+    assert work() == ["attestations.verify_history", "attestations.tell_reliant", "attestations.tell_reliant"]
     with database.tenant_session(acme.tenant_id) as session:
         service = Service(session, settings)
         report = service.revocation(acme.tenant_id, key.id)
