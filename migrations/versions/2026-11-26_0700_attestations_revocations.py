@@ -6,7 +6,7 @@ from alembic import op
 from catalog.row_security import isolate, open_to_system
 
 revision = "attestations_revocations"
-down_revision = "environments_room"
+down_revision = "policies_grounds"
 branch_labels = None
 depends_on = None
 
