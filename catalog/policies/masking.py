@@ -10,7 +10,20 @@ PULUMI_SIGNATURE = "4dabf18193072939515e22adb298388d"
 PULUMI_SECRET = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105  # the mark of a secret, not one
 
 SECRET_NAMES = (
-    *("password", "passwd", "passphrase", "secret", "token", "privatekey", "apikey", "accesskey", "secretkey"),
+    *(
+        "password",
+        "passwd",
+        "pwd",
+        "passphrase",
+        "secret",
+        "secretstring",
+        "secretvalue",
+        "token",
+        "privatekey",
+        "apikey",
+        "accesskey",
+        "secretkey",
+    ),
     *("signingkey", "encryptionkey", "connectionstring", "credential", "credentials", "authorization"),
 )
 """How the names of fields end that hold secrets, whatever is written before (``DB_PASSWORD``, ``adminPassword``)."""
@@ -18,8 +31,12 @@ _JOINTS = str.maketrans("", "", "_-. ")
 # A job's permission that is called like a secret (id-token: write), and what it may be.
 _PERMISSION, _PERMISSIONS = "idtoken", ("read", "write", "none")
 _OWN_TOKEN = re.compile(r"slw_[A-Za-z0-9_-]+")
-_IN_ADDRESS = re.compile(r"(://[^/\s:@]*:)[^/\s@]+(@)")
-_IN_HEADER = re.compile(r"(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{8,}")
+# A password may hold what separates parts of an address, so it goes on to the last @; a port and a path are none.
+# It holds no other address, and its length is bounded, so that time grows with the text alone.
+_IN_ADDRESS = re.compile(
+    r"(://[^/\s:@\"'<>]*:)(?!\d+(?:[/?#\s]|$))(?:(?!://)[^\s\"'<>]){1,500}(@[A-Za-z0-9\[][^\s@\"'<>]*)"
+)
+_IN_HEADER = re.compile(r"(?i)\b(bearer|basic|(?<=authorization: )token)\s+[A-Za-z0-9._~+/=-]{8,}")
 
 
 def mask(document: Any, masks: Iterable[str] = ()) -> Any:

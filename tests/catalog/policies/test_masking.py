@@ -28,6 +28,10 @@ SECRET = {PULUMI_SIGNATURE: PULUMI_SECRET, "value": "hunter2"}
         ({"env": [{"name": "SIZE", "value": "x"}]}, {"env": [{"name": "SIZE", "value": "x"}]}),
         ({"url": "postgres://u:p%40w@h/d?x=1"}, {"url": "postgres://u:[secret]@h/d?x=1"}),
         ({"url": "https://h:8080/a@b", "at": "a:b@c"}, {"url": "https://h:8080/a@b", "at": "a:b@c"}),
+        ({"url": "postgres://u:p@ss@host/d"}, {"url": "postgres://u:[secret]@host/d"}),
+        ({"url": "https://user:pa/ss@host"}, {"url": "https://user:[secret]@host"}),
+        ({"run": "curl -H 'Authorization: token ghp_abcdefgh'"}, {"run": "curl -H 'Authorization: token [secret]'"}),
+        ({"secretString": "x", "pwd": "y"}, {"secretString": "[secret]", "pwd": "[secret]"}),
         ({"header": "Bearer abcdefgh.ij"}, {"header": "Bearer [secret]"}),
         (
             {"run": "curl -H 'Authorization: Basic dTpwYXNz' slw_abc"},
