@@ -13,6 +13,7 @@ from workers.process_host import Limits, ProcessHostError, ProcessSpec
 LAUNCHER = Path(__file__).with_name("launch.py")
 SEARCH_PATH = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
 OPEN_TO_APPLICATIONS = ("environments", "processes")
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class Isolation(StrEnum):
@@ -66,6 +67,7 @@ class Isolator:
         directory = Path(spec.directory)
         if spec.data:
             self._make_data(spec, uid)
+        self._require_no_link(spec)
         if not directory.is_dir():
             raise ProcessHostError("invalid", f"directory: {directory} is not a directory")
         home = self._home(spec.environment_id, uid)
@@ -133,12 +135,30 @@ class Isolator:
     def _open_environment(self, spec: ProcessSpec, uid: int) -> None:
         """Give the group of the environment's user the way into the environment's own directory, and nobody else."""
         top = self._data / "environments" / spec.environment_id
-        if top.is_dir() and Path(spec.directory).is_relative_to(top):
-            os.chown(top, -1, uid)
-            top.chmod(0o750)
-            for path in Path(spec.directory).parents:
-                if path.is_relative_to(top) and path != top:
-                    path.chmod(path.stat().st_mode & 0o7777 | 0o011)
+        if not top.is_dir() or not Path(spec.directory).is_relative_to(top):
+            return
+        # From folder to folder and never by name: a link would open what somebody else's files lie in.
+        opened = [os.open(top, _FOLDER)]
+        try:
+            os.fchown(opened[0], -1, uid)
+            os.fchmod(opened[0], 0o750)
+            for part in Path(spec.directory).relative_to(top).parts[:-1]:
+                opened.append(os.open(part, _FOLDER, dir_fd=opened[-1]))
+                os.fchmod(opened[-1], os.fstat(opened[-1]).st_mode & 0o7777 | 0o011)
+        except OSError as error:
+            raise ProcessHostError("invalid", f"directory: {spec.directory}: {error.strerror}") from error
+        finally:
+            for each in opened:
+                os.close(each)
+
+    def _require_no_link(self, spec: ProcessSpec) -> None:
+        """Refuse a directory that is reached through a link, or upwards: it may be another environment's."""
+        top = self._data / "environments" / spec.environment_id
+        directory = Path(spec.directory)
+        parts = directory.relative_to(top).parts if directory.is_relative_to(top) else ()
+        links = [top.joinpath(*parts[:count]).is_symlink() for count in range(1, len(parts) + 1)]
+        if ".." in directory.parts or any(links):
+            raise ProcessHostError("invalid", f"directory: {directory} leads through a link")
 
     def _require_reach(self, directory: Path, uid: int) -> None:
         for path in (*reversed(directory.parents), directory):

@@ -152,6 +152,23 @@ def test_procfile_that_is_a_link_is_not_read(tmp_path: Path) -> None:
         process.create(inputs)
 
 
+@pytest.mark.parametrize("start", [{"command": "true"}, {"procfile_entry": "web"}])
+def test_a_directory_that_leads_out_of_the_files_by_a_link_runs_nothing(tmp_path: Path, start: dict[str, str]) -> None:
+    outside, files = tmp_path / "outside" / "sub", tmp_path / "files"
+    for folder in (outside, files / "packages" / "web"):
+        folder.mkdir(parents=True)
+        (folder / "Procfile").write_text("web: true\n")
+    (files / "link").symlink_to(outside.parent)
+    (files / "web").symlink_to("packages/web")
+    process = ProcessResource(ProcessHostClient(tmp_path / "none"), Event())
+    asked = {"environment_id": "env", "name": "web", "root": str(files), **start}
+
+    for directory, said in (("link/sub", "leads out"), ("../outside/sub", "leads out"), ("web", "does not answer")):
+        inputs, _problems = process.check({**asked, "directory": f"{files}/{directory}"})
+        with pytest.raises(ResourceFailure, match=said):
+            process.create(inputs)
+
+
 def test_what_is_wired_into_a_variable_becomes_text(tmp_path: Path) -> None:
     process = ProcessResource(ProcessHostClient(tmp_path / "none"), Event())
     asked = {"environment_id": "env", "name": "web", "directory": "/d", "command": "x"}

@@ -118,6 +118,26 @@ def test_data_directory_that_users_cannot_reach_is_named(make_host: Callable[...
     assert caught.value.code == "isolation"
 
 
+@pytest.mark.parametrize("way", ["link/sub", "link", "files/link/sub", "files/../link/sub"])
+def test_what_lies_behind_a_link_of_the_repository_is_neither_opened_nor_entered(
+    make_host: Callable[..., Any], way: str
+) -> None:
+    host = make_host("--isolation", "user")
+    private = host.data / "environments" / "other" / "private"
+    (private / "sub").mkdir(parents=True)
+    private.chmod(0o700)
+    host.application("env")
+    top = host.data / "environments" / "env"
+    for folder in (top, top / "files"):
+        (folder / "link").symlink_to(private)
+    host.start()
+
+    with pytest.raises(ProcessHostError, match="leads through a link"):
+        host.client.start(ProcessSpec("x", "env", "web", f"{top}/{way}", "true"))
+
+    assert private.stat().st_mode & 0o777 == 0o700
+
+
 def test_without_isolation_applications_are_refused_unless_asked_for(make_host: Callable[..., Any]) -> None:
     # Bubblewrap is wanted and cannot be found: there is no way to isolate.
     bare = ("env", "PATH=/nonexistent")

@@ -130,13 +130,14 @@ class ProcessResource:
             raise ResourceFailure(error.message) from error
 
     def _attempt(self, inputs: Values) -> Created:
+        directory = _inside(inputs)
         spec = ProcessSpec(
             id=f"{inputs['environment_id']}.{inputs['name']}.{secrets.token_hex(4)}",
             environment_id=inputs["environment_id"],
             name=inputs["name"],
-            directory=inputs["directory"],
+            directory=str(directory),
             root=inputs.get("root") or "",
-            command=_command(inputs),
+            command=_command(inputs, directory),
             env=inputs["env"],
             limits=Limits(**inputs["limits"]),
         )
@@ -263,13 +264,21 @@ def _health(given: Any) -> tuple[Values, list[InputProblem]]:
     return {**numbers, **texts}, problems
 
 
-def _command(inputs: Values) -> str:
+def _inside(inputs: Values) -> Path:
+    """Return where the application runs, without links; raise where its files' links lead out of them."""
+    directory = Path(inputs["directory"])
+    root = Path(inputs.get("root") or directory)
+    try:
+        # Links are the repository's own, and what lies behind them is opened to the application.
+        return root / directory.resolve().relative_to(root.resolve())
+    except (ValueError, OSError, RuntimeError):
+        raise ResourceFailure(f"{inputs['name']}: its directory leads out of the application's files") from None
+
+
+def _command(inputs: Values, directory: Path) -> str:
     if "command" in inputs:
         return str(inputs["command"])
-    entry, path = str(inputs["procfile_entry"]), Path(inputs["directory"]) / "Procfile"
-    # The way to a service's directory could be a link as well.
-    if inputs.get("root") and not path.parent.resolve().is_relative_to(Path(inputs["root"]).resolve()):
-        raise ResourceFailure(f"{inputs['name']}: its directory leads out of the application's files")
+    entry, path = str(inputs["procfile_entry"]), directory / "Procfile"
     try:
         # A link could name a file that only this process may read.
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
