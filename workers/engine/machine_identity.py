@@ -3,9 +3,13 @@
 Every cloud answers a virtual machine or a container that asks for its credentials: at 169.254.169.254 and
 ``fd00:ec2::254`` (EC2, Azure), 169.254.170.2 and .23 (ECS, EKS), ``metadata.google.internal``. A provider that was
 given no credentials asks there by itself, so a publisher's component would act as the worker. Two things stand before
-it. Variables that the clouds' own libraries obey turn the question off. And all of these services listen at port 80
-alone, so programs are started by a thread that may connect to TCP port 443 and those from 1024 on, and to no other:
-Linux holds whatever it starts to the same (Landlock, since Linux 6.7), and nothing takes it back.
+it. Variables that the clouds' own libraries obey turn the question off. And these services give credentials at port
+80, so programs are started by a thread that may connect to TCP ports 53 and 443 and those from 1024 on, and to no
+other: Linux holds whatever it starts to the same (Landlock, since Linux 6.7), and nothing takes it back.
+
+Such rules know ports and no addresses. What a cloud or this host answers at a higher port stays within reach: Azure's
+WireServer at 168.63.129.16:32526, the ECS agent at 127.0.0.1:51679, other services of the loopback address. A network
+namespace of the worker's, or rules of a firewall for its user, keep programs from those; docs/installs.md says how.
 """
 
 import ctypes
@@ -37,8 +41,11 @@ The variables that name other places to ask (``AWS_CONTAINER_CREDENTIALS_*``, ``
 environment at all.
 """
 
-PORTS = (443, *range(1024, 65536))
-"""Clouds are reached over TLS; the engine and its providers speak to each other at ports that the system chooses."""
+PORTS = (53, 443, *range(1024, 65536))
+"""Clouds are reached over TLS; the engine and its providers speak to each other at ports that the system chooses.
+
+Names are asked for over TCP (53) where an answer is too long for one datagram.
+"""
 
 _FIRST_WITH_PORTS = 4
 _CREATE, _ADD, _RESTRICT = 444, 445, 446

@@ -52,11 +52,17 @@ def propose(repository: Repository, work: Work, writes: Writes, settings: Settin
     """Make the branch, the commit and the pull request, each only where it is not there yet.
 
     The pull request may be closed or merged: a worker that was killed had opened it, and somebody decided since.
-    Raises ``BranchTakenError`` where the branch of this very revision holds something else.
+    Raises ``BranchTakenError`` where the branch of this very revision holds something else, or such a pull request
+    is not known to propose the revision: whoever may push to the repository can open one from a branch of that name.
     """
     own = _Place(f"slipway/{work.name}-{work.revision_id.hex[:8]}", str(work.evidence["head"]))
     made = repository.find_pull_request(own.branch, str(work.evidence["branch"]))
     if made is not None and made.state is PullRequestState.CLOSED:
+        if not _proposes(repository, work, writes, made, settings):
+            raise BranchTakenError(
+                f"Pull request {made.number} from {own.branch} was decided about and proposes something else. "
+                "It is left alone; plan the change again, which gets a branch of its own."
+            )
         return made
     before = None if repository.branch(own.branch) else _before(repository, work, writes, settings)
     if isinstance(before, PullRequest):
@@ -130,6 +136,22 @@ def _before(repository: Repository, work: Work, writes: Writes, settings: Settin
     except (PullRequestNotFoundError, CommitNotFoundError):
         return None
     return (place if is_open else found) if is_ours else None
+
+
+def _proposes(repository: Repository, work: Work, writes: Writes, made: PullRequest, settings: Settings) -> bool:
+    """Tell whether a pull request that is closed or merged proposed the revision.
+
+    Its commit says so, or, where others went on from that or it is gone, the base branch, which got all that was to
+    be written: somebody merged the same.
+    """
+    start = str(work.evidence["head"])
+    try:
+        if made.head_sha and _is_ours(repository, work, writes, start, made.head_sha, settings):
+            return True
+    except CommitNotFoundError:
+        pass  # its branch is gone, and its commits with it
+    base = repository.branch(made.base) if made.is_merged else None
+    return base is not None and holds(repository.mirror(base, 0, settings.data_dir / "repositories"), base, writes)
 
 
 def _is_ours(repository: Repository, work: Work, writes: Writes, start: str, known: str, settings: Settings) -> bool:

@@ -46,6 +46,8 @@ def test_metadata_services_are_shut_and_the_rest_is_open(listener: str) -> None:
         assert set(kept_from_it(lambda: met(*OVER_6))) <= {"PermissionError", "OSError"}
     else:
         assert kept_from_it(lambda: met(listener)) == ["answers"]
+    # Names are asked for over TCP as well; nobody may answer here, and no rule stands before it.
+    assert "PermissionError" not in kept_from_it(lambda: met("127.0.0.1:53"))
     # It holds for what was started there alone.
     assert met(listener, "127.0.0.1:443", "127.0.0.1:80")[0] == "answers"
     assert "PermissionError" not in met("127.0.0.1:80")

@@ -183,6 +183,20 @@ def run_until(app: App, acme: Principal) -> Callable[[Install, int], bool]:
     return ran
 
 
+@pytest.fixture
+def begun(run_until: Callable[[Install, int], bool]) -> "Callable[[Ledger, PlanRead], tuple[UUID, str]]":
+    """Return what applies a plan up to its revision, and gives the install's id and the name of the branch to come."""
+
+    def until_the_revision(ledger: Ledger, plan: PlanRead) -> tuple[UUID, str]:
+        with ledger.database.tenant_session(ledger.who.tenant_id) as session:
+            asked = ApplyPlan(plan=plan.id, digest=plan.digest or "")
+            install: Install = InstallService(session, ledger.settings).apply(ledger.who, asked)
+        assert run_until(install, 2)
+        return install.id, f"slipway/{install.name}-{ledger.revisions(install.id)[0].id.hex[:8]}"
+
+    return until_the_revision
+
+
 @dataclass
 class Repo:
     """A bare repository with one commit on ``main``, and what a user does in it."""

@@ -8,6 +8,7 @@ from pydantic import SecretStr
 
 from catalog.db import Database
 from catalog.installs.shapes import AskInstall, AskUpgrade
+from catalog.providers.scm import NewPullRequest
 from catalog.scm.models import ConnectScm
 from catalog.scm.service import ScmService
 from catalog.settings import Settings
@@ -79,3 +80,23 @@ def test_it_is_proposed_completed_upgraded_and_abandoned(
     assert (declined.state, declined.applied_revision, declined.desired_revision) == ("applied", 1, 1)
     assert (declined.failure and declined.failure.code) == "declined"
     assert "make package" not in repo.read(PATH)
+
+
+@pytest.mark.parametrize("decision", ["abandoned", "completed"])
+def test_somebody_elses_pull_request_from_that_branch_is_no_decision(
+    decision: str, publish: Do, connected: str, world: AzureDevOpsWorld, ledger: Ledger, begun: Do
+) -> None:
+    repo, pulls = Repo(world.origin), world.fake.state.pulls
+    publish()
+    asked = AskInstall(asset="acme/pipeline", target={"repository": connected})
+    install_id, branch = begun(ledger, ledger.ask("plan_install", asked))
+    repo.git("branch", branch, "main")
+    repo.write({PATH: "name: theirs\n"}, branch)
+    number = world.open().open_pull_request(NewPullRequest("Mine", "", branch, "main")).number
+    pulls[number]["status"] = decision
+    if decision == "completed":
+        repo.merge(branch)
+    ledger.work()
+    failed = ledger.get(install_id)
+    assert (failed.state, failed.applied_revision) == ("failed", None)
+    assert (failed.failure and failed.failure.code) == "branch_taken"

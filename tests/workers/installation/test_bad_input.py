@@ -13,7 +13,14 @@ from catalog.installs.errors import ConflictsUnresolvedError, UpgradeRefusedErro
 from catalog.installs.models import Install
 from catalog.installs.service import InstallService
 from catalog.installs.shapes import ApplyPlan, AskInstall, AskUpgrade, InstallRead
-from catalog.providers.scm import FolderEntry, NewCommit, open_repository
+from catalog.providers.scm import (
+    FolderEntry,
+    NewCommit,
+    NewPullRequest,
+    PullRequestChange,
+    PullRequestState,
+    open_repository,
+)
 from tests.workers.installation.conftest import WORKFLOW, Do, Ledger, Repo
 from workers.installers import InstallRefusedError
 from workers.installers.rendering import check_path
@@ -251,3 +258,25 @@ def test_a_branch_with_something_else_is_left_alone(
     assert failed.failure is not None
     assert failed.failure.code == "branch_taken"
     assert repo.git("rev-parse", branch) == theirs
+
+
+@pytest.mark.parametrize("decision", ["closed", "merged"])
+def test_somebody_elses_pull_request_from_that_branch_is_no_decision(
+    decision: str, publish: Do, repo: Repo, ledger: Ledger, begun: Do
+) -> None:
+    publish()
+    asked = AskInstall(asset="acme/pipeline", target={"repository": str(repo.path)})
+    install_id, branch = begun(ledger, ledger.ask("plan_install", asked))
+    server = open_repository(str(repo.path), ledger.settings)
+    server.create_branch(branch, repo.git("rev-parse", "main"))
+    repo.write({"mine.txt": "mine\n"}, branch)
+    theirs = server.open_pull_request(NewPullRequest("Mine", "", branch, "main"))
+    if decision == "merged":
+        repo.merge(branch)
+    server.change_pull_request(theirs.number, PullRequestChange(state=PullRequestState.CLOSED))
+    ledger.work()
+    failed = ledger.get(install_id)
+    assert (failed.state, failed.applied_revision) == ("failed", None)
+    assert (failed.failure and failed.failure.code) == "branch_taken"
+    again = ledger.apply(ledger.ask("plan_upgrade", install_id, AskUpgrade()))
+    assert (again.state, again.proposed["branch"] != branch) == ("waiting", True), again.failure

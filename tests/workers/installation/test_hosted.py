@@ -13,6 +13,7 @@ from catalog.events import outbox
 from catalog.installs.models import Install
 from catalog.installs.service import InstallService
 from catalog.installs.shapes import ApplyPlan, AskInstall, AskUninstall, AskUpgrade
+from catalog.providers.scm import NewPullRequest
 from catalog.scm.events import ScmHookReceived
 from catalog.scm.models import ConnectScm
 from catalog.scm.service import ScmService
@@ -329,3 +330,31 @@ def test_a_killed_worker_leaves_one_commit_in_the_same_pull_request(
     assert (settled.state, settled.proposed["branch"]) == ("waiting", branch)
     assert settled.proposed["commit"] == repo.git("rev-parse", branch) == written
     assert settled.proposed["pull_request"] == 1
+
+
+@pytest.mark.parametrize("decision", ["closed", "merged", "squashed", "taken over"])
+def test_a_decision_counts_for_a_pull_request_that_proposes_the_revision(
+    decision: str, publish: Do, connected: str, world: GitHubWorld, ledger: Ledger, repo: Repo, begun: Do
+) -> None:
+    publish()
+    asked = AskInstall(asset="acme/pipeline", target={"repository": connected})
+    install_id, branch = begun(ledger, ledger.ask("plan_install", asked))
+    own = decision in {"squashed", "taken over"}
+    repo.git("branch", branch, "main")
+    wanted = {PATH: WORKFLOW.replace("[[ inputs.greeting ]]", "hello")}
+    repo.write(wanted if own else {PATH: "name: theirs\n"}, branch)
+    if decision == "taken over":
+        repo.write({"notes.txt": "mine\n"}, branch)
+    assert world.open().open_pull_request(NewPullRequest("Mine", "", branch, "main")).number == 1
+    if decision == "closed":
+        world.fake.state.pulls[1]["state"] = "closed"
+    else:
+        world.fake.state.merge(1, squash=decision == "squashed")
+    ledger.work()
+    ledger.work(periodic=True)
+    settled = ledger.get(install_id)
+    if own:
+        assert (settled.state, settled.applied_revision) == ("applied", 1), settled.failure
+    else:
+        assert (settled.state, settled.failure and settled.failure.code) == ("failed", "branch_taken")
+    assert len(pulls(world)) == 1
