@@ -34,7 +34,6 @@ from workers.sbom_generators import NPM_FILE, Material, MaterialKind, Root
 from workers.sbom_program.names import is_read
 
 _TREE = FolderLimits(files=5000, size=64 * 1024 * 1024)
-_MOST_ARTIFACTS = 50
 IMAGE_TYPES = frozenset({"oci-image", "oci", "image", "container", "container-image", "docker", "docker-image"})
 _NOT_HELD = (
     "Slipway holds no copy of this {type}, and its registry is not one that you have named (slipway sbom add-registry)."
@@ -120,7 +119,7 @@ class MaterialService:
         yield from self._source(
             release.tenant_id, thing, label, source, (release.repository, release.commit), release.created_at
         )
-        for artifact in release.artifacts[:_MOST_ARTIFACTS]:
+        for artifact in release.artifacts:
             algorithm, _, digest = artifact["digest"].partition(":")
             known = algorithm == "sha256" and self._attestations.sboms_about(release.tenant_id, [digest], limit=1)
             if algorithm == "sha256" and not known:

@@ -5,6 +5,7 @@ from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, String, cast, func, or_, text, tuple_
+from sqlalchemy import select as choose
 from sqlmodel import Session, col, select
 
 from catalog.assets.models import Asset, AssetVersion
@@ -64,6 +65,32 @@ def page(  # each is a filter of its own
         statement = statement.where(tuple_(col(Attestation.received_at), col(Attestation.id)) < before)
     order = (col(Attestation.received_at).desc(), col(Attestation.id).desc())
     return session.exec(statement.order_by(*order).limit(limit)).all()
+
+
+def heard(session: Session, tenant_ids: Collection[UUID], digest: str, limit: int) -> Sequence[Attestation]:
+    """Return the evidence by some tenants about a SHA-256 digest, chosen so that nobody's much hides another's little.
+
+    Of each signer and type of statement the newest comes first, then the next of each, and tenants take turns.
+    """
+    names = ("tenant_id", "key_id", "issuer", "identity", "predicate_type")
+    kind = [col(getattr(Attestation, each)) for each in names]
+    newest = (col(Attestation.received_at).desc(), col(Attestation.id).desc())
+    turn = func.row_number().over(partition_by=kind, order_by=newest).label("turn")
+    columns = (col(Attestation.id), col(Attestation.tenant_id), col(Attestation.received_at), turn)
+    found = (
+        choose(*columns)
+        .where(
+            col(Attestation.tenant_id).in_(tenant_ids),
+            col(Attestation.verdict) == Verdict.VERIFIED,
+            col(Attestation.id).in_(_about(("sha256", digest))),
+        )
+        .subquery()
+    )
+    own = (found.c.turn, found.c.received_at.desc(), found.c.id.desc())
+    place = func.row_number().over(partition_by=found.c.tenant_id, order_by=own).label("place")
+    placed = choose(found.c.id, place).subquery()
+    statement = select(Attestation).join(placed, placed.c.id == col(Attestation.id))
+    return session.exec(statement.order_by(placed.c.place, *newest).limit(limit)).all()
 
 
 def _about(digest: tuple[str, str]) -> ColumnElement[UUID]:

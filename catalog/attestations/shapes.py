@@ -182,7 +182,8 @@ class Assessment(_Read):
     """What is proven about an artifact under a trust policy, and what is missing; ``uses`` judges what it is made of.
 
     ``trusted`` is true where every requirement is met, here and in everything that it uses. ``policy_version`` is
-    None where another policy than the tenant's was tried.
+    None where another policy than the tenant's was tried, ``is_complete`` false where there are more statements than
+    are looked at: then some of each signer and kind were.
     """
 
     subject: str
@@ -194,6 +195,7 @@ class Assessment(_Read):
     met: list[str]
     missing: list[Missing]
     uses: list["Assessment"]
+    is_complete: bool = True
     judged_at: datetime
 
 

@@ -107,7 +107,7 @@ class InputService:
         approvals = self._approvals.approvals(tenant_id, subject.about, digests)
         if approvals:
             parts["release"]["approvals"] = approvals
-        parts["attestations"] = attestations_about(self._session, self._settings, tenant_id, digests)
+        parts |= attestations_about(self._session, self._settings, tenant_id, digests)
         parts |= sbom_about(self._session, self._settings, tenant_id, digests, f"releases/{release_id}")
         if environment is not None:
             parts |= {"environment": _environment_part(environment), "plan": self._plan(environment, point)}
@@ -130,7 +130,7 @@ class InputService:
         )
         parts: dict[str, Any] = {"environment": _environment_part(environment), "plan": self._plan(environment, point)}
         digests = [each["digest"] for each in environment.locked]
-        parts["attestations"] = attestations_about(self._session, self._settings, tenant_id, digests)
+        parts |= attestations_about(self._session, self._settings, tenant_id, digests)
         parts |= sbom_about(self._session, self._settings, tenant_id, digests, f"environments/{environment_id}")
         if service is not None:
             parts["service"] = _service_part(service)
@@ -178,7 +178,7 @@ class InputService:
         )
         parts: dict[str, Any] = {"asset": _asset_part(version), "install": _install_part(plan)}
         digests = [each["digest"] for each in plan["lock"]]
-        parts["attestations"] = attestations_about(self._session, self._settings, tenant_id, digests)
+        parts |= attestations_about(self._session, self._settings, tenant_id, digests)
         if service is not None:
             parts["service"] = _service_part(service)
         preview = plan.get("preview") or {}

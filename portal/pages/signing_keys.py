@@ -189,10 +189,12 @@ def revoke_identity(
 ) -> Response[str] | Redirect:
     """Take back what an identity signed, and take nothing more from it."""
     values = last_values(sent_fields(data))
+    service = SupplyChainAttestationService(session, settings)
+    service.get_identity(principal.tenant_id, identity_id)  # what is not there has no form to be mended
     try:
         asked = {"reason": values.get(f"reason/{identity_id}", ""), "since": values.get(f"since/{identity_id}") or None}
         wanted = RevokeIdentity.model_validate(asked)
-        SupplyChainAttestationService(session, settings).revoke_identity(principal, identity_id, wanted)
+        service.revoke_identity(principal, identity_id, wanted)
     except (ValidationError, SlipwayError) as error:
         return _refused(request, session, settings, principal, (f"revoke-{identity_id}", values, error))
     return redirect("/attestations/keys", "identity-revoked")

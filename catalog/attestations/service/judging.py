@@ -10,7 +10,6 @@ from catalog.attestations import queries
 from catalog.attestations.errors import TrustPolicyConflictError
 from catalog.attestations.events import TrustPolicyChanged
 from catalog.attestations.models import Attestation, Reliance, TrustPolicyVersion
-from catalog.attestations.service.reading import EVIDENCE
 from catalog.attestations.service.signing import Signing
 from catalog.attestations.shapes import (
     Assessment,
@@ -105,17 +104,28 @@ class Judging(Signing):
         return self._assess(tenant_id, thing, policy, None if present is None else present.version)
 
     def assess_digest(
-        self, tenant_id: UUID, digest: str, kind: SubjectKind, publisher_id: UUID | None = None
+        self,
+        tenant_id: UUID,
+        digest: str,
+        kind: SubjectKind,
+        publisher_id: UUID | None = None,
+        most: int = _MOST_EVIDENCE,
     ) -> Assessment:
-        """Return what is proven about the artifact with a SHA-256 digest under the tenant's policy."""
+        """Return what is proven about the artifact with a SHA-256 digest under the tenant's policy.
+
+        At most ``most`` statements are looked at; ``is_complete`` of the answer says whether these are all.
+        """
         present = self.trust_policy(tenant_id)
         thing = _Thing(f"sha256:{digest}", kind, digest, publisher_id)
-        return self._assess(tenant_id, thing, present.document, present.version)
+        return self._assess(tenant_id, thing, present.document, present.version, most)
 
-    def _assess(self, tenant_id: UUID, thing: _Thing, policy: TrustPolicy, version: int | None) -> Assessment:
+    def _assess(
+        self, tenant_id: UUID, thing: _Thing, policy: TrustPolicy, version: int | None, most: int = _MOST_EVIDENCE
+    ) -> Assessment:
         view = Viewpoint(tenant_id, thing.publisher_id, now())
         whose = {tenant_id, *([thing.publisher_id] if thing.publisher_id is not None else [])}
-        rows = queries.page(self._session, whose, EVIDENCE, ("sha256", thing.digest), None, None, _MOST_EVIDENCE)
+        heard = queries.heard(self._session, whose, thing.digest, most + 1)
+        rows = sorted(heard[:most], key=lambda row: (row.received_at, row.id), reverse=True)
         evidence = [_evidence(row) for row in rows]
         # What is asked of a release is asked of each of its artifacts.
         is_whole = thing.kind == "release" and any(not part.is_itself for part in thing.parts)
@@ -146,6 +156,7 @@ class Judging(Signing):
                 if not each.is_met
             ],
             uses=uses,
+            is_complete=len(heard) <= most and all(each.is_complete for each in uses),
             judged_at=view.moment,
         )
 

@@ -108,6 +108,10 @@ class Keys(Base):
         """Return the tenant's publisher identities."""
         return [IdentityRead.model_validate(each) for each in queries.identities(self._session, tenant_id)]
 
+    def get_identity(self, tenant_id: UUID, identity_id: UUID) -> IdentityRead:
+        """Return one identity; raise ``NotFoundError`` where the tenant has none of that id."""
+        return IdentityRead.model_validate(self._identity(tenant_id, identity_id))
+
     def add_identity(self, principal: Principal, asked: NewIdentity) -> IdentityRead:
         """Vouch for the keyless signatures of a workflow or person."""
         principal.require("attestations:admin")
@@ -137,9 +141,7 @@ class Keys(Base):
         self, principal: Principal, identity_id: UUID, asked: RevokeIdentity | None
     ) -> PublisherIdentity:
         queries.lock(self._session, principal.tenant_id, "identities")
-        found = queries.identity(self._session, principal.tenant_id, identity_id)
-        if found is None:
-            raise NotFoundError(f"There is no publisher identity {identity_id}.")
+        found = self._identity(principal.tenant_id, identity_id)
         self._session.delete(found)
         self._session.flush()
         data = PublisherIdentityRemoved(
@@ -153,6 +155,12 @@ class Keys(Base):
         )
         subject = f"publisher-identities/{found.id}"
         outbox.append(self._session, data, tenant_id=principal.tenant_id, subject=subject, actor=principal.actor)
+        return found
+
+    def _identity(self, tenant_id: UUID, identity_id: UUID) -> PublisherIdentity:
+        found = queries.identity(self._session, tenant_id, identity_id)
+        if found is None:
+            raise NotFoundError(f"There is no publisher identity {identity_id}.")
         return found
 
     def signature(self, key: SigningKey, message: bytes) -> bytes:

@@ -109,7 +109,7 @@ class Sboms(Reading):
 
         The tenant's own are in it, and those of whoever published the artifact.
         """
-        publishers = {queries.publisher_of(self._session, each) for each in list(digests)[:50]}
+        publishers = {queries.publisher_of(self._session, each) for each in digests}
         whose = {tenant_id, *(each for each in publishers if each is not None)}
         return self._read_sboms(tenant_id, sbom_queries.about(self._session, whose, digests, limit))
 
@@ -120,14 +120,17 @@ class Sboms(Reading):
 
         Licences of a package that several documents give are joined.
         """
-        documents = self.sboms_about(tenant_id, digests)
+        room = max(100, 4 * len(digests))
+        heard = self.sboms_about(tenant_id, digests, room + 1)
+        documents = heard[:room]
         rows = sbom_queries.packages_in(self._session, [each.id for each in documents], most * 2 + 1)
         found: dict[str, PackageRead] = {}
         for row in rows:
             known = found.get(row.purl)
             licenses = list(dict.fromkeys([*(known.licenses if known else ()), *row.licenses]))
             found[row.purl] = PackageRead(package=row.package, version=row.version, purl=row.purl, licenses=licenses)
-        is_all = len(rows) <= most * 2 and len(found) <= most and all(each.is_complete for each in documents)
+        is_all = len(heard) <= room and len(rows) <= most * 2 and len(found) <= most
+        is_all = is_all and all(each.is_complete for each in documents)
         return documents, list(found.values())[:most], is_all
 
     def sbom_document(self, sbom_id: UUID) -> tuple[bytes, str]:

@@ -5,6 +5,7 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from subprocess import CompletedProcess
+from uuid import UUID
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
@@ -15,6 +16,7 @@ from sqlmodel import select
 from catalog.assets.service import AssetService
 from catalog.attestations.models import RegistryRecord
 from catalog.attestations.service import SupplyChainAttestationService
+from catalog.attestations.shapes import RevokeKey
 from catalog.attestations.signatures import load_public_der, pem
 from catalog.clock import now
 from catalog.db import Database
@@ -146,3 +148,47 @@ def test_an_asset_built_with_provenance_is_proven(
         session.delete(session.exec(select(RegistryRecord)).one())
     rewritten = slipway("verify", "acme/my-preview", env=signed_in)
     assert (rewritten.returncode, "was rewritten" in rewritten.stderr) == (1, True)
+
+
+def test_an_environment_and_a_release_are_proven_until_their_key_is_revoked(
+    slipway: Slipway,
+    signed_in: dict[str, str],
+    acme: Principal,
+    database: Database,
+    settings: Settings,
+    tmp_path: Path,
+) -> None:
+    environment, release = UUID(int=1), UUID(int=2)
+    blueprint = {"asset": "acme/web", "version": "1.0.0", "digest": f"sha256:{'b' * 64}"}
+    content = {
+        "environment": str(environment),
+        "name": "pr-42",
+        "generation": 1,
+        "incarnation": 1,
+        "blueprint": blueprint,
+        "lock": [blueprint],
+        "inputs": f"sha256:{'d' * 64}",
+        "source": {"repository": "https://git.example.com/web", "commit": "a" * 40, "pullRequest": 42},
+        "plan": f"sha256:{'e' * 64}",
+        "url": "http://pr-42.preview.localhost/",
+    }
+    with database.tenant_session(acme.tenant_id) as session:
+        service = SupplyChainAttestationService(session, settings)
+        service.sign_environment(acme, environment, content)
+        service.sign_release(acme, release, "web 1.4.0", "a" * 40, ["c" * 64])
+    policy = tmp_path / "policy.json"
+    kinds = ["environment", "release"]
+    policy.write_text(json.dumps({"requirements": [{"evidence": each, "applies_to": [each]} for each in kinds]}))
+    names = [f"environments/{environment}", f"releases/{release}"]
+    for name in names:
+        done = slipway("verify", name, "--policy", policy, env=signed_in)
+        assert (done.returncode, f"{name} is trusted" in done.stdout) == (0, True), done.stderr + done.stdout
+    with database.tenant_session(acme.tenant_id) as session:
+        service = SupplyChainAttestationService(session, settings)
+        (key,) = service.keys(acme.tenant_id)
+        service.revoke_key(acme, key.id, RevokeKey(reason="it leaked"))
+    for name, kind in zip(names, kinds, strict=True):
+        done = slipway("verify", name, "--policy", policy, env=signed_in)
+        assert (done.returncode, f"missing: {kind}" in done.stdout) == (1, True), done.stderr + done.stdout
+    assert slipway("verify", f"environments/{release}", env=signed_in).returncode == 4
+    assert slipway("verify", "releases/nonsense", env=signed_in).returncode == 1

@@ -23,6 +23,14 @@ test_vulnerable if {
 	{each.path | some each in found} == {"/sbom/packages/0/vulnerabilities/0"}
 }
 
+test_packages_that_are_not_listed[value] if {
+	some value in [false, "false", null]
+	cut := json.patch(sound, [{"op": "add", "path": "/sbom/complete", "value": value}])
+	found := evidence.vulnerable({"critical"}) with input as cut
+	{each.path | some each in found} == {"/sbom/complete"}
+	evidence.fixable({"critical"}) == set() with input as cut
+}
+
 test_an_unknown_severity_is_critical[severity] if {
 	some severity in ["severe", null, ""]
 	count(evidence.vulnerable({"critical"})) == 1 with input as _with_vulnerability({"id": "X-1", "severity": severity})

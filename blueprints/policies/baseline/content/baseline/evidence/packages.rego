@@ -17,7 +17,8 @@ unversioned contains finding if {
 	}
 }
 
-# A vulnerability is set aside by a statement (VEX) that it does not apply, and by nothing else.
+# A vulnerability is set aside by a statement (VEX) that it does not apply, and by nothing else. What the input does
+# not list may hold anything, so that it is a finding as well.
 vulnerable(severities) := {finding |
 	some index, each in _packages
 	some position, vulnerability in each.vulnerabilities
@@ -30,6 +31,12 @@ vulnerable(severities) := {finding |
 			object.get(vulnerability, "id", "without a name"),
 		]),
 		"path": sprintf("/sbom/packages/%d/vulnerabilities/%d", [index, position]),
+	}
+} | {finding |
+	object.get(input, ["sbom", "complete"], true) != true
+	finding := {
+		"message": "There are more packages than the input lists, so that not all of them can be looked at.",
+		"path": "/sbom/complete",
 	}
 }
 
