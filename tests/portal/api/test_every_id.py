@@ -29,6 +29,7 @@ METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 TABLES = {
     "approval_id": "approvals",
     "attestation_id": "attestations",
+    "automation_id": "environment_automations",
     "binding_id": "policy_bindings",
     "campaign_id": "campaigns",
     "connection_id": "scm_connections",
