@@ -192,6 +192,46 @@ def join(whole: Blueprint) -> dict[str, Any]:
     return joined
 
 
+def addresses_of_its_own(whole: Blueprint) -> list[str]:
+    """Return the names of repositories whose address whoever makes an environment does not give.
+
+    An address is given where it is an input as a whole, with no default. Raises ``PartsError`` as ``join`` does.
+    """
+    schema = plain(whole.input_schema)
+    found = _Joint(whole, 0).repositories()
+    return sorted(name for name, each in found.items() if not _is_given(each.get("repository", ""), schema))
+
+
+def _is_given(text: str, schema: Schema) -> bool:
+    parts = parse_wiring(text)
+    if len(parts) != 1 or not isinstance(parts[0], Reference) or parts[0].root != "inputs":
+        return False
+    return not _has_default(schema, parts[0].path[-1])
+
+
+def _has_default(schema: Any, name: str) -> bool:
+    """Tell whether anything in a schema gives an input of that name a value; rather too often than not."""
+    if isinstance(schema, list):
+        return any(_has_default(each, name) for each in schema)
+    if not isinstance(schema, Mapping):
+        return False
+    properties = schema.get("properties")
+    own = properties.get(name) if isinstance(properties, Mapping) else None
+    if "default" in _names_in(own) or ("default" in schema and name in _names_in(schema["default"])):
+        return True
+    return any(_has_default(each, name) for each in schema.values())
+
+
+def _names_in(document: Any) -> Iterator[str]:
+    if isinstance(document, Mapping):
+        for name, each in document.items():
+            yield name
+            yield from _names_in(each)
+    elif isinstance(document, list):
+        for each in document:
+            yield from _names_in(each)
+
+
 class _Joint:
     """The joining of one blueprint; texts are those of the whole, but for references that only the whole around knows.
 

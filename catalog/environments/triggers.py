@@ -38,7 +38,7 @@ class Facts:
     all, ``quarantined`` that its blueprint is held, ``busy`` that an earlier commit is being deployed or waits for
     that. ``seen_base`` is where it went when it was decided about last. ``listed`` returns the pull requests that are
     open, ``changed`` returns the paths that were changed since the merge
-    base; both are asked only where that matters.
+    base; both are asked only where that matters. ``has_others`` says that files of other repositories lie beside it.
     """
 
     pull_request: PullRequest | None
@@ -51,6 +51,7 @@ class Facts:
     busy: bool = False
     seen_base: str | None = None
     listed: Callable[[], Sequence[PullRequest]] = tuple
+    has_others: bool = False
 
 
 class Decision(BaseModel):
@@ -177,9 +178,11 @@ def _fork(pull: PullRequest, facts: Facts, follow: Follow) -> Decision | None:
     commit = f"Commit {pull.head_sha[:12]}"
     if follow.forks == "build_only":
         return _said(Act.BUILD, "fork", f"{commit} comes from a fork: it is built without secrets, and not deployed.")
-    if follow.forks == "strip":
+    if runs_stripped(follow, has_others=facts.has_others):
         return None
-    return _said(Act.HOLD, "fork", f"{commit} comes from a fork and waits for an approval.")
+    # Nothing but files beside it keeps a stripped commit from running.
+    why = ": it could read the other repositories that services come from" if follow.forks == "strip" else ""
+    return _said(Act.HOLD, "fork", f"{commit} comes from a fork and waits for an approval{why}.")
 
 
 def _paths(facts: Facts, follow: Follow) -> Decision | None:
@@ -189,6 +192,14 @@ def _paths(facts: Facts, follow: Follow) -> Decision | None:
     if any(matches(path, follow.paths) for path in changed):
         return None
     return _said(Act.NOTE, "path", f"None of the {len(changed)} changed paths is one of {', '.join(follow.paths)}.")
+
+
+def runs_stripped(follow: Follow, *, has_others: bool) -> bool:
+    """Tell whether commits of forks run unasked, without what is secret; never beside files of other repositories.
+
+    What an environment runs has one user, so that nothing keeps a stranger's commit from those files.
+    """
+    return follow.forks == "strip" and not has_others
 
 
 def strips(pull: PullRequest, follow: Follow, approved_sha: str | None) -> bool:

@@ -12,7 +12,16 @@ from catalog.assets.errors import AssetNotFoundError
 from catalog.assets.findings import Finding
 from catalog.assets.models import AssetVersion, Visibility
 from catalog.assets.package import Package
-from catalog.assets.parts import COMPONENTS, DEEPEST, Blueprint, PackageComponent, PartsError, check_parts, join
+from catalog.assets.parts import (
+    COMPONENTS,
+    DEEPEST,
+    Blueprint,
+    PackageComponent,
+    PartsError,
+    addresses_of_its_own,
+    check_parts,
+    join,
+)
 from catalog.assets.resolver import ResolutionRefusedError, ResolveAssets
 from catalog.assets.service.resolving import Resolving
 from catalog.errors import InvalidInputError, SlipwayError
@@ -124,7 +133,21 @@ class _Reader:
         environment = parse_deployment(version.manifest).environment
         parts = {} if environment is None else environment.parts
         made = {name: self.part(aliases[each.uses], each, depth + 1) for name, each in parts.items()}
-        return Blueprint(label, version.manifest, version.input_schema or {}, version.output_schema or {}, made)
+        whole = Blueprint(label, version.manifest, version.input_schema or {}, version.output_schema or {}, made)
+        self._require_given(version, whole)
+        return whole
+
+    def _require_given(self, version: AssetVersion, whole: Blueprint) -> None:
+        """Raise where another publisher chose a repository: it is opened with the rights of whoever asks."""
+        if version.tenant_id == self.tenant_id:
+            return
+        try:
+            chosen = addresses_of_its_own(whole)
+        except PartsError as error:
+            raise InvalidInputError(str(error)) from None
+        if chosen:
+            detail = f"{whole.label} of another publisher says itself which repository {chosen[0]} is."
+            raise InvalidInputError(f"{detail} It may only take the address from an input that has no default.")
 
     def part(self, asset: str, component: Part, depth: int) -> Blueprint | PackageComponent:
         """Return what a part is, of the version that the lock chose."""

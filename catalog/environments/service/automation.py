@@ -1,6 +1,7 @@
 """What begins by itself: environments of pull requests for which nobody has to ask one by one."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from uuid import UUID
 
 from sqlmodel import Session
@@ -18,7 +19,7 @@ from catalog.environments.models import (
     RequestEnvironment,
 )
 from catalog.environments.service.requests import EphemeralEnvironmentService
-from catalog.environments.service.wishes import blueprint_of, duration
+from catalog.environments.service.wishes import blueprint_of, composed_of, duration
 from catalog.environments.triggers import Act, Decision, Facts, decide
 from catalog.errors import FieldError, InvalidInputError, NotFoundError, SlipwayError
 from catalog.events import outbox
@@ -139,7 +140,7 @@ class EnvironmentAutomation:
             return opened.changed_paths(opened.resolve(pull.base), pull.head_sha)
 
         facts = Facts(pull, 0, "", None, moves=True, quarantined=False, changed=changed, listed=lambda: listed)
-        return decide(facts, follow)
+        return decide(replace(facts, has_others=pull.is_fork and self._has_others(row, follow)), follow)
 
     def explain(self, tenant_id: UUID, repository: Repository, number: int) -> tuple[Decision, str] | None:
         """Return what a pull request without an environment will get by itself, and its commit; None: nothing."""
@@ -157,6 +158,16 @@ class EnvironmentAutomation:
     def _follow(self, row: Automation) -> Follow:
         version, _ = blueprint_of(self._session, row.tenant_id, row.blueprint, ())
         return parse_spec(version.manifest).follow
+
+    def _has_others(self, row: Automation, follow: Follow) -> bool:
+        if follow.forks != "strip":
+            return False
+        version, lock = blueprint_of(self._session, row.tenant_id, row.blueprint, ())
+        try:
+            spec, _ = composed_of(self._session, self._settings, row.tenant_id, version, lock)
+        except SlipwayError:
+            return True
+        return bool(parse_spec({"spec": spec}).environment.repositories)
 
     def _meets(self, row: Automation, pull: PullRequest) -> bool:
         return set(row.labels) <= pull.labels

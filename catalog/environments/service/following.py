@@ -30,7 +30,7 @@ from catalog.environments.service.rows import (
     stamp,
     tell,
 )
-from catalog.environments.triggers import Act, Decision, Facts, decide, strips, weigh
+from catalog.environments.triggers import Act, Decision, Facts, decide, runs_stripped, strips, weigh
 from catalog.environments.withholding import withheld_names
 from catalog.errors import ConflictError, FieldError, InvalidInputError, QuotaExceededError, SlipwayError
 from catalog.gating import PolicyRefusedError, verdict_summary
@@ -150,13 +150,13 @@ class EnvironmentFollowing(EnvironmentLife):
         """Take a request for a fork's commit as the approval of that commit, unless the blueprint refuses forks."""
         environment.waiting_sha = None
         policy = self._policy(environment)
-        environment.withheld = self._withheld(environment, pull, policy)
-        if not pull.is_fork or policy.forks == "strip":
+        if not pull.is_fork or runs_stripped(policy, has_others=_has_others(environment)):
+            environment.withheld = self._withheld(environment, pull, policy)
             return
         if policy.forks == "refuse":
             detail = "It comes from a fork, and this blueprint makes no environments of forks."
             raise InvalidInputError(detail, [FieldError("/pull_request", detail)])
-        environment.approved_sha = environment.head_sha
+        environment.approved_sha, environment.withheld = environment.head_sha, []
 
     def _withheld(self, environment: Environment, pull: PullRequest, policy: Follow) -> list[str]:
         """Return the names of what a pull request's commit does without."""
@@ -254,6 +254,7 @@ class EnvironmentFollowing(EnvironmentLife):
             listed=lambda: (
                 others if others is not None else (repository or self._repository(environment)).pull_requests()
             ),
+            has_others=_has_others(environment),
         )
 
     def _policy(self, environment: Environment) -> Follow:
@@ -361,6 +362,10 @@ def _or_none(changed: Callable[[], Sequence[str]]) -> Sequence[str]:
         return changed()
     except SlipwayError:
         return ()
+
+
+def _has_others(environment: Environment) -> bool:
+    return bool((environment.spec.get("environment") or {}).get("repositories"))
 
 
 def _is_busy(environment: Environment) -> bool:

@@ -74,7 +74,7 @@ class Wish:
         version, lock = blueprint_of(session, tenant_id, asked.blueprint, in_use)
         inputs = OverlayService(session).over(tenant_id, version).complete(asked.inputs)
         ttl, maximum = _ttl(settings, asked.ttl, parse_spec(version.manifest))
-        spec, versions = _composed(session, settings, tenant_id, version, lock)
+        spec, versions = composed_of(session, settings, tenant_id, version, lock)
         spec = pinned(session, settings, tenant_id, spec, inputs)
         check_seeds(session, settings, tenant_id, parse_spec({"spec": spec}))
         _check_secrets(session, settings, tenant_id, versions)
@@ -208,9 +208,10 @@ def blueprint_of(
     return version, [each.as_json() for each in resolution.lock]
 
 
-def _composed(
+def composed_of(
     session: Session, settings: Settings, tenant_id: UUID, version: AssetVersion, lock: Sequence[Mapping[str, Any]]
 ) -> tuple[dict[str, Any], Sequence[AssetVersion]]:
+    """Return the spec of a blueprint joined with its parts, and every version that has a part in it."""
     try:
         return AssetService(session).composed(tenant_id, version, lock, open_blobs(settings))
     except InvalidInputError as error:

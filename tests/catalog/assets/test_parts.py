@@ -238,3 +238,47 @@ def test_others_learn_nothing_of_a_private_part(
     assert composed(database, rival, "shop")
     assert "private" not in hidden.value.detail
     assert "api 1.0.0" not in hidden.value.detail
+
+
+def test_another_publisher_does_not_choose_which_repository_is_opened(
+    put: Put, database: Database, rival: Principal, acme: Principal
+) -> None:
+    def publish(name: str, address: str, **repository: Any) -> None:
+        api = {"type": "process", "repository": "api", "command": "serve"}
+        environment = {
+            "repositories": {"api": {"repository": address}},
+            "components": {"api": api},
+            "outputs": {"url": "${api.url}"},
+        }
+        put(name, environment, {"where": {"type": "string", **repository}}, visibility=Visibility.PUBLIC)
+
+    publish("given", "${inputs.where}")
+    publish("literal", "https://github.com/rival/private")
+    publish("half", "https://github.com/${inputs.where}")
+    publish("usual", "${inputs.where}", default="https://github.com/rival/private")
+
+    assert composed(database, rival, "given")
+    for name in ("literal", "half", "usual"):
+        assert composed(database, acme, name)
+        with pytest.raises(InvalidInputError, match="says itself which repository api is"):
+            composed(database, rival, name)
+
+
+def test_a_part_of_another_publisher_passes_no_address_of_its_own_on(
+    put: Put, database: Database, rival: Principal
+) -> None:
+    web = {"type": "process", "repository": "lib", "command": "serve"}
+    inner = {"repositories": {"lib": {"repository": "${inputs.where}"}}, "components": {"web": web}}
+    put(
+        "inner",
+        {**inner, "outputs": {"url": "${web.url}"}},
+        {"where": {"type": "string"}},
+        visibility=Visibility.PUBLIC,
+    )
+    part = {"type": "blueprint", "uses": "backend", "inputs": {"where": "https://github.com/rival/private"}}
+    own = {"type": "process", "command": "serve"}
+    outer = {"components": {"own": own, "part": part}, "outputs": {"url": "${own.url}"}}
+    put("outer", outer, {"x": {"type": "string"}}, needs="acme/inner", visibility=Visibility.PUBLIC)
+    assert composed(database, rival, "inner")
+    with pytest.raises(InvalidInputError, match="says itself which repository part-lib is"):
+        composed(database, rival, "outer")

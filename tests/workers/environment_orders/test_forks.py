@@ -120,6 +120,20 @@ def test_stripped_commits_run_without_secrets_and_say_which(slipway: Slipway, fo
     assert ("tell-nobody" in asked[1], look(slipway, forked).withheld) == (True, [])
 
 
+def test_a_stripped_commit_beside_other_repositories_waits_for_an_approval(slipway: Slipway, forked: UUID) -> None:
+    secretive(slipway, "strip", forked)
+    others = '{"lib": {"repository": "/srv/lib", "ref": "", "commit": "' + "4" * 40 + '"}}'
+    statement = "UPDATE environments SET spec = jsonb_set(spec, '{environment,repositories}', CAST(:others AS jsonb))"
+    with slipway.database.tenant_session(slipway.principal.tenant_id) as session:
+        session.execute(text(statement), {"others": others})
+    push(slipway, SECOND)
+    decision = slipway.do(lambda service: service.explain(slipway.principal, "/srv/shop", 1)).decision
+    assert (decision.act, "other repositories" in decision.why) == ("hold", True)
+    watch(slipway, forked)
+    held = look(slipway, forked)
+    assert (held.deployed_sha, held.waiting_sha) == (FIRST, SECOND)
+
+
 def test_a_commit_that_is_only_built_neither_runs_nor_sees_secrets(slipway: Slipway, forked: UUID) -> None:
     secretive(slipway, "build_only", forked)
     push(slipway, SECOND)
