@@ -94,7 +94,8 @@ def describe(plan: DeployPlan, target: ProgramTarget, packages: Mapping[str, Par
 
 
 def _needed_by(part: ComponentProgram) -> set[str]:
-    return {each.resource for each in program_references(dict(part.inputs))}
+    # A resource is called as its component, or as that and more behind an underscore, which no component has.
+    return {each.resource.partition("_")[0] for each in program_references(dict(part.inputs))}
 
 
 def _parts(plan: DeployPlan, wiring: "_Wiring", packages: Mapping[str, PartPackage]) -> tuple[ComponentProgram, ...]:

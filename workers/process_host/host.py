@@ -121,8 +121,9 @@ class ProcessHost:
         latest: dict[str, Path] = {}
         for path in sorted(self._logs.glob(f"{environment_id}.*.log"), key=lambda each: each.stat().st_mtime):
             # What asks whether a component is well is no component; what it wrote is told where it fails.
-            if ASKING not in path.name:
-                latest[path.name.split(".")[1]] = path
+            _environment, name, attempt, *_ = path.name.split(".")
+            if attempt != ASKING.strip("."):
+                latest[name] = path
         return sorted(latest.items())
 
     def forget_environment(self, environment_id: str) -> None:

@@ -23,7 +23,7 @@ class LocalPrograms:
 
     def address(self, service: str) -> Address:
         """Return the port that the process host has chosen."""
-        port = f"${{{service}.port}}"
+        port = f"${{{_resource(service)}.port}}"
         return Address(LOOPBACK, port, f"http://{LOOPBACK}:{port}/")
 
     def public_url(self, service: str, known: str) -> str:
@@ -89,6 +89,11 @@ def checkouts(environment: Description, place: Place) -> tuple[ProgramResource, 
     return (checkout(environment, place), *others)
 
 
+def _resource(component: str) -> str:
+    """Return what the resource of a process or server is called: as it is, unless one of the target's own is."""
+    return f"{component}_run" if component in {CHECKOUT, ROUTE} else component
+
+
 def _checkout_name(repository: str) -> str:
     return f"{repository}_files"  # no component has a name with an underscore
 
@@ -116,10 +121,10 @@ def _process(environment: Description, service: Service) -> ProgramResource:
     # What a database begins with is there before anybody reads it.
     seeded = [each.name for each in environment.backing if each.seed is not None and _uses(service, each.name)]
     return ProgramResource(
-        name=service.name,
+        name=_resource(service.name),
         type="slipway:local:Process",
         inputs=inputs,
-        depends_on=(*service.depends_on, *(_seed_name(name) for name in seeded)),
+        depends_on=(*(_resource(each) for each in service.depends_on), *(_seed_name(name) for name in seeded)),
         secret_inputs=("env",),
     )
 
@@ -132,7 +137,7 @@ def _health(probe: Probe) -> dict[str, Any]:
 
 
 def _uses(service: Service, name: str) -> bool:
-    return name in service.depends_on or any(f"${{{name}." in text for text in service.env.values())
+    return name in service.depends_on or any(f"${{{_resource(name)}." in text for text in service.env.values())
 
 
 def _server(environment: Description, server: BackingService) -> ProgramResource:
@@ -143,7 +148,9 @@ def _server(environment: Description, server: BackingService) -> ProgramResource
         "password": server.password,
         "limits": server.limits.model_dump(),
     }
-    return ProgramResource(name=server.name, type="slipway:local:Backing", inputs=inputs, secret_inputs=("password",))
+    return ProgramResource(
+        name=_resource(server.name), type="slipway:local:Backing", inputs=inputs, secret_inputs=("password",)
+    )
 
 
 def _seed(environment: Description, server: BackingService, seed: SeedData) -> ProgramResource:

@@ -6,7 +6,14 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from catalog.assets.blueprint_spec import COMPONENT_VALUES, BlueprintSpec, EnvironmentSpec, ProcessComponent, parse_spec
+from catalog.assets.blueprint_spec import (
+    COMPONENT_VALUES,
+    RESERVED_ROOTS,
+    BlueprintSpec,
+    EnvironmentSpec,
+    ProcessComponent,
+    parse_spec,
+)
 from catalog.assets.findings import Finding
 from catalog.assets.located import DocumentRefusedError
 from catalog.assets.repository_files.compose import read_compose
@@ -14,7 +21,7 @@ from catalog.assets.repository_files.notes import Notes
 from catalog.assets.repository_files.procfile import read_procfile
 from catalog.assets.repository_files.score import read_score
 from catalog.assets.shapes import dotted
-from catalog.assets.wiring import references
+from catalog.assets.wiring import Reference, references, texts
 from catalog.errors import FieldError, InvalidInputError
 
 _MOST_TOLD = 5
@@ -82,6 +89,15 @@ def with_components(spec: BlueprintSpec, found: Mapping[str, Any]) -> BlueprintS
     return made
 
 
+def _taken(environment: EnvironmentSpec) -> Iterator[tuple[str, Reference]]:
+    """Yield the references of what is passed to components, each with the component that gets it."""
+    for name, process in environment.processes.items():
+        health = () if process.health is None else (process.health.path,)
+        yield from ((name, each) for text in (*process.env.values(), *health) for each in references(text))
+    for name, part in environment.parts.items():
+        yield from ((name, each) for text in texts(part.inputs) for each in references(text))
+
+
 def _loose(environment: EnvironmentSpec, path: str) -> Iterator[Finding]:
     """Yield references that lead to nothing, and components that wait for each other."""
     sorter: TopologicalSorter[str] = TopologicalSorter()
@@ -91,6 +107,31 @@ def _loose(environment: EnvironmentSpec, path: str) -> Iterator[Finding]:
         sorter.add(name, *sorted(named))
         for missing in sorted(set(process.depends_on) - environment.components.keys()):
             yield Finding("depends-on", path, 1, f"{name} depends on {missing}, which is not there.", "Remove it.")
+    yield from _wrongly_taken(environment, path)
+    yield from _wrongly_told(environment, path)
+    try:
+        sorter.prepare()
+    except CycleError as cycle:
+        circle = " needs ".join(reversed(cycle.args[1]))
+        yield Finding("component-cycle", path, 1, f"The services wait for each other: {circle}.", "Break the circle.")
+
+
+def _wrongly_taken(environment: EnvironmentSpec, path: str) -> Iterator[Finding]:
+    if not environment.processes:
+        yield Finding(
+            "no-process", path, 1, "Nothing of it runs an application.", "Describe a service of the application."
+        )
+    for name, reference in _taken(environment):
+        component = environment.components.get(reference.root)
+        if component is None and reference.root not in RESERVED_ROOTS:
+            message = f"{name} takes something from {reference.root}, which is not there."
+            yield Finding("wiring", path, 1, message, f"There are {', '.join(environment.components)}.")
+        elif component is not None and reference.path[1] not in COMPONENT_VALUES.get(component.type, reference.path):
+            message = f"{name} takes {reference}, and {reference.root} is a {component.type} that has no such value."
+            yield Finding("wiring", path, 1, message, f"There are {', '.join(COMPONENT_VALUES[component.type])}.")
+
+
+def _wrongly_told(environment: EnvironmentSpec, path: str) -> Iterator[Finding]:
     for output, text in environment.outputs.items():
         for reference in references(text):
             component = environment.components.get(reference.root)
@@ -104,8 +145,3 @@ def _loose(environment: EnvironmentSpec, path: str) -> Iterator[Finding]:
             elif component is not None and not isinstance(component, ProcessComponent):
                 message = f"The output {output} would show what is behind the application."
                 yield Finding("wiring", path, 1, message, "Show the address of a process.")
-    try:
-        sorter.prepare()
-    except CycleError as cycle:
-        circle = " needs ".join(reversed(cycle.args[1]))
-        yield Finding("component-cycle", path, 1, f"The services wait for each other: {circle}.", "Break the circle.")

@@ -124,6 +124,22 @@ def test_a_component_of_the_blueprint_counts_before_one_of_the_file() -> None:
     assert made.environment.backing["db"].model_dump(exclude_unset=True)["seed"]["sql"] == "db/seed.sql"
 
 
+def test_what_a_component_of_the_file_does_not_tell_is_said_before_anything_is_made() -> None:
+    web = {"type": "process", "command": "serve"}
+    password = {**web, "env": {"A": "${db.password}"}}
+    described = {
+        "${db.password}": ({"db": {"type": "process", "command": "x"}}, "db is a process that has no such value"),
+        "${cache.bucket}": ({"cache": {"type": "redis"}}, "cache is a redis that has no such value"),
+        "${gone.port}": ({"db": {"type": "postgres"}}, "from gone, which is not there"),
+    }
+    for text, (found, said) in described.items():
+        with pytest.raises(SourceRefusedError, match=said):
+            with_components(spec("compose", web={**password, "env": {"A": text}}), found)
+    with pytest.raises(SourceRefusedError, match="Nothing of it runs an application"):
+        with_components(spec("compose"), {"db": {"type": "postgres"}})
+    assert with_components(spec("compose", web=password), {"db": {"type": "postgres"}})
+
+
 def test_score_becomes_a_process_and_its_resources() -> None:
     made = with_components(spec("score"), components_of("score", "score.yaml", SCORE.encode()))
     web = made.environment.processes["web"]

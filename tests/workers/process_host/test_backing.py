@@ -144,6 +144,17 @@ def test_a_database_begins_once_with_its_seed(host: Any, environment: str) -> No
     with connect(made.outputs["port"]) as connection:
         assert connection.execute("SELECT name FROM people").fetchall() == [("Ann",)]
     assert seeds.read("x", checked) == checked
+
+    # Killed in the middle of a command, and after all of it but before anybody knew.
+    half = "psql -X -q -c 'CREATE TABLE half (x int)'"
+    notes = host.data / "environments" / environment / "data"
+    (notes / "db.seeded").unlink()
+    with pytest.raises(ResourceFailure, match="ended with 7"):
+        seeds.create({**seed, "command": f"{half} && exit 7"})
+    seeds.create({**seed, "command": f"{half} && psql -X -q -f seed.sql"})
+    with connect(made.outputs["port"]) as connection:
+        assert connection.execute("SELECT name FROM people").fetchall() == [("Ann",)]
+    assert sorted(each.name for each in notes.iterdir()) == ["db", "db.seeded"]
     assert answers.postgres(made.outputs["port"], "wrong")
     assert "nothing listens" in answers.redis(1, PASSWORD)
     database.delete(made.id, {})

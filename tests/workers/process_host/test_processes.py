@@ -9,6 +9,7 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
+import httpx
 import psutil
 import pytest
 
@@ -182,3 +183,15 @@ def test_unreachable_host_is_an_error_with_a_hint(host: Any) -> None:
         host.client.list()
     assert caught.value.code == "unreachable"
     assert not Path(host.socket).exists()
+
+
+def test_a_component_may_be_called_health_and_what_asks_for_health_has_no_log(host: Any) -> None:
+    for process_id in ("env.health.0a1b2c3d", "env.web.health.0a1b2c3d", "env.web.0a1b2c3d"):
+        host.client.start(spec(host, process_id, command=f"echo {process_id}"))
+        host.wait_until(lambda process_id=process_id: host.client.log_tail(process_id))
+
+    with httpx.Client(transport=httpx.HTTPTransport(uds=str(host.socket))) as client:
+        answer = client.get("http://host/environments/env/logs").json()
+    told = {each["name"]: each["lines"] for each in answer["logs"]}
+
+    assert told == {"health": ["env.health.0a1b2c3d"], "web": ["env.web.0a1b2c3d"]}

@@ -31,7 +31,8 @@ class SeedResource:
 
     Inputs: `environment_id`, `database` (the name of the component), `directory` (the checkout), `sql` (a file in it)
     or `command` (for `sh -c`), and `env`, which says where the database is. That it was done is noted beside the data,
-    and so is true for as long as the data is there, whatever the engine remembers.
+    and so is true for as long as the data is there, whatever the engine remembers. Where it was begun and broken off,
+    the database is made anew before it begins again.
     """
 
     type = "slipway:local:Seed"
@@ -62,16 +63,21 @@ class SeedResource:
 
     def create(self, inputs: Values) -> Created:
         """Run it to its end, unless that was done; raise where it fails."""
-        note = self._note(inputs)
-        if not note.exists():
+        done, begun = self._note(inputs, "seeded"), self._note(inputs, "seeding")
+        if not done.exists():
+            # What was begun and is not known to have ended may be in the database in part, or as a whole.
+            if begun.exists():
+                self._run(inputs, empties=True)
+            begun.touch(mode=0o600)
             self._run(inputs)
-            note.touch(mode=0o600)
+            done.touch(mode=0o600)
+        begun.unlink(missing_ok=True)
         return Created(f"{inputs['environment_id']}.{inputs['database']}")
 
     def read(self, resource_id: str, state: Values) -> Values | None:
         """Notice that the data is gone, and with it what it began with."""
         del resource_id
-        return state if self._note(state).exists() else None
+        return state if self._note(state, "seeded").exists() else None
 
     def update(self, resource_id: str, old: Values, new: Values) -> Values:
         """Do nothing: see `diff`."""
@@ -89,25 +95,27 @@ class SeedResource:
         except ProcessHostError as error:
             raise ResourceFailure(error.message) from error
 
-    def _note(self, inputs: Values) -> Path:
+    def _note(self, inputs: Values, kind: str) -> Path:
         environment: str = inputs["environment_id"]
-        return self._data / "environments" / environment / "data" / f"{inputs['database']}.seeded"
+        return self._data / "environments" / environment / "data" / f"{inputs['database']}.{kind}"
 
-    def _run(self, inputs: Values) -> None:
+    def _run(self, inputs: Values, *, empties: bool = False) -> None:
         name = f"{inputs['database']}-seed"
         try:
             programs = postgres_programs(service_account("postgres"))
-            command = inputs.get("command") or (
-                f"exec {shlex.quote(str(programs / 'psql'))} --no-psqlrc --quiet --single-transaction "
-                f"--set=ON_ERROR_STOP=1 --file={shlex.quote(inputs['sql'])}"
-            )
+            psql = f"exec {shlex.quote(str(programs / 'psql'))} --no-psqlrc --quiet --set=ON_ERROR_STOP=1"
+            command, env = inputs.get("command"), inputs["env"]
+            if empties:
+                command, env = f"{psql} {_emptying(env)}", {**env, "PGUSER": "postgres", "PGDATABASE": "postgres"}
+            elif command is None:
+                command = f"{psql} --single-transaction --file={shlex.quote(inputs['sql'])}"
             spec = ProcessSpec(
                 id=_process(inputs),
                 environment_id=inputs["environment_id"],
                 name=name,
                 directory=inputs["directory"],
                 command=command,
-                env=inputs["env"],
+                env=env,
                 reads=(str(programs.parent),),
             )
             try:
@@ -138,6 +146,15 @@ class SeedResource:
                 raise ResourceFailure(f"{status.name}: it was stopped from outside")
             status = found
         return status
+
+
+def _emptying(env: Values) -> str:
+    """Return the arguments that make the database anew; its superuser has the password of its owner."""
+    made = (
+        f'DROP DATABASE IF EXISTS "{env["PGDATABASE"]}" WITH (FORCE)',
+        f'CREATE DATABASE "{env["PGDATABASE"]}" OWNER "{env["PGUSER"]}"',
+    )
+    return " ".join(f"--command={shlex.quote(each)}" for each in made)
 
 
 def _process(inputs: Values) -> str:

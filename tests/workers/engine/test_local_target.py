@@ -1,0 +1,37 @@
+"""The program that the local target makes of an environment."""
+
+from pathlib import Path
+from uuid import UUID
+
+from catalog.settings import Settings
+from workers.engine.references import in_order
+from workers.targets import Description, Place, Service, program_target
+
+
+def test_components_may_be_called_as_the_targets_own_resources_are(tmp_path: Path) -> None:
+    target = program_target("local")
+    takes = {"ROUTE_PORT": target.address("route").port}
+    services = (
+        Service("checkout", command="serve", env=takes, depends_on=("route",)),
+        Service("route", command="serve"),
+    )
+    environment = Description(
+        tenant_id=UUID(int=1),
+        environment_id=UUID(int=2),
+        name="shop-pr-1",
+        hostname="shop.localhost",
+        url="http://shop.localhost/",
+        repository="/srv/shop",
+        revision="1" * 40,
+        services=services,
+        public="checkout",
+        outputs={"url": target.address("checkout").url},
+    )
+    place = Place(Settings(data_dir=tmp_path), tmp_path, tmp_path)
+
+    ordered = in_order(target.program(environment, place))
+
+    types = [each.type.rpartition(":")[2] for each in ordered if hasattr(each, "type")]
+    assert sorted(types) == ["Checkout", "Process", "Process", "Route"]
+    named = [each.inputs["name"] for each in ordered if hasattr(each, "type") and each.type.endswith("Process")]
+    assert named == ["route", "checkout"], "what others see keeps the component's name, and what is needed comes first"
