@@ -3,7 +3,7 @@
 import asyncio
 import json
 import logging
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -62,6 +62,7 @@ class OperationStreams:
         self._followers: Followers = defaultdict(set)
         self._enders: Followers = defaultdict(set)
         self._waiting: set[asyncio.Event] = set()
+        self.followers_of_logs: Counter[UUID] = Counter()
         self._heard = 0
         self._is_listening = False
         self._is_closing = False

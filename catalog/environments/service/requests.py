@@ -1,8 +1,9 @@
 """What may be asked: an environment for a pull request, another commit, more time, or that it be gone."""
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import partial
 from hashlib import sha256
 from uuid import UUID
 
@@ -208,18 +209,25 @@ class EphemeralEnvironmentService(EnvironmentFollowing):
         stack = MultiCloudProvisioningService(self._session).get(tenant_id, environment.stack_id)
         return target(stack.target, self._settings).log_tails(environment_id, lines)
 
-    def log_after(self, tenant_id: UUID, environment_id: UUID, position: str) -> LogPiece:
-        """Return what components wrote after a position; where the target does not know, the ends of their logs."""
+    def log_reader(self, tenant_id: UUID, environment_id: UUID) -> Callable[[str], LogPiece]:
+        """Return what reads the components' logs after a position; where the target does not know, their ends.
+
+        It needs no session: a target may take its time, and nobody's connection is to wait for it.
+        """
         environment = find(self._session, tenant_id, environment_id)
         if environment.stack_id is None:
-            return LogPiece((), position)
+            return lambda position: LogPiece((), position)
         stack = MultiCloudProvisioningService(self._session).get(tenant_id, environment.stack_id)
         place = target(stack.target, self._settings)
         if isinstance(place, FollowsLogs):
-            return place.log_after(environment_id, position)
-        tails = place.log_tails(environment_id, 200)
-        digest = sha256(repr(tails).encode()).hexdigest()[:16]
-        return LogPiece(() if digest == position else tails, digest, is_whole=True)
+            return partial(place.log_after, environment_id)
+
+        def ends(position: str) -> LogPiece:
+            tails = place.log_tails(environment_id, 200)
+            digest = sha256(repr(tails).encode()).hexdigest()[:16]
+            return LogPiece(() if digest == position else tails, digest, is_whole=True)
+
+        return ends
 
     def notices(self, environment: Environment) -> list[Notice]:
         """Return what is to be known of the asset versions that the environment runs."""

@@ -1,7 +1,7 @@
 """What the applications of an environment write, as it is written."""
 
 import json
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from functools import partial
 from time import monotonic
 from typing import Annotated
@@ -18,7 +18,7 @@ from sqlalchemy.exc import TimeoutError as NoConnectionError
 from catalog.db import Database
 from catalog.environments.models import Phase
 from catalog.environments.service import EphemeralEnvironmentService
-from catalog.errors import UnavailableError
+from catalog.errors import QuotaExceededError, UnavailableError
 from catalog.providers.targets import LogPiece, LogTail
 from catalog.settings import Settings
 from portal.api.documentation import problems
@@ -31,6 +31,9 @@ TAGS = ["environments"]
 READ = [requires("environments:read")]
 EVENT_STREAM = "text/event-stream"
 LOOK_SECONDS = 1.0
+LONGEST_LOOK_SECONDS = 5.0
+MOST_FOLLOWERS = 20
+"""How many streams of logs one tenant has open at one of the portal's processes."""
 SILENCE_SECONDS = 10.0
 _LINES = (
     'id: eyJ3ZWIuM2YiOjEyfQ==\nevent: log\ndata: {"component": "web", "lines": ["up on 20117"]}\n\n'
@@ -53,7 +56,7 @@ _LINES = (
             generate_examples=False,
             examples=[Example(summary="The end of a stream", value=_LINES)],
         ),
-        **problems(401, 403, 404, 422),
+        **problems(401, 403, 404, 422, 429),
     },
 )
 async def follow_environment_logs(
@@ -78,36 +81,57 @@ async def follow_environment_logs(
     def look(position: str) -> tuple[Phase, LogPiece | None]:
         return _look(settings, database, principal.tenant_id, environment_id, position)
 
-    await threads.run(partial(look, last_event_id or ""))
     streams: OperationStreams = request.app.state.streams
+    if streams.followers_of_logs[principal.tenant_id] >= MOST_FOLLOWERS:
+        raise QuotaExceededError(f"{MOST_FOLLOWERS} logs are followed already. Close a page that follows one.")
+    await threads.run(partial(look, last_event_id or ""))
+
+    async def looked(position: str) -> tuple[Phase, LogPiece | None]:
+        try:
+            return await threads.run(partial(look, position))
+        except (OperationalError, NoConnectionError, UnavailableError):
+            return Phase.UNKNOWN, None
 
     async def events() -> AsyncGenerator[bytes, None]:
-        position, started = last_event_id or "", monotonic()
-        spoke = started
-        yield b"retry: 1000\n\n"
-        while monotonic() - started < LONGEST_SECONDS:
-            try:
-                phase, piece = await threads.run(partial(look, position))
-            except (OperationalError, NoConnectionError, UnavailableError):
-                phase, piece = Phase.UNKNOWN, None
-            if piece is not None:
-                tails = [each for each in piece.tails if component in (None, each.component)]
-                for index, tail in enumerate(tails):
-                    # The place is told with the last of them, so that a stream that breaks leaves none out.
-                    spoke, is_last = monotonic(), index == len(tails) - 1
-                    yield _event(tail, piece, piece.position if is_last else "")
-                position = piece.position
-            if phase is Phase.DESTROYED:
-                yield f"event: end\ndata: {json.dumps({'phase': phase.value})}\n\n".encode()
-                return
-            if monotonic() - spoke >= SILENCE_SECONDS:
-                spoke = monotonic()
-                yield encode(Silence())
-            if not await streams.wait(None, LOOK_SECONDS):
-                return
+        streams.followers_of_logs[principal.tenant_id] += 1
+        try:
+            async for event in _told(streams, looked, component, last_event_id or ""):
+                yield event
+        finally:
+            streams.followers_of_logs[principal.tenant_id] -= 1
 
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     return Stream(events(), media_type=EVENT_STREAM, headers=headers)
+
+
+async def _told(
+    streams: OperationStreams,
+    looked: Callable[[str], Awaitable[tuple[Phase, LogPiece | None]]],
+    component: str | None,
+    position: str,
+) -> AsyncGenerator[bytes, None]:
+    started = spoke = monotonic()
+    pause = LOOK_SECONDS
+    yield b"retry: 1000\n\n"
+    while monotonic() - started < LONGEST_SECONDS:
+        phase, piece = await looked(position)
+        tails = [each for each in (() if piece is None else piece.tails) if component in (None, each.component)]
+        # Where little is written, looking less often finds it soon enough.
+        pause = LOOK_SECONDS if tails else min(pause * 1.5, LONGEST_LOOK_SECONDS)
+        if piece is not None:
+            for index, tail in enumerate(tails):
+                # The place is told with the last of them, so that a stream that breaks leaves none out.
+                spoke, is_last = monotonic(), index == len(tails) - 1
+                yield _event(tail, piece, piece.position if is_last else "")
+            position = piece.position
+        if phase is Phase.DESTROYED:
+            yield f"event: end\ndata: {json.dumps({'phase': phase.value})}\n\n".encode()
+            return
+        if monotonic() - spoke >= SILENCE_SECONDS:
+            spoke = monotonic()
+            yield encode(Silence())
+        if not await streams.wait(None, pause):
+            return
 
 
 def _look(
@@ -117,7 +141,9 @@ def _look(
         service = EphemeralEnvironmentService(session, settings)
         # The phase first: a final one promises that what is read after it is all there will be.
         phase = service.get(tenant_id, environment_id).phase
-        return phase, service.log_after(tenant_id, environment_id, position)
+        read = service.log_reader(tenant_id, environment_id)
+    # Only now: a target that is slow to answer would keep a connection of the pool.
+    return phase, read(position)
 
 
 def _event(tail: LogTail, piece: LogPiece, identifier: str) -> bytes:

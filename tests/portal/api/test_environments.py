@@ -2,6 +2,8 @@
 
 import os
 import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -9,11 +11,16 @@ from uuid import UUID
 import pytest
 from litestar import Litestar
 from litestar.testing import TestClient
+from sqlmodel import Session
 
 from catalog.db import Database
 from catalog.environments.models import Environment, Phase
+from catalog.environments.service import EphemeralEnvironmentService
+from catalog.providers.targets import LogPiece
 from catalog.settings import Settings
+from catalog.tenancy import Principal
 from catalog.tenants import bootstrap
+from portal.api.v1.environment_logs import MOST_FOLLOWERS
 from portal.cli.sample_repository import BRANCH, PULL_REQUEST, ensure_sample_repository
 
 Client = TestClient[Litestar]
@@ -207,6 +214,43 @@ def test_the_stream_of_logs_ends_with_the_environment(api: Client, asked: dict[s
     told = api.get(f"{API}/environments/{identifier}/logs/events", headers={"Last-Event-ID": "made up"})
     assert told.headers["content-type"].startswith("text/event-stream")
     assert told.text == 'retry: 1000\n\nevent: end\ndata: {"phase": "destroyed"}\n\n'
+
+
+def test_followers_of_logs_keep_no_connection_and_are_not_too_many(
+    api: Client, asked: dict[str, Any], acme: Principal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    identifier = api.post(f"{API}/environments/ephemeral", json=asked).json()["id"]
+    api.delete(f"{API}/environments/{identifier}")
+    open_sessions, read_with = [0], list[int]()
+    tenant_session, reader = Database.tenant_session, EphemeralEnvironmentService.log_reader
+
+    @contextmanager
+    def counted(self: Database, tenant_id: UUID) -> Iterator[Session]:
+        with tenant_session(self, tenant_id) as session:
+            open_sessions[0] += 1
+            try:
+                yield session
+            finally:
+                open_sessions[0] -= 1
+
+    def slow(self: EphemeralEnvironmentService, tenant_id: UUID, environment_id: UUID) -> Callable[[str], LogPiece]:
+        read = reader(self, tenant_id, environment_id)
+
+        def reading(position: str) -> LogPiece:
+            read_with.append(open_sessions[0])
+            return read(position)
+
+        return reading
+
+    monkeypatch.setattr(Database, "tenant_session", counted)
+    monkeypatch.setattr(EphemeralEnvironmentService, "log_reader", slow)
+    address = f"{API}/environments/{identifier}/logs/events"
+    assert api.get(address).text.endswith('{"phase": "destroyed"}\n\n')
+    assert (read_with[0], len(read_with)) == (0, 2)
+    followers = api.app.state.streams.followers_of_logs
+    assert followers[acme.tenant_id] == 0
+    followers[acme.tenant_id] = MOST_FOLLOWERS
+    assert api.get(address).status_code == 429
 
 
 def test_an_environment_is_kept_and_let_go(api: Client, asked: dict[str, Any]) -> None:
