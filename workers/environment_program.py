@@ -12,7 +12,7 @@ from catalog.assets.blueprint_spec import Backing, Health, PostgresComponent, Pr
 from catalog.assets.durations import parse_duration
 from catalog.assets.wiring import Reference, parse_wiring, references
 from catalog.environments.service import DeployPlan
-from workers.engine import ComponentProgram, StackProgram
+from workers.engine import ComponentProgram, StackProgram, processes_of
 from workers.engine.references import escaped
 from workers.engine.references import references as program_references
 from workers.environment_parts import PartPackage
@@ -64,7 +64,7 @@ def sleeping_program(
     parts = {each.name: each for each in environment.parts}
     gone = {*plan.spec.environment.processes, *plan.spec.environment.backing}
     running = {str(each["name"]) for each in present if each["type"] in target.applications} - gone
-    gone |= {part for part in parts if any(each.startswith(f"{part}-") for each in running)}
+    gone |= {part for part in parts if any(each.startswith(processes_of(part)) for each in running)}
     # Parts that take something of what runs, of those, and so on.
     while more := {name for name, each in parts.items() if name not in gone and gone & _needed_by(each)}:
         gone |= more

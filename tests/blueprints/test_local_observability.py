@@ -108,6 +108,6 @@ def test_it_makes_one_process_and_tells_where_that_answers(package: Any, given: 
 
     pulumi.runtime.test(program)()  # type: ignore[no-untyped-call]
     (process,) = [each for each in engine.made if each[0] == "slipway:local:Process"]
-    assert (process[1], process[2]["env"]["KEEP"]) == ("telemetry-collector", keep)
+    assert (process[1], process[2]["env"]["KEEP"]) == ("telemetry_collector", keep)
     assert "def main" in process[2]["env"]["COLLECTOR"]
     assert told == ["http://127.0.0.1:4318", "http://127.0.0.1:4318/"]

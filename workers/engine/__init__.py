@@ -111,6 +111,11 @@ class ComponentProgram:
     local: Mapping[str, str] = field(default_factory=dict)
 
 
+def processes_of(part: str) -> str:
+    """Return what the names of a part's processes begin with; no component has a name with an underscore."""
+    return f"{part}_"
+
+
 @dataclass(frozen=True, slots=True)
 class StackProgram:
     """What a stack shall consist of; `outputs` may hold references, `secret_outputs` names those kept out of logs.

@@ -135,7 +135,9 @@ class Operations:
         from workers.engine.components.parts import part_maker  # noqa: PLC0415
 
         if component is None:
-            return build(self._job.program, part_maker(_COMPONENT_SECONDS, self._stopping, self._declared.append))
+            taken = frozenset(each.name for each in self._job.program.resources)
+            make_part = part_maker(_COMPONENT_SECONDS, self._stopping, self._declared.append, taken)
+            return build(self._job.program, make_part)
 
         # The SDK makes its language server by itself, and offers no other way to run a program elsewhere.
         vars(automation_stack)["LanguageServer"] = ComponentLanguage

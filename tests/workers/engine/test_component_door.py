@@ -12,6 +12,7 @@ from workers.engine import EngineError, ErrorKind, StackProgram, StackRef
 from workers.engine.backend import command_environment
 from workers.engine.components.language import door
 from workers.engine.components.monitor import STACK, Monitor
+from workers.engine.components.part_monitor import PartMonitor
 from workers.engine.operations import Operations
 from workers.engine.wire import Job
 
@@ -33,7 +34,17 @@ class Engine:
         """Keep a request."""
         self.told.append(request)
 
-    RegisterResource = RegisterResourceOutputs = Invoke = take
+    def RegisterResource(self, request: Any) -> Any:  # noqa: N802 - the protocol's name
+        """Keep a request; answer with a URN."""
+        self.take(request)
+        return resource_pb2.RegisterResourceResponse(urn=urn_of(request))
+
+    RegisterResourceOutputs = Invoke = take
+
+
+def urn_of(request: Any) -> str:
+    """Return the URN that stands for a resource."""
+    return f"urn:pulumi:s::p::{request.type}::{request.name}"
 
 
 class RefusalError(Exception):
@@ -146,15 +157,81 @@ def test_types_of_other_packages_are_kept_out(kind: str, *, custom: bool) -> Non
 
 
 def test_functions_are_told_no_files_and_outputs_count() -> None:
-    monitor = Monitor(Engine(), ("demo",), most=3)
+    monitor = Monitor(Engine(), ("demo",), most=4)
+    shelf = resource_pb2.RegisterResourceRequest(type="things:index:Shelf", name="u")
+    monitor.RegisterResource(shelf, Context())
     asked = resource_pb2.ResourceInvokeRequest(tok="demo:index:read")
     monitor.Invoke(asked, Context())
     asked.args.update({"deep": [{SIGNATURE: ASSET, "path": "/etc/passwd"}]})
     with pytest.raises(RefusalError, match="names a file by its path"):
         monitor.Invoke(asked, Context())
-    monitor.RegisterResourceOutputs(resource_pb2.RegisterResourceOutputsRequest(urn="u"), Context())
+    monitor.RegisterResourceOutputs(resource_pb2.RegisterResourceOutputsRequest(urn=urn_of(shelf)), Context())
     with pytest.raises(RefusalError, match="more resources"):
-        monitor.RegisterResourceOutputs(resource_pb2.RegisterResourceOutputsRequest(urn="u"), Context())
+        monitor.RegisterResourceOutputs(resource_pb2.RegisterResourceOutputsRequest(urn=urn_of(shelf)), Context())
+
+
+OTHERS = urn_of(resource_pb2.RegisterResourceRequest(type="pulumi:providers:demo", name="others"))
+STACK_URN = "urn:pulumi:s::p::pulumi:pulumi:Stack::p-s"
+
+
+@pytest.fixture
+def engine() -> Engine:
+    """What stands behind the door, and has been told of another component's resources already."""
+    return Engine()
+
+
+@pytest.fixture(params=[Monitor, PartMonitor])
+def monitor(request: Any, engine: Engine) -> Monitor:
+    """Return a door through which a provider ``own``, a thing and a shelf have gone."""
+    made = Monitor(engine, ("demo",)) if request.param is Monitor else PartMonitor(engine, ("demo",), STACK_URN)
+    for kind, name, custom in (
+        ("pulumi:providers:demo", "own", True),
+        ("demo:index:Thing", "thing", True),
+        ("things:index:Shelf", "shelf", False),
+    ):
+        each = resource_pb2.RegisterResourceRequest(type=kind, name=name, custom=custom)
+        made.RegisterResource(each, Context())
+    return made
+
+
+def test_only_own_providers_are_used_though_all_have_one_id_while_previewing(monitor: Monitor, engine: Engine) -> None:
+    own = OTHERS.replace("others", "own")
+    monitor.RegisterResource(thing(provider=f"{own}::{UNKNOWN}"), Context())
+    monitor.RegisterResource(thing(providers={"demo": f"{own}::{UNKNOWN}"}), Context())
+    monitor.Invoke(resource_pb2.ResourceInvokeRequest(tok="demo:index:read", provider=f"{own}::{UNKNOWN}"), Context())
+    told = len(engine.told)
+    for other in (f"{OTHERS}::{UNKNOWN}", f"{urn_of(thing())}::{UNKNOWN}", own, "x", f"::{UNKNOWN}"):
+        with pytest.raises(RefusalError, match="a provider that the component did not set up"):
+            monitor.RegisterResource(thing(provider=other), Context())
+        with pytest.raises(RefusalError, match="a provider that the component did not set up"):
+            monitor.RegisterResource(thing(custom=False, providers={"demo": other}), Context())
+        with pytest.raises(RefusalError, match="a provider that the component did not set up"):
+            monitor.Invoke(resource_pb2.ResourceInvokeRequest(tok="demo:index:read", provider=other), Context())
+    assert len(engine.told) == told
+
+
+def test_nothing_becomes_a_child_of_what_others_made_and_gets_their_providers(monitor: Monitor, engine: Engine) -> None:
+    monitor.RegisterResource(thing(parent=urn_of(thing())), Context())
+    told = len(engine.told)
+    with pytest.raises(RefusalError, match="belongs to what the component did not make"):
+        monitor.RegisterResource(thing(parent="urn:pulumi:s::p::things:index:Shelf::others"), Context())
+    assert len(engine.told) == told
+
+
+def test_outputs_are_told_of_own_components_alone(monitor: Monitor, engine: Engine) -> None:
+    shelf = resource_pb2.RegisterResourceRequest(type="things:index:Shelf", name="shelf")
+    monitor.RegisterResourceOutputs(resource_pb2.RegisterResourceOutputsRequest(urn=urn_of(shelf)), Context())
+    told = len(engine.told)
+    for urn in ("urn:pulumi:s::p::things:index:Shelf::others", STACK_URN.replace("p-s", "p-s2"), urn_of(thing()), ""):
+        with pytest.raises(RefusalError, match="outputs of what is no component of its own"):
+            monitor.RegisterResourceOutputs(resource_pb2.RegisterResourceOutputsRequest(urn=urn), Context())
+    assert len(engine.told) == told
+
+
+def thing(**fields: Any) -> Any:
+    """Return the request for a thing."""
+    given = {"type": "demo:index:Thing", "name": "thing", "custom": True, **fields}
+    return resource_pb2.RegisterResourceRequest(**given)
 
 
 def test_the_door_takes_no_message_of_any_size() -> None:

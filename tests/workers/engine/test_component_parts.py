@@ -101,7 +101,7 @@ def test_a_part_that_fails_or_harms_ends_the_operation_and_says_why(
 
 
 SIDE = (
-    'pulumi.CustomResource("slipway:local:Process", f"{name}-side", '
+    'pulumi.CustomResource("slipway:local:Process", f"{name}_side", '
     '{"command": "exec python3 app.py", "env": {"SIZE": 5}, "health": {"path": "/"}, "port": None}, here)'
 )
 LOCAL = {"environment_id": "sided", "directory": "${files.directory}"}
@@ -119,11 +119,11 @@ def test_a_part_runs_a_process_of_its_environment_that_goes_with_it(
     )
     assert target.engine.preview(asked).summary.delete == 0
     made = target.engine.up(asked)
-    (side,) = [each for each in target.processes.list("sided") if each.name == "a-side"]
+    (side,) = [each for each in target.processes.list("sided") if each.name == "a_side"]
     assert made.outputs["where"] == f"at port {side.port}"
     needs = {each.name: set(each.depends_on) for each in made.graph}
-    assert needs["a-side"] == {"files"}
-    assert "a-side" in needs["web"]
+    assert needs["a_side"] == {"files"}
+    assert "a_side" in needs["web"]
     again = target.engine.up(asked)
     assert (again.summary.create, again.summary.update) == (0, 0)
     target.engine.refresh(asked)
@@ -135,7 +135,9 @@ def test_a_part_runs_a_process_of_its_environment_that_goes_with_it(
     ("harm", "named"),
     [
         (SIDE, "may use: demo"),
-        (SIDE.replace("{name}-side", "web"), "has to be called bad-NAME"),
+        (SIDE.replace("{name}_side", "web"), "has to be called bad_NAME"),
+        (SIDE.replace("{name}_side", "{name}-side"), "has to be called bad_NAME"),
+        (SIDE.replace("{name}_side", "bad-more_side"), "has to be called bad_NAME"),
         (SIDE.replace('"port"', '"directory": "/", "port"'), "sets directory, which components may not set"),
         (SIDE.replace('"port"', '"environment_id": "other", "port"'), "sets environment_id, which components"),
         (SIDE.replace("here)", "pulumi.ResourceOptions(parent=self, version='9'))"), "names a provider"),

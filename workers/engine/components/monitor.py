@@ -3,8 +3,9 @@
 A request is not passed on but written anew, with the fields named here alone. What is shut out, and why: plugins from
 elsewhere (an address to download a program from), packages and components of other hosts (``remote``), callbacks of
 any sort (addresses that the engine would call), imports and aliases (resources that are not the component's), resources
-that outlive their stack, files of the machine as assets, providers that run commands, other stacks' outputs, and what
-has a provider read the worker's files, identity or network (``provider_settings``).
+that outlive their stack, files of the machine as assets, providers that run commands, other stacks' outputs, what has a
+provider read the worker's files, identity or network (``provider_settings``), and what belongs to whoever else makes
+resources in the stack: providers, parents (children inherit their providers) and outputs.
 """
 
 import threading
@@ -43,6 +44,8 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
         self._providers = frozenset(providers)
         self._left = most
         self._lock = threading.Lock()
+        self._own: dict[str, str] = {}
+        """The types of what was registered through this door, by URN; "" for components."""
         self.refused = ""
         """Why something was refused first, "" where nothing was."""
 
@@ -62,17 +65,25 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
             self._hold_to_types(request, context)
         if message := _foreign(request.object) or (wrong_setting(request.object) if is_provider else ""):
             self._refuse(context, f"{request.name} {message}")
+        self._hold_to_own(request, context)
         made = resource_pb2.RegisterResourceRequest()
         for name in sorted(_REGISTERED):
             _copy(request, made, name)
         if is_provider:
             # Where it is there, the engine looks here alone for which program the provider is, and finds nothing.
             made.object.fields["__internal"].struct_value.SetInParent()
-        return self._forward(self._real.RegisterResource, self._completed(made), context)
+        answer = self._forward(self._real.RegisterResource, self._completed(made), context)
+        with self._lock:
+            self._own[answer.urn] = made.type if made.custom else ""
+        return answer
 
     def RegisterResourceOutputs(self, request: Any, context: Any) -> Any:  # noqa: N802 - the protocol's name
         """Tell the outputs of a component, or of the stack."""
         self._count(context)
+        with self._lock:
+            is_own_component = self._own.get(request.urn) == ""
+        if not is_own_component:
+            self._refuse(context, "it tells outputs of what is no component of its own")
         self._hold_to_texts(request.outputs, context)
         made = resource_pb2.RegisterResourceOutputsRequest(urn=request.urn, outputs=request.outputs)
         return self._forward(self._real.RegisterResourceOutputs, made, context)
@@ -86,6 +97,8 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
             self._refuse(context, f"the function {request.tok[:100]} names a plugin from elsewhere")
         if message := _foreign(request.args):
             self._refuse(context, f"the function {request.tok[:100]} {message}")
+        if request.provider and not self._is_own_provider(request.provider):
+            self._refuse(context, f"the function {request.tok[:100]} uses a provider that the component did not set up")
         made = resource_pb2.ResourceInvokeRequest()
         for name in _INVOKED:
             _copy(request, made, name)
@@ -99,6 +112,22 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
     def _completed(self, made: Any) -> Any:
         """Return the request as the engine gets it."""
         return made
+
+    def _hold_to_own(self, request: Any, context: Any) -> None:
+        for reference in filter(None, (request.provider, *request.providers.values())):
+            if not self._is_own_provider(reference):
+                self._refuse(context, f"{request.name} uses a provider that the component did not set up")
+        if request.parent and not self._may_be_parent(request.parent):
+            self._refuse(context, f"{request.name} belongs to what the component did not make")
+
+    def _is_own_provider(self, reference: str) -> bool:
+        """Tell by its URN: while previewing, all that are not there yet have the same identifier."""
+        with self._lock:
+            return self._own.get(reference.rpartition("::")[0], "").startswith(_PROVIDER)
+
+    def _may_be_parent(self, urn: str) -> bool:
+        with self._lock:
+            return urn in self._own
 
     def _hold_to_texts(self, outputs: struct_pb2.Struct, context: Any) -> None:
         if message := _foreign(outputs):

@@ -8,7 +8,7 @@ from google.protobuf import empty_pb2, struct_pb2
 from pulumi.runtime import rpc
 from pulumi.runtime.proto import resource_pb2
 
-from workers.engine import ProgramResource
+from workers.engine import ProgramResource, processes_of
 from workers.engine.components.monitor import STACK, Monitor
 
 PROCESS = "slipway:local:Process"
@@ -22,14 +22,16 @@ Declare = Callable[[ProgramResource], None]
 class Processes:
     """What a component may run: processes of its environment, called after ``part``.
 
-    ``fixed`` is what every one of them gets, None for what is not known yet, ``needs`` the URNs of what that comes
-    from. ``declare`` is told of each.
+    What stands between its name and theirs is in no component's name, so that each process is of one part alone, and
+    none is called as a service is; ``taken`` are names of what is there already. ``fixed`` is what every one of them
+    gets, None for what is not known yet, ``needs`` the URNs of what that comes from. ``declare`` is told of each.
     """
 
     part: str
     fixed: Mapping[str, str | None]
     needs: Sequence[str]
     declare: Declare
+    taken: frozenset[str] = frozenset()
 
 
 class PartMonitor(Monitor):
@@ -84,12 +86,16 @@ class PartMonitor(Monitor):
         if self._processes is None or request.type != PROCESS or not request.custom:
             super()._hold_to_types(request, context)
             return
-        if not request.name.startswith(f"{self._processes.part}-"):
-            self._refuse(context, f"{request.name} has to be called {self._processes.part}-NAME")
+        mark = processes_of(self._processes.part)
+        if not request.name.startswith(mark) or request.name in self._processes.taken:
+            self._refuse(context, f"{request.name} has to be called {mark}NAME, and as no other process")
         if request.provider or request.providers or request.version:
             self._refuse(context, f"{request.name} names a provider, and there is one for processes")
         if unknown := sorted(request.object.fields.keys() - _OWN):
             self._refuse(context, f"{request.name} sets {unknown[0][:100]}, which components may not set of a process")
+
+    def _may_be_parent(self, urn: str) -> bool:
+        return urn == self._stack or super()._may_be_parent(urn)
 
     def _completed(self, made: Any) -> Any:
         """Add what the component's inputs come from to what a resource depends on, and nothing outlives its stack."""

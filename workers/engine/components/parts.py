@@ -47,14 +47,17 @@ class _Given:
     needs: list[str]
 
 
-def part_maker(seconds: float, should_stop: Callable[[], bool], declare: Declare) -> MakePart:
+def part_maker(
+    seconds: float, should_stop: Callable[[], bool], declare: Declare, taken: frozenset[str] = frozenset()
+) -> MakePart:
     """Return what makes components among a program's resources; each may run for ``seconds``.
 
-    ``declare`` is told of each process before the engine is, which makes no others on the local target.
+    ``declare`` is told of each process before the engine is, which makes no others on the local target. ``taken``
+    are the names of the program's own resources, which are no names for processes of parts.
     """
 
     def make(component: ComponentProgram, inputs: Outputs, local: Outputs) -> _SandboxedPart:
-        return _SandboxedPart(component, inputs, local, _Run(seconds, should_stop, declare))
+        return _SandboxedPart(component, inputs, local, _Run(seconds, should_stop, declare, taken))
 
     return make
 
@@ -64,6 +67,7 @@ class _Run:
     seconds: float
     should_stop: Callable[[], bool]
     declare: Declare
+    taken: frozenset[str]
 
 
 class _SandboxedPart:
@@ -129,7 +133,7 @@ class _SandboxedPart:
             return None
         local = await _given(self._local, ())
         fixed = {**local.inputs, **dict.fromkeys(local.unknown)}
-        return Processes(self._component.name, fixed, local.needs, self._how.declare)
+        return Processes(self._component.name, fixed, local.needs, self._how.declare, self._how.taken)
 
     def _in_sandbox(self, monitor: PartMonitor, told: Mapping[str, Any]) -> str:
         with door(monitor) as socket:

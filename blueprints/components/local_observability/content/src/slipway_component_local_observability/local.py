@@ -49,7 +49,7 @@ class LocalObservability(pulumi.ComponentResource):
         super().__init__("slipway-local-observability:index:LocalObservability", name, {}, opts)
         given = args.get("keep")
         keep = pulumi.Output.from_input(10_000 if given is None else given).apply(_checked)
-        made = _Collector(f"{name}-collector", keep, pulumi.ResourceOptions(parent=self))
+        made = _Collector(f"{name}_collector", keep, pulumi.ResourceOptions(parent=self))
         self.endpoint = made.port.apply(lambda port: f"http://127.0.0.1:{int(port)}")
         self.page = made.port.apply(lambda port: f"http://127.0.0.1:{int(port)}/")
         self.register_outputs({"endpoint": self.endpoint, "page": self.page})
