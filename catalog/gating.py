@@ -132,8 +132,13 @@ class Gate(Protocol):
         """
         ...
 
-    def wants_plan(self, session: Session, tenant_id: UUID, point: GatePoint, subject: str) -> bool:
-        """Tell whether anything that counts at a gate looks at the part ``plan`` of the input."""
+    def wants_plan(
+        self, session: Session, tenant_id: UUID, point: GatePoint, subject: str, *, enforced: bool = False
+    ) -> bool:
+        """Tell whether anything that counts at a gate looks at the part ``plan`` of the input.
+
+        With ``enforced`` what is only being tried does not count.
+        """
         ...
 
 
@@ -149,9 +154,9 @@ def pass_gate(
     return _gate(session, point).ask(session, tenant_id, point, subject, actor, plan)
 
 
-def wants_plan(session: Session, tenant_id: UUID, point: GatePoint, subject: str) -> bool:
+def wants_plan(session: Session, tenant_id: UUID, point: GatePoint, subject: str, *, enforced: bool = False) -> bool:
     """Ask the session's gate whether a plan of the engine would matter, as making one takes seconds."""
-    return _gate(session, point).wants_plan(session, tenant_id, point, subject)
+    return _gate(session, point).wants_plan(session, tenant_id, point, subject, enforced=enforced)
 
 
 def _gate(session: Session, point: GatePoint) -> Gate:

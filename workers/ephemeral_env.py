@@ -36,6 +36,7 @@ from workers.engine_resource import ENGINE
 from workers.environment_parts import part_packages
 from workers.environment_program import environment_program, sleeping_program
 from workers.environment_sources import directory_of, place_of, stack_request
+from workers.foresight import held_asleep, held_to
 from workers.leases import HeldLease, held
 from workers.repository_files import completed
 from workers.runtime.worker import Interrupted, JobContext, Retry, Worker
@@ -164,6 +165,7 @@ def _halt(context: JobContext, hand: HeldLease, stack: Stack, plan: DeployPlan) 
             program = sleeping_program(plan, place, packages, stack.resources)
             request = stack_request(context.settings, stack, program)
             stopping = _stopping(context, hand, plan, EnvironmentReports.is_asleep)
+            request = _look_ahead(context, plan, request, stopping, asleep=True)
             result = context.resource(ENGINE).up(request, story.hear, stopping)
     except (SlipwayError, EngineError) as error:
         if context.should_stop() or hand.lost.is_set():
@@ -206,7 +208,7 @@ def _deploy(context: JobContext, hand: HeldLease, stack: Stack, plan: DeployPlan
         with part_packages(plan, context) as packages:
             program = environment_program(plan, place, packages)
             request = stack_request(context.settings, stack, program)
-            _look_ahead(context, plan, request, stopping)
+            request = _look_ahead(context, plan, request, stopping)
             result = context.resource(ENGINE).up(request, story.hear, stopping)
     except PolicyRefusedError as refusal:
         with context.session() as session:
@@ -232,14 +234,25 @@ def _deploy(context: JobContext, hand: HeldLease, stack: Stack, plan: DeployPlan
         context.complete(session)
 
 
-def _look_ahead(context: JobContext, plan: DeployPlan, request: StackRequest, stopping: Callable[[], bool]) -> None:
-    """Ask policies about what the engine would do, before it does anything; only where some of them look at that."""
+def _look_ahead(
+    context: JobContext, plan: DeployPlan, request: StackRequest, stopping: Callable[[], bool], *, asleep: bool = False
+) -> StackRequest:
+    """Ask policies about what the engine would do, before it does anything; only where some of them look at that.
+
+    Returns the request with everything held to what they were asked about.
+    """
     with context.session() as session:
-        if not EnvironmentPlans(session, context.settings).wanted(plan):
-            return
+        plans = EnvironmentPlans(session, context.settings)
+        is_held = plans.wanted(plan, enforced=True)
+        looks = is_held and bool(request.program.parts) if asleep else is_held or plans.wanted(plan)
+    if not looks:
+        return request
     preview = context.resource(ENGINE).preview(request, should_stop=stopping)
+    if asleep:
+        return held_asleep(request, preview)
     with context.session() as session:
         EnvironmentPlans(session, context.settings).admit(plan, _graph(preview.graph))
+    return held_to(request, preview) if is_held else request
 
 
 def _graph(nodes: Iterable[GraphNode]) -> list[GraphResource]:

@@ -42,9 +42,11 @@ class PolicyGate:
             raise OverrideNeededError(assessment.verdict, keep)
         raise PolicyRefusedError(assessment.verdict, keep)
 
-    def wants_plan(self, session: Session, tenant_id: UUID, point: GatePoint, subject: str) -> bool:
-        """Tell whether a bundle that is bound reads ``input.plan``, or may do so."""
-        return PolicyDesk(session, self._settings).wants_plan(tenant_id, point, subject)
+    def wants_plan(
+        self, session: Session, tenant_id: UUID, point: GatePoint, subject: str, *, enforced: bool = False
+    ) -> bool:
+        """Tell whether a bundle that is bound, or one that decides, reads ``input.plan``, or may do so."""
+        return PolicyDesk(session, self._settings).wants_plan(tenant_id, point, subject, enforced=enforced)
 
 
 def _keep(assessment: Assessment, settings: Settings, session: Session) -> None:

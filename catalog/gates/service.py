@@ -17,6 +17,7 @@ from catalog.gates.plans import previewed_plan
 from catalog.gating import GatePoint, Level, Violation
 from catalog.policies.engine import DenialCode, OpaServerEngine, PolicyEngine, WasmEngine
 from catalog.policies.errors import EngineMissingError, EngineUnavailableError, NotEvaluatedError
+from catalog.policies.models import Mode
 from catalog.policies.rules import UNEVALUATED, Subject
 from catalog.policies.service import Asked, Assessment, PolicyAsCodeService
 from catalog.policies.shapes import Effective, Evaluate, Evaluated, ReplayedEvaluation
@@ -58,11 +59,15 @@ class PolicyDesk:
         stopping = held(self._session, self._settings, tenant_id, point, subject)
         return self.policies.assess(self._asked(tenant_id, actor, about, document), stopping)
 
-    def wants_plan(self, tenant_id: UUID, point: GatePoint, subject: str) -> bool:
-        """Tell whether any bundle that is bound, in whatever mode, looks at the part ``plan`` of the input."""
+    def wants_plan(self, tenant_id: UUID, point: GatePoint, subject: str, *, enforced: bool = False) -> bool:
+        """Tell whether any bundle that is bound, in whatever mode, looks at the part ``plan`` of the input.
+
+        With ``enforced`` only those count that decide.
+        """
         about, _ = self._inputs.gather(tenant_id, point, subject, "")
         standing = self.policies.standing(tenant_id, about, now())
-        return any(each.loaded is not None and each.loaded.reads("plan") for each in standing)
+        counting = [each for each in standing if each.mode is Mode.ENFORCED or not enforced]
+        return any(each.loaded is not None and each.loaded.reads("plan") for each in counting)
 
     def evaluate(self, principal: Principal, asked: Evaluate) -> Evaluated:
         """Answer a question and keep the record of it.

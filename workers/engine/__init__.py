@@ -99,7 +99,8 @@ class ComponentProgram:
     `wheel` is the path of its package, `component` the class's name, `name` that of the resource it becomes. `inputs`
     are JSON data by the names of its schema, of a part with references as in `ProgramResource`; `providers` are the
     packages of resources that it may use. `local` says what its processes on the local target get (`environment_id`,
-    `directory`), with references as well; without it a part runs none.
+    `directory`), with references as well; without it a part runs none. With `foreseen`, what its preview showed
+    (`PreviewResult.shown`), it may make that alone, and has to make all of it.
     """
 
     wheel: str
@@ -109,6 +110,7 @@ class ComponentProgram:
     secret_inputs: tuple[str, ...] = ()
     providers: tuple[str, ...] = ()
     local: Mapping[str, str] = field(default_factory=dict)
+    foreseen: tuple[Mapping[str, Any], ...] | None = field(default=None, repr=False)
 
 
 def processes_of(part: str) -> str:
@@ -210,11 +212,17 @@ class ApplyResult:
 
 @dataclass(frozen=True, slots=True)
 class PreviewResult:
-    """What an `up` would do, and the graph as it would be, with what would go."""
+    """What an `up` would do, and the graph as it would be, with what would go.
+
+    `shown` is what each component showed that it would make, for `ComponentProgram.foreseen`: it may hold secrets.
+    Those of `incomplete` could not come to their end, because something that they take is not known yet.
+    """
 
     changes: tuple[PlannedChange, ...]
     summary: ChangeSummary
     graph: tuple[GraphNode, ...] = ()
+    shown: Mapping[str, tuple[Mapping[str, Any], ...]] = field(default_factory=dict, repr=False)
+    incomplete: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,6 +81,8 @@ class Operations:
         self._emit = emit
         self._backend = local_backend(job.backend_url)
         self._declared: list[ProgramResource] = []
+        self._shown: dict[str, Any] = {}
+        self._incomplete: list[str] = []
 
     def run(self) -> Message:
         """Return the result as JSON data; raise `EngineError`."""
@@ -103,7 +105,8 @@ class Operations:
             raise
         self._remove_previewed(existed=existed)
         changes, summary = self._recorder.plan()
-        return {"changes": changes, "summary": summary, "graph": self._recorder.graph()}
+        found = {"changes": changes, "summary": summary, "graph": self._recorder.graph()}
+        return {**found, "shown": self._shown, "incomplete": self._incomplete}
 
     def _remove_previewed(self, *, existed: bool) -> None:
         """Remove a stack that was there for a preview alone, when the operation is to stop as well."""
@@ -136,12 +139,18 @@ class Operations:
 
         if component is None:
             taken = frozenset(each.name for each in self._job.program.resources)
-            make_part = part_maker(_COMPONENT_SECONDS, self._stopping, self._declared.append, taken)
+            make_part = part_maker(_COMPONENT_SECONDS, self._stopping, self._declared.append, taken, self._see)
             return build(self._job.program, make_part)
 
         # The SDK makes its language server by itself, and offers no other way to run a program elsewhere.
         vars(automation_stack)["LanguageServer"] = ComponentLanguage
-        return ComponentRun(component, _COMPONENT_SECONDS, self._stopping)
+        return ComponentRun(component, _COMPONENT_SECONDS, self._stopping, self._see)
+
+    def _see(self, component: str, shown: list[Any], *, is_complete: bool) -> None:
+        """Remember what a component has shown."""
+        self._shown[component] = shown
+        if not is_complete:
+            self._incomplete.append(component)
 
     def _refresh(self, *, clear_pending: bool = False) -> Message:
         if not self._exists():

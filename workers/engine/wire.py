@@ -70,7 +70,8 @@ class Job:
 
 def _component(data: Message) -> ComponentProgram:
     lists = {name: tuple(data[name]) for name in ("secret_inputs", "providers")}
-    return ComponentProgram(**{**data, **lists})
+    foreseen = None if data["foreseen"] is None else tuple(data["foreseen"])
+    return ComponentProgram(**{**data, **lists, "foreseen": foreseen})
 
 
 def event_from_json(data: Message) -> ProgressEvent:
@@ -123,7 +124,9 @@ def preview_from_json(data: Message) -> PreviewResult:
     changes = tuple(
         PlannedChange(**{**item, "operation": ResourceOperation(item["operation"])}) for item in data["changes"]
     )
-    return PreviewResult(changes, ChangeSummary(**data["summary"]), graph_from_json(data["graph"]))
+    shown = {name: tuple(each) for name, each in data["shown"].items()}
+    summary, graph = ChangeSummary(**data["summary"]), graph_from_json(data["graph"])
+    return PreviewResult(changes, summary, graph, shown, tuple(data["incomplete"]))
 
 
 def refresh_from_json(data: Message) -> RefreshResult:

@@ -17,6 +17,7 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 from sqlmodel import Session
 
 from catalog.assets.service import AssetService
+from catalog.gating import GatePoint, pass_gate, wants_plan
 from catalog.installs.models import Action
 from catalog.installs.service import Applied, Draft, InstallReports, Proposal, Work
 from catalog.secrets import SecretBox
@@ -25,6 +26,7 @@ from catalog.stacks.graph import GraphSource, resource_graph
 from catalog.stacks.models import Stack, StackResource, StackState
 from catalog.stacks.service import MultiCloudProvisioningService
 from workers.engine import ApplyResult, EngineError, ErrorKind, StackProgram, StackRef, StackRequest
+from workers.foresight import held_to
 from workers.installers import Bench, InstallRefusedError
 from workers.installers.components import SHORTEST_SECRET, Component, chosen_component, hold_to_state
 from workers.installers.previewing import concealed, concealed_in, graph_resources, previewed, reason, removal
@@ -106,7 +108,7 @@ class StackInstaller:
             component = _component_of(work, bench)
             component = replace(component, secrets=component.secrets | secrets)
             _recover(bench, hand, stack, component.secrets)
-            return _made(bench, hand, stack, component, place)
+            return _made(bench, hand, stack, component, work)
 
     def record(self, session: Session, work: Work, applied: Applied, settings: Settings) -> Applied:  # noqa: ARG002
         """Add nothing: what the stack is was written under its lease."""
@@ -117,9 +119,9 @@ class StackInstaller:
         return None
 
 
-def _made(bench: Bench, hand: HeldLease, stack: Stack, component: Component, place: _Place) -> Applied:
-    with component.program(place.resource, bench.settings) as program:
-        request = _request(bench.settings, stack, program)
+def _made(bench: Bench, hand: HeldLease, stack: Stack, component: Component, work: Work) -> Applied:
+    with component.program(str(work.content["target"]["stack"]), bench.settings) as program:
+        request = _looked_ahead(bench, hand, _request(bench.settings, stack, program), component, work)
         result = operate(bench, hand, "up", request, component.secrets)
     graph = resource_graph(
         GraphSource.DEPLOYMENT,
@@ -135,6 +137,38 @@ def _made(bench: Bench, hand: HeldLease, stack: Stack, component: Component, pla
     with bench.session() as session:
         MultiCloudProvisioningService(session).mark_applied(hand.lease, resources, outputs, graph)
     return Applied({"stack": str(stack.id), "outputs": outputs})
+
+
+def _looked_ahead(
+    bench: Bench, hand: HeldLease, request: StackRequest, component: Component, work: Work
+) -> StackRequest:
+    """Where policies look at what the engine would do, ask them again, and hold the component to what they were told.
+
+    What the plan told may be old, and the component's code could tell one thing then and do another now.
+    """
+    gate = (work.tenant_id, GatePoint.INSTALL, f"install-plans/{work.plan_id}")
+    with bench.session() as session:
+        if not wants_plan(session, *gate, enforced=True):
+            return request
+    engine = bench.engine() if bench.engine is not None else None
+    if engine is None:
+        raise InstallRefusedError("There is no engine here that could make a stack.")
+    try:
+        preview = engine.preview(request, should_stop=lambda: bench.should_stop() or hand.lost.is_set())
+    except EngineError as error:
+        if bench.should_stop() or hand.lost.is_set():
+            raise Interrupted(concealed(error.message, component.secrets)) from None
+        raise StackFailedError(f"The engine could not look ahead{reason(error, component.secrets)}") from None
+    graph = resource_graph(
+        GraphSource.PREVIEW,
+        graph_resources(preview.graph),
+        outputs=component.outputs,
+        masks=bench.settings.policy_masks,
+        secrets=component.secrets,
+    )
+    with bench.session() as session:
+        pass_gate(session, *gate, work.actor, graph.as_plan())
+    return held_to(request, preview)
 
 
 def _removed(bench: Bench, hand: HeldLease, stack: Stack, secrets: Collection[str]) -> Applied:

@@ -22,10 +22,14 @@ class EnvironmentPlans:
         self._session = session
         self._settings = settings
 
-    def wanted(self, plan: DeployPlan) -> bool:
-        """Tell whether policies look at what the engine would do, so that it has to look ahead."""
+    def wanted(self, plan: DeployPlan, *, enforced: bool = False) -> bool:
+        """Tell whether policies look at what the engine would do, so that it has to look ahead.
+
+        With ``enforced`` those that are only being tried do not count.
+        """
         environment = find(self._session, plan.tenant_id, plan.environment_id)
-        return wants_plan(self._session, plan.tenant_id, _point(environment), f"environments/{environment.id}")
+        subject = f"environments/{environment.id}"
+        return wants_plan(self._session, plan.tenant_id, _point(environment), subject, enforced=enforced)
 
     def admit(self, plan: DeployPlan, resources: Sequence[GraphResource]) -> None:
         """Ask policies about what the engine would do; raise ``PolicyRefusedError`` where they do not allow it."""

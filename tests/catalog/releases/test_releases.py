@@ -145,7 +145,10 @@ def test_without_a_gate_nothing_is_released(settings: Settings, acme: Principal)
 class Closed:
     """A gate that refuses everything and keeps a record of it."""
 
-    def wants_plan(self, _session: Session, _tenant_id: UUID, _point: GatePoint, _subject: str) -> bool:
+    def wants_plan(
+        self, _session: Session, _tenant_id: UUID, _point: GatePoint, _subject: str, *, enforced: bool = False
+    ) -> bool:
+        del enforced
         return False
 
     def ask(

@@ -10,6 +10,7 @@ from catalog.assets.wheel import build_wheel
 from tests.workers.engine.demo_provider import components, install_plugin
 from workers.engine import ComponentProgram, EngineError, ErrorKind, StackProgram, StackRef, StackRequest
 from workers.engine.references import in_order
+from workers.foresight import held_to
 
 pytestmark = pytest.mark.engine
 
@@ -50,6 +51,8 @@ def test_parts_are_wired_in_order_and_go_with_the_stack(target: Target, world: P
     asked = request(target, "wired", {"SHELF": "<${first.addresses}>", "TOKEN": "${first.token}"}, late, first)
     planned = target.engine.preview(asked)
     assert {each.name for each in planned.graph if each.type == "things:index:Shelf"} >= {"first"}
+    assert planned.incomplete == ("late",)
+    assert SECRET not in repr(planned)
     assert sizes(world) == []
     assert not target.left_over("wired")
     made = target.engine.up(asked)
@@ -117,14 +120,15 @@ def test_a_part_runs_a_process_of_its_environment_that_goes_with_it(
         {"SIDE": "${a.addresses}"},
         replace(shelf(tmp_path, "a", [], harm), local=LOCAL),
     )
-    assert target.engine.preview(asked).summary.delete == 0
-    made = target.engine.up(asked)
+    planned = target.engine.preview(asked)
+    assert (planned.summary.delete, planned.incomplete) == (0, ())
+    made = target.engine.up(held_to(asked, planned))
     (side,) = [each for each in target.processes.list("sided") if each.name == "a_side"]
     assert made.outputs["where"] == f"at port {side.port}"
     needs = {each.name: set(each.depends_on) for each in made.graph}
     assert needs["a_side"] == {"files"}
     assert "a_side" in needs["web"]
-    again = target.engine.up(asked)
+    again = target.engine.up(held_to(asked, target.engine.preview(asked)))
     assert (again.summary.create, again.summary.update) == (0, 0)
     target.engine.refresh(asked)
     target.engine.destroy(asked)
@@ -153,6 +157,30 @@ def test_what_is_not_the_parts_own_it_cannot_say_of_a_process(
         target.engine.preview(asked)
     assert named in refused.value.message
     assert (sizes(world), target.left_over("said")) == ([], [])
+
+
+REALLY = "not pulumi.runtime.is_dry_run()"
+
+
+@pytest.mark.parametrize(
+    ("harm", "named"),
+    [
+        (f'{REALLY} and Thing("more", "evil", here)', "more is not as its preview showed"),
+        (f'Thing("more", "evil" if {REALLY} else "good", here)', "more is not as its preview showed"),
+        (f'{REALLY} or Thing("more", "guard", here)', "it left out more"),
+        (f'self.addresses = "evil" if {REALLY} else "good"', "what it tells is not as its preview showed"),
+    ],
+)
+def test_a_part_that_is_held_to_its_preview_makes_nothing_else(
+    harm: str, named: str, target: Target, world: Path, tmp_path: Path
+) -> None:
+    asked = request(target, "held", {"SHELF": "${bad.addresses}"}, shelf(tmp_path, "bad", ["small"], harm))
+    with pytest.raises(EngineError) as refused:
+        target.engine.up(held_to(asked, target.engine.preview(asked)))
+    assert named in refused.value.message
+    assert "evil" not in sizes(world)
+    target.engine.destroy(asked)
+    assert (sizes(world), target.left_over("held")) == ([], [])
 
 
 def test_parts_that_wait_for_each_other_are_refused(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Installs of component packages as stacks of their own: previewed, made, upgraded, rolled back, destroyed."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -8,13 +9,15 @@ import pytest
 from sqlalchemy import text
 
 from catalog.db import Database
+from catalog.gates import PolicyDesk
 from catalog.installs.service import InstallService
 from catalog.installs.shapes import ApplyPlan, AskInstall, AskRollback, AskUninstall, AskUpgrade
+from catalog.policies.shapes import CreateBinding
 from catalog.settings import Settings
 from catalog.stacks.models import Stack
 from catalog.stacks.service import MultiCloudProvisioningService
 from tests.workers.engine.demo_provider import install_plugin
-from tests.workers.ephemeral_env.things import publish_things
+from tests.workers.ephemeral_env.things import NO_EVIL, publish_things
 from tests.workers.installation.conftest import Ledger
 from tests.workers.installation.remaking import hold_to_the_ledger
 from tests.workers.lives import Lives, forked
@@ -143,6 +146,23 @@ def test_killed_after_the_engine_had_made_it(world: World, things: Path, databas
     done = ledger.get(install.id)
     assert (done.state, done.applied_revision) == ("applied", 1), done.failure
     assert sizes(things) == ["small"]
+    assert ledger.apply(ledger.ask("plan_removal", install.id, AskUninstall())).state == "removed"
+    assert sizes(things) == []
+
+
+def test_where_policies_read_the_plan_a_component_makes_what_it_showed(
+    world: World, things: Path, publish_policy: Callable[..., str]
+) -> None:
+    publish_policy(world.principal, "plans", NO_EVIL)
+    with world.database.tenant_session(world.principal.tenant_id) as session:
+        PolicyDesk(session, world.settings).policies.bind(world.principal, CreateBinding(bundle="acme/plans"))
+    publish_things(world, "1.0.0", 'pulumi.runtime.is_dry_run() or Thing("more", "evil", here)')
+    ledger = Ledger(world.database, world.settings, world.principal, world.work)
+    install = ledger.install("acme/things", {"stack": "shelf"}, inputs={"sizes": ["small"]})
+    assert install.state == "failed"
+    assert install.failure is not None
+    assert "more is not as its preview showed" in install.failure.message
+    assert "evil" not in sizes(things)
     assert ledger.apply(ledger.ask("plan_removal", install.id, AskUninstall())).state == "removed"
     assert sizes(things) == []
 

@@ -2,6 +2,7 @@
 
 import io
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,13 @@ import yaml
 from catalog.assets.archive import PackageFile, build_archive
 from catalog.assets.kinds import kinds
 from catalog.environments.models import Phase
+from catalog.gates import PolicyDesk
+from catalog.policies.shapes import CreateBinding
 from catalog.providers.blobs import open_blobs
 from catalog.settings import Settings
 from catalog.uploads.service import UploadService
 from tests.workers.engine.demo_provider import install_plugin
-from tests.workers.ephemeral_env.things import publish_things
+from tests.workers.ephemeral_env.things import NO_EVIL, publish_things
 
 pytestmark = pytest.mark.engine
 
@@ -72,6 +75,22 @@ def shop(world: World, things: Path) -> World:
         UploadService(session, open_blobs(world.settings)).receive(world.principal, io.BytesIO(archive))
     world.blueprint = "acme/shop"
     return world
+
+
+def test_where_policies_read_the_plan_nothing_is_made_that_cannot_be_said_beforehand(
+    shop: World, things: Path, publish_policy: Callable[..., str]
+) -> None:
+    publish_policy(shop.principal, "plans", NO_EVIL)
+    with shop.database.tenant_session(shop.principal.tenant_id) as session:
+        PolicyDesk(session, shop.settings).policies.bind(shop.principal, CreateBinding(bundle="acme/plans"))
+    environment_id = shop.request(inputs={"token": SECRET})
+    shop.work()
+    failed = shop.look(environment_id)
+    assert failed.phase is Phase.FAILED
+    assert failed.failure is not None
+    assert failed.failure.code == "plan_incomplete"
+    assert "what watch would make is not known" in failed.failure.message
+    assert (sizes(things), failed.resources) == ([], [])
 
 
 def test_components_live_sleep_change_and_go_with_their_environment(shop: World, things: Path) -> None:

@@ -26,6 +26,15 @@ SCHEMA = """{"$schema": "https://json-schema.org/draft/2020-12/schema", "type": 
 """
 
 
+NO_EVIL = """
+deny contains {"rule": "no-evil", "message": "This is evil."} if {
+	some each in input.plan.resources
+	each.inputs.size == "evil"
+}
+"""
+"""A policy that reads the plan."""
+
+
 def publish_things(world: Any, version: str, harm: str = "pass") -> None:
     """Publish a version of the package ``acme/things``, with all its checks."""
     name, wheel = build_wheel("things", version, components(harm), requires=())

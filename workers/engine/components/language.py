@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import grpc
 from pulumi.automation._server import LanguageServer
@@ -27,13 +27,22 @@ _LARGEST_MESSAGE = 4 * MIB
 """What a component may say at once; the SDK's own servers take a hundred times as much."""
 
 
+class See(Protocol):
+    """Whoever is told what a component made, or showed that it would."""
+
+    def __call__(self, component: str, shown: list[Any], *, is_complete: bool) -> None:
+        """Hear of a component; it is not complete where a preview could not run it to its end."""
+        ...
+
+
 @dataclass(frozen=True)
 class ComponentRun:
-    """One run of a component: what it is, for how many seconds it may run, and who tells it to stop."""
+    """One run of a component: what it is, for how many seconds it may run, who tells it to stop, and who sees it."""
 
     component: ComponentProgram
     seconds: float
     should_stop: Callable[[], bool]
+    see: See
 
     def __call__(self) -> None:
         """Do nothing: what the engine asks to be run is run by ``ComponentLanguage``."""
@@ -60,10 +69,12 @@ def _run(run: ComponentRun, request: Any) -> str:
         "unknown_inputs": [],
     }
     with channel:
-        monitor = Monitor(resource_pb2_grpc.ResourceMonitorStub(channel), run.component.providers)
+        stub = resource_pb2_grpc.ResourceMonitorStub(channel)
+        monitor = Monitor(stub, run.component.providers, foreseen=run.component.foreseen)
         with door(monitor) as socket:
             problem = run_in_sandbox(run.component, told, socket, run.seconds, run.should_stop)
-            return monitor.refused or problem
+        run.see(run.component.name, monitor.shown, is_complete=not problem)
+        return monitor.refused or problem or monitor.left_out()
 
 
 def run_in_sandbox(

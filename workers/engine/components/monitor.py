@@ -9,13 +9,14 @@ resources in the stack: providers, parents (children inherit their providers) an
 """
 
 import threading
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import grpc
 from google.protobuf import empty_pb2, struct_pb2
 from pulumi.runtime.proto import resource_pb2, resource_pb2_grpc
 
+from workers.engine.components.foreseen import entry, is_among, left_out
 from workers.engine.components.provider_settings import wrong_setting
 
 STACK = "pulumi:pulumi:Stack"
@@ -37,15 +38,27 @@ _ASSETS = frozenset({"c44067f5952c0a294b673a41bacd8c17", "0def7320c3a5731c473e5e
 
 
 class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
-    """Answers a component as the engine's monitor does, within bounds; ``providers`` are the packages it may use."""
+    """Answers a component as the engine's monitor does, within bounds; ``providers`` are the packages it may use.
 
-    def __init__(self, real: Any, providers: Collection[str], most: int = 2000) -> None:
+    With ``foreseen`` nothing is made that is not among it.
+    """
+
+    def __init__(
+        self,
+        real: Any,
+        providers: Collection[str],
+        most: int = 2000,
+        foreseen: Sequence[Mapping[str, Any]] | None = None,
+    ) -> None:
         self._real = real
         self._providers = frozenset(providers)
         self._left = most
         self._lock = threading.Lock()
         self._own: dict[str, str] = {}
         """The types of what was registered through this door, by URN; "" for components."""
+        self._foreseen = foreseen
+        self.shown: list[dict[str, Any]] = []
+        """What it made, or showed that it would."""
         self.refused = ""
         """Why something was refused first, "" where nothing was."""
 
@@ -66,6 +79,8 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
         if message := _foreign(request.object) or (wrong_setting(request.object) if is_provider else ""):
             self._refuse(context, f"{request.name} {message}")
         self._hold_to_own(request, context)
+        if request.custom:
+            self._hold_to_foreseen(entry(request), context)
         made = resource_pb2.RegisterResourceRequest()
         for name in sorted(_REGISTERED):
             _copy(request, made, name)
@@ -112,6 +127,18 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
     def _completed(self, made: Any) -> Any:
         """Return the request as the engine gets it."""
         return made
+
+    def left_out(self) -> str:
+        """Return what is wrong where not everything was made that a preview showed, "" where nothing is."""
+        missing = left_out(self._foreseen or (), self.shown)
+        return missing and f"it left out {missing}, which its preview showed, and policies decided by that"
+
+    def _hold_to_foreseen(self, made: dict[str, Any], context: Any) -> None:
+        with self._lock:
+            self.shown.append(made)
+        if self._foreseen is not None and not is_among(made, self._foreseen):
+            what = f"{made['name'] or 'what it tells'} is not as its preview showed"
+            self._refuse(context, f"{what}, and policies decided by that")
 
     def _hold_to_own(self, request: Any, context: Any) -> None:
         for reference in filter(None, (request.provider, *request.providers.values())):

@@ -9,6 +9,7 @@ from pulumi.runtime import rpc
 from pulumi.runtime.proto import resource_pb2
 
 from workers.engine import ProgramResource, processes_of
+from workers.engine.components.foreseen import outputs_entry
 from workers.engine.components.monitor import STACK, Monitor
 
 PROCESS = "slipway:local:Process"
@@ -48,8 +49,9 @@ class PartMonitor(Monitor):
         stack: str,
         needs: Sequence[str] = (),
         processes: Processes | None = None,
+        foreseen: Sequence[Mapping[str, Any]] | None = None,
     ) -> None:
-        super().__init__(real, providers)
+        super().__init__(real, providers, foreseen=foreseen)
         self._stack = stack
         self._needs = needs
         self._processes = processes
@@ -74,6 +76,8 @@ class PartMonitor(Monitor):
             return super().RegisterResourceOutputs(request, context)
         self._count(context)
         self._hold_to_texts(request.outputs, context)
+        # Others take them, and policies were shown what those would be made with.
+        self._hold_to_foreseen(outputs_entry(STACK, request.outputs), context)
         self.outputs.CopyFrom(request.outputs)
         return empty_pb2.Empty()
 

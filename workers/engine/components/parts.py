@@ -16,7 +16,7 @@ from pulumi.runtime.settings import get_monitor, get_root_resource, is_dry_run
 
 from catalog.stacks.graph import texts_in
 from workers.engine import ComponentProgram
-from workers.engine.components.language import door, run_in_sandbox
+from workers.engine.components.language import See, door, run_in_sandbox
 from workers.engine.components.part_monitor import Declare, PartMonitor, Processes
 from workers.engine.program import MakePart, Outputs
 from workers.engine.state import SECRET_TEXT
@@ -48,7 +48,7 @@ class _Given:
 
 
 def part_maker(
-    seconds: float, should_stop: Callable[[], bool], declare: Declare, taken: frozenset[str] = frozenset()
+    seconds: float, should_stop: Callable[[], bool], declare: Declare, taken: frozenset[str], see: See
 ) -> MakePart:
     """Return what makes components among a program's resources; each may run for ``seconds``.
 
@@ -57,7 +57,7 @@ def part_maker(
     """
 
     def make(component: ComponentProgram, inputs: Outputs, local: Outputs) -> _SandboxedPart:
-        return _SandboxedPart(component, inputs, local, _Run(seconds, should_stop, declare, taken))
+        return _SandboxedPart(component, inputs, local, _Run(seconds, should_stop, declare, taken, see))
 
     return make
 
@@ -68,6 +68,7 @@ class _Run:
     should_stop: Callable[[], bool]
     declare: Declare
     taken: frozenset[str]
+    see: See
 
 
 class _SandboxedPart:
@@ -112,7 +113,14 @@ class _SandboxedPart:
         stack = None if root is None else await root.urn.future()
         if stack is None:
             raise pulumi.RunError("there is no stack to make components in")
-        monitor = PartMonitor(get_monitor(), self._component.providers, stack, given.needs, await self._processes())
+        monitor = PartMonitor(
+            get_monitor(),
+            self._component.providers,
+            stack,
+            given.needs,
+            await self._processes(),
+            self._component.foreseen,
+        )
         told = {
             "project": pulumi.get_project(),
             "stack": pulumi.get_stack(),
@@ -122,6 +130,8 @@ class _SandboxedPart:
             "unknown_inputs": given.unknown,
         }
         problem = await asyncio.to_thread(self._in_sandbox, monitor, told)
+        self._how.see(self._component.name, monitor.shown, is_complete=not problem)
+        problem = problem or monitor.left_out()
         if problem and not (given.unknown and not monitor.refused):
             raise pulumi.RunError(f"{self._component.name}: {_concealed(problem, given)}")
         # What is not known yet may be needed to go on: then a preview has to do with what came before.
