@@ -19,7 +19,9 @@ from catalog.environments.machine import APPLYING, RESTING
 from catalog.environments.models import Desired, Environment, Explanation, Phase
 from catalog.environments.service.generations import demand, dismiss
 from catalog.environments.service.life import NOT_WOKEN, EnvironmentLife
+from catalog.environments.service.remaking import is_kept_from_it, remake
 from catalog.environments.service.rows import (
+    NOT_REMADE,
     PLAN_REFUSED,
     REFUSED,
     clear_condition,
@@ -294,12 +296,18 @@ class EnvironmentFollowing(EnvironmentLife):
         """Return the environments that policies keep from what their pull requests ask for."""
         refused = queries.with_condition(self._session, tenant_id, REFUSED)
         asleep = queries.with_condition(self._session, tenant_id, NOT_WOKEN)
-        return list(dict.fromkeys([*refused, *asleep]))
+        not_remade = queries.with_condition(self._session, tenant_id, NOT_REMADE)
+        return list(dict.fromkeys([*refused, *asleep, *not_remade]))
 
     def ask_again(self, tenant_id: UUID, environment_id: UUID) -> None:
         """Ask policies again about what they refused: a commit, if it is still the newest, or the engine's plan."""
         environment = find(self._session, tenant_id, environment_id, lock=True)
         self.may_wake_again(tenant_id, environment_id)
+        if is_kept_from_it(environment):
+            # What went missing is found by the next sweep, which asks then.
+            clear_condition(environment, NOT_REMADE)
+            if environment.phase is Phase.FAILED:
+                remake(self._session, environment, "policies changed")
         reason = refusal_of(environment)
         if reason == PLAN_REFUSED and environment.phase is Phase.FAILED:
             self._try_again(environment)

@@ -18,6 +18,7 @@ from catalog.environments.service.rows import (
     DEPLOY_STEPS,
     DESTROY_STEPS,
     EXPIRING,
+    NOT_REMADE,
     ROOM,
     SLEEP_STEPS,
     clear_condition,
@@ -165,6 +166,7 @@ def _announce(
     """Append the event that workers act on, for the operation that the environment shows."""
     environment.slept_for = None
     environment.failure = None
+    clear_condition(environment, NOT_REMADE)
     environment.attempt = attempt
     environment.retry_at = None
     schedule(environment)

@@ -15,7 +15,8 @@ from catalog.environments.events import (
 )
 from catalog.environments.machine import LEAVING, Event, allows
 from catalog.environments.models import Desired, Environment, Extension, Phase, Pin, Rest
-from catalog.environments.service.generations import demand, dismiss, fall_asleep, give_up_waiting, remove_again
+from catalog.environments.service.generations import dismiss, fall_asleep, give_up_waiting, remove_again
+from catalog.environments.service.remaking import remake
 from catalog.environments.service.room import EnvironmentRoom
 from catalog.environments.service.rows import (
     EXPIRING,
@@ -162,7 +163,7 @@ class EnvironmentLife(EnvironmentRoom):
         if life_now.ends_at <= moment:
             dismiss(self._session, environment, "system", "expired")
         elif environment.phase is Phase.FAILED and environment.retry_at and environment.retry_at <= moment:
-            demand(self._session, environment, "system", "tried again", attempt=environment.attempt)
+            remake(self._session, environment, "tried again", attempt=environment.attempt)
         elif allows(situation(environment), Event.IDLE) and idle and known:
             over = life_now.hours is not None and not life_now.hours.are_open(moment)
             rest = Rest.HOURS if over else Rest.IDLE

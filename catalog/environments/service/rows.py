@@ -36,6 +36,8 @@ from catalog.providers.targets import provider
 from catalog.settings import Settings
 from catalog.stacks.models import StackResource
 
+NOT_REMADE = "Restorable"
+"""The condition that is false while policies keep what failed or went missing from being made again."""
 REFUSED = "Allowed"
 """The condition that is false while policies do not let an environment follow its pull request."""
 PLAN_REFUSED = "PlanRefused"

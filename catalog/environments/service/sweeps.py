@@ -12,7 +12,7 @@ from catalog.clock import now
 from catalog.environments import queries
 from catalog.environments.events import EnvironmentOrphanRemoved
 from catalog.environments.models import Environment, Phase
-from catalog.environments.service.generations import demand
+from catalog.environments.service.remaking import is_kept_from_it, remake
 from catalog.environments.service.rows import clear_condition, find, set_condition, stamp, tell
 from catalog.providers.targets import target
 from catalog.settings import Settings
@@ -126,10 +126,7 @@ class EnvironmentSweeps:
         stack = MultiCloudProvisioningService(self._session).get(tenant_id, environment.stack_id)
         if stack.name in known:
             return False
-        told = f"The engine knows nothing of its stack {stack.name}. It is made again."
-        set_condition(environment, MISSING, "StateLost", told, status=True)
-        demand(self._session, environment, "system", "missing")
-        return True
+        return self._remake(environment, "StateLost", f"The engine knows nothing of its stack {stack.name}.")
 
     def make_missing(self, tenant_id: UUID, environment_id: UUID) -> bool:
         """Make an environment again of which nothing is found although it should run; tell whether that was so."""
@@ -139,15 +136,20 @@ class EnvironmentSweeps:
         if target(environment.target, self._settings).inventory(environment.id, environment.hostname):
             return False
         MultiCloudProvisioningService(self._session).doubt(tenant_id, environment.stack_id)
-        told = "Nothing of it was found where it should run. It is made again."
-        set_condition(environment, MISSING, "NothingFound", told, status=True)
-        demand(self._session, environment, "system", "missing")
-        return True
+        return self._remake(environment, "NothingFound", "Nothing of it was found where it should run.")
+
+    def _remake(self, environment: Environment, reason: str, told: str) -> bool:
+        """Make it again unless policies are against it; tell whether that is so, and on its page what was found."""
+        is_made = remake(self._session, environment, "missing")
+        message = f"{told} It is made again." if is_made else told
+        set_condition(environment, MISSING, reason, message, status=True)
+        self._session.add(environment)
+        return is_made
 
 
 def _is_settled(environment: Environment) -> bool:
     settled = environment.last_deploy_at is not None and now() - environment.last_deploy_at > SETTLING
-    return settled and environment.phase is Phase.READY
+    return settled and environment.phase is Phase.READY and not is_kept_from_it(environment)
 
 
 def _orphaned(environment: Environment) -> dict[str, Any] | None:

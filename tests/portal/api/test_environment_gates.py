@@ -11,8 +11,10 @@ import pytest
 from jsonschema import Draft202012Validator
 from litestar import Litestar
 from litestar.testing import TestClient
+from sqlalchemy import text
 
 from catalog.clock import now
+from catalog.db import Database
 from catalog.gates.inputs import input_schema
 from catalog.settings import Settings
 from catalog.tenancy import Principal
@@ -63,6 +65,12 @@ def asked(
     }
 
 
+def begin(database: Database, acme: Principal, identifier: str) -> None:
+    """Let a worker have begun with the environment, so that another commit moves it."""
+    with database.tenant_session(acme.tenant_id) as session:
+        session.execute(text("UPDATE environments SET touched = true WHERE id = :id"), {"id": identifier})
+
+
 def test_a_request_is_refused_and_nothing_is_made(api: Client, asked: dict[str, Any]) -> None:
     refused = api.post(f"{API}/environments/ephemeral", json={**asked, "ttl": "P1D"})
     assert refused.status_code == 403, refused.text
@@ -76,8 +84,11 @@ def test_a_request_is_refused_and_nothing_is_made(api: Client, asked: dict[str, 
     assert api.get(f"{API}/environments/{made.json()['id']}").json()["verdict"]["bundles"] == 1
 
 
-def test_a_commit_that_is_refused_leaves_the_one_before(api: Client, asked: dict[str, Any]) -> None:
+def test_a_commit_that_is_refused_leaves_the_one_before(
+    api: Client, asked: dict[str, Any], database: Database, acme: Principal
+) -> None:
     identifier = api.post(f"{API}/environments/ephemeral", json=asked).json()["id"]
+    begin(database, acme, identifier)
     before = api.get(f"{API}/environments/{identifier}").json()
     git = ["git", "-C", asked["repository"], "-c", "user.name=Ann", "-c", "user.email=ann@example.com"]
     subprocess.run([*git, "commit", "--quiet", "--allow-empty", "-m", "More"], check=True)
@@ -94,9 +105,10 @@ def test_a_commit_that_is_refused_leaves_the_one_before(api: Client, asked: dict
 
 
 def test_a_refused_commit_is_asked_about_again_when_what_counts_changes(
-    api: Client, asked: dict[str, Any], settings: Settings
+    api: Client, asked: dict[str, Any], settings: Settings, database: Database, acme: Principal
 ) -> None:
     identifier = api.post(f"{API}/environments/ephemeral", json=asked).json()["id"]
+    begin(database, acme, identifier)
     git = ["git", "-C", asked["repository"], "-c", "user.name=Ann", "-c", "user.email=ann@example.com"]
     subprocess.run([*git, "commit", "--quiet", "--allow-empty", "-m", "More"], check=True)
     api.post("/hooks/git", json={"repository": asked["repository"], "action": "push"})

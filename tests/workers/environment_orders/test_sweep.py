@@ -7,8 +7,10 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import text
 
+from catalog.clock import now
 from catalog.environments.models import EnvironmentRead, Phase, RequestEnvironment
-from catalog.environments.service import read
+from catalog.environments.service import read, remaking
+from catalog.gating import PolicyRefusedError, Verdict
 from catalog.providers.scm import PullRequestState
 from tests.workers.environment_orders.slipway import Slipway
 from workers.environment_sweep import sweep
@@ -182,3 +184,66 @@ def test_what_is_told_is_logged_once(slipway: Slipway, ready: Made, caplog: pyte
         sweep(slipway.context())
     assert [str(foreign) in each.message for each in caplog.records].count(True) == 1
     assert [str(gone) in each.message for each in caplog.records].count(True) == 1
+
+
+def refusing(kept: list[object]) -> Callable[..., Verdict]:
+    def refuse(*_: object) -> Verdict:
+        raise PolicyRefusedError(Verdict(allowed=False), kept.append)
+
+    return refuse
+
+
+def said_of(slipway: Slipway, environment_id: UUID) -> list[tuple[str, str]]:
+    found = look(slipway, environment_id).conditions
+    return sorted((each.type, each.reason) for each in found if each.type != "Serving")
+
+
+def ask_again(slipway: Slipway, environment_id: UUID) -> None:
+    assert environment_id in slipway.do(lambda service: service.refused(slipway.principal.tenant_id))
+    slipway.do(lambda service: service.ask_again(slipway.principal.tenant_id, environment_id))
+
+
+def test_what_is_missing_is_made_again_only_where_policies_allow_it(
+    slipway: Slipway, ready: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    missing = ready()
+    before = look(slipway, missing).generation
+    slipway.outside.running.clear()
+    pass_time(slipway, missing, timedelta(minutes=6))
+    kept: list[object] = []
+    with monkeypatch.context() as patched:
+        patched.setattr(remaking, "pass_gate", refusing(kept))
+        for _ in range(3):
+            sweep(slipway.context())
+    found = look(slipway, missing)
+    assert (found.phase, found.generation, len(kept)) == (Phase.READY, before, 1), "asked once, not with each sweep"
+    assert said_of(slipway, missing) == [("Missing", "NothingFound"), ("Restorable", "PolicyRefused")]
+    ask_again(slipway, missing)
+    sweep(slipway.context())
+    slipway.work(missing)
+    assert (look(slipway, missing).phase, said_of(slipway, missing)) == (Phase.READY, [])
+
+
+def test_what_failed_is_tried_again_only_where_policies_allow_it(
+    slipway: Slipway, ready: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failed = ready()
+    with slipway.database.tenant_session(slipway.principal.tenant_id) as session:
+        moment = {"retry_at": now() - timedelta(minutes=1), "id": failed}
+        session.execute(
+            text("UPDATE environments SET phase = 'failed', retry_at = :retry_at, due_at = :retry_at WHERE id = :id"),
+            moment,
+        )
+    before = look(slipway, failed).generation
+    kept: list[object] = []
+    with monkeypatch.context() as patched:
+        patched.setattr(remaking, "pass_gate", refusing(kept))
+        for _ in range(3):
+            slipway.do(lambda service: service.keep_time(slipway.principal.tenant_id, failed))
+            pass_time(slipway, failed, timedelta(minutes=5))
+    found = look(slipway, failed)
+    assert (found.phase, found.generation, len(kept)) == (Phase.FAILED, before, 1)
+    assert said_of(slipway, failed) == [("Restorable", "PolicyRefused")]
+    ask_again(slipway, failed)
+    slipway.work(failed)
+    assert (look(slipway, failed).phase, said_of(slipway, failed)) == (Phase.READY, [])
