@@ -26,6 +26,8 @@ def judged(parts: Mapping[str, Any], digests: Iterable[str], masks: Sequence[str
     if install is not None:
         found["install"] = f"{install['action']} {install['name']}"
         found["install_inputs"] = _digest({name: install[name] for name in ("inputs", "target")}, masks)
+    if "visibility" in parts.get("asset", {}):
+        found["visibility"] = parts["asset"]["visibility"]
     if proposal is not None:
         found["action"] = proposal["action"]
     return found

@@ -156,7 +156,8 @@ class InputService:
         subject = Subject(about=f"assets/{asset}@{version.version}", point=point, asset=asset, asset_kind=version.kind)
         digests = [f"sha256:{version.blob_digest}"]
         sbom = sbom_about(self._session, self._settings, tenant_id, digests)
-        parts = {"asset": _asset_part(version), **sbom}
+        visibility = self._assets.get(tenant_id, version.namespace, version.name).visibility
+        parts = {"asset": {**_asset_part(version), "visibility": str(visibility)}, **sbom}
         return self._identified(subject, parts, digests), parts
 
     def _install_plan(self, tenant_id: UUID, plan_id: UUID, point: GatePoint | None) -> tuple[Subject, dict[str, Any]]:

@@ -151,8 +151,14 @@ def mode_at(stages: Sequence[Stage], key: str, subject: Subject, moment: datetim
 
 
 def effective_level(found: Found) -> Level:
-    """Return what a violation does: the weaker of what the rule says of itself and what the binding says."""
+    """Return what a violation does: the weaker of what the rule says of itself and what the binding says.
+
+    What has no answer, or none that can be read, nobody can override; it is told alone only where the binding is
+    advisory by choice.
+    """
     level = min(found.violation.level, found.binding_level, key=lambda each: each.rank)
+    if found.violation.rule in {UNEVALUATED, UNREADABLE} and found.binding_level is Level.OVERRIDABLE:
+        level = Level.MANDATORY
     return min(level, Level.ADVISORY, key=lambda each: each.rank) if found.mode is Mode.ADVISORY else level
 
 

@@ -90,6 +90,10 @@ def test_rows_that_change_the_world_are_made_behind_a_gate() -> None:
     assert constructs("environments", "Environment") == {"catalog/environments/service/requests.py"}
 
 
+def test_more_tenants_see_an_asset_only_behind_its_gate() -> None:
+    assert GatePoint.PUBLISH in gates_in(CATALOG / "assets/service/curation.py")
+
+
 def test_an_environment_is_never_asked_of_workers_without_its_gate() -> None:
     paths = [CATALOG / f"environments/service/{each}.py" for each in ("requests", "following")]
     nodes = [node for path in paths for node in ast.walk(parsed(path))]

@@ -21,14 +21,18 @@ from catalog.assets.curation.models import (
 )
 from catalog.assets.errors import InvalidConstraintError
 from catalog.assets.events import AssetShared, CatalogChanged
-from catalog.assets.models import Asset, Visibility
+from catalog.assets.models import Asset, VersionState, Visibility
 from catalog.assets.references import is_name
 from catalog.assets.service.reading import Reading, no_asset
 from catalog.clock import now
 from catalog.errors import ConflictError, FieldError, ForbiddenError, InvalidInputError
 from catalog.events import outbox
+from catalog.gating import GatePoint, pass_gate
 from catalog.tenancy import Principal
 from catalog.tenants.service import TenantService
+
+_WIDTH = (Visibility.PRIVATE, Visibility.SHARED, Visibility.PUBLIC)
+"""Who sees more stands behind."""
 
 
 class Curation(Reading):
@@ -44,7 +48,8 @@ class Curation(Reading):
         """Say who may see an asset of one's own from now on.
 
         A name that no tenant has is taken like any other and gives nobody access, so that the answer never tells
-        which tenants there are. Raises ``InvalidInputError`` for what cannot be a name.
+        which tenants there are. Raises ``InvalidInputError`` for what cannot be a name, and ``PolicyRefusedError``
+        where more could see it than before and policies do not let one of its versions be published so.
         """
         principal.require("assets:write")
         principal.require_asset(f"{namespace}/{name}")
@@ -71,9 +76,12 @@ class Curation(Reading):
                     AssetGrant(asset_id=asset.id, tenant_id=asset.tenant_id, grantee=each, granted_by=principal.actor)
                 )
         self._session.flush()
+        is_wider = _WIDTH.index(wanted.visibility) > _WIDTH.index(asset.visibility) or not kept.issuperset(names)
         asset.visibility = wanted.visibility
         self._session.add(asset)
         self._session.flush()
+        if is_wider:
+            self._pass_gate(principal, asset)
         data = AssetShared(
             asset_id=asset.id, namespace=namespace, name=name, visibility=asset.visibility, tenants=names
         )
@@ -82,6 +90,13 @@ class Curation(Reading):
         detail = {"visibility": asset.visibility.value, "tenants": names}
         TenantService(self._session).audit(principal.tenant_id, principal.actor, "asset.share", subject, detail)
         return Sharing(visibility=asset.visibility, tenants=names)
+
+    def _pass_gate(self, principal: Principal, asset: Asset) -> None:
+        """Ask policies about every version that was put out, as each is put out to others now."""
+        for each in assets.versions(self._session, principal.tenant_id, asset.id):
+            if each.state not in {VersionState.DRAFT, VersionState.IN_REVIEW}:
+                subject = f"asset-versions/{each.id}"
+                pass_gate(self._session, principal.tenant_id, GatePoint.PUBLISH, subject, principal.actor)
 
     def catalog(self, tenant_id: UUID) -> Catalog:
         """Return what the tenant decided about the assets of others."""

@@ -108,6 +108,27 @@ def test_the_weaker_of_rule_and_binding_decides(own: Level, binding: Level, resu
     assert decision.allowed is (result is Level.ADVISORY)
 
 
+@pytest.mark.parametrize("rule", [rules.UNEVALUATED, rules.UNREADABLE])
+@pytest.mark.parametrize(
+    ("binding", "mode", "result"),
+    [
+        (Level.MANDATORY, Mode.ENFORCED, Level.MANDATORY),
+        (Level.OVERRIDABLE, Mode.ENFORCED, Level.MANDATORY),
+        (Level.ADVISORY, Mode.ENFORCED, Level.ADVISORY),
+        (Level.MANDATORY, Mode.ADVISORY, Level.ADVISORY),
+        (Level.OVERRIDABLE, Mode.ADVISORY, Level.ADVISORY),
+    ],
+)
+def test_what_has_no_answer_stops_unless_the_binding_is_advisory(
+    rule: str, binding: Level, mode: Mode, result: Level
+) -> None:
+    missing = Found(rules.not_evaluated("t/deny", "x/y", "undefined"), binding, mode)
+    found_ = replace(missing, violation=missing.violation.model_copy(update={"rule": rule}))
+    decision = rules.decide([found_], [], WEB, NOW)
+    assert (decision.level, decision.allowed) == (result, result is Level.ADVISORY)
+    assert [each.rule for each in decision.violations] == [rule]
+
+
 def test_an_override_lets_through_only_what_may_be_overridden() -> None:
     override = Exemption("a", "x/y", NOW + timedelta(days=1), covers=WEB)
     overridable = rules.decide([found(binding=Level.OVERRIDABLE)], [override], WEB, NOW)
