@@ -18,6 +18,7 @@ from portal.cli.errors import ProblemError
 
 _ASSET = re.compile(r"\s*([a-z0-9-]+)/([a-z0-9-]+)")
 _EXACT = re.compile(r"[0-9][0-9A-Za-z.+-]*")
+_ONE_VERSION = re.compile(r"[0-9]+\.[0-9]+\.[0-9]+(?:[A-Za-z+-][0-9A-Za-z.+-]*)?")
 _DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m(?:in)?)?(?:(\d+)s)?")
 
 
@@ -35,8 +36,9 @@ def typed_inputs(
 ) -> dict[str, Any]:
     """Return the inputs of a request with the texts of ``settings`` as what the schema of ``asset`` wants.
 
-    They start from the preset ``example`` of the asset, before which those of the file ``values`` go. Where the schema
-    cannot be had they stay texts, and the server says what it thinks of them.
+    They start from the preset ``example`` of the asset, before which those of the file ``values`` go: that of the one
+    version that ``asset`` names, or of the newest. Where the schema cannot be had they stay texts, and the server says
+    what it thinks of them.
     """
     settings = tuple(settings)
     inputs = {**_preset(client, asset, example), **read_inputs(settings, values)}
@@ -64,10 +66,19 @@ def _exact(asset: str, match: re.Match[str]) -> str:
 
 
 def _preset(client: Client, asset: str, example: str | None) -> dict[str, Any]:
-    match = _ASSET.match(asset)
-    if example is None or match is None:
+    if example is None:
         return {}
-    version = _exact(asset, match) or "latest"
+    match = _ASSET.match(asset)
+    if match is None:
+        raise click.BadParameter(f"{asset!r} names no asset whose preset it could be.", param_hint="--example")
+    version = _exact(asset, match)
+    if asset[match.end() :].strip() and not _ONE_VERSION.fullmatch(version):
+        name = match[0].strip()
+        raise click.BadParameter(
+            f"a preset is one version's, and {asset!r} may be several. Write {name}@1.2.0, or {name} for the newest.",
+            param_hint="--example",
+        )
+    version = version or "latest"
     found = client.get(f"/assets/{match[1]}/{match[2]}/versions/{version}/examples")["items"]
     known: dict[str, dict[str, Any]] = {each["name"]: each["inputs"] for each in found}
     if example not in known:

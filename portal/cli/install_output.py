@@ -68,6 +68,10 @@ def show_install(output: Output, install: dict[str, Any], chain: Sequence[dict[s
 
 def show_installs(output: Output, page: dict[str, Any]) -> None:
     """Print a page of installs."""
+    if not page["items"] and page.get("next_cursor"):
+        output.line("There is none among the installs that were looked at so far.")
+        output.more(page["next_cursor"])
+        return
     if not page["items"]:
         output.line("There are no such installs. Install something with `slipway install`.")
         return

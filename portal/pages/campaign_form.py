@@ -105,7 +105,7 @@ def create_campaign(
 
 def _assets(session: OpenSession, settings: AppSettings, principal: Caller) -> list[tuple[str, str]]:
     """Return the assets of which something is installed, as options; what has a newer version comes first."""
-    found = InstallService(session, settings).page(principal.tenant_id, InstallFilter(), limit=MOST_INSTALLS)
+    found = InstallService(session, settings).page(principal.tenant_id, InstallFilter(), limit=MOST_INSTALLS).items
     counted: dict[str, int] = {}
     behind: dict[str, int] = {}
     for each in found:

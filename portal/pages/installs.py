@@ -14,7 +14,7 @@ from sqlmodel import Session
 from catalog.errors import ConflictError, InvalidInputError
 from catalog.gating import PolicyRefusedError, Verdict, keep_refusal
 from catalog.installs.models import InstallState, PlanState
-from catalog.installs.service import InstallService
+from catalog.installs.service import InstallService, PageOfInstalls
 from catalog.installs.shapes import (
     ApplyPlan,
     AskRollback,
@@ -27,7 +27,7 @@ from catalog.installs.shapes import (
 )
 from catalog.operations.models import OperationRead
 from catalog.operations.service import OperationService, read
-from portal.api.listing import cut, moment_and_id
+from portal.api.listing import moment_and_id, write_cursor
 from portal.auth.guards import requires
 from portal.boundary import AppSettings, Caller, OpenSession, WebRequest
 from portal.pages.forms import SentForm, Text, last_values, renderer_of, sent_fields
@@ -174,15 +174,15 @@ def list_installs(  # noqa: PLR0913, PLR0917  # each is a query parameter of its
         chosen["state"] = InstallState.WAITING
     asked = {"package": (package or "").strip()[:1000], "versions": (versions or "").strip()[:200]}
     wanted = InstallFilter(owner=owner or None, package=asked["package"], versions=asked["versions"], **chosen)
-    service, problem, rows = InstallService(session, settings), "", []
+    service, problem, found = InstallService(session, settings), "", PageOfInstalls([], None)
     try:
-        rows = service.page(principal.tenant_id, wanted, moment_and_id(cursor or None), PAGE_SIZE + 1)
+        found = service.page(principal.tenant_id, wanted, moment_and_id(cursor or None), PAGE_SIZE)
     except InvalidInputError as error:
         problem = " ".join(each.detail for each in error.errors) or error.detail
-    found, following = cut(rows, PAGE_SIZE, lambda each: (each.created_at, each.id))
+    following = write_cursor(found.following) if found.following else ""
     query = {name: value for name, value in {"show": show, "owner": owner, **asked}.items() if value}
     page = InstallListPage(
-        found,
+        found.items,
         show or "",
         owner or "",
         can_install=principal.may("installs:write"),

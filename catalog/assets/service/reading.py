@@ -15,7 +15,7 @@ from catalog.assets.errors import (
     VersionNotSelectableError,
     VersionStateError,
 )
-from catalog.assets.examples import Example, examples_in
+from catalog.assets.examples import SHELF, Example
 from catalog.assets.findings import printable
 from catalog.assets.life import MEANINGS
 from catalog.assets.models import (
@@ -223,17 +223,12 @@ class Reading:
 
         Raises ``AssetNotFoundError``, ``VersionStateError`` for a quarantined version, or ``ArchiveUnavailableError``.
         """
-        found = self._version(tenant_id, namespace, name, version)
-        if not MEANINGS[found.state].download:
-            raise VersionStateError(f"{label(found)} is in quarantine: {found.state_reason}")
-        try:
-            return blobs.read(found.blob_digest)
-        except BlobError as error:
-            raise ArchiveUnavailableError(f"The archive of {label(found)} cannot be served: {error}") from None
+        return _content(self._handed_out(tenant_id, namespace, name, version), blobs)
 
     def examples(self, tenant_id: UUID, namespace: str, name: str, version: str, blobs: BlobStore) -> list[Example]:
         """Return the inputs from which a request for a version may start, by name; raises as ``archive`` does."""
-        return examples_in(self.archive(tenant_id, namespace, name, version, blobs))
+        found = self._handed_out(tenant_id, namespace, name, version)
+        return SHELF.examples(found.blob_digest, lambda: _content(found, blobs))
 
     def artifacts(self, tenant_id: UUID, namespace: str, name: str, version: str = LATEST) -> list[ArtifactRead]:
         """Return the files that the checks derived from a version, by name."""
@@ -265,6 +260,12 @@ class Reading:
             raise no_asset(namespace, name)
         return found
 
+    def _handed_out(self, tenant_id: UUID, namespace: str, name: str, version: str) -> AssetVersion:
+        found = self._version(tenant_id, namespace, name, version)
+        if not MEANINGS[found.state].download:
+            raise VersionStateError(f"{label(found)} is in quarantine: {found.state_reason}")
+        return found
+
     def _version(self, tenant_id: UUID, namespace: str, name: str, version: str) -> AssetVersion:
         asset = self._asset(tenant_id, namespace, name)
         try:
@@ -276,6 +277,13 @@ class Reading:
             which = "version that may be chosen" if version == LATEST else f"version {canonical}"
             raise AssetNotFoundError(f"{namespace}/{name} has no {which}.")
         return found
+
+
+def _content(found: AssetVersion, blobs: BlobStore) -> bytes:
+    try:
+        return blobs.read(found.blob_digest)
+    except BlobError as error:
+        raise ArchiveUnavailableError(f"The archive of {label(found)} cannot be served: {error}") from None
 
 
 def label(version: AssetVersion) -> str:

@@ -4,7 +4,7 @@ from catalog.installs.service.applying import Applying, Wanted, hold_to_decision
 from catalog.installs.service.approving import KIND as APPROVALS
 from catalog.installs.service.drafting import Draft
 from catalog.installs.service.labelling import Labelling
-from catalog.installs.service.reading import Reading, kept_files, read_plan, read_revision
+from catalog.installs.service.reading import PageOfInstalls, Reading, kept_files, read_plan, read_revision
 from catalog.installs.service.reports import InstallReports, Proposal, Work
 from catalog.installs.service.settling import DECLINED, Applied
 
@@ -15,6 +15,7 @@ __all__ = [
     "Draft",
     "InstallReports",
     "InstallService",
+    "PageOfInstalls",
     "Proposal",
     "Wanted",
     "Work",

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from catalog.assets.models import AssetVersion, VersionState
@@ -19,8 +19,20 @@ from catalog.installs.shapes import InstallFilter, InstallRead, OutcomeRead, Pla
 from catalog.providers.blobs import BlobError, BlobStore
 
 LOOKED_AT_ONCE = 500
+LOOKED_AT_MOST = 2000
+"""How many installs one request looks at; where it stops, the next one goes on."""
 _OLD = frozenset({VersionState.DEPRECATED, VersionState.ARCHIVED})
 _BAD = frozenset({VersionState.YANKED, VersionState.REVOKED, VersionState.QUARANTINED})
+
+
+class PageOfInstalls(NamedTuple):
+    """A page of installs; ``following`` is where the next one begins, None where there is no more.
+
+    It holds fewer than were asked for, even none, where as many as one request may look at were looked at.
+    """
+
+    items: list[InstallRead]
+    following: tuple[datetime, UUID] | None
 
 
 class Reading(Approving):
@@ -44,11 +56,11 @@ class Reading(Approving):
         chosen: InstallFilter,
         before: tuple[datetime, UUID] | None = None,
         limit: int = 50,
-    ) -> list[InstallRead]:
+    ) -> PageOfInstalls:
         """Return installs, newest first; ``before`` is the creation time and id of the last one already seen.
 
         Whether a version is outdated, deprecated or vulnerable is looked up, ``LOOKED_AT_ONCE`` at a time, until so
-        many are found.
+        many are found or ``LOOKED_AT_MOST`` were looked at.
         """
         wanted = {
             name: value
@@ -57,9 +69,13 @@ class Reading(Approving):
         }
         carried = self._proofs().carrying(tenant_id, chosen.package, chosen.versions) if chosen.package else None
         if not wanted and carried is None:
-            return self._read(tenant_id, queries.page(self._session, tenant_id, chosen, before, limit))
-        found: list[InstallRead] = []
-        while len(found) < limit:
+            rows = queries.page(self._session, tenant_id, chosen, before, limit + 1)
+            found = self._read(tenant_id, rows[:limit])
+            return PageOfInstalls(found, _place(found[-1]) if len(rows) > limit else None)
+        found, looked_at = [], 0
+        while len(found) <= limit:
+            if looked_at >= LOOKED_AT_MOST:
+                return PageOfInstalls(found, before)
             rows = queries.page(self._session, tenant_id, chosen, before, LOOKED_AT_ONCE)
             inside = rows
             if carried is not None:
@@ -69,8 +85,8 @@ class Reading(Approving):
             found += [each for each in read if all(_is(each, name) == value for name, value in wanted.items())]
             if len(rows) < LOOKED_AT_ONCE:
                 break
-            before = (rows[-1].created_at, rows[-1].id)
-        return found[:limit]
+            before, looked_at = _place(rows[-1]), looked_at + len(rows)
+        return PageOfInstalls(found[:limit], _place(found[limit - 1]) if len(found) > limit else None)
 
     def plan(self, tenant_id: UUID, plan_id: UUID) -> PlanRead:
         """Return a plan; raise ``InstallNotFoundError`` where the tenant has none of that id."""
@@ -212,6 +228,10 @@ def read_revision(revision: InstallRevision, lines: Sequence[InstallOutcome]) ->
     """Return a revision as others read it."""
     values = {name: getattr(revision, name) for name in RevisionRead.model_fields if name != "outcomes"}
     return RevisionRead.model_validate({**values, "outcomes": [OutcomeRead.model_validate(each) for each in lines]})
+
+
+def _place(install: Install | InstallRead) -> tuple[datetime, UUID]:
+    return install.created_at, install.id
 
 
 def _is(install: InstallRead, name: str) -> bool:

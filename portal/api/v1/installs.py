@@ -27,7 +27,7 @@ from catalog.installs.shapes import (
 )
 from catalog.providers.blobs import open_blobs
 from portal.api.documentation import ACCEPTED, CONDITIONAL, problems
-from portal.api.listing import Cursor, Limit, cut, moment_and_id, page
+from portal.api.listing import Cursor, Limit, moment_and_id, page, write_cursor
 from portal.api.v1.install_shapes import KeptFile, KeptFiles
 from portal.auth.guards import requires
 from portal.boundary import AppSettings, AppThreads, Caller, OpenSession, WebRequest
@@ -192,7 +192,9 @@ def list_installs(  # noqa: PLR0913, PLR0917  # each is a query parameter of its
 ) -> Answer[InstallList]:
     """Return the tenant's installs, newest first.
 
-    ``vulnerable`` are those with a version that was withdrawn or that signed OpenVEX calls affected.
+    ``vulnerable`` are those with a version that was withdrawn or that signed OpenVEX calls affected. One request looks
+    at a bounded number of installs for it, for ``outdated``, ``deprecated`` and ``package``: a page may then hold fewer
+    than ``limit``, even none, and the list goes on at ``next_cursor`` as long as there is one.
     """
     chosen = InstallFilter(
         asset=asset,
@@ -207,9 +209,9 @@ def list_installs(  # noqa: PLR0913, PLR0917  # each is a query parameter of its
         package=package,
         versions=versions,
     )
-    rows = InstallService(session, settings).page(principal.tenant_id, chosen, moment_and_id(cursor), limit + 1)
-    found, following = cut(rows, limit, lambda each: (each.created_at, each.id))
-    return page(request, InstallList(items=list(found), next_cursor=following), following)
+    found = InstallService(session, settings).page(principal.tenant_id, chosen, moment_and_id(cursor), limit)
+    following = write_cursor(found.following) if found.following else None
+    return page(request, InstallList(items=found.items, next_cursor=following), following)
 
 
 def _labels(given: Sequence[str]) -> dict[str, str]:

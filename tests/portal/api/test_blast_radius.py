@@ -1,5 +1,7 @@
 """Who is hit if a version is yanked: answered by API, page and command before it is, and to each tenant its own."""
 
+import html
+import re
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from uuid import UUID
@@ -150,3 +152,31 @@ def test_filters_go_on_past_what_is_looked_at_at_once(
     assert [each["id"] for each in first["items"]] == made[1:]
     rest = api.get(f"/api/v1/installs?outdated=true&limit=1&cursor={first['next_cursor']}").json()
     assert [each["id"] for each in rest["items"]] == made[:1]
+
+
+def test_one_request_looks_at_so_many_and_the_next_goes_on(
+    api: Client,
+    browser: Client,
+    publish_policy: Callable[..., str],
+    work: Callable[[], list[str]],
+    acme: Principal,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("catalog.installs.service.reading.LOOKED_AT_ONCE", 1)
+    monkeypatch.setattr("catalog.installs.service.reading.LOOKED_AT_MOST", 2)
+    publish_policy(acme, "rules", ALLOW)
+    old = install(api, work, "old", "")
+    publish_policy(acme, "rules", ALLOW, "1.1.0")
+    fresh = [install(api, work, f"n{number}", "") for number in range(3)]
+    address, pages = "/api/v1/installs?outdated=true", []
+    while address:
+        answer = api.get(address)
+        pages.append([each["id"] for each in answer.json()["items"]])
+        address = answer.links["next"]["url"] if "next" in answer.links else ""
+    assert pages == [[], [old], []]
+    shown = browser.get("/installs?show=outdated").text
+    assert "Nothing so far" in shown
+    (following,) = re.findall(r'href="(/installs\?show=outdated&amp;cursor=[^"]+)"', shown)
+    assert f'href="/installs/{old}"' in browser.get(html.unescape(following)).text
+    # What needs no such look is read in one go.
+    assert len(api.get("/api/v1/installs?limit=4").json()["items"]) == len([old, *fresh])

@@ -7,6 +7,7 @@ from litestar import Litestar
 from litestar.testing import TestClient
 
 from catalog.assets.archive import PackageFile, build_archive
+from catalog.assets.examples import ExampleShelf
 from catalog.assets.skeletons import skeleton
 
 Client = TestClient[Litestar]
@@ -47,3 +48,39 @@ def test_forms_offer_them_and_start_from_the_one_that_is_chosen(browser: Client,
     assert 'value="Stand back"' in browser.get(f"{address}&example=strict").text
     unknown = browser.get(f"{address}&example=none")
     assert (unknown.status_code, "Start from a preset" in unknown.text) == (200, True)
+
+
+def test_forms_that_are_sent_again_read_no_archive(
+    browser: Client, api: Client, published: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = f"/installs/new?asset={published}"
+    assert "Start from a preset" in browser.get(address).text
+
+    def read(_: object) -> None:
+        raise AssertionError("an archive was read")
+
+    monkeypatch.setattr("catalog.assets.examples.read_archive", read)
+    for form in (address, f"/environments/new?blueprint={published}"):
+        assert 'value="Come &lt;in&gt;"' in browser.get(f"{form}&example=mild").text
+    assert len(api.get(f"/api/v1/assets/{published}/versions/latest/examples").json()["items"]) == len(EXAMPLES)
+
+
+def test_what_is_kept_of_examples_is_bounded() -> None:
+    files = {"examples/mild/inputs.json": PackageFile(b'{"text": "' + b"x" * 100 + b'"}')}
+    archive = build_archive(files).data
+    read: list[str] = []
+
+    def look(shelf: ExampleShelf, digest: str) -> int:
+        before = len(read)
+
+        def content() -> bytes:
+            read.append(digest)
+            return archive
+
+        assert [each.name for each in shelf.examples(digest, content)] == ["mild"]
+        return len(read) - before
+
+    shelf = ExampleShelf(400)
+    assert [look(shelf, digest) for digest in ("a", "b", "a", "c", "a", "b")] == [1, 1, 0, 1, 0, 1]
+    small = ExampleShelf(50)
+    assert [look(small, "a") for _ in range(2)] == [1, 1], "what is larger than all of it is not kept"

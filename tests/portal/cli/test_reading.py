@@ -93,12 +93,13 @@ class Answers(Client):
     def __init__(self, schema: dict[str, Any] | None) -> None:
         self.asked: list[tuple[str, Any]] = []
         self._schema = schema
+        self.items_there: list[dict[str, Any]] = []
 
     def get(self, path: str, params: Mapping[str, Any] | None = None) -> Any:
         self.asked.append((path, params))
         if self._schema is None:
             raise ProblemError(403, {"title": "Not allowed"})
-        return {"input_schema": self._schema}
+        return {"input_schema": self._schema, "items": self.items_there}
 
 
 def test_texts_become_what_the_schema_of_the_asset_wants() -> None:
@@ -108,6 +109,26 @@ def test_texts_become_what_the_schema_of_the_asset_wants() -> None:
     assert client.asked == [("/overlays/acme/web/inputs", {"version": "1.2.0"})]
     assert typed_inputs(client, "acme/web>=1,<2", typed, None)["replicas"] == 3
     assert client.asked[1:] == [("/overlays/acme/web/inputs", {})]
+
+
+@pytest.mark.parametrize(
+    "asset", ["acme/web@^1", "acme/web>=1,<2", "acme/web@1.2.x", "acme/web@1", "acme/web_2", "Web"]
+)
+def test_a_preset_is_that_of_one_version(asset: str) -> None:
+    nobody = Answers({})
+    with pytest.raises(click.BadParameter, match=r"one version's|names no asset"):
+        typed_inputs(nobody, asset, [], None, "mild")
+    assert nobody.asked == []
+
+
+@pytest.mark.parametrize(
+    ("asset", "version"), [("acme/web", "latest"), ("acme/web@1.2.0", "1.2.0"), ("acme/web==2.0.0-rc.1", "2.0.0-rc.1")]
+)
+def test_a_preset_comes_from_the_version_that_is_asked_for(asset: str, version: str) -> None:
+    client = Answers({})
+    client.items_there = [{"name": "mild", "inputs": {"greeting": "Come in"}}]
+    assert typed_inputs(client, asset, [], None, "mild") == {"greeting": "Come in"}
+    assert client.asked == [(f"/assets/acme/web/versions/{version}/examples", None)]
 
 
 def test_without_the_schema_texts_stay_texts() -> None:
