@@ -3,10 +3,13 @@
 import logging
 from datetime import timedelta
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from catalog.clock import now
 from catalog.environments.events import EnvironmentEvent, EnvironmentFailed, EnvironmentReady
 from catalog.environments.service import EnvironmentAutomation, EphemeralEnvironmentService
 from catalog.errors import SlipwayError
+from workers.pull_request_listings import begin_listed, told
 from workers.runtime.worker import JobContext, Worker
 
 WORKER = Worker("environment_watch", queue="clock")
@@ -29,8 +32,9 @@ def expire_due(context: JobContext) -> None:
             with context.session(each.tenant_id) as session:
                 service = EphemeralEnvironmentService(session, context.settings)
                 service.keep_time(each.tenant_id, each.environment_id)
-        except SlipwayError as error:
-            log.warning("what is due to environment %s was not done: %s", each.environment_id, error.detail)
+                service.next_commit(each.tenant_id, each.environment_id)
+        except (SlipwayError, SQLAlchemyError) as error:
+            log.warning("what is due to environment %s was not done: %s", each.environment_id, told(error))
 
 
 @WORKER.on(EnvironmentReady, EnvironmentFailed)
@@ -54,14 +58,14 @@ def watch_pull_requests(context: JobContext) -> None:
     for tenant_id in tenants:
         with context.session(tenant_id) as session:
             changed = EphemeralEnvironmentService(session, context.settings).changed(tenant_id)
-        for environment_id in changed:
+        for environment_id, listed in changed:
             if context.should_stop():
                 return
             try:
                 with context.session(tenant_id) as session:
-                    EphemeralEnvironmentService(session, context.settings).watch(tenant_id, environment_id)
-            except SlipwayError as error:
-                log.warning("the pull request of environment %s was not looked at: %s", environment_id, error.detail)
+                    EphemeralEnvironmentService(session, context.settings).watch(tenant_id, environment_id, listed)
+            except (SlipwayError, SQLAlchemyError) as error:
+                log.warning("the pull request of environment %s was not looked at: %s", environment_id, told(error))
 
 
 def _begin(context: JobContext) -> None:
@@ -71,6 +75,8 @@ def _begin(context: JobContext) -> None:
     for tenant_id, automation_id in automations:
         try:
             with context.session(tenant_id) as session:
-                EnvironmentAutomation(session, context.settings).look(tenant_id, automation_id)
-        except SlipwayError as error:
-            log.warning("nothing began by automation %s: %s", automation_id, error.detail)
+                repository = EnvironmentAutomation(session, context.settings).repository(tenant_id, automation_id)
+            if repository is not None:
+                begin_listed(context, tenant_id, repository.address, repository.pull_requests())
+        except (SlipwayError, SQLAlchemyError) as error:
+            log.warning("nothing began by automation %s: %s", automation_id, told(error))

@@ -1,22 +1,28 @@
 """Pull requests of connected repositories: listed by the clock, sooner where a hook says so."""
 
+import logging
 from contextlib import suppress
 from datetime import timedelta
 from uuid import UUID
 
+from sqlalchemy.exc import SQLAlchemyError
+from sqlmodel import Session
+
 from catalog.clock import now
-from catalog.environments.service import EnvironmentAutomation, EphemeralEnvironmentService
+from catalog.environments.service import EphemeralEnvironmentService
 from catalog.errors import SlipwayError
 from catalog.providers.scm import PullRequest, PullRequestNotFoundError, PullRequestState, RateLimitedError, Repository
 from catalog.scm.events import ScmHookReceived, ScmRepositoryFollowed
 from catalog.scm.models import ScmCondition
 from catalog.scm.service import ScmService, conditions_of
+from workers.pull_request_listings import begin_listed, follow_listed, told
 from workers.runtime.worker import JobContext, Worker
 
 WORKER = Worker("scm_watch", queue="scm", concurrency=2)
 
 DUE_AT_ONCE = 50
 PROBLEM_AGAIN = timedelta(minutes=1)
+log = logging.getLogger(__name__)
 
 
 @WORKER.every(timedelta(seconds=5))
@@ -28,7 +34,12 @@ def poll_due(context: JobContext) -> None:
     for each in due:
         if context.should_stop():
             return
-        look(context, each.tenant_id, each.repository_id)
+        # One that cannot be looked at never keeps the clock from all others, and comes back later than they do.
+        try:
+            look(context, each.tenant_id, each.repository_id)
+        except (SlipwayError, SQLAlchemyError) as error:
+            log.warning("repository %s was not looked at: %s", each.repository_id, told(error))
+            _put_off(context, each.tenant_id, each.repository_id, error)
 
 
 @WORKER.on(ScmHookReceived, ScmRepositoryFollowed)
@@ -43,7 +54,8 @@ def look_now(context: JobContext) -> None:
 def look(context: JobContext, tenant_id: UUID, repository_id: UUID) -> None:
     """List a repository's pull requests, take down what is different, and let its environments follow.
 
-    A listing is complete or it is none: where the provider does not answer, nothing counts as closed.
+    A listing is complete or it is none: where the provider does not answer, nothing counts as closed. What follows from
+    it happens environment by environment, after it was taken down.
     """
     with context.session(tenant_id) as session:
         repository = ScmService(session, context.settings).repository(tenant_id, repository_id)
@@ -59,13 +71,26 @@ def look(context: JobContext, tenant_id: UUID, repository_id: UUID) -> None:
             ScmService(session, context.settings).not_listed(tenant_id, repository_id, error.detail, wait)
         return
     conditions = _conditions(repository)
+    opened = [each for each in pulls if each.state is PullRequestState.OPEN]
     with context.session(tenant_id) as session:
-        opened = [each for each in pulls if each.state is PullRequestState.OPEN]
         scm = ScmService(session, context.settings)
-        if scm.listed(tenant_id, repository_id, opened, conditions, asked_at):
-            service = EphemeralEnvironmentService(session, context.settings)
-            service.follow_listed(tenant_id, repository.address, pulls)
-            EnvironmentAutomation(session, context.settings).begin(tenant_id, repository.address, opened)
+        if not scm.listed(tenant_id, repository_id, opened, conditions, asked_at):
+            return
+
+    def is_newest(session: Session) -> bool:
+        return ScmService(session, context.settings).listed_at(tenant_id, repository_id) == asked_at
+
+    follow_listed(context, tenant_id, repository.address, pulls, is_newest)
+    begin_listed(context, tenant_id, repository.address, opened)
+
+
+def _put_off(context: JobContext, tenant_id: UUID, repository_id: UUID, error: Exception) -> None:
+    problem = error.detail if isinstance(error, SlipwayError) else "Slipway could not look at it. It is tried again."
+    try:
+        with context.session(tenant_id) as session:
+            ScmService(session, context.settings).not_listed(tenant_id, repository_id, problem, PROBLEM_AGAIN)
+    except SQLAlchemyError as again:
+        log.warning("repository %s is still due: %s", repository_id, told(again))
 
 
 def _others(context: JobContext, tenant_id: UUID, repository: Repository, listed: set[int]) -> list[PullRequest]:

@@ -1,6 +1,6 @@
 """How work on environments fails."""
 
-from catalog.errors import ConflictError
+from catalog.errors import ConflictError, QuotaExceededError
 
 
 class TransitionError(ConflictError):
@@ -8,3 +8,7 @@ class TransitionError(ConflictError):
 
     code = "environment_phase"
     title = "The environment is in another phase"
+
+
+class QueueFullError(QuotaExceededError):
+    """There will be room, but too many wait for it already; asking again later may work."""

@@ -70,13 +70,13 @@ def at_pull_request(session: Session, tenant_id: UUID, repository: str, pull_req
 
 
 def of_repository(session: Session, tenant_id: UUID, repository: str) -> Sequence[Environment]:
-    """Return the living environments of a repository."""
+    """Return the living environments of a repository, in the order in which they are locked."""
     statement = select(Environment).where(
         Environment.tenant_id == tenant_id,
         Environment.repository == repository,
         Environment.phase != Phase.DESTROYED,
     )
-    return session.exec(statement).all()
+    return session.exec(statement.order_by(col(Environment.id))).all()
 
 
 def at(session: Session, host: str) -> tuple[UUID, UUID] | None:
@@ -112,19 +112,19 @@ def with_condition(session: Session, tenant_id: UUID, kind: str) -> list[UUID]:
     return list(session.exec(statement.order_by(col(Environment.created_at))).all())
 
 
-def sizes_awake(session: Session, tenant_id: UUID, but: UUID) -> Sequence[dict[str, int]]:
-    """Return what each of the tenant's environments but one takes of its room.
+def sizes_awake(session: Session, tenant_id: UUID, but: UUID) -> dict[UUID, dict[str, int]]:
+    """Return what each of the tenant's environments but one takes of its room, by id.
 
     Those that sleep, wait for room or an approval, or were refused take none; one that cannot be removed takes its own.
     """
     without = (Phase.DESTROYED, Phase.SLEEPING, Phase.REJECTED, Phase.PENDING_APPROVAL)
-    statement = select(Environment.size).where(
+    statement = select(Environment.id, Environment.size).where(
         Environment.tenant_id == tenant_id,
         Environment.id != but,
         col(Environment.phase).not_in(without),
         col(Environment.waits_since).is_(None),
     )
-    return [dict(each) for each in session.exec(statement).all()]
+    return {found: dict(size) for found, size in session.exec(statement).all()}
 
 
 def hold_room(session: Session, tenant_id: UUID) -> None:
@@ -204,6 +204,7 @@ def standing(session: Session, ids: Collection[UUID]) -> dict[UUID, tuple[UUID, 
 def automation_of(session: Session, tenant_id: UUID, repository: str, *, lock: bool = False) -> Automation | None:
     """Return what a tenant wants of a repository's pull requests, locked where asked."""
     statement = select(Automation).where(Automation.tenant_id == tenant_id, Automation.repository == repository)
+    statement = statement.execution_options(populate_existing=True)
     return session.exec(statement.with_for_update() if lock else statement).first()
 
 

@@ -59,6 +59,14 @@ def repository(session: Session, tenant_id: UUID, repository_id: UUID) -> ScmRep
     return session.exec(statement.execution_options(populate_existing=True).with_for_update()).first()
 
 
+def polled_at(session: Session, tenant_id: UUID, repository_id: UUID) -> datetime | None:
+    """Return when the newest listing of a repository that was taken down was asked for, as is committed now."""
+    statement = select(ScmRepository.polled_at).where(
+        ScmRepository.tenant_id == tenant_id, ScmRepository.id == repository_id
+    )
+    return session.exec(statement).first()
+
+
 def at(session: Session, tenant_id: UUID, address: str) -> ScmRepository | None:
     """Return the repository that the tenant follows at an address."""
     statement = select(ScmRepository).where(ScmRepository.tenant_id == tenant_id, ScmRepository.address == address)

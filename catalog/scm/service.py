@@ -224,6 +224,10 @@ class ScmService:
             self._append(tenant_id, f"scm/repositories/{row.id}", each, "system")
         return True
 
+    def listed_at(self, tenant_id: UUID, repository_id: UUID) -> datetime | None:
+        """Return when the newest listing of a repository that was taken down was asked for."""
+        return queries.polled_at(self._session, tenant_id, repository_id)
+
     def not_listed(self, tenant_id: UUID, repository_id: UUID, problem: str, again_after: timedelta) -> None:
         """Take down why a repository could not be listed. What is known of its pull requests stays as it was."""
         row = queries.repository(self._session, tenant_id, repository_id)

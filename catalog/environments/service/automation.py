@@ -1,14 +1,18 @@
 """What begins by itself: environments of pull requests for which nobody has to ask one by one."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from sqlmodel import Session
 
 from catalog.assets.blueprint_spec import Follow, parse_spec
 from catalog.assets.inputs import without_secrets
+from catalog.clock import now
 from catalog.environments import queries
+from catalog.environments.errors import QueueFullError
 from catalog.environments.events import EnvironmentsAutomated
 from catalog.environments.models import (
     Attempt,
@@ -19,18 +23,25 @@ from catalog.environments.models import (
     RequestEnvironment,
 )
 from catalog.environments.service.requests import EphemeralEnvironmentService
+from catalog.environments.service.rows import is_wanted
 from catalog.environments.service.wishes import blueprint_of, composed_of, duration
 from catalog.environments.triggers import Act, Decision, Facts, decide
-from catalog.errors import FieldError, InvalidInputError, NotFoundError, SlipwayError
+from catalog.errors import FieldError, InvalidInputError, NotFoundError, SlipwayError, UnavailableError
 from catalog.events import outbox
 from catalog.gating import PolicyRefusedError
 from catalog.overlays.service import OverlayService
-from catalog.providers.scm import PullRequest, Repository, provider_for
+from catalog.providers.scm import PullRequest, RateLimitedError, Repository, provider_for
 from catalog.scm.service import LOCAL, ScmService
 from catalog.secrets import SecretBox
 from catalog.settings import Settings
 from catalog.tenancy import Principal, system_principal
 from catalog.tenants.service import TenantService
+
+TRY_AGAIN = timedelta(minutes=1)
+"""After how long a pull request is taken up again whose environment failed to begin for a passing reason."""
+_BEGINS = {Act.MOVE, Act.HOLD, Act.BUILD}
+_FINAL = {"head_sha", "problem"}
+"""What an attempt says that is not made again with the same commit; others say more."""
 
 
 class EnvironmentAutomation:
@@ -90,36 +101,62 @@ class EnvironmentAutomation:
         """Return tenant and id of all automations; needs a session of the system role."""
         return queries.all_automations(session)
 
-    def look(self, tenant_id: UUID, automation_id: UUID) -> None:
-        """Begin what is to begin in a repository on this machine; those elsewhere are listed less often."""
+    def repository(self, tenant_id: UUID, automation_id: UUID) -> Repository | None:
+        """Open the repository of an automation where it is on this machine; those elsewhere are listed less often."""
         row = queries.automation(self._session, tenant_id, automation_id)
         if row is None or provider_for(row.repository).name != LOCAL:
-            return
-        listed = ScmService(self._session, self._settings).open(tenant_id, row.repository).pull_requests()
-        self.begin(tenant_id, row.repository, listed)
+            return None
+        return ScmService(self._session, self._settings).open(tenant_id, row.repository)
 
-    def begin(self, tenant_id: UUID, repository: str, listed: Sequence[PullRequest]) -> None:
-        """Ask for the environments that pull requests of a complete listing are to have and do not have yet."""
+    def due(self, tenant_id: UUID, repository: str, listed: Sequence[PullRequest]) -> list[PullRequest]:
+        """Return the pull requests of a complete listing that are to be taken up, and forget those that are gone.
+
+        No provider is asked. Where the blueprint cannot be had, that is told of each, and tried again after a while.
+        """
         row = queries.automation_of(self._session, tenant_id, repository, lock=True)
         if row is None:
-            return
-        attempts = {}
-        follow: Follow | None = None
-        for pull in sorted(listed, key=lambda each: each.number):
-            key, before = str(pull.number), row.attempts.get(str(pull.number))
-            if before is not None and (not before["problem"] or before["head_sha"] == pull.head_sha):
-                if self._meets(row, pull):
-                    attempts[key] = before
-                continue
-            if not self._meets(row, pull):
-                continue
-            follow = follow or self._follow(row)
-            decision = self.decision(row, pull, listed, follow)
-            if decision.act in {Act.MOVE, Act.HOLD, Act.BUILD}:
-                attempts[key] = self._ask(row, pull, decision)
+            return []
+        open_ones = {str(each.number): each for each in listed if set(row.labels) <= each.labels}
+        attempts = {key: each for key, each in row.attempts.items() if key in open_ones}
+        found = [each for key, each in open_ones.items() if _is_open(attempts.get(key), each)]
+        found.sort(key=lambda each: each.number)
+        try:
+            follow = self._follow(row) if found else Follow()
+        except SlipwayError as error:
+            attempts |= {str(each.number): _passing(each, error.detail) for each in found}
+            found = []
+        else:
+            found = [each for each in found if self._may_begin(each, listed, follow, attempts)]
         if attempts != row.attempts:
             row.attempts = attempts
             self._session.add(row)
+        return found
+
+    def begin(self, tenant_id: UUID, repository: str, pull: PullRequest, listed: Sequence[PullRequest]) -> bool:
+        """Take up one pull request: ask for its environment where it is to have one, and write down what became of it.
+
+        What is in the way is told and raises nothing. Returns whether the provider may be asked more now.
+        """
+        row = queries.automation_of(self._session, tenant_id, repository)
+        if row is None or not _is_open(row.attempts.get(str(pull.number)), pull):
+            return True
+        attempt: dict[str, Any] | None
+        may_ask = True
+        try:
+            follow = self._follow(row)
+            attempt = self._attempt(row, pull, self.decision(row, pull, listed, follow), follow)
+        except (UnavailableError, QueueFullError) as error:
+            attempt = _passing(pull, error.detail)
+            may_ask = not isinstance(error, RateLimitedError)
+        except SlipwayError as error:
+            attempt = {"head_sha": pull.head_sha, "problem": error.detail[:1000]}
+        said = row.sealed_inputs
+        # Locked only to write: others may write of other pull requests meanwhile, or ask for something else.
+        row = queries.automation_of(self._session, tenant_id, repository, lock=True)
+        if attempt is not None and row is not None and row.sealed_inputs == said:
+            row.attempts = {**row.attempts, str(pull.number): attempt}
+            self._session.add(row)
+        return may_ask
 
     def decision(
         self,
@@ -149,7 +186,7 @@ class EnvironmentAutomation:
             return None
         pull = repository.pull_request(number)
         before = row.attempts.get(str(number))
-        if before is None or (before["problem"] and before["head_sha"] != pull.head_sha):
+        if before is None or (before["problem"] and (before["head_sha"] != pull.head_sha or len(before) > len(_FINAL))):
             listed, follow = repository.pull_requests(), self._follow(row)
             return self.decision(row, pull, listed, follow, repository), pull.head_sha
         why = before["problem"] or "Its environment was made by itself and has been destroyed since. Request it again."
@@ -169,15 +206,35 @@ class EnvironmentAutomation:
             return True
         return bool(parse_spec({"spec": spec}).environment.repositories)
 
-    def _meets(self, row: Automation, pull: PullRequest) -> bool:
-        return set(row.labels) <= pull.labels
+    def _may_begin(
+        self,
+        pull: PullRequest,
+        listed: Sequence[PullRequest],
+        follow: Follow,
+        attempts: Mapping[str, Any],
+    ) -> bool:
+        """Tell whether it pays to take a pull request up, without asking which paths it changes."""
+        before = attempts.get(str(pull.number))
+        if before is not None and before == before | {"head_sha": pull.head_sha, **_compared(pull, follow)}:
+            return False
+        facts = Facts(pull, 0, "", None, moves=True, quarantined=False, changed=tuple, listed=lambda: listed)
+        decision = decide(facts, follow)
+        return decision.act in _BEGINS or decision.rule == "path"
 
-    def _ask(self, row: Automation, pull: PullRequest, decision: Decision) -> dict[str, str]:
-        """Ask for the environment of a pull request, or record that it waits for an approval or was refused."""
+    def _attempt(self, row: Automation, pull: PullRequest, decision: Decision, follow: Follow) -> dict[str, Any] | None:
+        """Ask for the environment of a pull request, or record that it waits for an approval or was refused.
+
+        None says that there is nothing to remember: it is looked at again.
+        """
+        if decision.rule == "path":
+            return {"head_sha": pull.head_sha, "problem": decision.why[:1000], **_compared(pull, follow)}
+        if decision.act not in _BEGINS:
+            return None
         present = queries.at_pull_request(self._session, row.tenant_id, row.repository, pull.number)
         attempt = {"head_sha": pull.head_sha, "problem": ""}
         if present is not None and present.phase is not Phase.DESTROYED:
-            return attempt
+            # What is being removed belongs to the life before: it begins again once that is over.
+            return attempt if is_wanted(present) else None
         principal = system_principal(row.tenant_id)
         asked = RequestEnvironment(
             repository=row.repository,
@@ -195,9 +252,8 @@ class EnvironmentAutomation:
                     service.set_down(principal, asked, decision, None)
         except PolicyRefusedError as refusal:
             refusal.keep(self._session)
-            service.set_down(principal, asked, None, refusal)
-        except SlipwayError as error:
-            attempt["problem"] = error.detail[:1000]
+            with self._session.begin_nested():
+                service.set_down(principal, asked, None, refusal)
         return attempt
 
     def _tell(self, principal: Principal, row: Automation, action: str, *, ends: bool) -> None:
@@ -221,6 +277,27 @@ def read_automation(row: Automation) -> AutomationRead:
         **row.model_dump(exclude={"attempts", "tenant_id", "sealed_inputs"}),
         attempts=sorted(attempts, key=lambda each: each.pull_request),
     )
+
+
+def _is_open(before: Mapping[str, Any] | None, pull: PullRequest) -> bool:
+    """Tell whether a pull request is still to be taken up: not yet, or in vain and something may be different now."""
+    if before is None:
+        return True
+    if before["head_sha"] != pull.head_sha:
+        return bool(before["problem"])
+    again_at = before.get("again_at")
+    return "paths" in before or (again_at is not None and datetime.fromisoformat(again_at) <= now())
+
+
+def _passing(pull: PullRequest, problem: str) -> dict[str, Any]:
+    """Return an attempt that failed for a reason that may pass by itself."""
+    again_at = (now() + TRY_AGAIN).isoformat()
+    return {"head_sha": pull.head_sha, "problem": problem[:1000], "again_at": again_at}
+
+
+def _compared(pull: PullRequest, follow: Follow) -> dict[str, Any]:
+    """Return what the changed paths of a commit were compared by: as long as that is the same, so is the answer."""
+    return {"base": pull.base, "paths": list(follow.paths)}
 
 
 def _purpose(row: Automation) -> str:

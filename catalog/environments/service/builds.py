@@ -9,6 +9,8 @@ from catalog.environments.service.reports import DeployPlan, EnvironmentReports
 from catalog.environments.service.rows import find, set_condition, stamp, tell
 from catalog.environments.service.wishes import inputs_without_secrets
 
+_NONE = UUID(int=0)
+
 
 class EnvironmentBuilds(EnvironmentReports):
     """What workers ask and report of builds; everything happens in the session's transaction."""
@@ -16,9 +18,10 @@ class EnvironmentBuilds(EnvironmentReports):
     def plan(self, tenant_id: UUID, environment_id: UUID, head_sha: str) -> DeployPlan | None:
         """Return what deploying a commit without secrets would be; None where it does not wait any more."""
         environment = find(self._session, tenant_id, environment_id)
-        if environment.waiting_sha != head_sha or environment.operation_id is None:
+        if environment.waiting_sha != head_sha:
             return None
-        plan = self._plan(environment, environment.operation_id)
+        # One that began by itself has no operation before somebody approves its commit; a build needs none.
+        plan = self._plan(environment, environment.operation_id or _NONE)
         inputs = inputs_without_secrets(environment, self._settings)
         return replace(plan, head_sha=head_sha, inputs=inputs, secrets=dict.fromkeys(plan.secrets, ""))
 

@@ -15,18 +15,14 @@ from catalog.environments.events import (
     EnvironmentCommitQueued,
     EnvironmentRefused,
 )
-from catalog.environments.machine import APPLYING, RESTING
-from catalog.environments.models import Desired, Environment, Explanation, Phase
-from catalog.environments.service.generations import demand, dismiss
-from catalog.environments.service.life import NOT_WOKEN, EnvironmentLife
-from catalog.environments.service.remaking import is_kept_from_it, remake
+from catalog.environments.machine import APPLYING
+from catalog.environments.models import Environment, Explanation, Phase
+from catalog.environments.service.generations import dismiss
+from catalog.environments.service.life import EnvironmentLife
 from catalog.environments.service.rows import (
-    NOT_REMADE,
-    PLAN_REFUSED,
     REFUSED,
     clear_condition,
     find,
-    refusal_of,
     set_condition,
     situation,
     stamp,
@@ -58,11 +54,12 @@ NOTED = "Following"
 class EnvironmentFollowing(EnvironmentLife):
     """What happens to environments because of their pull requests; everything in the session's transaction."""
 
-    def follow(self, environment: Environment, actor: str) -> None:
+    def follow(self, environment: Environment, actor: str, others: Sequence[PullRequest] | None = None) -> None:
         """Compare the environment with its pull request as it is now, and move or dismiss it accordingly.
 
         A provider that does not answer changes nothing; a pull request must be missing twice before it counts as
         closed, because a repository in the middle of a push may show neither the old ref nor the new one.
+        ``others`` is a listing of the repository's open pull requests, where there is one already.
         """
         if environment.phase is Phase.DESTROYED:
             return
@@ -71,14 +68,29 @@ class EnvironmentFollowing(EnvironmentLife):
             found = repository.pull_request(environment.pull_request, environment.branch)
         except (PullRequestNotFoundError, RepositoryNotFoundError):
             found = None
-        self._observe(environment, found, actor)
+        self._observe(environment, found, actor, others)
 
-    def follow_listed(self, tenant_id: UUID, repository: str, listed: Sequence[PullRequest]) -> None:
-        """Compare every environment of a repository with a complete listing of its pull requests."""
+    def living(self, tenant_id: UUID, repository: str) -> list[UUID]:
+        """Return the living environments of a repository."""
+        return [each.id for each in queries.of_repository(self._session, tenant_id, repository)]
+
+    def follow_listed(
+        self,
+        tenant_id: UUID,
+        environment_id: UUID,
+        listed: Sequence[PullRequest],
+        is_newest: Callable[[], bool] = lambda: True,
+    ) -> None:
+        """Compare one environment with a complete listing of its repository's pull requests, if that is the newest.
+
+        What has to be asked of the provider is asked before anything is locked.
+        """
         by_number = {each.number: each for each in listed}
-        for each in queries.of_repository(self._session, tenant_id, repository):
-            environment = find(self._session, tenant_id, each.id, lock=True)
-            self._observe(environment, by_number.get(environment.pull_request), "system", listed)
+        environment = find(self._session, tenant_id, environment_id)
+        paths = self._compared(environment, by_number.get(environment.pull_request), listed)
+        environment = find(self._session, tenant_id, environment_id, lock=True)
+        if environment.phase is not Phase.DESTROYED and is_newest():
+            self._observe(environment, by_number.get(environment.pull_request), "system", listed, paths)
 
     def pull_requests_of(self, tenant_id: UUID, repository: str) -> set[int]:
         """Return the pull requests of a repository that have living environments."""
@@ -172,10 +184,13 @@ class EnvironmentFollowing(EnvironmentLife):
         found: PullRequest | None,
         actor: str,
         others: Sequence[PullRequest] | None = None,
+        paths: Sequence[str] | None = None,
     ) -> None:
         environment.absences = 0 if found is not None else environment.absences + 1
         self._session.add(environment)
-        decision = decide(self._facts(environment, found, others=others), self._policy(environment))
+        facts = self._facts(environment, found, others=others)
+        facts = facts if paths is None else replace(facts, changed=lambda: paths)
+        decision = decide(facts, self._policy(environment))
         if decision.act is Act.DISMISS:
             dismiss(self._session, environment, actor, decision.why if decision.rule in _SPELLED else _CLOSED)
         elif found is None or decision.rule == "unchanged":
@@ -196,15 +211,18 @@ class EnvironmentFollowing(EnvironmentLife):
             environment.seen_sha, environment.seen_base = found.head_sha, found.base
             set_condition(environment, NOTED, decision.rule.capitalize(), decision.why, status=False)
 
-    def next_commit(self, tenant_id: UUID, environment_id: UUID) -> None:
-        """Move the environment to the commit that has waited longest for its turn, once nothing else is deployed."""
-        environment = find(self._session, tenant_id, environment_id, lock=True)
-        resting = environment.phase in RESTING and environment.desired is Desired.PRESENT
-        if not environment.backlog or not resting:
-            return
-        commit, *rest = environment.backlog
-        environment.backlog = rest
-        self._move(environment, commit, "system", seen=environment.seen_sha)
+    def _compared(
+        self, environment: Environment, found: PullRequest | None, others: Sequence[PullRequest]
+    ) -> Sequence[str] | None:
+        """Return the paths that a pull request changes; None where the decision does not ask for them."""
+        facts, asked = self._facts(environment, found, others=others), list[Sequence[str]]()
+
+        def changed() -> Sequence[str]:
+            asked.append(facts.changed())
+            return asked[-1]
+
+        decide(replace(facts, changed=changed), self._policy(environment))
+        return asked[-1] if asked else None
 
     def _put_off(self, environment: Environment, head_sha: str) -> None:
         """Let a commit wait for its turn; where too many do, the newest takes the place of the one before it."""
@@ -265,69 +283,41 @@ class EnvironmentFollowing(EnvironmentLife):
     def _repository(self, environment: Environment) -> Repository:
         return ScmService(self._session, self._settings).open(environment.tenant_id, environment.repository)
 
-    def changed(self, tenant_id: UUID) -> list[UUID]:
+    def changed(self, tenant_id: UUID) -> list[tuple[UUID, Sequence[PullRequest] | None]]:
         """Return the environments of repositories on this machine that may have to follow their pull requests.
 
+        Beside each stands the listing of its repository, None where that could not be had.
         Each repository is listed once; those of which nothing changed since they were decided about are left out.
         """
-        found: list[UUID] = []
+        found: list[tuple[UUID, Sequence[PullRequest] | None]] = []
         for address in queries.repositories(self._session, tenant_id):
             if provider_for(address).name != LOCAL:
                 continue
             try:
                 pulls = ScmService(self._session, self._settings).open(tenant_id, address).pull_requests()
             except SlipwayError:
-                pulls = []
-            listed = {each.number: each for each in pulls}
+                pulls = None
+            listed = {each.number: each for each in pulls or ()}
             for row in queries.seen(self._session, tenant_id, address):
                 pull = listed.get(row.pull_request)
                 same = pull is not None and pull.head_sha == row.seen_sha and row.seen_base in (None, pull.base)
                 if not same or row.absences or row.has_conditions:
-                    found.append(row.environment_id)
+                    found.append((row.environment_id, pulls))
         return found
 
-    def watch(self, tenant_id: UUID, environment_id: UUID) -> None:
-        """Follow the pull request of one environment; repositories elsewhere are listed as a whole, less often."""
+    def watch(self, tenant_id: UUID, environment_id: UUID, others: Sequence[PullRequest] | None = None) -> None:
+        """Follow the pull request of one environment; repositories elsewhere are listed as a whole, less often.
+
+        ``others`` is a listing of the repository's open pull requests, where there is one already.
+        """
         environment = find(self._session, tenant_id, environment_id, lock=True)
         if provider_for(environment.repository).name == LOCAL:
-            self.follow(environment, "system")
+            self.follow(environment, "system", others)
 
-    def refused(self, tenant_id: UUID) -> list[UUID]:
-        """Return the environments that policies keep from what their pull requests ask for."""
-        refused = queries.with_condition(self._session, tenant_id, REFUSED)
-        asleep = queries.with_condition(self._session, tenant_id, NOT_WOKEN)
-        not_remade = queries.with_condition(self._session, tenant_id, NOT_REMADE)
-        return list(dict.fromkeys([*refused, *asleep, *not_remade]))
-
-    def ask_again(self, tenant_id: UUID, environment_id: UUID) -> None:
-        """Ask policies again about what they refused: a commit, if it is still the newest, or the engine's plan."""
-        environment = find(self._session, tenant_id, environment_id, lock=True)
-        self.may_wake_again(tenant_id, environment_id)
-        if is_kept_from_it(environment):
-            # What went missing is found by the next sweep, which asks then.
-            clear_condition(environment, NOT_REMADE)
-            if environment.phase is Phase.FAILED:
-                remake(self._session, environment, "policies changed")
-        reason = refusal_of(environment)
-        if reason == PLAN_REFUSED and environment.phase is Phase.FAILED:
-            self._try_again(environment)
-        elif reason is not None:
-            # Unseen, so that the pull request is looked at as if it had just moved.
-            environment.seen_sha = ""
-            self.follow(environment, "system")
-
-    def _try_again(self, environment: Environment) -> None:
-        """Have the engine look ahead again, unless policies refuse without that; the worker asks about the plan."""
-        try:
-            with self._session.begin_nested():
-                self._pass_gate(environment, "system", is_new=not environment.observed_generation)
-                demand(self._session, environment, "system", "policies changed")
-        except PolicyRefusedError as refusal:
-            refusal.keep(self._session)
-
-    def _move(self, environment: Environment, head_sha: str, actor: str, seen: str | None = None) -> None:
+    def _move(self, environment: Environment, head_sha: str, actor: str, seen: str | None = None) -> bool:
         """Move the environment to another commit, or say on its page why policies, or room, do not let it.
 
+        Returns whether it moves.
         ``seen`` is the newest commit that was decided about, where that is another one.
         """
         try:
@@ -346,6 +336,9 @@ class EnvironmentFollowing(EnvironmentLife):
             told = f"Commit {head_sha[:8]} is not deployed. {error.detail}"
             set_condition(environment, NOTED, "NoRoom", told, status=False)
             self._session.add(environment)
+        else:
+            return True
+        return False
 
     def _refused(self, environment: Environment, head_sha: str, refusal: PolicyRefusedError) -> None:
         """Say on the environment, and at its pull request, which rules keep a commit from being deployed."""

@@ -15,7 +15,6 @@ from catalog.clock import now
 from catalog.environments import queries, rules
 from catalog.environments.machine import LEAVING, Event, step
 from catalog.environments.models import Environment, EnvironmentRead, Phase, RequestEnvironment, ScmHook
-from catalog.environments.service.following import EnvironmentFollowing
 from catalog.environments.service.generations import dismiss
 from catalog.environments.service.life import begin_life, prolong
 from catalog.environments.service.rows import (
@@ -29,6 +28,7 @@ from catalog.environments.service.rows import (
     settle,
     situation,
 )
+from catalog.environments.service.turns import EnvironmentTurns
 from catalog.environments.service.wishes import Wish
 from catalog.environments.triggers import Decision
 from catalog.errors import ConflictError, NotFoundError
@@ -48,7 +48,7 @@ SIGNS = "OutwardSigns"
 """The condition that is false while Slipway lacks a right to show the environment at its pull request."""
 
 
-class EphemeralEnvironmentService(EnvironmentFollowing):
+class EphemeralEnvironmentService(EnvironmentTurns):
     """One unit of work on environments; everything happens in the session's transaction."""
 
     def request(self, principal: Principal, asked: RequestEnvironment) -> Environment:
@@ -161,8 +161,8 @@ class EphemeralEnvironmentService(EnvironmentFollowing):
             repository = hook.repository
         found = queries.of_repository(self._session, principal.tenant_id, repository)
         matching = [each for each in found if hook.pull_request in (None, each.pull_request)]
-        for each in matching:
-            environment = find(self._session, each.tenant_id, each.id, lock=True)
+        # All are locked before any asks for room: whoever holds that waits for nobody's row.
+        for environment in [find(self._session, each.tenant_id, each.id, lock=True) for each in matching]:
             if hook.action == "closed" and hook.pull_request is not None and not self._shows(environment):
                 dismiss(self._session, environment, principal.actor, "pull request closed")
             else:

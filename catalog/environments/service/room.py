@@ -1,6 +1,6 @@
 """Room: what starts at once, what waits for its turn, who makes room, and who is let in when some becomes free."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -9,12 +9,21 @@ from sqlmodel import Session
 from catalog.assets.service import AssetService
 from catalog.clock import now
 from catalog.environments import queries
+from catalog.environments.errors import QueueFullError
 from catalog.environments.events import EnvironmentWaiting
 from catalog.environments.machine import Event, allows
 from catalog.environments.models import Environment, Phase, QueuePlace, Rest
 from catalog.environments.room import lacking
-from catalog.environments.service.generations import demand, fall_asleep, let_in, line_up, wake
-from catalog.environments.service.rows import ROOM, life_of, set_condition, situation, stamp, tell
+from catalog.environments.service.generations import (
+    demand,
+    dismiss,
+    fall_asleep,
+    give_up_waiting,
+    let_in,
+    line_up,
+    wake,
+)
+from catalog.environments.service.rows import ROOM, clear_condition, life_of, set_condition, situation, stamp, tell
 from catalog.errors import QuotaExceededError, SlipwayError
 from catalog.providers.targets import target
 from catalog.settings import Settings
@@ -54,22 +63,26 @@ class EnvironmentRoom:
         """Let in those that wait for room as long as there is some, oldest first; return how many.
 
         The first that does not fit keeps all behind it waiting, so that a large one gets its turn as well. One whose
-        blueprint is in quarantine keeps its place and keeps nobody.
+        blueprint is in quarantine keeps its place and keeps nobody, and one that could never fit waits no longer.
         """
         queries.hold_room(self._session, tenant_id)
-        admitted = 0
+        admitted = turned_away = 0
         for environment_id, _ in queries.waiting(self._session, tenant_id):
             environment = queries.if_free(self._session, tenant_id, environment_id)
             if environment is None:
                 break
             if environment.waits_since is None or self._is_held(environment):
                 continue
+            if never := lacking(self._settings, environment.size):
+                self._turn_away(environment, never)
+                turned_away += 1
+                continue
             if self._short_of(environment):
                 break
             let_in(self._session, environment)
             self._session.flush()
             admitted += 1
-        if admitted:
+        if admitted or turned_away:
             self._tell_places(tenant_id)
         return admitted
 
@@ -78,6 +91,17 @@ class EnvironmentRoom:
         """Return the tenants of which environments wait for room; needs a session of the system role."""
         return queries.waiting_tenants(session)
 
+    def _turn_away(self, environment: Environment, short: str) -> None:
+        """Let one wait no longer that can never be let in: less is allowed now than when it was asked for."""
+        if environment.phase is Phase.SLEEPING:
+            give_up_waiting(self._session, environment)
+        else:
+            dismiss(self._session, environment, "system", f"There will never be room for it. {short}"[:500])
+        told = f"{short} That will never be enough: ask for less, or for a larger quota."
+        set_condition(environment, ROOM, "NeverRoom", told, status=False)
+        self._session.add(environment)
+        self._session.flush()
+
     def _bring_about(self, environment: Environment, actor: str, reason: str, *, grows: bool = False) -> None:
         """Have workers bring about what the row says: now, or when there is room for it.
 
@@ -85,6 +109,8 @@ class EnvironmentRoom:
         be enough of it, or the queue is full.
         """
         self._check_size(environment)
+        if environment.waits_since is None:
+            clear_condition(environment, ROOM)
         if environment.waits_since is not None:
             line_up(self._session, environment, actor)
         elif environment.phase not in _WITHOUT_ROOM:
@@ -101,6 +127,7 @@ class EnvironmentRoom:
         self._check_size(environment)
         if environment.waits_since is not None:
             return
+        clear_condition(environment, ROOM)
         if why := self._must_wait(environment):
             self._enqueue(environment, actor, why)
         else:
@@ -115,21 +142,41 @@ class EnvironmentRoom:
         return self._short_of(environment)
 
     def _short_of(self, environment: Environment) -> str:
-        """Return what there is too little of, once others have made room where the settings say so."""
-        while True:
-            used = queries.sizes_awake(self._session, environment.tenant_id, environment.id)
-            short = lacking(self._settings, environment.size, used)
-            unused = self._unused(environment) if short and self._settings.environment_eviction == "sleep" else None
-            if unused is None:
-                return short
-            fall_asleep(self._session, unused, "system", "made room for another one", Rest.ROOM)
-            self._session.flush()
+        """Return what there is too little of, once others have made room where the settings say so.
+
+        Those are chosen first, unused longest before others: nobody makes room that would not be enough.
+        """
+        used = queries.sizes_awake(self._session, environment.tenant_id, environment.id)
+        short = self._lacks(environment, used)
+        if not short or self._settings.environment_eviction != "sleep":
+            return short
+        chosen: list[Environment] = []
+        left = dict(used)
+        for unused in self._unused(environment):
+            chosen.append(unused)
+            left.pop(unused.id, None)
+            if not self._lacks(environment, left):
+                break
+        else:
+            return short
+        for each in list(chosen):
+            again = {**left, each.id: used.get(each.id, {})}
+            if not self._lacks(environment, again):
+                chosen.remove(each)
+                left = again
+        for each in chosen:
+            fall_asleep(self._session, each, "system", "made room for another one", Rest.ROOM)
+        self._session.flush()
+        return ""
+
+    def _lacks(self, environment: Environment, used: Mapping[UUID, Mapping[str, int]]) -> str:
+        return lacking(self._settings, environment.size, used.values())
 
     def _enqueue(self, environment: Environment, actor: str, why: str) -> None:
         length = len(queries.waiting(self._session, environment.tenant_id))
         if length >= self._settings.environment_queue:
             fix = "Destroy an environment that is no longer needed, or put it to sleep."
-            raise QuotaExceededError(f"{why} {fix}")
+            raise QueueFullError(f"{why} {fix}")
         line_up(self._session, environment, actor)
         told = f"{why} It starts as soon as there is room."
         set_condition(environment, ROOM, "NoRoom", told, status=False)
@@ -166,15 +213,15 @@ class EnvironmentRoom:
         """Tell whether its blueprint is in quarantine."""
         return AssetService(self._session).is_held(environment.tenant_id, f"environments/{environment.id}")
 
-    def _unused(self, but: Environment) -> Environment | None:
-        """Return what was used longest ago of all that may go to make room, visits included; None where nothing may."""
+    def _unused(self, but: Environment) -> list[Environment]:
+        """Return what may go to make room, what was used longest ago first, visits included."""
         latest, found = now() - UNUSED, []
         for environment in queries.unused_since(self._session, but.tenant_id, latest):
             visited, known = self._last_visit(environment)
             used = max(life_of(environment).last_activity_at, visited or datetime.min.replace(tzinfo=UTC))
             if known and environment.id != but.id and used <= latest and allows(situation(environment), Event.IDLE):
                 found.append((used, environment))
-        return min(found, key=lambda each: each[0])[1] if found else None
+        return [environment for _, environment in sorted(found, key=lambda each: each[0])]
 
     def _last_visit(self, environment: Environment) -> tuple[datetime | None, bool]:
         """Return when somebody last visited, and whether that is known: a target that does not answer knows nothing."""

@@ -46,6 +46,8 @@ ROOM = "Room"
 """The condition that is false while an environment waits for room."""
 STUCK = timedelta(hours=7)
 """After how long without any progress a removal is asked for once more; longer than the longest wait between tries."""
+NEXT_COMMIT = timedelta(minutes=1)
+"""When the clock looks at commits that wait for their turn, where nothing else made them go on."""
 EXPIRING = "Expiring"
 """The condition that says that an environment ends soon."""
 
@@ -158,6 +160,14 @@ def schedule(environment: Environment) -> None:
         failed=phase is Phase.FAILED,
         asleep=phase is Phase.SLEEPING and environment.waits_since is None,
     )
+    if environment.backlog and takes_next(environment):
+        environment.due_at = min(environment.due_at, now() + NEXT_COMMIT)
+
+
+def takes_next(environment: Environment) -> bool:
+    """Tell whether nothing is deployed, and nothing waits for room, so that the next commit of a queue has its turn."""
+    rests = environment.phase in RESTING and environment.desired is Desired.PRESENT
+    return rests and environment.waits_since is None
 
 
 def tell(session: Session, environment: Environment, data: EventData, actor: str) -> None:

@@ -1,13 +1,20 @@
 """A commit that comes while another one is deployed: that one ends safely, or is finished, and the newest follows."""
 
+from datetime import timedelta
 from uuid import UUID
 
 import pytest
 from sqlalchemy import text
 
-from catalog.environments.models import Phase, RequestEnvironment
+from catalog.assets.service import AssetService
+from catalog.clock import now
+from catalog.environments.models import Environment, Phase, RequestEnvironment
+from catalog.environments.service import EphemeralEnvironmentService
+from catalog.gating import PolicyRefusedError, Verdict
 from catalog.providers.scm import PullRequestState
+from tests.workers.environment_orders.doubles import ignore
 from tests.workers.environment_orders.slipway import Slipway
+from workers.environment_watch import expire_due
 
 FIRST, SECOND, THIRD = "1" * 40, "2" * 40, "3" * 40
 
@@ -88,3 +95,40 @@ def test_a_closing_stops_what_is_under_way(slipway: Slipway, concurrency: str) -
     while slipway.pending(made):
         slipway.work(made)
     assert phase(slipway, made) is Phase.DESTROYED
+
+
+def test_a_refusal_gives_the_turn_to_the_next_commit(slipway: Slipway, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = asked(slipway, "queue")
+    slipway.outside.meanwhile = [lambda: pushes(slipway, made, SECOND, THIRD)]
+    slipway.work(made)
+
+    def refuse(_: EphemeralEnvironmentService, environment: Environment, *__: object, **___: object) -> None:
+        if environment.head_sha == SECOND:
+            raise PolicyRefusedError(Verdict(allowed=False), ignore)
+
+    monkeypatch.setattr(EphemeralEnvironmentService, "_ask_policies", refuse)
+    slipway.do(lambda service: service.next_commit(slipway.principal.tenant_id, made))
+    slipway.work(made)
+    assert (phase(slipway, made), list(slipway.outside.of(made).values())) == (Phase.READY, [THIRD])
+
+
+def test_a_queue_waits_while_in_quarantine_and_the_clock_goes_on_with_it(
+    slipway: Slipway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = asked(slipway, "queue")
+    slipway.outside.meanwhile = [lambda: pushes(slipway, made, SECOND)]
+    slipway.work(made)
+    with monkeypatch.context() as patched:
+        patched.setattr(AssetService, "is_held", lambda *_: True)
+        slipway.do(lambda service: service.next_commit(slipway.principal.tenant_id, made))
+    waits = slipway.do(lambda service: service.get(slipway.principal.tenant_id, made))
+    assert (waits.backlog, slipway.pending(made)) == ([SECOND], [])
+    assert [each["reason"] for each in waits.conditions if each["type"] == "Following"] == ["Quarantine"]
+    assert waits.due_at <= now() + timedelta(minutes=1)
+    with slipway.database.tenant_session(slipway.principal.tenant_id) as session:
+        session.execute(text("UPDATE environments SET due_at = now() - interval '1 second'"))
+    expire_due(slipway.context())
+    slipway.work(made)
+    assert (phase(slipway, made), list(slipway.outside.of(made).values())) == (Phase.READY, [SECOND])
+    after = slipway.do(lambda service: service.get(slipway.principal.tenant_id, made))
+    assert [each for each in after.conditions if each["type"] == "Following"] == []

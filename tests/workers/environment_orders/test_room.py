@@ -148,6 +148,36 @@ def test_size_counts_as_well_and_what_can_never_fit_is_refused(slipway: Slipway)
         ask(slipway, 4)
 
 
+def test_what_can_never_fit_any_more_is_turned_away_and_blocks_nobody(slipway: Slipway) -> None:
+    limit(slipway, environment_quota=10, environment_quota_memory_mb=2500)
+    first, second = ask(slipway, 1), ask(slipway, 2)
+    large, small = ask(slipway, 3), ask(slipway, 4)
+    with slipway.database.tenant_session(slipway.principal.tenant_id) as session:
+        grown = "UPDATE environments SET size = size || jsonb_build_object('memory_mb', 2400) WHERE id = :id"
+        session.execute(text(grown), {"id": large})
+    limit(slipway, environment_quota_memory_mb=2300)
+    act(slipway, "destroy", first)
+    assert admit(slipway) == 1
+    work_all(slipway, large, small)
+    assert [phase(slipway, each) for each in (second, large, small)] == [Phase.READY, Phase.DESTROYED, Phase.READY]
+    (told,) = slipway.do(lambda service: service.get(slipway.principal.tenant_id, large).conditions)
+    assert (told["reason"], "2400 MB of memory" in told["message"]) == ("NeverRoom", True)
+
+
+def test_nobody_makes_room_that_would_not_be_enough_or_is_not_needed(slipway: Slipway) -> None:
+    limit(slipway, environment_quota=3, environment_eviction="sleep")
+    used, oldest, older = ask(slipway, 1), ask(slipway, 2), ask(slipway, 3)
+    for environment_id, hours in ((oldest, 5), (older, 2)):
+        unused_for(slipway, environment_id, timedelta(hours=hours))
+    limit(slipway, environment_quota=1)
+    fourth = ask(slipway, 4)
+    assert [phase(slipway, each) for each in (used, oldest, older)] == [Phase.READY] * 3
+    assert place(slipway, fourth) == (1, 1)
+    limit(slipway, environment_quota=2)
+    assert admit(slipway) == 1
+    assert [phase(slipway, each) for each in (used, oldest, older)] == [Phase.READY, Phase.SLEEPING, Phase.SLEEPING]
+
+
 def test_two_at_once_never_get_the_same_room(slipway: Slipway) -> None:
     limit(slipway, environment_quota=3)
     for number in range(1, 7):
