@@ -15,7 +15,6 @@ from catalog.environments.service.rows import (
     clear_condition,
     find,
     refusal_of,
-    schedule,
     set_condition,
     takes_next,
 )
@@ -44,7 +43,6 @@ class EnvironmentTurns(EnvironmentFollowing):
             environment.backlog = rest
             if self._move(environment, commit, "system", seen=environment.seen_sha):
                 return
-        schedule(environment)
         self._session.add(environment)
 
     def refused(self, tenant_id: UUID) -> list[UUID]:
