@@ -12,6 +12,7 @@ from workers.environment_parts import part_packages
 from workers.environment_program import environment_program
 from workers.environment_sources import place_of, stack_request
 from workers.ephemeral_env import recover
+from workers.installers.previewing import concealed
 from workers.leases import HeldLease, held
 from workers.repository_files import completed
 from workers.runtime.worker import Interrupted, JobContext, Worker
@@ -45,8 +46,8 @@ def build_only(context: JobContext) -> None:
                 context.resource(ENGINE).preview(request, should_stop=partial(_stops, context, hand))
         except (SlipwayError, EngineError) as error:
             if isinstance(error, EngineError) and error.kind is not ErrorKind.FAILED:
-                raise Interrupted(error.message) from None
-            problem = str(error)
+                raise Interrupted(concealed(error.message, plan.hidden)) from None
+            problem = concealed(str(error), plan.hidden)
     with context.session(tenant_id) as session:
         builds = EnvironmentBuilds(session, context.settings)
         builds.built(tenant_id, asked.environment_id, asked.head_sha, problem)

@@ -1,13 +1,14 @@
 """The components of packages in an environment: their wheels, laid out for the engine while it works."""
 
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from catalog.assets.service import AssetService
 from catalog.environments.service import DeployPlan
+from catalog.errors import SlipwayError, UnavailableError
 from workers.installers.components import Source, hold_to_state, package_schema, secret_inputs, wheel_of
 
 
@@ -26,21 +27,38 @@ def part_packages(plan: DeployPlan, source: Source) -> Iterator[Mapping[str, Par
 
     Raises ``SlipwayError`` where a version, or what is known of its types, is not there any more.
     """
-    packaged = plan.spec.environment.packaged
-    if packaged:
+    if plan.spec.environment.packaged:
         hold_to_state(source.settings)
-    chosen = {str(each["asset"]): str(each["version"]) for each in plan.lock}
+    with tempfile.TemporaryDirectory(prefix="slipway-wheels-") as folder:
+        yield {name: _package(plan, source, name, Path(folder)) for name in plan.spec.environment.packaged}
+
+
+@contextmanager
+def packages_left(plan: DeployPlan, source: Source, names: Collection[str]) -> Iterator[Mapping[str, PartPackage]]:
+    """Yield the packages of these components as far as they are still there; raises ``UnavailableError`` alone."""
     with tempfile.TemporaryDirectory(prefix="slipway-wheels-") as folder:
         found = {}
-        for name, component in packaged.items():
-            namespace, _, asset = component.uses.partition("/")
-            with source.session() as session:
-                version = AssetService(session).version(plan.tenant_id, namespace, asset, chosen[component.uses])
-            schema = package_schema(version, plan.tenant_id, source)
-            wheel_name, wheel = wheel_of(version, source.settings)
-            place = Path(folder) / name / wheel_name
-            place.parent.mkdir()
-            place.write_bytes(wheel)
-            secret = secret_inputs(version, schema, component.component or "")
-            found[name] = PartPackage(place, secret, source.settings.component_providers)
+        for name in names:
+            try:
+                hold_to_state(source.settings)
+                found[name] = _package(plan, source, name, Path(folder))
+            except UnavailableError:
+                raise
+            except SlipwayError:
+                continue
         yield found
+
+
+def _package(plan: DeployPlan, source: Source, name: str, folder: Path) -> PartPackage:
+    component = plan.spec.environment.packaged[name]
+    chosen = {str(each["asset"]): str(each["version"]) for each in plan.lock}
+    namespace, _, asset = component.uses.partition("/")
+    with source.session() as session:
+        version = AssetService(session).version(plan.tenant_id, namespace, asset, chosen[component.uses])
+    schema = package_schema(version, plan.tenant_id, source)
+    wheel_name, wheel = wheel_of(version, source.settings)
+    place = folder / name / wheel_name
+    place.parent.mkdir()
+    place.write_bytes(wheel)
+    secret = secret_inputs(version, schema, component.component or "")
+    return PartPackage(place, secret, source.settings.component_providers)

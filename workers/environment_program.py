@@ -8,13 +8,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from catalog.assets.blueprint_spec import Backing, Health, PostgresComponent, ProcessComponent
+from catalog.assets.blueprint_spec import SECRET_VALUES, Backing, Health, PostgresComponent, ProcessComponent
 from catalog.assets.durations import parse_duration
-from catalog.assets.wiring import Reference, parse_wiring, references
+from catalog.assets.wiring import Reference, parse_wiring, references, texts
 from catalog.environments.service import DeployPlan
 from workers.engine import ComponentProgram, StackProgram, processes_of
 from workers.engine.references import escaped
-from workers.engine.references import references as program_references
 from workers.environment_parts import PartPackage
 from workers.targets import (
     BackingService,
@@ -51,31 +50,62 @@ def environment_program(plan: DeployPlan, place: Place, packages: Mapping[str, P
     return target.program(describe(plan, target, packages), place)
 
 
-def sleeping_program(
-    plan: DeployPlan, place: Place, packages: Mapping[str, PartPackage], present: Iterable[Mapping[str, Any]]
-) -> StackProgram:
-    """Return the program of the plan's environment while it sleeps: nothing runs, and its files are where they are.
+def parts_asleep(plan: DeployPlan, present: Iterable[Mapping[str, Any]]) -> set[str]:
+    """Return the components of packages that stay while the plan's environment sleeps, with what they hold.
 
-    Components of packages stay with what they hold, but for those that run something, or take something of a process:
-    they go with it, and are made anew. ``present`` are the resources of its stack.
+    Those that run something, or take something of a process, go with it, and are made anew. ``present`` are the
+    resources of its stack.
     """
     target = program_target(plan.target)
-    environment = describe(plan, target, packages)
-    parts = {each.name: each for each in environment.parts}
+    parts = plan.spec.environment.packaged
     gone = {*plan.spec.environment.processes, *plan.spec.environment.backing}
     running = {str(each["name"]) for each in present if each["type"] in target.applications} - gone
     gone |= {part for part in parts if any(each.startswith(processes_of(part)) for each in running)}
-    # Parts that take something of what runs, of those, and so on.
-    while more := {name for name, each in parts.items() if name not in gone and gone & _needed_by(each)}:
-        gone |= more
-    kept = tuple(each for name, each in parts.items() if name not in gone)
-    return target.sleeping(replace(environment, parts=kept), place)
+    return _without(plan, gone)
 
 
-def describe(plan: DeployPlan, target: ProgramTarget, packages: Mapping[str, PartPackage]) -> Description:
-    """Return what the plan's environment shall consist of; the target only says where its services are found."""
+def sleeping_program(
+    plan: DeployPlan,
+    place: Place,
+    packages: Mapping[str, PartPackage],
+    present: Iterable[Mapping[str, Any]],
+    *,
+    with_files: bool = True,
+) -> StackProgram:
+    """Return the program of the plan's environment while it sleeps: nothing runs, and its files are where they are.
+
+    Nothing of what ran is wired: what it took may be there no more, and it has to stop all the same. Of the components
+    that stay (``parts_asleep``) those go that have no package, or cannot be told any more what they were told.
+    """
+    target = program_target(plan.target)
     wiring = _Wiring(plan, target)
-    components = plan.spec.environment.processes
+    told = {
+        name
+        for name in packages.keys() & parts_asleep(plan, present)
+        if wiring.can_tell(plan.spec.environment.packaged[name].inputs)
+    }
+    kept = _without(plan, plan.spec.environment.packaged.keys() - told)
+    asleep = replace(
+        _outside(plan, wiring),
+        parts=_parts(plan, wiring, {name: each for name, each in packages.items() if name in kept}),
+        with_files=with_files,
+    )
+    return target.sleeping(asleep, place)
+
+
+def _without(plan: DeployPlan, gone: set[str]) -> set[str]:
+    """Return the parts that take nothing of what is gone, nor of parts that do, and so on."""
+    parts = {
+        name: {each.root for text in texts(part.inputs) for each in references(text)}
+        for name, part in plan.spec.environment.packaged.items()
+    }
+    while more := {name for name, needed in parts.items() if name not in gone and gone & needed}:
+        gone = gone | more
+    return parts.keys() - gone
+
+
+def _outside(plan: DeployPlan, wiring: "_Wiring") -> Description:
+    """Return what an environment is called, where it comes from, and how it is reached; nothing of it runs."""
     return Description(
         tenant_id=plan.tenant_id,
         environment_id=plan.environment_id,
@@ -84,18 +114,37 @@ def describe(plan: DeployPlan, target: ProgramTarget, packages: Mapping[str, Par
         url=wiring.url,
         repository=plan.repository,
         revision=plan.head_sha,
-        services=tuple(_service(wiring, name, component) for name, component in components.items()),
+        services=(),
         public=wiring.public,
+        outputs={},
+        commits={name: each.commit or "" for name, each in plan.spec.environment.repositories.items()},
+    )
+
+
+def describe(plan: DeployPlan, target: ProgramTarget, packages: Mapping[str, PartPackage]) -> Description:
+    """Return what the plan's environment shall consist of; the target only says where its services are found."""
+    _hold_back(plan, packages)
+    wiring = _Wiring(plan, target)
+    components = plan.spec.environment.processes
+    return replace(
+        _outside(plan, wiring),
+        services=tuple(_service(wiring, name, component) for name, component in components.items()),
         outputs={name: wiring.text(value) for name, value in plan.spec.environment.outputs.items()},
         parts=_parts(plan, wiring, packages),
-        commits={name: each.commit or "" for name, each in plan.spec.environment.repositories.items()},
         backing=tuple(_backing(wiring, name, each) for name, each in plan.spec.environment.backing.items()),
     )
 
 
-def _needed_by(part: ComponentProgram) -> set[str]:
-    # A resource is called as its component, or as that and more behind an underscore, which no component has.
-    return {each.resource.partition("_")[0] for each in program_references(dict(part.inputs))}
+def _hold_back(plan: DeployPlan, packages: Mapping[str, PartPackage]) -> None:
+    """Raise ``UnfitError`` where a component would show a password: publishing does not know what a file describes."""
+    for name, component in plan.spec.environment.packaged.items():
+        shown = {key: each for key, each in component.inputs.items() if key not in packages[name].secret_inputs}
+        for key, value in shown.items():
+            for reference in (each for text in texts(value) for each in references(text)):
+                backing = plan.spec.environment.backing.get(reference.root)
+                if backing is not None and reference.path[1] in SECRET_VALUES[backing.type]:
+                    message = f"{name} would show {reference} in its input {key}, which is not secret."
+                    raise UnfitError(f"{message} Pass it to an input that is writeOnly, or in the env of a process.")
 
 
 def _parts(plan: DeployPlan, wiring: "_Wiring", packages: Mapping[str, PartPackage]) -> tuple[ComponentProgram, ...]:
@@ -109,6 +158,7 @@ def _parts(plan: DeployPlan, wiring: "_Wiring", packages: Mapping[str, PartPacka
             providers=packages[name].providers,
         )
         for name, component in plan.spec.environment.packaged.items()
+        if name in packages
     )
 
 
@@ -154,7 +204,7 @@ class _Wiring:
         self._target = target
         named = [each.root for each in references(plan.spec.environment.outputs["url"])]
         components = list(plan.spec.environment.processes)
-        self.public = next((name for name in named if name in components), components[0])
+        self.public = next((name for name in named if name in components), next(iter(components), ""))
         self.url = target.public_url(self.public, plan.url)
 
     def text(self, text: str) -> str:
@@ -162,6 +212,14 @@ class _Wiring:
         return "".join(
             self._value(part) if isinstance(part, Reference) else escaped(part) for part in parse_wiring(text)
         )
+
+    def can_tell(self, value: Any) -> bool:
+        """Tell whether everything that a component is passed is there (still)."""
+        try:
+            self.document(value)
+        except UnfitError:
+            return False
+        return True
 
     def plain(self, text: str) -> str:
         """Return a text that is known before the engine runs."""

@@ -7,12 +7,13 @@ from uuid import UUID
 from catalog.assets.blueprint_spec import parse_spec
 from catalog.environments.events import EnvironmentCommitQueued
 from catalog.environments.service import DeployPlan, EphemeralEnvironmentService
+from catalog.errors import SlipwayError
 from catalog.scm.service import ScmService
 from catalog.secrets import SecretBox
 from catalog.settings import Settings
 from catalog.stacks.models import Stack
 from workers.engine import StackProgram, StackRef, StackRequest
-from workers.repository_files import mirrors_of
+from workers.repository_files import completed, mirrors_of
 from workers.runtime.worker import JobContext, Worker
 from workers.targets import Place
 
@@ -47,6 +48,19 @@ def place_of(context: JobContext, plan: DeployPlan) -> Place:
     mirror = mirrored(context, plan.tenant_id, plan.repository, plan.head_sha, plan.pull_request.number)
     directory = directory_of(context.settings, plan.environment_id)
     return Place(context.settings, mirror, directory, mirrors_of(context, plan))
+
+
+def source_left(context: JobContext, plan: DeployPlan) -> tuple[DeployPlan, Place, bool]:
+    """Return the plan with what its commit describes, where it is made from, and whether that can be had (still)."""
+    place = Place(context.settings, context.settings.data_dir, directory_of(context.settings, plan.environment_id))
+    is_there = False
+    try:
+        place = place_of(context, plan)
+        is_there = True
+        return completed(plan, place), place, is_there
+    except SlipwayError:
+        # Files that go are brought again when it wakes; what runs has to stop now.
+        return plan, place, is_there
 
 
 @WORKER.on(EnvironmentCommitQueued)

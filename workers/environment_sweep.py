@@ -8,13 +8,14 @@ from functools import partial
 from uuid import UUID
 
 from catalog.environments.models import Phase
-from catalog.environments.service import PROJECT, EnvironmentSweeps, environment_at
+from catalog.environments.service import PROJECT, EnvironmentReports, EnvironmentSweeps, environment_at
 from catalog.errors import UnavailableError
 from catalog.providers.targets import Found, offered, target
 from catalog.settings import Settings
 from workers.engine import EngineError
 from workers.engine_resource import ENGINE
 from workers.environment_sources import stack_request
+from workers.installers.previewing import concealed
 from workers.leases import HeldLease, held
 from workers.runtime.worker import JobContext, Retry, Worker
 
@@ -86,9 +87,11 @@ def _clear_stack(context: JobContext, tenant_id: UUID, environment_id: UUID, nam
         stack = EnvironmentSweeps(session, context.settings).leftover(tenant_id, environment_id, name)
     if stack is None:
         return
-    problem = ""
+    problem, hidden = "", frozenset[str]()
     try:
         with held(context, tenant_id, stack.id) as hand:
+            with context.session(tenant_id) as session:
+                hidden = EnvironmentReports(session, context.settings).hidden(tenant_id, environment_id)
             request = stack_request(context.settings, stack)
             context.resource(ENGINE).recover(request)
             stop = partial(_stops, context, hand)
@@ -96,7 +99,7 @@ def _clear_stack(context: JobContext, tenant_id: UUID, environment_id: UUID, nam
     except Retry:
         return  # somebody works on it
     except EngineError as error:
-        problem = error.message
+        problem = concealed(error.message, hidden)
     with context.session(tenant_id) as session:
         sweeps = EnvironmentSweeps(session, context.settings)
         if sweeps.stack_removed(tenant_id, environment_id, name, problem):

@@ -2,7 +2,7 @@
 
 import shutil
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import asdict
 from datetime import timedelta
 from uuid import UUID
@@ -16,7 +16,7 @@ from catalog.environments.events import (
     EnvironmentUpdateRequested,
 )
 from catalog.environments.service import DeployPlan, DestroyPlan, EnvironmentPlans, EnvironmentReports
-from catalog.errors import SlipwayError, UnavailableError
+from catalog.errors import QuotaExceededError, SlipwayError, UnavailableError
 from catalog.gating import PolicyRefusedError
 from catalog.operations.models import Problem, StepState
 from catalog.operations.service import OperationService
@@ -33,10 +33,11 @@ from workers.engine import (
     StackRequest,
 )
 from workers.engine_resource import ENGINE
-from workers.environment_parts import part_packages
-from workers.environment_program import environment_program, sleeping_program
-from workers.environment_sources import directory_of, place_of, stack_request
+from workers.environment_parts import packages_left, part_packages
+from workers.environment_program import environment_program, parts_asleep, sleeping_program
+from workers.environment_sources import directory_of, place_of, source_left, stack_request
 from workers.foresight import held_asleep, held_to
+from workers.installers.previewing import concealed, concealed_in
 from workers.leases import HeldLease, held
 from workers.repository_files import completed
 from workers.runtime.worker import Interrupted, JobContext, Retry, Worker
@@ -157,25 +158,27 @@ def put_to_sleep(context: JobContext) -> None:
 
 def _halt(context: JobContext, hand: HeldLease, stack: Stack, plan: DeployPlan) -> None:
     story = _Story(context, plan.tenant_id, plan.operation_id)
+    story.hidden = plan.hidden
     story.step("stop")
     try:
-        place = place_of(context, plan)
-        plan = completed(plan, place)
-        with part_packages(plan, context) as packages:
-            program = sleeping_program(plan, place, packages, stack.resources)
+        plan, place, with_files = source_left(context, plan)
+        story.hidden = plan.hidden
+        with packages_left(plan, context, parts_asleep(plan, stack.resources)) as packages:
+            program = sleeping_program(plan, place, packages, stack.resources, with_files=with_files)
             request = stack_request(context.settings, stack, program)
             stopping = _stopping(context, hand, plan, EnvironmentReports.is_asleep)
             request = _look_ahead(context, plan, request, stopping, asleep=True)
             result = context.resource(ENGINE).up(request, story.hear, stopping)
     except (SlipwayError, EngineError) as error:
+        message = concealed(str(error), plan.hidden)
         if context.should_stop() or hand.lost.is_set():
-            raise Interrupted(str(error)) from None
+            raise Interrupted(message) from None
         interrupted = isinstance(error, EngineError) and error.kind is not ErrorKind.FAILED
         with context.session() as session:
             reports = EnvironmentReports(session, context.settings)
-            again = reports.sleep_failed(hand.lease, plan, str(error), interrupted=interrupted)
+            again = reports.sleep_failed(hand.lease, plan, message, interrupted=interrupted)
         if again:
-            raise Retry(SLEEP_AGAIN, str(error)) from None
+            raise Retry(SLEEP_AGAIN, message) from None
         return
     resources = [StackResource(type=each.type, name=each.name, id=each.id) for each in result.resources]
     with context.session() as session:
@@ -188,8 +191,13 @@ def recover(context: JobContext, hand: HeldLease, stack: Stack, environment_id: 
     if not hand.lease.interrupted:
         return
     with context.session() as session:
-        EnvironmentReports(session, context.settings).lose(hand.lease.tenant_id, environment_id)
-    context.resource(ENGINE).recover(stack_request(context.settings, stack))
+        reports = EnvironmentReports(session, context.settings)
+        reports.lose(hand.lease.tenant_id, environment_id)
+        hidden = reports.hidden(hand.lease.tenant_id, environment_id)
+    try:
+        context.resource(ENGINE).recover(stack_request(context.settings, stack))
+    except EngineError as error:
+        raise EngineError(error.kind, concealed(error.message, hidden), resource=error.resource) from None
     with context.session() as session:
         EnvironmentReports(session, context.settings).recovered(hand.lease, environment_id)
 
@@ -197,6 +205,7 @@ def recover(context: JobContext, hand: HeldLease, stack: Stack, environment_id: 
 def _deploy(context: JobContext, hand: HeldLease, stack: Stack, plan: DeployPlan) -> None:
     """Fetch the commit, apply the program, and report how it went."""
     story = _Story(context, plan.tenant_id, plan.operation_id, deploys=program_target(plan.target))
+    story.hidden = plan.hidden
     replaced = plan.spec.follow.concurrency == "replace"
     goes_on = EnvironmentReports.is_current if replaced else EnvironmentReports.is_wanted
     stopping = _stopping(context, hand, plan, goes_on)
@@ -204,7 +213,12 @@ def _deploy(context: JobContext, hand: HeldLease, stack: Stack, plan: DeployPlan
         story.step("source")
         place = place_of(context, plan)
         plan = completed(plan, place)
+        story.hidden = plan.hidden
         story.step("prepare")
+        with context.session() as session:
+            EnvironmentReports(session, context.settings).check_secrets(plan)
+        with context.session() as session:
+            EnvironmentReports(session, context.settings).take_room(plan)
         with part_packages(plan, context) as packages:
             program = environment_program(plan, place, packages)
             request = stack_request(context.settings, stack, program)
@@ -216,20 +230,20 @@ def _deploy(context: JobContext, hand: HeldLease, stack: Stack, plan: DeployPlan
             context.complete(session)
         return
     except SlipwayError as error:
-        passing = isinstance(error, UnavailableError)
-        _fail(context, hand, plan, Problem(code=error.code, message=error.detail), passing=passing)
+        problem = Problem(code=error.code, message=concealed(error.detail, plan.hidden))
+        _fail(context, hand, plan, problem, passing=isinstance(error, UnavailableError | QuotaExceededError))
         return
     except EngineError as error:
         if context.should_stop() or hand.lost.is_set():
-            raise Interrupted(error.message) from None
+            raise Interrupted(concealed(error.message, plan.hidden)) from None
         interrupted, passing = error.kind is not ErrorKind.FAILED, error.kind is ErrorKind.UNAVAILABLE
-        _fail(context, hand, plan, _problem(error), interrupted=interrupted, passing=passing)
+        _fail(context, hand, plan, _problem(error, plan.hidden), interrupted=interrupted, passing=passing)
         return
     resources = [StackResource(type=each.type, name=each.name, id=each.id) for each in result.resources]
     with context.session() as session:
         reports = EnvironmentReports(session, context.settings)
         # A secret output of a component is named and stays in the engine's state, where it is encrypted.
-        outputs = {**result.outputs, **dict.fromkeys(result.secret_outputs, HIDDEN)}
+        outputs = {**concealed_in(result.outputs, plan.hidden), **dict.fromkeys(result.secret_outputs, HIDDEN)}
         reports.succeed(hand.lease, plan, resources, outputs, _graph(result.graph))
         context.complete(session)
 
@@ -277,6 +291,7 @@ def _fail(
 def _destroy(context: JobContext, hand: HeldLease, stack: Stack, plan: DestroyPlan) -> None:
     """Remove, look, and report: gone, or what is left and when it is tried again."""
     story = _Story(context, plan.tenant_id, plan.operation_id)
+    story.hidden = plan.hidden
     story.step("destroy")
     engine = context.resource(ENGINE)
     request = stack_request(context.settings, stack)
@@ -285,16 +300,17 @@ def _destroy(context: JobContext, hand: HeldLease, stack: Stack, plan: DestroyPl
             engine.recover(request)
         engine.destroy(request, story.hear, lambda: context.should_stop() or hand.lost.is_set())
     except EngineError as error:
+        message = concealed(error.message, plan.hidden)
         if context.should_stop() or hand.lost.is_set():
-            raise Interrupted(error.message) from None
-        _remains(context, hand, plan, error.message)
+            raise Interrupted(message) from None
+        _remains(context, hand, plan, message)
     with context.session() as session:
         EnvironmentReports(session, context.settings).verifying(hand.lease, plan)
     story.step("verify")
     try:
         left = _left(context, stack, plan)
     except (SlipwayError, EngineError) as error:
-        left = [f"something that could not be looked for ({error})"]
+        left = [f"something that could not be looked for ({concealed(str(error), plan.hidden)})"]
     looked_for = (f"processes and route ({stack.target})", "files", f"stack {stack.name}")
     if left:
         _remains(context, hand, plan, f"Something is left: {', '.join(left)}.", looked_for, left)
@@ -354,13 +370,13 @@ def _stopping(
     return should_stop
 
 
-def _problem(error: EngineError) -> Problem:
+def _problem(error: EngineError, hidden: Collection[str]) -> Problem:
     hints = {
         ErrorKind.UNAVAILABLE: "Run `slipway doctor` where the worker runs: it says what is missing.",
         ErrorKind.TIMEOUT: "Make the application start faster, or raise SLIPWAY_OPERATION_TIME_LIMIT_SECONDS.",
         ErrorKind.FAILED: "Mend the application or its inputs, push, and it is tried again.",
     }
-    return Problem(code=f"engine_{error.kind}", message=error.message, hint=hints.get(error.kind))
+    return Problem(code=f"engine_{error.kind}", message=concealed(error.message, hidden), hint=hints.get(error.kind))
 
 
 class _Story:
@@ -373,6 +389,8 @@ class _Story:
         self._deploys = deploys
         self._tenant_id = tenant_id
         self._operation_id = operation_id
+        self.hidden: Collection[str] = ()
+        """The texts that nobody is told."""
 
     def step(self, name: str, message: str | None = None) -> None:
         """Go on to a step; the one before is done."""
@@ -390,4 +408,4 @@ class _Story:
                 self.step("publish")
         line = event.message or f"{event.operation} {kind} {event.name}: {event.kind.removeprefix('resource_')}"
         with self._context.session() as session:
-            OperationService(session).log(self._tenant_id, self._operation_id, [line])
+            OperationService(session).log(self._tenant_id, self._operation_id, [concealed(line, self.hidden)])

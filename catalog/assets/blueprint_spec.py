@@ -36,6 +36,9 @@ SECRET_VALUES: Mapping[str, tuple[str, ...]] = {
 }
 """What of that only processes may get, and nobody is shown."""
 
+ALWAYS_SECRET = frozenset(each for values in SECRET_VALUES.values() for each in values) - {*COMPONENT_VALUES["process"]}
+"""What is secret whatever a component turns out to be."""
+
 RESERVED_ROOTS = ("inputs", "source", "environment", "secrets")
 """What references begin with that name no component."""
 RESERVED_VARIABLES = ("PORT", "HOST", "HOME", "TMPDIR")

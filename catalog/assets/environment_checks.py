@@ -7,6 +7,7 @@ from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 from catalog.assets.blueprint_spec import (
+    ALWAYS_SECRET,
     COMPONENT_VALUES,
     ENVIRONMENT_VALUES,
     LONGEST_HEALTH_TIMEOUT,
@@ -212,7 +213,7 @@ class _Checks:
             known = built_in[root]
         elif self.open:
             # A component that only the repository knows; what it is shows when the file is read.
-            known = tuple({value for values in COMPONENT_VALUES.values() for value in values})
+            known, hidden = tuple({value for values in COMPONENT_VALUES.values() for value in values}), [*ALWAYS_SECRET]
         else:
             names = [*RESERVED_ROOTS, *self.components]
             return (f"{reference} names no component and nothing built in.", suggestion(root, names))

@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from catalog.assets.blueprint_spec import MOST_COMPONENTS, SECRET_VALUES, BlueprintSpec, Part, parse_spec
+from catalog.assets.blueprint_spec import ALWAYS_SECRET, MOST_COMPONENTS, SECRET_VALUES, BlueprintSpec, Part, parse_spec
 from catalog.assets.compatibility.normal import kinds_of, parts_of
 from catalog.assets.findings import printable
 from catalog.assets.located import Place
@@ -140,8 +140,12 @@ def _is_secret(reference: Reference, spec: BlueprintSpec, schema: Schema) -> boo
     if reference.root == "inputs":
         found = at(schema, reference.path[1:])
         return found is not None and found[1]
+    if reference.root == "secrets":
+        return True
+    if spec.environment.file is not None and reference.root not in spec.environment.components:
+        return reference.path[1] in ALWAYS_SECRET
     backing = spec.environment.backing.get(reference.root)
-    return reference.root == "secrets" or (backing is not None and reference.path[1] in SECRET_VALUES[backing.type])
+    return backing is not None and reference.path[1] in SECRET_VALUES[backing.type]
 
 
 def _schema_of(whole: Blueprint, spec: BlueprintSpec, inputs: Schema, reference: Reference) -> Schema:

@@ -33,9 +33,13 @@ class Measure(Protocol):
 
 
 def _limits(spec: BlueprintSpec) -> list[ProcessLimits]:
-    """Return the limits of everything that runs; what a file of the repository describes is not known here."""
+    """Return the limits of everything that runs; what a file of the repository describes is counted once it was read.
+
+    The processes of a component of a package have together what one process has.
+    """
     made = spec.environment
-    return [each.limits for each in (*made.processes.values(), *made.backing.values())]
+    own = [each.limits for each in (*made.processes.values(), *made.backing.values())]
+    return own + [ProcessLimits() for _ in made.packaged]
 
 
 @dataclass(frozen=True)

@@ -88,7 +88,8 @@ class Description:
 
     ``public`` names the service that visitors of ``hostname`` come to, ``url`` is its address, which may refer to what
     the engine makes. ``outputs`` are texts as those of services are. ``parts`` are components of packages, which bring
-    their own resources and are found by their names as services are.
+    their own resources and are found by their names as services are. One that sleeps is ``with_files`` where its commit
+    can still be had.
     """
 
     tenant_id: UUID
@@ -104,6 +105,7 @@ class Description:
     parts: tuple[ComponentProgram, ...] = ()
     backing: tuple[BackingService, ...] = ()
     commits: Mapping[str, str] = field(default_factory=dict)
+    with_files: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,9 +50,11 @@ class LocalPrograms:
         )
 
     def sleeping(self, environment: Description, place: Place) -> StackProgram:
-        """Return checkout and route: the address leads to the portal, which wakes what is visited."""
+        """Return route and checkout: the address leads to the portal, which wakes what is visited."""
         inputs = {"host": environment.hostname, "port": place.settings.port}
         route = ProgramResource(name=ROUTE, type="slipway:local:Route", inputs=inputs)
+        if not environment.with_files:
+            return StackProgram(resources=(route,), parts=environment.parts)
         return StackProgram(resources=(*checkouts(environment, place), route), parts=_parts(environment))
 
 

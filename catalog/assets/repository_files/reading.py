@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from catalog.assets.blueprint_spec import (
     COMPONENT_VALUES,
     RESERVED_ROOTS,
+    SECRET_VALUES,
     BlueprintSpec,
     EnvironmentSpec,
     ProcessComponent,
@@ -83,7 +84,7 @@ def with_components(spec: BlueprintSpec, found: Mapping[str, Any]) -> BlueprintS
             for each in error.errors(include_url=False)
         ]
         raise SourceRefusedError(told) from None
-    wrong = list(_loose(made.environment, path))
+    wrong = [*_loose(made.environment, path), *_shown(made.environment, path)]
     if wrong:
         raise SourceRefusedError(wrong)
     return made
@@ -96,6 +97,16 @@ def _taken(environment: EnvironmentSpec) -> Iterator[tuple[str, Reference]]:
         yield from ((name, each) for text in (*process.env.values(), *health) for each in references(text))
     for name, part in environment.parts.items():
         yield from ((name, each) for text in texts(part.inputs) for each in references(text))
+
+
+def _shown(environment: EnvironmentSpec, path: str) -> Iterator[Finding]:
+    """Yield health paths with what is secret."""
+    for name, process in environment.processes.items():
+        for reference in references("" if process.health is None else process.health.path):
+            backing = environment.backing.get(reference.root)
+            if backing is not None and reference.path[1] in SECRET_VALUES[backing.type]:
+                message = f"The health path of {name} would show {reference}, which is secret."
+                yield Finding("wiring", path, 1, message, "Pass it in env.")
 
 
 def _loose(environment: EnvironmentSpec, path: str) -> Iterator[Finding]:

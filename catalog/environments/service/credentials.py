@@ -1,5 +1,6 @@
 """Passwords of what stands behind an environment's processes: derived where they are needed, and stored nowhere."""
 
+from collections.abc import Collection
 from uuid import UUID
 
 from catalog.assets.blueprint_spec import BlueprintSpec
@@ -12,7 +13,11 @@ def credentials_of(settings: Settings, environment_id: UUID, spec: BlueprintSpec
 
     Raises ``SecretsUnavailableError`` where there are such and the installation has no key.
     """
-    names = list(spec.environment.backing)
+    return passwords_of(settings, environment_id, list(spec.environment.backing))
+
+
+def passwords_of(settings: Settings, environment_id: UUID, names: Collection[str]) -> dict[str, str]:
+    """Return the passwords that databases and the like of these names have, or would have; raises the same."""
     box = SecretBox(settings) if names else None
     if box is None:
         return {}

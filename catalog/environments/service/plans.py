@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from sqlmodel import Session
 
 from catalog.environments.models import Environment, Phase
-from catalog.environments.service.reports import DeployPlan, EnvironmentReports, hidden_texts
+from catalog.environments.service.reports import DeployPlan, EnvironmentReports
 from catalog.environments.service.rows import PLAN_REFUSED, REFUSED, find, set_condition
 from catalog.gating import GatePoint, PolicyRefusedError, pass_gate, verdict_summary, wants_plan
 from catalog.operations.models import Problem
@@ -40,7 +40,7 @@ class EnvironmentPlans:
             revision=plan.head_sha,
             outputs=list(plan.spec.environment.outputs),
             masks=self._settings.policy_masks,
-            secrets=hidden_texts(environment, plan),
+            secrets=plan.hidden,
         )
         actor = OperationService(self._session).get(plan.tenant_id, plan.operation_id).requested_by
         subject = f"environments/{environment.id}"

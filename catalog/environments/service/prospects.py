@@ -12,9 +12,10 @@ from catalog.assets.inputs import without_secrets
 from catalog.environments import queries, rules
 from catalog.environments.models import Environment, Phase, RequestEnvironment
 from catalog.environments.service.credentials import credentials_of
-from catalog.environments.service.reports import SHORTEST_SECRET, DeployPlan
+from catalog.environments.service.reports import DeployPlan
 from catalog.environments.service.wishes import Wish
 from catalog.providers.targets import provider
+from catalog.secret_texts import secret_texts
 from catalog.settings import Settings
 from catalog.stacks.graph import texts_in
 from catalog.stacks.models import Stack
@@ -66,8 +67,7 @@ def prospect(session: Session, settings: Settings, tenant_id: UUID, asked: Reque
         secrets=SecretService(session, settings).opened(tenant_id, spec.environment.secrets),
     )
     hidden = _secrets(wish.version.input_schema or {}, wish.inputs)
-    hidden |= {each for each in (*plan.credentials.values(), *plan.secrets.values()) if len(each) >= SHORTEST_SECRET}
-    return Prospect(plan, _stack(session, present), hidden)
+    return Prospect(plan, _stack(session, present), hidden | plan.hidden)
 
 
 def standing(session: Session, tenant_id: UUID, repository: str, pull_request: int) -> Stack | None:
@@ -87,5 +87,5 @@ def _stand_in(tenant_id: UUID, wish: Wish) -> UUID:
 
 
 def _secrets(schema: Mapping[str, Any], inputs: Mapping[str, Any]) -> frozenset[str]:
-    hidden = {each for each in texts_in(inputs) if len(each) >= SHORTEST_SECRET}
-    return frozenset(hidden - set(texts_in(without_secrets(schema, inputs))))
+    plain = set(texts_in(without_secrets(schema, inputs)))
+    return secret_texts(each for each in texts_in(inputs) if each not in plain)

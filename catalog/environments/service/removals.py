@@ -1,7 +1,7 @@
 """What workers report of removals: begun, over, proven by looking, or in vain; bound to a lease as all reports are."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -15,6 +15,7 @@ from catalog.environments.events import EnvironmentDestroyed, EnvironmentDestroy
 from catalog.environments.machine import Situation
 from catalog.environments.models import Desired, Environment, Phase, Removal
 from catalog.environments.service.generations import start_generation
+from catalog.environments.service.hiding import hidden_texts
 from catalog.environments.service.rows import find, schedule, set_condition, settle, situation, stamp, tell
 from catalog.operations.models import OperationState, Problem
 from catalog.operations.rules import FINAL
@@ -33,6 +34,8 @@ class DestroyPlan:
     operation_id: UUID
     hostname: str
     attempt: int
+    hidden: frozenset[str] = field(default=frozenset(), repr=False)
+    """The texts that must not stand in anything that is told of it."""
 
 
 class RemovalReports:
@@ -53,7 +56,13 @@ class RemovalReports:
         self._stacks.mark_changing(lease)
         self._settle(environment, rules.leave(situation(environment)))
         self._operations.run(lease.tenant_id, operation_id)
-        return DestroyPlan(lease.tenant_id, environment.id, operation_id, environment.hostname, environment.attempt)
+        hidden = hidden_texts(self._session, self._settings, environment)
+        told = (environment.hostname, environment.attempt, hidden)
+        return DestroyPlan(lease.tenant_id, environment.id, operation_id, *told)
+
+    def hidden(self, tenant_id: UUID, environment_id: UUID) -> frozenset[str]:
+        """Return the texts that must not stand in anything that is told of an environment."""
+        return hidden_texts(self._session, self._settings, find(self._session, tenant_id, environment_id))
 
     def forget_untouched(self, tenant_id: UUID, environment_id: UUID, operation_id: UUID) -> bool:
         """Close the books of an environment that was dismissed before anything was made; tell whether that was so."""

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from catalog.assets.blueprint_spec import BlueprintSpec, parse_spec
 from catalog.clock import now
-from catalog.environments import life, rules
+from catalog.environments import life, queries, rules
 from catalog.environments.events import (
     EnvironmentAsleep,
     EnvironmentFailed,
@@ -16,8 +16,11 @@ from catalog.environments.events import (
 )
 from catalog.environments.machine import APPLYING
 from catalog.environments.models import Desired, Environment, Phase
+from catalog.environments.room import lacking, size_of
 from catalog.environments.service.credentials import credentials_of
+from catalog.environments.service.hiding import hidden_texts
 from catalog.environments.service.life import retry_after
+from catalog.environments.service.opening import check_secrets, opened_secrets
 from catalog.environments.service.removals import RemovalReports
 from catalog.environments.service.rows import (
     address_of,
@@ -33,16 +36,15 @@ from catalog.environments.service.rows import (
 )
 from catalog.environments.service.sweeps import MISSING, PROJECT
 from catalog.environments.service.wishes import inputs_of
+from catalog.errors import QuotaExceededError
 from catalog.operations.models import OperationState, Problem
 from catalog.providers.scm import PullRequest, PullRequestState
-from catalog.stacks.graph import GraphResource, GraphSource, ResourceGraph, resource_graph, texts_in
+from catalog.secret_texts import secret_texts
+from catalog.stacks.graph import GraphResource, GraphSource, ResourceGraph, resource_graph
 from catalog.stacks.models import Lease, Stack, StackResource
-from catalog.tenants.secrets import SecretService
 
 AWAKE = "StillAwake"
 """The condition that says that something runs of an environment that is to sleep."""
-SHORTEST_SECRET = 4
-"""Secret inputs of fewer characters are not looked for in the graph: they stand everywhere by chance."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ class DeployPlan:
     """What a worker is to bring about: everything it needs, so that it need not read the row again.
 
     ``credentials`` are the passwords of what stands behind the processes, by the name of the component; ``secrets`` are
-    those of the tenant that the blueprint names.
+    those of the tenant that the blueprint names. ``sealed`` are the texts that nobody is shown besides these.
     """
 
     tenant_id: UUID
@@ -69,6 +71,12 @@ class DeployPlan:
     target: str = "local"
     credentials: Mapping[str, str] = field(default_factory=dict, repr=False)
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    sealed: frozenset[str] = field(default=frozenset(), repr=False)
+
+    @property
+    def hidden(self) -> frozenset[str]:
+        """Every text that must not stand in outputs, failures, events, graphs and logs."""
+        return self.sealed | secret_texts((*self.credentials.values(), *self.secrets.values()))
 
 
 class EnvironmentReports(RemovalReports):
@@ -187,6 +195,7 @@ class EnvironmentReports(RemovalReports):
             target=environment.target,
             credentials=credentials_of(self._settings, environment.id, spec),
             secrets=self._secrets(environment, spec),
+            sealed=hidden_texts(self._session, self._settings, environment),
         )
 
     def _secrets(self, environment: Environment, spec: BlueprintSpec) -> dict[str, str]:
@@ -194,7 +203,26 @@ class EnvironmentReports(RemovalReports):
         names = spec.environment.secrets
         if environment.withheld:
             return dict.fromkeys(names, "")
-        return SecretService(self._session, self._settings).opened(environment.tenant_id, names)
+        return opened_secrets(self._session, self._settings, environment)
+
+    def check_secrets(self, plan: DeployPlan) -> None:
+        """Raise ``InvalidInputError`` where a secret was withdrawn from a blueprint that the plan is made of."""
+        environment = find(self._session, plan.tenant_id, plan.environment_id)
+        if not environment.withheld:
+            check_secrets(self._session, self._settings, environment)
+
+    def take_room(self, plan: DeployPlan) -> None:
+        """Count what a file of the repository describes; raise ``QuotaExceededError`` where there is no room for it."""
+        environment = find(self._session, plan.tenant_id, plan.environment_id, lock=True)
+        size = size_of(plan.spec)
+        if size == environment.size:
+            return
+        queries.hold_room(self._session, environment.tenant_id)
+        used = queries.sizes_awake(self._session, environment.tenant_id, environment.id)
+        if plan.spec != parse_spec({"spec": environment.spec}) and (short := lacking(self._settings, size, used)):
+            raise QuotaExceededError(f"With what the repository describes: {short}")
+        environment.size = size
+        self._session.add(environment)
 
     def succeed(
         self,
@@ -209,7 +237,7 @@ class EnvironmentReports(RemovalReports):
         ``graph`` is what the engine says of the resources; policies see it from now on, without secrets.
         """
         environment = find(self._session, plan.tenant_id, plan.environment_id, lock=True)
-        self._stacks.mark_applied(lease, resources, outputs, self._graph(environment, plan, graph, outputs))
+        self._stacks.mark_applied(lease, resources, outputs, self._graph(plan, graph, outputs))
         self._settle(environment, rules.succeed(situation(environment), plan.generation))
         environment.deployed_sha = plan.head_sha
         environment.outputs = outputs
@@ -230,11 +258,7 @@ class EnvironmentReports(RemovalReports):
         return environment.phase
 
     def _graph(
-        self,
-        environment: Environment,
-        plan: DeployPlan,
-        resources: Sequence[GraphResource],
-        outputs: Mapping[str, Any],
+        self, plan: DeployPlan, resources: Sequence[GraphResource], outputs: Mapping[str, Any]
     ) -> ResourceGraph | None:
         if not resources:
             return None
@@ -244,7 +268,7 @@ class EnvironmentReports(RemovalReports):
             revision=plan.head_sha,
             outputs=list(outputs),
             masks=self._settings.policy_masks,
-            secrets=hidden_texts(environment, plan),
+            secrets=plan.hidden,
         )
 
     def fail(
@@ -303,12 +327,3 @@ class EnvironmentReports(RemovalReports):
         seconds = (now() - operation.created_at).total_seconds()
         subject = f"environments/{environment.id}"
         self._assets.record_outcome(environment.tenant_id, subject, succeeded=succeeded, seconds=seconds)
-
-
-def hidden_texts(environment: Environment, plan: DeployPlan) -> set[str]:
-    """Return the texts among a plan's inputs that are secret, and so must not stand in a graph."""
-    hidden = {each for each in texts_in(plan.inputs) if len(each) >= SHORTEST_SECRET} - set(
-        texts_in(environment.inputs)
-    )
-    told = (*plan.credentials.values(), *plan.secrets.values())
-    return hidden | {each for each in told if len(each) >= SHORTEST_SECRET}

@@ -83,3 +83,20 @@ def test_what_a_package_says_to_be_secret_is_marked(component: str | None) -> No
     marked = with_secrets(schema, whole, component)["properties"]
     assert [name for name, each in marked.items() if is_secret(each)] == ["key", "deep"]
     assert with_secrets(schema, {}, component) == schema
+
+
+@pytest.mark.parametrize(
+    ("passed", "secret"), [("${db.password}", True), ("${db.secret_key}", True), ("${db.host}", False)]
+)
+def test_a_password_of_what_only_the_repository_describes_goes_to_secret_inputs_alone(
+    passed: str, *, secret: bool
+) -> None:
+    kind = {**STORE.input_schema, "properties": {"place": TEXT, "token": {**TEXT, "writeOnly": True}}}
+    taking = PackageComponent(STORE.label, STORE.asset, STORE.name, kind, STORE.output_schema)
+    for name, refused in (("place", secret), ("token", False)):
+        part = {"type": "component", "uses": "stores", "component": "Store", "inputs": {name: passed}}
+        whole = blueprint({"store": part}, {"store": taking}, {})
+        whole.manifest["spec"]["environment"]["from"] = {"format": "compose"}
+        told = [each.message for each in check_parts(whole)]
+        assert bool(told) is refused, told
+        assert not told or "is secret" in told[0]

@@ -269,3 +269,10 @@ def test_any_file_becomes_components_or_is_refused_and_names_no_secret(form: str
         for text in process.env.values():
             assert "${secrets." not in text.replace("$${", "")
         assert process.directory is None or ".." not in process.directory
+
+
+def test_a_password_of_what_a_file_describes_is_shown_nowhere() -> None:
+    found = components_of("compose", "c.yml", COMPOSE.encode())
+    shows = {"type": "process", "procfile": "web", "health": {"path": "/?key=${db.password}"}}
+    with pytest.raises(SourceRefusedError, match=r"health path of shows would show \$\{db.password\}"):
+        with_components(spec("compose", shows=shows), found)

@@ -68,3 +68,10 @@ def test_secrets_are_taken_away_and_all_that_holds_them_is_named() -> None:
     assert withheld_names(SPEC, shown) == ["token", "db.password", "web: TOKEN", "web: NESTED"]
     assert without(whole, shown) == {"db": {"host": "db"}, "a": "b"}
     assert whole["token"] == "t", "what was given stays as it was"
+
+
+def test_a_component_of_a_package_takes_room_for_what_it_may_run() -> None:
+    parts = {"type": "component", "uses": "acme/things", "component": "Shelf"}
+    raw = SPEC.model_dump(mode="json", by_alias=True, exclude_unset=True)
+    raw["environment"]["components"]["store"] = parts
+    assert size_of(parse_spec({"spec": raw})) == {"environments": 1, "memory_mb": 2148, "processes": 517}

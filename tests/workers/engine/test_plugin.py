@@ -8,13 +8,18 @@ from threading import Event
 from typing import Any
 
 import pytest
+from annotated_types import Le
 
+from catalog.assets.blueprint_spec import ProcessLimits
 from workers.engine import pulumi_cli
+from workers.engine.components import part_monitor
+from workers.engine.plugin import process as process_plugin
 from workers.engine.plugin.checkout import CheckoutResource
 from workers.engine.plugin.main import write_executable
 from workers.engine.plugin.process import ProcessResource
 from workers.engine.plugin.resource import UNKNOWN, ResourceFailure
 from workers.engine.plugin.route import RouteResource
+from workers.process_host import ProcessSpec, ProcessState, ProcessStatus
 from workers.process_host.client import ProcessHostClient
 
 PROGRAM = """
@@ -124,6 +129,8 @@ def test_checkout_cannot_be_made_to_remove_other_directories(tmp_path: Path) -> 
         ({"command": ""}, "command"),
         ({"command": "x", "limits": {"memory": 5}}, "limits"),
         ({"command": "x", "limits": {"memory_mb": 0}}, "limits.memory_mb"),
+        ({"command": "x", "limits": {"memory_mb": 65_537}}, "limits.memory_mb"),
+        ({"command": "x", "limits": {"processes": 1e9}}, "limits.processes"),
         ({"command": "x", "health": {"path": "healthz"}}, "health.path"),
         ({"command": "x", "health": {"timeout_seconds": "5"}}, "health.timeout_seconds"),
         ({"command": "x", "env": "A=1"}, "env"),
@@ -194,3 +201,39 @@ def test_route_changes_its_port_in_place_and_its_host_never() -> None:
     assert route.diff(old, {"host": "b.test", "port": 1}).replaces == ("host",)
     assert route.check({"host": "A.Test", "port": 1}) == ({"host": "a.test", "port": 1}, [])
     assert [problem.property for problem in route.check({"host": "a b", "port": True})[1]] == ["port"]
+
+
+class _Ended(ProcessHostClient):
+    """A host whose processes have ended at once, and repeated a part of what they were given."""
+
+    def start(self, spec: ProcessSpec) -> ProcessStatus:
+        return ProcessStatus(spec.id, spec.environment_id, spec.name, ProcessState.EXITED, 8000, 0, 1, 0, "")
+
+    def status(self, process_id: str) -> ProcessStatus | None:
+        del process_id
+        return None
+
+    def stop(self, process_id: str, *, grace_seconds: float = 5.0) -> None:
+        del process_id, grace_seconds
+
+    def log_tail(self, process_id: str, *, lines: int = 100) -> tuple[str, ...]:
+        del process_id, lines
+        return ("no entry for user app with hush-hush", "postgres://app:hush-hush@db/app", "debug=True")
+
+
+def test_what_an_application_prints_of_its_variables_is_masked_in_parts_as_well(tmp_path: Path) -> None:
+    process = ProcessResource(_Ended(tmp_path / "none"), Event())
+    env = {"DATABASE_URL": "postgres://app:hush-hush@db/app", "DEBUG": "True"}
+    asked = {"environment_id": "env", "name": "web", "directory": "/d", "command": "x", "env": env}
+    with pytest.raises(ResourceFailure) as failed:
+        process.create(process.check(asked)[0])
+    lines = failed.value.args[0].splitlines()[-3:]
+    assert lines == ["no entry for user app with [secret]", "[secret]", "debug=True"]
+
+
+def test_limits_have_the_bounds_that_blueprints_have() -> None:
+    fields = ProcessLimits.model_fields
+    tops = {name: next(each.le for each in fields[name].metadata if isinstance(each, Le)) for name in fields}
+    assert tops == process_plugin.MOST
+    room = {name: fields[name].default for name in part_monitor.ROOM}
+    assert (room, {name: tops[name] for name in part_monitor.EACH}) == (part_monitor.ROOM, part_monitor.EACH)

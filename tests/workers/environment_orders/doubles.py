@@ -182,7 +182,8 @@ class Engine:
         self._outside.before_apply(request)
         self._outside.owners[name] = UUID(request.labels["slipway:owner"].partition("/")[2])
         with self._working(name):
-            sha = next(str(each.inputs["commit"]) for each in request.program.resources if "commit" in each.inputs)
+            commits = (str(each.inputs["commit"]) for each in request.program.resources if "commit" in each.inputs)
+            sha = next(commits, "")
             sleeps = not any(each.type.endswith(":Process") for each in request.program.resources)
             for part in ("process", "route"):
                 self._outside.reach()

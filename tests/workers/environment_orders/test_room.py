@@ -2,6 +2,7 @@
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
 
@@ -12,11 +13,12 @@ from catalog.assets.blueprint_spec import WEEKDAYS
 from catalog.assets.service import AssetService
 from catalog.clock import now
 from catalog.environments.models import Phase, RequestEnvironment, Rest
-from catalog.environments.service import EphemeralEnvironmentService, life, read, signs_of
+from catalog.environments.service import DeployPlan, EphemeralEnvironmentService, life, read, signs_of
 from catalog.errors import ConflictError, QuotaExceededError
 from catalog.gating import PolicyRefusedError, Verdict
 from catalog.providers.scm import PullRequestState
 from tests.workers.environment_orders.slipway import Slipway
+from workers import ephemeral_env
 
 
 def ask(slipway: Slipway, number: int) -> UUID:
@@ -320,3 +322,25 @@ def test_the_comment_says_at_which_place_and_who_extended_it(slipway: Slipway) -
         found.expires_at,
         "Shown to customers",
     )
+
+
+def test_what_a_file_of_the_repository_describes_is_counted_before_it_runs(
+    slipway: Slipway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def described(plan: DeployPlan, _place: object) -> DeployPlan:
+        web = plan.spec.environment.components["web"]
+        made = {**plan.spec.environment.components, "api": web, "jobs": web}
+        environment = plan.spec.environment.model_copy(update={"components": made})
+        return replace(plan, spec=plan.spec.model_copy(update={"environment": environment}))
+
+    monkeypatch.setattr(ephemeral_env, "completed", described)
+    limit(slipway, environment_quota_processes=2 * 256)
+    made = ask(slipway, 1)
+    row = slipway.do(lambda service: read(service.get(slipway.principal.tenant_id, made), []))
+    assert (row.phase, row.failure.code) == (Phase.FAILED, "quota_exceeded")
+    assert "With what the repository describes: It takes 768 processes" in row.failure.message
+    assert not slipway.outside.of(made)
+    limit(slipway, environment_quota_processes=3 * 256)
+    act(slipway, "rebuild", made)
+    assert phase(slipway, made) is Phase.READY
+    assert slipway.do(lambda service: service.get(slipway.principal.tenant_id, made).size["processes"]) == 768

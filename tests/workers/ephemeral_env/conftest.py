@@ -185,6 +185,15 @@ class World:
             found = OperationService(session).recent(self.principal.tenant_id, f"environments/{environment_id}")
             return [each.id for each in found]
 
+    def streams(self, environment_id: UUID) -> list[str]:
+        """Return everything that operations told, as their readers get it."""
+        told: list[str] = []
+        for each in self.operations(environment_id):
+            with self.database.tenant_session(self.principal.tenant_id) as session:
+                events = OperationService(session).stream(self.principal.tenant_id, each, 0, limit=1000)
+                told += [event.model_dump_json() for event in events]
+        return told
+
     def look(self, environment_id: UUID) -> EnvironmentRead:
         with self.database.tenant_session(self.principal.tenant_id) as session:
             service = EphemeralEnvironmentService(session, self.settings)

@@ -48,6 +48,10 @@ def shop(world: World, things: Path) -> World:
     """Publish ``acme/shop``: a process between two components, one that it waits for and one that waits for it."""
     assert sizes(things) == []
     publish_things(world, "1.0.0")
+    return publish_shop(world)
+
+
+def publish_shop(world: World) -> World:
     files = dict(kinds()["deployment-blueprint"].skeleton("acme", "shop"))
     manifest = yaml.safe_load(files["asset.yaml"])
     manifest["inputs"].pop("ui")
@@ -130,3 +134,24 @@ def test_components_live_sleep_change_and_go_with_their_environment(shop: World,
     shop.work()
     gone = shop.look(environment_id)
     assert (gone.phase, sizes(things), shop.left_over(gone)) == (Phase.DESTROYED, [], [])
+
+
+def test_what_components_and_providers_tell_of_secrets_is_masked_wherever_it_goes(world: World, things: Path) -> None:
+    publish_things(world, "1.0.0", "self.token = pulumi.Output.unsecret(self.token)")
+    shop = publish_shop(world)
+    environment_id = shop.request(inputs={"token": SECRET})
+    shop.work()
+    ready = shop.look(environment_id)
+    assert (ready.phase, ready.failure) == (Phase.READY, None)
+    assert ready.outputs["token"] == "[secret]"
+    stubborn = things.parent / "stubborn"
+    stubborn.write_text(f"nobody removes what {SECRET} opens")
+    shop.destroy(environment_id)
+    shop.work()
+    stays = shop.look(environment_id)
+    stubborn.unlink()
+    assert stays.failure is not None
+    assert "nobody removes what [secret] opens" in stays.failure.message
+    told = "".join(shop.streams(environment_id))
+    assert "nobody removes what [secret] opens" in told
+    assert SECRET not in told + stays.model_dump_json()

@@ -16,6 +16,10 @@ PROCESS = "slipway:local:Process"
 _OWN = frozenset({"command", "env", "health", "limits"})
 """What a component may say of its processes; the rest is not its own."""
 _ANYTHING = "${part.value}"
+ROOM = {"memory_mb": 1024, "processes": 256}
+"""What all processes of one part have together: what is counted for it among the environments of a tenant."""
+EACH = {"open_files": 65_536, "file_size_mb": 65_536}
+"""What each of them has of the rest, at most."""
 Declare = Callable[[ProgramResource], None]
 
 
@@ -55,6 +59,7 @@ class PartMonitor(Monitor):
         self._stack = stack
         self._needs = needs
         self._processes = processes
+        self._room = dict(ROOM)
         self.outputs = struct_pb2.Struct()
         """What the component tells."""
         self.made: list[str] = []
@@ -97,6 +102,31 @@ class PartMonitor(Monitor):
             self._refuse(context, f"{request.name} names a provider, and there is one for processes")
         if unknown := sorted(request.object.fields.keys() - _OWN):
             self._refuse(context, f"{request.name} sets {unknown[0][:100]}, which components may not set of a process")
+        self._take_room(request, context)
+
+    def _take_room(self, request: Any, context: Any) -> None:
+        """Give a process its share of the part's room; one that does not say how much gets what is left."""
+        limits = request.object.fields["limits"]
+        # What is secret or not known yet could turn out to be anything.
+        if limits.WhichOneof("kind") not in {None, "struct_value"} or any(
+            name not in {*ROOM, *EACH} or each.WhichOneof("kind") != "number_value"
+            for name, each in limits.struct_value.fields.items()
+        ):
+            self._refuse(context, f"the limits of {request.name} have to be numbers: {', '.join([*ROOM, *EACH])}")
+        asked = limits.struct_value.fields
+        for name, most in EACH.items():
+            if name in asked and not 1 <= asked[name].number_value <= most:
+                self._refuse(context, f"limits.{name} of {request.name} has to be 1 to {most}")
+        with self._lock:
+            shares = {name: asked[name].number_value if name in asked else left for name, left in self._room.items()}
+            short = [name for name, left in self._room.items() if not 1 <= shares[name] <= left]
+            if not short:
+                self._room = {name: left - shares[name] for name, left in self._room.items()}
+        if short:
+            told = f"of the {ROOM[short[0]]} that all its processes have, {self._room[short[0]]:.0f} are left"
+            self._refuse(context, f"limits.{short[0]} of {request.name} does not fit: {told}")
+        for name, share in shares.items():
+            asked[name].number_value = share
 
     def _may_be_parent(self, urn: str) -> bool:
         return urn == self._stack or super()._may_be_parent(urn)

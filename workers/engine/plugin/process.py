@@ -9,6 +9,7 @@ from pathlib import Path
 from threading import Event
 from typing import Any
 
+from catalog.secret_texts import secret_texts
 from workers.engine.plugin.health import by_command, by_connection, over_http
 from workers.engine.plugin.resource import (
     UNKNOWN,
@@ -28,6 +29,10 @@ INPUTS = ("environment_id", "name", "root", "directory", "command", "procfile_en
 HEALTH: Values = {"path": "", "command": "", "running_seconds": 0, "timeout_seconds": 60, "interval_seconds": 0.25}
 LOG_LINES = 20
 STOP_GRACE_SECONDS = 5.0
+_SHORTEST_SECRET = 6
+"""What is not known to be a secret is looked for where it is long enough not to stand everywhere."""
+MOST: Values = {"memory_mb": 65_536, "processes": 4096, "open_files": 65_536, "file_size_mb": 65_536}
+"""The most that limits may be, as in blueprints."""
 _IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,49}")
 _PORT_TAKEN = re.compile(r"address already in use|EADDRINUSE", re.IGNORECASE)
 
@@ -75,7 +80,7 @@ class ProcessResource:
             }
         elif env is not UNKNOWN:
             problems.append(InputProblem("env", "must map names to text"))
-        limits, limit_problems = _numbers("limits", inputs.get("limits", {}), _default_limits())
+        limits, limit_problems = _numbers("limits", inputs.get("limits", {}), _default_limits(), MOST)
         health, health_problems = _health(inputs.get("health", {}))
         return {**inputs, "env": env, "limits": limits, "health": health}, problems + limit_problems + health_problems
 
@@ -217,10 +222,9 @@ class ProcessResource:
 
 
 def _without_secrets(text: str, inputs: Values) -> str:
-    """Values of the environment may be secrets, and an application that fails likes to print them."""
-    for value in inputs["env"].values():
-        if len(value) > 5:
-            text = text.replace(value, "[secret]")
+    """Values of the environment may be secrets, or hold one, and an application that fails likes to print them."""
+    for value in sorted(secret_texts(inputs["env"].values(), _SHORTEST_SECRET), key=len, reverse=True):
+        text = text.replace(value, "[secret]")
     return text
 
 
@@ -239,7 +243,7 @@ def _default_limits() -> Values:
     return {name: getattr(limits, name) for name in Limits.__slots__}
 
 
-def _numbers(name: str, given: Any, defaults: Values) -> tuple[Values, list[InputProblem]]:
+def _numbers(name: str, given: Any, defaults: Values, most: Values | None = None) -> tuple[Values, list[InputProblem]]:
     if given is UNKNOWN:
         return defaults, []
     if not isinstance(given, dict) or not given.keys() <= defaults.keys():
@@ -249,7 +253,14 @@ def _numbers(name: str, given: Any, defaults: Values) -> tuple[Values, list[Inpu
         for key, value in given.items()
         if value is not UNKNOWN and (not isinstance(value, int | float) or isinstance(value, bool) or value <= 0)
     ]
-    return {**defaults, **given}, [InputProblem(f"{name}.{key}", "must be a number above 0") for key in wrong]
+    problems = [InputProblem(f"{name}.{key}", "must be a number above 0") for key in wrong]
+    large = [key for key, top in (most or {}).items() if key not in wrong and key in given and _above(given[key], top)]
+    problems += [InputProblem(f"{name}.{key}", f"must be at most {(most or {})[key]}") for key in large]
+    return {**defaults, **given}, problems
+
+
+def _above(value: Any, most: Any) -> bool:
+    return value is not UNKNOWN and value > most
 
 
 def _health(given: Any) -> tuple[Values, list[InputProblem]]:
