@@ -18,8 +18,7 @@ from catalog.environments.events import (
 from catalog.environments.service import DeployPlan, DestroyPlan, EnvironmentPlans, EnvironmentReports
 from catalog.errors import QuotaExceededError, SlipwayError, UnavailableError
 from catalog.gating import PolicyRefusedError
-from catalog.operations.models import Problem, StepState
-from catalog.operations.service import OperationService
+from catalog.operations.models import Problem
 from catalog.providers.targets import target
 from catalog.stacks.graph import GraphResource
 from catalog.stacks.models import Stack, StackResource
@@ -27,8 +26,6 @@ from workers.engine import (
     EngineError,
     ErrorKind,
     GraphNode,
-    ProgressEvent,
-    ProgressKind,
     StackRef,
     StackRequest,
 )
@@ -36,12 +33,13 @@ from workers.engine_resource import ENGINE
 from workers.environment_parts import packages_left, part_packages
 from workers.environment_program import environment_program, parts_asleep, sleeping_program
 from workers.environment_sources import directory_of, place_of, source_left, stack_request
+from workers.environment_story import Story
 from workers.foresight import held_asleep, held_to
 from workers.installers.previewing import concealed, concealed_in
 from workers.leases import HeldLease, held
 from workers.repository_files import completed
 from workers.runtime.worker import Interrupted, JobContext, Retry, Worker
-from workers.targets import ProgramTarget, program_target
+from workers.targets import program_target
 
 # Slow operations leave threads to everything else that the process does.
 WORKER = Worker("ephemeral_env", queue="environments", concurrency=4)
@@ -157,7 +155,7 @@ def put_to_sleep(context: JobContext) -> None:
 
 
 def _halt(context: JobContext, hand: HeldLease, stack: Stack, plan: DeployPlan) -> None:
-    story = _Story(context, plan.tenant_id, plan.operation_id)
+    story = Story(context, plan.tenant_id, plan.operation_id)
     story.hidden = plan.hidden
     story.step("stop")
     try:
@@ -204,7 +202,7 @@ def recover(context: JobContext, hand: HeldLease, stack: Stack, environment_id: 
 
 def _deploy(context: JobContext, hand: HeldLease, stack: Stack, plan: DeployPlan) -> None:
     """Fetch the commit, apply the program, and report how it went."""
-    story = _Story(context, plan.tenant_id, plan.operation_id, deploys=program_target(plan.target))
+    story = Story(context, plan.tenant_id, plan.operation_id, deploys=program_target(plan.target))
     story.hidden = plan.hidden
     replaced = plan.spec.follow.concurrency == "replace"
     goes_on = EnvironmentReports.is_current if replaced else EnvironmentReports.is_wanted
@@ -290,7 +288,7 @@ def _fail(
 
 def _destroy(context: JobContext, hand: HeldLease, stack: Stack, plan: DestroyPlan) -> None:
     """Remove, look, and report: gone, or what is left and when it is tried again."""
-    story = _Story(context, plan.tenant_id, plan.operation_id)
+    story = Story(context, plan.tenant_id, plan.operation_id)
     story.hidden = plan.hidden
     story.step("destroy")
     engine = context.resource(ENGINE)
@@ -377,35 +375,3 @@ def _problem(error: EngineError, hidden: Collection[str]) -> Problem:
         ErrorKind.FAILED: "Mend the application or its inputs, push, and it is tried again.",
     }
     return Problem(code=f"engine_{error.kind}", message=concealed(error.message, hidden), hint=hints.get(error.kind))
-
-
-class _Story:
-    """Tells an operation's readers how far it is: its steps, and the lines worth reading."""
-
-    def __init__(
-        self, context: JobContext, tenant_id: UUID, operation_id: UUID, *, deploys: ProgramTarget | None = None
-    ) -> None:
-        self._context = context
-        self._deploys = deploys
-        self._tenant_id = tenant_id
-        self._operation_id = operation_id
-        self.hidden: Collection[str] = ()
-        """The texts that nobody is told."""
-
-    def step(self, name: str, message: str | None = None) -> None:
-        """Go on to a step; the one before is done."""
-        with self._context.session() as session:
-            OperationService(session).step(self._tenant_id, self._operation_id, name, StepState.RUNNING, message)
-
-    def hear(self, event: ProgressEvent) -> None:
-        """Write down what the engine tells."""
-        kind = event.type.rpartition(":")[2]
-        # Sleeping and removing change routes as well, and have other steps.
-        if self._deploys is not None and event.kind is ProgressKind.RESOURCE_STARTED:
-            if event.type in self._deploys.applications and event.operation in {"create", "update"}:
-                self.step("apply")
-            elif event.type in self._deploys.routes and event.operation != "delete":
-                self.step("publish")
-        line = event.message or f"{event.operation} {kind} {event.name}: {event.kind.removeprefix('resource_')}"
-        with self._context.session() as session:
-            OperationService(session).log(self._tenant_id, self._operation_id, [concealed(line, self.hidden)])
