@@ -49,6 +49,13 @@ class Settings(BaseSettings):
 
     targets: tuple[str, ...] = ("local",)
     image_pattern: str = ""
+    docker_socket: str = "/var/run/docker.sock"
+    docker_base_image: str = ""
+    kubeconfig: str = ""
+    kubernetes_domain: str = ""
+    kubernetes_url: str = "http://{host}/"
+    kubernetes_ingress_class: str = ""
+    kubernetes_ingress_namespace: str = "ingress-nginx"
     insecure_local: bool = False
     local_repository_roots: tuple[Path, ...] = ()
     state_backend_url: str = ""

@@ -172,7 +172,7 @@ def _service(wiring: "_Wiring", name: str, component: ProcessComponent) -> Servi
         probe=None if component.health is None else _probe(wiring, component.health),
         limits=component.limits,
         directory=component.directory,
-        depends_on=component.depends_on,
+        depends_on=tuple(dict.fromkeys((*component.depends_on, *wiring.named(component)))),
         repository=component.repository,
     )
 
@@ -220,6 +220,15 @@ class _Wiring:
         except UnfitError:
             return False
         return True
+
+    def named(self, component: ProcessComponent) -> tuple[str, ...]:
+        """Return the other components that one refers to, but for their public address: that leads nowhere yet."""
+        texts = [*component.env.values(), "" if component.health is None else component.health.path]
+        found = [each for text in texts for each in references(text)]
+        there = self._plan.spec.environment.components
+        return tuple(
+            dict.fromkeys(each.root for each in found if each.root in there and each.path != (self.public, "url"))
+        )
 
     def plain(self, text: str) -> str:
         """Return a text that is known before the engine runs."""

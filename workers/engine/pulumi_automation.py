@@ -56,6 +56,8 @@ class EngineConfiguration:
     process_host_socket: Path
     state_backend_url: str
     credentials: Mapping[str, str] = field(default_factory=dict, repr=False)
+    docker_socket: str = "/var/run/docker.sock"
+    kubeconfig: str = ""
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Self:
@@ -66,13 +68,21 @@ class EngineConfiguration:
             tools_dir=settings.tools_dir,
             process_host_socket=settings.process_host_socket,
             state_backend_url=settings.state_backend_url,
+            docker_socket=settings.docker_socket,
+            kubeconfig=settings.kubeconfig,
             credentials={} if settings.state_backend_url.startswith("file:") else storage_credentials(),
         )
 
     @property
     def plugin(self) -> PluginConfiguration:
         """What the plugin of the local target needs."""
-        return PluginConfiguration(self.data_dir, self.run_dir, self.process_host_socket)
+        return PluginConfiguration(
+            self.data_dir,
+            self.run_dir,
+            self.process_host_socket,
+            docker_socket=self.docker_socket,
+            kubeconfig=self.kubeconfig,
+        )
 
 
 class PulumiAutomationEngine:

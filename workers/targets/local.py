@@ -119,7 +119,7 @@ def _process(environment: Description, service: Service) -> ProgramResource:
     else:
         inputs["procfile_entry"] = service.procfile
     if service.probe is not None:
-        inputs["health"] = _health(service.probe)
+        inputs["health"] = health_of(service.probe)
     # What a database begins with is there before anybody reads it.
     seeded = [each.name for each in environment.backing if each.seed is not None and _uses(service, each.name)]
     return ProgramResource(
@@ -131,7 +131,8 @@ def _process(environment: Description, service: Service) -> ProgramResource:
     )
 
 
-def _health(probe: Probe) -> dict[str, Any]:
+def health_of(probe: Probe) -> dict[str, Any]:
+    """Return a probe as the inputs of a resource say it."""
     asked: dict[str, Any] = {"path": probe.path, "timeout_seconds": probe.timeout_seconds}
     if probe.command:
         asked["command"] = escaped(probe.command)

@@ -1,5 +1,7 @@
 """Programs that Slipway uses: found on PATH or in our own copy, else built from Go modules or installed from npm."""
 
+from dataclasses import replace
+
 from workers.toolchain.go_tool import GoTool, ToolMissingError, build, ensure, find, put
 from workers.toolchain.npm_tool import NodeProgram, NpmTool
 from workers.toolchain.npm_tool import ensure as ensure_npm
@@ -9,6 +11,9 @@ __all__ = [
     "ACTIONLINT",
     "CDXGEN",
     "COSIGN",
+    "KUBE_APISERVER",
+    "KUBE_CONTROLLER_MANAGER",
+    "KWOK",
     "OPA",
     "ORAS",
     "REGISTRY",
@@ -70,6 +75,27 @@ REGISTRY = GoTool(
     "github.com/google/go-containerregistry/cmd/registry",
     purpose="registries elsewhere cannot be tried with a real one",
     install="https://github.com/google/go-containerregistry",
+    cgo=False,
+)
+KUBE_APISERVER = GoTool(
+    "kube-apiserver",
+    "v1.37.2",
+    "k8s.io/kubernetes/cmd/kube-apiserver",
+    purpose="the target kubernetes cannot be tried with a real cluster",
+    install="https://kubernetes.io/releases/download",
+    stamp="k8s.io/component-base/version.gitVersion",
+    cgo=False,
+    module="kubernetes",
+)
+KUBE_CONTROLLER_MANAGER = replace(
+    KUBE_APISERVER, name="kube-controller-manager", package="k8s.io/kubernetes/cmd/kube-controller-manager"
+)
+KWOK = GoTool(
+    "kwok",
+    "v0.8.0",
+    "sigs.k8s.io/kwok/cmd/kwok",
+    purpose="the target kubernetes cannot be tried with nodes",
+    install="https://kwok.sigs.k8s.io/docs/user/install",
     cgo=False,
 )
 CDXGEN = NpmTool(

@@ -23,7 +23,7 @@ class ToolMissingError(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class GoTool:
-    """A program that ``builds/<name>/`` pins as a Go module, with every checksum.
+    """A program that ``builds/<module>/`` pins as a Go module, with every checksum; the module is called as it is.
 
     ``package`` is the Go package of the command, ``purpose`` says what does not work without it, ``stamp`` names the
     Go variable that holds the version, where there is one.
@@ -36,6 +36,7 @@ class GoTool:
     install: str
     stamp: str = ""
     cgo: bool = True
+    module: str = ""
 
 
 def find(tools_dir: Path, tool: GoTool) -> Path | None:
@@ -76,7 +77,7 @@ def build(tool: GoTool, target: Path, on_line: OnLine) -> str:
     flags = "-s -w" + (f" -X {tool.stamp}={tool.version}" if tool.stamp else "")
     environment = inherited_environment() | ({} if tool.cgo else {"CGO_ENABLED": "0"})
     with tempfile.TemporaryDirectory(dir=target) as scratch:
-        for path in (BUILDS / tool.name).iterdir():
+        for path in (BUILDS / (tool.module or tool.name)).iterdir():
             shutil.copy(path, scratch)
         output = Path(scratch) / tool.name
         command = [go, "build", "-v", "-trimpath", "-ldflags", flags, "-o", str(output), tool.package]

@@ -17,6 +17,8 @@ class PluginConfiguration:
     run_dir: Path
     process_host_socket: Path
     router: str = "haproxy"
+    docker_socket: str = "/var/run/docker.sock"
+    kubeconfig: str = ""
 
     def as_json(self) -> dict[str, str]:
         """Return the configuration as JSON data."""
@@ -26,7 +28,12 @@ class PluginConfiguration:
     def from_json(cls, data: dict[str, Any]) -> Self:
         """Read what `as_json` returned."""
         paths = {name: Path(data[name]) for name in ("data_dir", "run_dir", "process_host_socket")}
-        return cls(**paths, router=str(data.get("router", "haproxy")))
+        return cls(
+            **paths,
+            router=str(data.get("router", "haproxy")),
+            docker_socket=str(data.get("docker_socket", "/var/run/docker.sock")),
+            kubeconfig=str(data.get("kubeconfig", "")),
+        )
 
     @classmethod
     def read(cls, path: Path) -> Self:

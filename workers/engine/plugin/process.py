@@ -81,7 +81,7 @@ class ProcessResource:
         elif env is not UNKNOWN:
             problems.append(InputProblem("env", "must map names to text"))
         limits, limit_problems = _numbers("limits", inputs.get("limits", {}), _default_limits(), MOST)
-        health, health_problems = _health(inputs.get("health", {}))
+        health, health_problems = checked_health(inputs.get("health", {}))
         return {**inputs, "env": env, "limits": limits, "health": health}, problems + limit_problems + health_problems
 
     def diff(self, old: Values, new: Values) -> Difference:
@@ -142,7 +142,7 @@ class ProcessResource:
             name=inputs["name"],
             directory=str(directory),
             root=inputs.get("root") or "",
-            command=_command(inputs, directory),
+            command=started_by(inputs),
             env=inputs["env"],
             limits=Limits(**inputs["limits"]),
         )
@@ -263,7 +263,8 @@ def _above(value: Any, most: Any) -> bool:
     return value is not UNKNOWN and value > most
 
 
-def _health(given: Any) -> tuple[Values, list[InputProblem]]:
+def checked_health(given: Any) -> tuple[Values, list[InputProblem]]:
+    """Return a health check with its defaults, and what is wrong with it."""
     texts = {key: given.get(key, "") if isinstance(given, dict) else "" for key in ("path", "command")}
     rest = {key: value for key, value in given.items() if key not in texts} if isinstance(given, dict) else given
     numbers, problems = _numbers("health", rest, {key: value for key, value in HEALTH.items() if key not in texts})
@@ -286,10 +287,11 @@ def _inside(inputs: Values) -> Path:
         raise ResourceFailure(f"{inputs['name']}: its directory leads out of the application's files") from None
 
 
-def _command(inputs: Values, directory: Path) -> str:
+def started_by(inputs: Values) -> str:
+    """Return the command of an application: its own, or that of its entry in the Procfile."""
     if "command" in inputs:
         return str(inputs["command"])
-    entry, path = str(inputs["procfile_entry"]), directory / "Procfile"
+    entry, path = str(inputs["procfile_entry"]), _inside(inputs) / "Procfile"
     try:
         # A link could name a file that only this process may read.
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)

@@ -2,7 +2,7 @@
 
 import asyncio
 import importlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from threading import Event
 from typing import Any, cast
 
@@ -10,10 +10,15 @@ from pulumi.provider.experimental import provider as engine
 from pulumi.provider.experimental.property_value import PropertyValue
 from pulumi.runtime import rpc
 
+from catalog.providers.targets.docker_api import DockerEngine
+from catalog.providers.targets.kubernetes_api import KubernetesCluster
 from workers.engine import ProgramResource, StackProgram
 from workers.engine.plugin import PluginConfiguration
 from workers.engine.plugin.backing import BackingResource
 from workers.engine.plugin.checkout import CheckoutResource
+from workers.engine.plugin.docker import ImageResource, NetworkResource
+from workers.engine.plugin.docker_container import ContainerResource
+from workers.engine.plugin.kubernetes import DeploymentResource, IngressResource, NamespaceResource
 from workers.engine.plugin.process import ProcessResource
 from workers.engine.plugin.resource import UNKNOWN, Resource, ResourceFailure, Values
 from workers.engine.plugin.route import RouteResource
@@ -45,7 +50,17 @@ def build_resources(configuration: PluginConfiguration, cancelled: Event) -> dic
         SeedResource(client, cancelled, configuration.data_dir),
         RouteResource(router),
     )
-    return {resource.type: resource for resource in resources}
+    return {resource.type: resource for resource in (*resources, *_of_targets(configuration, cancelled))}
+
+
+def _of_targets(configuration: PluginConfiguration, cancelled: Event) -> Iterator[Resource]:
+    """Yield the resources of other targets; none of them asks anything before it is used."""
+    docker = DockerEngine(configuration.docker_socket)
+    yield NetworkResource(docker)
+    yield ImageResource(docker, configuration.data_dir / "environments")
+    yield ContainerResource(docker, cancelled)
+    cluster = KubernetesCluster(configuration.kubeconfig)
+    yield from (kind(cluster, cancelled) for kind in (NamespaceResource, DeploymentResource, IngressResource))
 
 
 class SlipwayProvider(engine.Provider):

@@ -1,0 +1,140 @@
+"""What Slipway needs of a container engine's API, over its socket; nothing is imported but the standard library.
+
+The paths and bodies are those of the Docker Engine API, version 1.41; Podman's engine answers the same.
+"""
+
+import http.client
+import json
+import socket
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import IO, Any
+from urllib.parse import quote, urlencode
+
+VERSION = "v1.41"
+ENVIRONMENT_LABEL = "dev.slipway.environment"
+COMPONENT_LABEL = "dev.slipway.component"
+SECONDS = 60.0
+_STREAM_HEADER = 8
+
+
+class DockerError(Exception):
+    """The engine refused, or did not answer (status 0); the text is its own."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+
+
+class _Connection(http.client.HTTPConnection):
+    def __init__(self, path: str, seconds: float) -> None:
+        super().__init__("docker", timeout=seconds)
+        self._path = path
+
+    def connect(self) -> None:
+        """Connect to the socket's file."""
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self._path)
+
+
+@dataclass(frozen=True, slots=True)
+class DockerEngine:
+    """One engine behind a socket; every method raises `DockerError`."""
+
+    socket_path: str
+
+    def ask(
+        self, method: str, path: str, body: Any = None, seconds: float = SECONDS, **parameters: Any
+    ) -> tuple[int, bytes]:
+        """Return status and body of an answer below 400; 404 is an answer, too."""
+        data = None if body is None else json.dumps(body)
+        headers = {} if data is None else {"Content-Type": "application/json"}
+        return self._send(method, _target(path, parameters), data, headers, seconds)
+
+    def get(self, path: str, **parameters: Any) -> Any:
+        """Return what there is as JSON data, None where there is nothing."""
+        status, body = self.ask("GET", path, **parameters)
+        return None if status == http.client.NOT_FOUND else json.loads(body)
+
+    def make(self, path: str, body: Any, **parameters: Any) -> Any:
+        """Make something and return what the engine says of it."""
+        status, answer = self.ask("POST", path, body, **parameters)
+        if status == http.client.NOT_FOUND:
+            raise DockerError(status, _message(answer))
+        return json.loads(answer) if answer else {}
+
+    def remove(self, path: str, **parameters: Any) -> None:
+        """Remove something; what is gone is removed."""
+        self.ask("DELETE", path, **parameters)
+
+    def found(self, kind: str, label: str = ENVIRONMENT_LABEL) -> list[dict[str, Any]]:
+        """Return the containers (also those that ended), networks, images or volumes with a label."""
+        extra = {"all": "1"} if kind == "containers" else {}
+        answer = self.get(
+            f"/{kind}" if kind in {"networks", "volumes"} else f"/{kind}/json", **_labelled(label), **extra
+        )
+        return list(answer["Volumes"] or ()) if kind == "volumes" else list(answer)
+
+    def logs(self, container: str, lines: int) -> list[str]:
+        """Return the last lines of a container, oldest first; none where it is gone."""
+        parameters = {"stdout": "1", "stderr": "1", "tail": str(lines)}
+        status, body = self.ask("GET", f"/containers/{container}/logs", **parameters)
+        if status == http.client.NOT_FOUND:
+            return []
+        return b"".join(_frames(body)).decode("utf-8", "replace").splitlines()[-lines:]
+
+    def build(self, context: IO[bytes], size: int, seconds: float, **parameters: Any) -> None:
+        """Build an image from an archive of ``size`` bytes; raise `DockerError` with the last lines where it fails."""
+        headers = {"Content-Type": "application/x-tar", "Content-Length": str(size)}
+        _status, answer = self._send("POST", _target("/build", parameters), context, headers, seconds)
+        lines: list[str] = []
+        for line in answer.splitlines():
+            said = json.loads(line)
+            if "error" in said:
+                raise DockerError(http.client.BAD_REQUEST, "\n".join([*lines[-20:], str(said["error"])]))
+            lines += str(said.get("stream", "")).splitlines()
+
+    def _send(
+        self, method: str, target: str, body: Any, headers: Mapping[str, str], seconds: float
+    ) -> tuple[int, bytes]:
+        connection = _Connection(self.socket_path, seconds)
+        try:
+            connection.request(method, target, body, dict(headers))
+            answer = connection.getresponse()
+            status, data = answer.status, answer.read()
+        except (OSError, http.client.HTTPException) as error:
+            raise DockerError(
+                0, f"The engine at {self.socket_path} does not answer: {error}. Is it running?"
+            ) from error
+        finally:
+            connection.close()
+        if status >= http.client.BAD_REQUEST and status != http.client.NOT_FOUND:
+            raise DockerError(status, _message(data))
+        return status, data
+
+
+def _target(path: str, parameters: Mapping[str, Any]) -> str:
+    texts = {key: each if isinstance(each, str) else json.dumps(each) for key, each in parameters.items()}
+    return f"/{VERSION}{quote(path)}" + (f"?{urlencode(texts)}" if texts else "")
+
+
+def _labelled(label: str) -> dict[str, Any]:
+    return {"filters": {"label": [label]}}
+
+
+def _message(body: bytes) -> str:
+    try:
+        return str(json.loads(body)["message"])
+    except (ValueError, KeyError, TypeError):
+        return body.decode("utf-8", "replace")[:500]
+
+
+def _frames(data: bytes) -> Iterator[bytes]:
+    """Yield what a container wrote, without the headers that tell its two streams apart."""
+    place = 0
+    while place + _STREAM_HEADER <= len(data):
+        size = int.from_bytes(data[place + 4 : place + _STREAM_HEADER], "big")
+        yield data[place + _STREAM_HEADER : place + _STREAM_HEADER + size]
+        place += _STREAM_HEADER + size

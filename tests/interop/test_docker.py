@@ -1,0 +1,156 @@
+"""The contract of targets on a real container engine, with an image that is made of this machine's busybox."""
+
+import io
+import os
+import shutil
+import signal
+import subprocess
+import tarfile
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from catalog.providers.targets import target
+from catalog.providers.targets.docker_api import COMPONENT_LABEL, ENVIRONMENT_LABEL, DockerEngine
+from catalog.settings import Settings
+from tests.workers.targets.contract import SPEC, Bench, TargetContract
+from tests.workers.targets.parts import running
+from workers.engine import EngineError
+
+
+def base_image() -> bytes:
+    """Make a file system of one static program, and of its names as links."""
+    program = shutil.which("busybox")
+    assert program is not None, "busybox is missing; Debian, Ubuntu: apt install busybox-static"
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w") as tar:
+        for folder in ("bin", "tmp", "app"):
+            entry = tarfile.TarInfo(folder)
+            entry.type, entry.mode = tarfile.DIRTYPE, 0o1777 if folder == "tmp" else 0o755
+            tar.addfile(entry)
+        tar.add(program, "bin/busybox")
+        for name in ("sh", "cat", "httpd", "wget", "mkdir", "echo", "sleep", "yes", "head", "id"):
+            entry = tarfile.TarInfo(f"bin/{name}")
+            entry.type, entry.linkname = tarfile.SYMTYPE, "busybox"
+            tar.addfile(entry)
+    return archive.getvalue()
+
+
+@pytest.fixture(scope="module")
+def engine() -> Iterator[DockerEngine]:
+    """Run an engine of its own, that nothing else of this machine uses."""
+    program = shutil.which("dockerd")
+    assert program is not None, "dockerd is missing; Debian, Ubuntu: apt install docker.io iptables"
+    with tempfile.TemporaryDirectory(prefix="slw-docker-") as folder:
+        socket = f"{folder}/docker.sock"
+        command = [program, "--host", f"unix://{socket}", "--data-root", f"{folder}/data", "--bridge", "none"]
+        command += ["--exec-root", f"{folder}/exec", "--pidfile", f"{folder}/pid"]
+        with (Path(folder) / "log").open("wb") as log, subprocess.Popen(command, stdout=log, stderr=log) as daemon:
+            try:
+                deadline = time.monotonic() + 60
+                while not os.path.exists(socket) or not _answers(socket):  # noqa: PTH110  # a socket, not a file
+                    said = (Path(folder) / "log").read_text()[-2000:]
+                    assert daemon.poll() is None and time.monotonic() < deadline, said  # noqa: PT018  # one reason
+                    time.sleep(0.1)
+                made = DockerEngine(socket)
+                _import(made, base_image())
+                yield made
+            finally:
+                daemon.send_signal(signal.SIGTERM)
+                daemon.wait(60)
+
+
+def _answers(socket: str) -> bool:
+    try:
+        return DockerEngine(socket).ask("GET", "/_ping")[0] == 200
+    except Exception:  # noqa: BLE001  # not yet
+        return False
+
+
+def _import(engine: DockerEngine, archive: bytes) -> None:
+    headers = {"Content-Type": "application/x-tar", "Content-Length": str(len(archive))}
+    path = "/v1.41/images/create?fromSrc=-&repo=slipway-contract/base&tag=latest&changes=ENV+PATH%3D/bin"
+    engine._send("POST", path, archive, headers, 60)  # noqa: SLF001  # only tests import images
+
+
+@pytest.fixture(scope="module")
+def settings(engine: DockerEngine) -> Iterator[Settings]:
+    with running(targets=("docker",), docker_socket=engine.socket_path) as made:
+        yield made
+
+
+@pytest.fixture
+def bench(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+    made = Bench(settings, "docker", tmp_path_factory.mktemp("shop"))
+    yield made
+    made.clean()
+
+
+class TestDocker(TargetContract):
+    """Containers of an engine."""
+
+    def test_limits_network_and_labels_are_the_environments_own(self, bench: Bench, engine: DockerEngine) -> None:
+        plan = bench.plan(bench.commit("one"))
+        bench.up(plan)
+        found = engine.found("containers", f"{ENVIRONMENT_LABEL}={plan.environment_id}")
+        assert sorted(each["Labels"][COMPONENT_LABEL] for each in found) == ["api", "web"]
+        for each in found:
+            inspected = engine.get(f"/containers/{each['Id']}/json")
+            host = inspected["HostConfig"]
+            assert host["Memory"] == host["MemorySwap"] == 256 * 1024 * 1024
+            assert host["SecurityOpt"] == ["no-new-privileges"]
+            assert host["RestartPolicy"]["Name"] == "unless-stopped"
+            assert list(inspected["NetworkSettings"]["Networks"]) == [f"slipway-{plan.environment_id}"]
+            bindings = [one for ports in inspected["NetworkSettings"]["Ports"].values() for one in ports or ()]
+            assert {one["HostIp"] for one in bindings} == {"127.0.0.1"}
+
+    def test_a_container_that_ended_is_made_again(self, bench: Bench, engine: DockerEngine) -> None:
+        plan = bench.plan(bench.commit("one"))
+        bench.up(plan)
+        for each in engine.found("containers", f"{ENVIRONMENT_LABEL}={plan.environment_id}"):
+            engine.ask("POST", f"/containers/{each['Id']}/stop", t="0")
+        assert bench.visit(plan) == ""
+        assert set(bench.engine.refresh(bench.request(plan)).changed) == {"web", "api"}
+        bench.up(plan)
+        self.answers(bench, plan, "one ahoy-from-the-inputs from the api")
+
+    def test_without_dockerfile_the_files_are_put_on_the_base_image(self, bench: Bench, settings: Settings) -> None:
+        bench.commit("one")
+        bench.git("rm", "--quiet", "Dockerfile")
+        bench.git("commit", "--quiet", "--message", "no Dockerfile")
+        plan = bench.plan(bench.git("rev-parse", "HEAD"))
+        with pytest.raises(EngineError, match=r"the repository has no Dockerfile\. Add one"):
+            bench.up(plan)
+        bench.settings = settings.model_copy(update={"docker_base_image": "slipway-contract/base"})
+        bench.up(plan)
+        self.answers(bench, plan, "one ahoy-from-the-inputs from the api")
+
+    def test_a_build_that_fails_says_its_last_lines(self, bench: Bench) -> None:
+        dockerfile = "FROM slipway-contract/base\nRUN echo compiling && exit 7\n"
+        plan = bench.plan(bench.commit("one", Dockerfile=dockerfile))
+        with pytest.raises(EngineError, match=r"(?s)the image could not be built: .*compiling.*7"):
+            bench.up(plan)
+
+    def test_an_image_that_is_named_needs_no_build(self, bench: Bench) -> None:
+        page = 'mkdir -p /tmp/w; echo hello > /tmp/w/index.html; exec httpd -f -p "$PORT" -h /tmp/w'
+        web = {"type": "process", "image": "slipway-contract/base:latest", "command": page, "health": {"path": "/"}}
+        environment = {**SPEC["environment"], "components": {"web": web}}
+        plan = bench.plan(bench.commit("one"), environment=environment)
+        assert "image" not in {each.type.rpartition(":")[2].lower() for each in bench.up(plan).resources}
+        self.answers(bench, plan, "hello")
+
+    def test_an_engine_that_is_away_is_told_apart_from_an_empty_one(self, bench: Bench, settings: Settings) -> None:
+        away = settings.model_copy(update={"docker_socket": "/nowhere/docker.sock"})
+        with pytest.raises(Exception, match="does not answer"):
+            target("docker", away).inventory(uuid4(), "x")
+        plan = replace(bench.plan(bench.commit("one")))
+        bench.made.clear()
+        lost = Bench(away, "docker", bench.repository)
+        with pytest.raises(EngineError, match="does not answer"):
+            lost.up(plan)
+        lost.destroy(plan)

@@ -1,0 +1,262 @@
+"""The contract of targets on a real Kubernetes API server with its controllers; nodes are kwok's and run nothing."""
+
+import base64
+import shutil
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from catalog.environments.service import DeployPlan
+from catalog.providers.targets.kubernetes_api import COMPONENT_LABEL, KubernetesCluster, KubernetesError
+from catalog.settings import Settings, load_settings
+from tests.workers.targets.contract import SPEC, Bench, TargetContract
+from tests.workers.targets.parts import free_port, running
+from workers import toolchain
+from workers.engine import EngineError
+
+RIGHTS = Path(__file__).resolve().parents[2] / "docs" / "kubernetes-rights.yaml"
+IMAGES = "registry.example.com/{repository}-{component}:{revision}"
+
+
+@dataclass
+class Cluster:
+    """A cluster; `kubeconfig` is Slipway's, `admin` may do everything. Pods of `refused` components get no node."""
+
+    kubeconfig: str
+    admin: KubernetesCluster
+    refused: set[str] = field(default_factory=set)
+    stopping: threading.Event = field(default_factory=threading.Event)
+
+    def schedule(self) -> None:
+        """Be the scheduler, which is not built for this: give every pod the one node."""
+        while not self.stopping.wait(0.2):
+            try:
+                pods = self.admin.listed("/api/v1/pods")
+                for pod in (each for each in pods if not each["spec"].get("nodeName")):
+                    self._place(pod)
+            except KubernetesError:
+                continue  # a pod that went meanwhile, or a server that is ending
+
+    def _place(self, pod: dict[str, Any]) -> None:
+        about = pod["metadata"]
+        path = f"/api/v1/namespaces/{about['namespace']}"
+        if about["labels"][COMPONENT_LABEL] not in self.refused:
+            target = {"apiVersion": "v1", "kind": "Node", "name": "node"}
+            binding = {"apiVersion": "v1", "kind": "Binding", "metadata": {"name": about["name"]}, "target": target}
+            self.admin.make(f"{path}/pods/{about['name']}/binding", binding)
+            return
+        event = {
+            "apiVersion": "v1",
+            "kind": "Event",
+            "metadata": {"generateName": "refused-"},
+            "type": "Warning",
+            "reason": "FailedScheduling",
+            "message": "0/1 nodes are available: 1 Insufficient memory.",
+            "involvedObject": {"kind": "Pod", "name": about["name"], "namespace": about["namespace"]},
+        }
+        self.admin.make(f"{path}/events", event)
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Cluster]:
+    tools = load_settings().tools_dir
+    etcd = shutil.which("etcd")
+    assert etcd is not None, "etcd is missing; Debian, Ubuntu: apt install etcd-server"
+    server, manager, kwok = (
+        toolchain.ensure(tools, each, print)
+        for each in (toolchain.KUBE_APISERVER, toolchain.KUBE_CONTROLLER_MANAGER, toolchain.KWOK)
+    )
+    with tempfile.TemporaryDirectory(prefix="slw-cluster-") as folder, ExitStack() as stack:
+        place = Path(folder)
+        store, peer, port = free_port(), free_port(), free_port()
+        (place / "tokens.csv").write_text('root-token,root,1,"system:masters"\nslipway-token,slipway,2\n')
+        key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        pem = (serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL)
+        (place / "key.pem").write_bytes(key.private_bytes(*pem, serialization.NoEncryption()))
+        for name in ("root", "slipway"):
+            (place / name).write_text(_kubeconfig(port, f"{name}-token"))
+        address = f"http://127.0.0.1:{store}"
+        _start(
+            stack,
+            place,
+            *(etcd, "--data-dir", f"{folder}/etcd", "--listen-client-urls", address),
+            *(
+                "--advertise-client-urls",
+                address,
+                "--listen-peer-urls",
+                f"http://127.0.0.1:{peer}",
+                "--log-level=error",
+            ),
+        )
+        _start(
+            stack,
+            place,
+            *(str(server), f"--etcd-servers={address}", f"--secure-port={port}", "--bind-address=127.0.0.1"),
+            *("--authorization-mode=RBAC", f"--token-auth-file={folder}/tokens.csv", f"--cert-dir={folder}/certs"),
+            *("--service-account-issuer=https://kubernetes.default.svc", "--endpoint-reconciler-type=none"),
+            *(f"--service-account-signing-key-file={folder}/key.pem", f"--service-account-key-file={folder}/key.pem"),
+            *("--service-cluster-ip-range=10.0.0.0/24", "--allow-privileged=false"),
+        )
+        admin = KubernetesCluster(str(place / "root"))
+        _until(lambda: admin.text("/readyz") == "ok", place)
+        _start(
+            stack,
+            place,
+            *(str(manager), f"--kubeconfig={folder}/root", "--leader-elect=false", "--secure-port=0"),
+            *(f"--service-account-private-key-file={folder}/key.pem", "--use-service-account-credentials=false"),
+        )
+        _start(stack, place, str(kwok), f"--kubeconfig={folder}/root", "--manage-all-nodes=true")
+        capacity = {"cpu": "64", "memory": "256Gi", "pods": "500"}
+        node = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "node"}}
+        admin.make("/api/v1/nodes", {**node, "status": {"capacity": capacity, "allocatable": capacity}})
+        for manifest in yaml.safe_load_all(RIGHTS.read_text()):
+            kind = f"{manifest['kind'].lower()}s"
+            admin.apply(f"/apis/rbac.authorization.k8s.io/v1/{kind}/{manifest['metadata']['name']}", manifest)
+        made = Cluster(str(place / "slipway"), admin)
+        scheduler = threading.Thread(target=made.schedule, daemon=True)
+        scheduler.start()
+        yield made
+        made.stopping.set()
+        scheduler.join(30)
+
+
+def _kubeconfig(port: int, token: str) -> str:
+    server = {"server": f"https://127.0.0.1:{port}", "insecure-skip-tls-verify": True}
+    return yaml.safe_dump(
+        {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "current-context": "here",
+            "contexts": [{"name": "here", "context": {"cluster": "here", "user": "me"}}],
+            "clusters": [{"name": "here", "cluster": server}],
+            "users": [{"name": "me", "user": {"token": token}}],
+        }
+    )
+
+
+def _start(stack: ExitStack, place: Path, *command: str) -> None:
+    log = stack.enter_context((place / f"{Path(command[0]).name}.log").open("wb"))
+    process = stack.enter_context(subprocess.Popen(command, stdout=log, stderr=log, cwd=place))
+    stack.callback(process.kill)
+
+
+def _until(holds: Any, place: Path) -> None:
+    deadline = time.monotonic() + 120
+    while True:
+        try:
+            if holds():
+                return
+        except KubernetesError:
+            pass  # not there yet
+        logs = "\n".join(each.read_text("utf-8", "replace")[-2000:] for each in place.glob("*.log"))
+        assert time.monotonic() < deadline, logs
+        time.sleep(0.2)
+
+
+@pytest.fixture(scope="module")
+def settings(cluster: Cluster) -> Iterator[Settings]:
+    with running(targets=("kubernetes",), kubeconfig=cluster.kubeconfig, image_pattern=IMAGES) as made:
+        yield made
+
+
+@pytest.fixture
+def bench(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+    made = Bench(settings, "kubernetes", tmp_path_factory.mktemp("shop"))
+    yield made
+    made.clean()
+
+
+class TestKubernetes(TargetContract):
+    """Namespaces of a cluster, made by an account that has the documented rights and no others."""
+
+    @pytest.fixture(autouse=True)
+    def _look(self, cluster: Cluster) -> Iterator[None]:
+        self.cluster = cluster
+        yield
+        cluster.refused.clear()
+
+    def test_what_does_not_start_says_why_and_no_secret(self, bench: Bench) -> None:
+        self.cluster.refused.add("web")
+        web = {**SPEC["environment"]["components"]["web"], "health": {"path": "/", "timeout": "PT10S"}}
+        environment = {**SPEC["environment"], "components": {**SPEC["environment"]["components"], "web": web}}
+        plan = bench.plan(bench.commit("three"), environment=environment)
+        with pytest.raises(EngineError) as failed:
+            bench.up(plan)
+        assert failed.value.message.startswith("web: not ready after 10 s.")
+        assert "FailedScheduling: 0/1 nodes are available: 1 Insufficient memory." in failed.value.message
+        bench.destroy(plan)
+        assert bench.inventory(plan) == ()
+
+    def test_the_namespace_has_quota_policy_and_rights_of_its_own(self, bench: Bench) -> None:
+        plan = bench.plan(bench.commit("one"))
+        bench.up(plan)
+        path = f"namespaces/slipway-{plan.environment_id}"
+        quota = self.cluster.admin.get(f"/api/v1/{path}/resourcequotas/environment")
+        assert quota["spec"]["hard"]["services.loadbalancers"] == "0"
+        assert quota["status"]["used"]["pods"] == "2"
+        policy = self.cluster.admin.get(f"/apis/networking.k8s.io/v1/{path}/networkpolicies/environment")
+        assert policy["spec"]["policyTypes"] == ["Ingress", "Egress"]
+        account = self.cluster.admin.get(f"/api/v1/{path}/serviceaccounts/application")
+        assert account["automountServiceAccountToken"] is False
+        found = self.cluster.admin.get(f"/apis/apps/v1/{path}/deployments/web")
+        assert {each["manager"] for each in found["metadata"]["managedFields"] if each["operation"] == "Apply"} == {
+            "slipway"
+        }
+        container = found["spec"]["template"]["spec"]["containers"][0]
+        assert container["image"] == f"registry.example.com/{bench.repository.name}-web:{plan.head_sha}"
+        assert container["command"] == ["/bin/sh", "-c", "sh web.sh"]
+        assert container["resources"]["limits"]["memory"] == "256Mi"
+        assert "ahoy-from-the-inputs" not in str(found)
+        ingress = self.cluster.admin.get(f"/apis/networking.k8s.io/v1/{path}/ingresses/public")
+        assert ingress["spec"]["rules"][0]["host"] == plan.hostname
+
+    def test_slipway_may_do_nothing_beyond_its_environments(self, bench: Bench) -> None:
+        bench.up(bench.plan(bench.commit("one")))
+        own = KubernetesCluster(self.cluster.kubeconfig)
+        for path in ("/api/v1/namespaces/kube-system/secrets", "/api/v1/secrets", "/api/v1/nodes", "/api/v1/pods"):
+            with pytest.raises(KubernetesError, match="forbidden"):
+                own.get(path)
+
+    def test_a_deployment_that_was_removed_is_noticed_and_made_again(self, bench: Bench) -> None:
+        plan = bench.plan(bench.commit("one"))
+        bench.up(plan)
+        path = f"/apis/apps/v1/namespaces/slipway-{plan.environment_id}/deployments/web"
+        self.cluster.admin.delete(path)
+        self.in_time(lambda: self.cluster.admin.get(path) is None)
+        assert bench.engine.refresh(bench.request(plan)).missing == ("web",)
+        bench.up(plan)
+        self.answers(bench, plan, "one ahoy-from-the-inputs from the api")
+
+    def answers(self, bench: Bench, plan: DeployPlan, text: str) -> None:
+        """Look whether pods of the commit, and no others, are ready; nothing runs in them that could answer."""
+        del bench
+        space = f"/api/v1/namespaces/slipway-{plan.environment_id}"
+        pods = self.cluster.admin.listed(f"{space}/pods", COMPONENT_LABEL)
+        assert sorted(each["metadata"]["labels"][COMPONENT_LABEL] for each in pods) == ["api", "web"]
+        assert {each["metadata"]["annotations"]["slipway.dev/revision"] for each in pods} == {plan.head_sha}
+        conditions = [one for each in pods for one in each["status"]["conditions"] if one["type"] == "Ready"]
+        assert [each["status"] for each in conditions] == ["True", "True"]
+        variables = self.cluster.admin.get(f"{space}/secrets/web-env")["data"]
+        assert base64.b64decode(variables["GREETING"]).decode() in text
+        assert base64.b64decode(variables["API_URL"]) == b"http://api:8080/"
+
+    def rests(self, bench: Bench, plan: DeployPlan) -> None:
+        """Look whether nothing runs."""
+        del bench
+        path = f"/apis/apps/v1/namespaces/slipway-{plan.environment_id}/deployments"
+        self.in_time(lambda: self.cluster.admin.listed(path) == [])
+
+    def logs(self, bench: Bench, plan: DeployPlan) -> None:
+        """Look whether each component is named; these nodes hand out no logs."""
+        assert {each.component for each in bench.there.log_tails(plan.environment_id, 50)} == {"web", "api"}
