@@ -51,6 +51,14 @@ class Settings(BaseSettings):
     image_pattern: str = ""
     docker_socket: str = "/var/run/docker.sock"
     docker_base_image: str = ""
+    azure_location: str = "westeurope"
+    aws_region: str = "eu-central-1"
+    aws_vpc: str = ""
+    aws_subnets: tuple[str, ...] = ()
+    gcp_project: str = ""
+    gcp_project_number: str = ""
+    gcp_region: str = "europe-west1"
+    gcp_network: str = "default"
     kubeconfig: str = ""
     kubernetes_domain: str = ""
     kubernetes_url: str = "http://{host}/"
@@ -187,6 +195,11 @@ def inherited_environment() -> dict[str, str]:
 def storage_credentials() -> dict[str, str]:
     """Return the variables from which the clients of object storages read their credentials and addresses."""
     return {name: value for name, value in os.environ.items() if name.startswith(_STORAGE_PREFIXES)}
+
+
+def cloud_credentials() -> dict[str, str]:
+    """Return the variables from which the clients of clouds read who they are."""
+    return {name: value for name, value in os.environ.items() if name.startswith((*_STORAGE_PREFIXES, "ARM_"))}
 
 
 def load_settings() -> Settings:

@@ -202,9 +202,9 @@ class TestKubernetes(TargetContract):
         plan = bench.plan(bench.commit("one"))
         bench.up(plan)
         path = f"namespaces/slipway-{plan.environment_id}"
-        quota = self.cluster.admin.get(f"/api/v1/{path}/resourcequotas/environment")
-        assert quota["spec"]["hard"]["services.loadbalancers"] == "0"
-        assert quota["status"]["used"]["pods"] == "2"
+        place = f"/api/v1/{path}/resourcequotas/environment"
+        assert self.cluster.admin.get(place)["spec"]["hard"]["services.loadbalancers"] == "0"
+        self.in_time(lambda: self.cluster.admin.get(place)["status"]["used"]["pods"] == "2")
         policy = self.cluster.admin.get(f"/apis/networking.k8s.io/v1/{path}/networkpolicies/environment")
         assert policy["spec"]["policyTypes"] == ["Ingress", "Egress"]
         account = self.cluster.admin.get(f"/api/v1/{path}/serviceaccounts/application")

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self, TypeVar, cast
 
-from catalog.settings import Settings, storage_credentials
+from catalog.settings import Settings, cloud_credentials, storage_credentials
 from workers.engine import (
     ApplyResult,
     DestroyResult,
@@ -40,6 +40,8 @@ T = TypeVar("T")
 QUERY_SECONDS = 60.0
 SAFE_POINT_SECONDS = 10.0
 ASK_SECONDS = 0.25
+CLOUDS = frozenset({"azure", "aws", "gcp"})
+"""The targets whose providers ask clouds."""
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,100}")
 _SOURCE = Path(__file__).resolve().parents[2]
 
@@ -70,7 +72,7 @@ class EngineConfiguration:
             state_backend_url=settings.state_backend_url,
             docker_socket=settings.docker_socket,
             kubeconfig=settings.kubeconfig,
-            credentials={} if settings.state_backend_url.startswith("file:") else storage_credentials(),
+            credentials=_credentials(settings),
         )
 
     @property
@@ -83,6 +85,13 @@ class EngineConfiguration:
             docker_socket=self.docker_socket,
             kubeconfig=self.kubeconfig,
         )
+
+
+def _credentials(settings: Settings) -> dict[str, str]:
+    """Return what the state's storage asks for, and what clouds do where they are offered."""
+    if CLOUDS & set(settings.targets):
+        return {"AWS_REGION": settings.aws_region, **cloud_credentials()}
+    return {} if settings.state_backend_url.startswith("file:") else storage_credentials()
 
 
 class PulumiAutomationEngine:

@@ -1,4 +1,4 @@
-"""What Slipway needs of a cluster's API, by plain HTTP; nothing is imported but YAML and the standard library.
+"""What Slipway needs of a cluster's API, by plain HTTP; imports the standard library alone, and YAML when asked.
 
 Who asks and where is read from a kubeconfig file, or is the service account of the pod that this runs in. Credentials
 that a kubeconfig has other programs print (`exec`) are refused: they would be run with the worker's rights.
@@ -15,8 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
-
-import yaml
 
 MANAGER = "slipway"
 ENVIRONMENT_LABEL = "slipway.dev/environment"
@@ -125,7 +123,7 @@ def _message(body: bytes) -> str:
 def _access(kubeconfig: str) -> Access:
     try:
         return _from_file(Path(kubeconfig)) if kubeconfig else _from_pod()
-    except (OSError, ValueError, KeyError, TypeError, StopIteration, yaml.YAMLError) as error:
+    except (OSError, ValueError, KeyError, TypeError, StopIteration) as error:
         where = kubeconfig or "the service account of this pod"
         reason = f"{type(error).__name__}: {error}"
         raise KubernetesError(0, f"How to reach the cluster cannot be read from {where} ({reason})") from error
@@ -137,7 +135,12 @@ def _from_pod() -> Access:
 
 
 def _from_file(path: Path) -> Access:
-    document = yaml.safe_load(path.read_text("utf-8"))
+    import yaml  # noqa: PLC0415  (not for every operation of other targets)
+
+    try:
+        document = yaml.safe_load(path.read_text("utf-8"))
+    except yaml.YAMLError as error:
+        raise ValueError("it is no YAML") from error
     context = _named(document["contexts"], document["current-context"])["context"]
     cluster = _named(document["clusters"], context["cluster"])["cluster"]
     user = _named(document["users"], context["user"])["user"]

@@ -36,6 +36,8 @@ GONE_SECONDS = 240.0
 RIGHTS_SECONDS = 10.0
 PAUSE_SECONDS = 0.5
 EVENTS = 8
+RESTARTS = 2
+_HOPELESS = frozenset({"InvalidImageName", "CreateContainerConfigError", "CreateContainerError", "ImagePullBackOff"})
 LOG_LINES = 20
 _ROLES = "/apis/rbac.authorization.k8s.io/v1"
 
@@ -253,13 +255,8 @@ class DeploymentResource(_Objects):
             for each in (pod.get("status") or {}).get("containerStatuses") or ():
                 waiting = (each.get("state") or {}).get("waiting") or {}
                 reason = str(waiting.get("reason", ""))
-                if reason in {"InvalidImageName", "CreateContainerConfigError", "CreateContainerError"}:
-                    return f"{reason}: {waiting.get('message', '')}"
-                if (
-                    reason in {"CrashLoopBackOff", "ErrImagePull", "ImagePullBackOff"}
-                    and each.get("restartCount", 0) != 1
-                ):
-                    ended = (each.get("lastState") or {}).get("terminated") or {}
+                ended = (each.get("lastState") or {}).get("terminated") or {}
+                if reason in _HOPELESS or (reason == "CrashLoopBackOff" and each.get("restartCount", 0) >= RESTARTS):
                     code = f", with code {ended['exitCode']}" if "exitCode" in ended else ""
                     return f"{reason}{code}: {waiting.get('message', '')}"
         return ""

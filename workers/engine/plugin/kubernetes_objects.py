@@ -1,5 +1,6 @@
 """The objects that an environment consists of in a cluster, as manifests: data in, data out."""
 
+import base64
 import hashlib
 import json
 from typing import Any
@@ -77,7 +78,8 @@ def role_binding(inputs: Values, user: str) -> dict[str, Any]:
 
 def secret(inputs: Values) -> dict[str, Any]:
     """Return the variables of a service, which stand in no other object."""
-    return _object("v1", "Secret", f"{inputs['name']}-env", labels(inputs), type="Opaque", stringData=inputs["env"])
+    values = {key: base64.b64encode(value.encode()).decode("ascii") for key, value in inputs["env"].items()}
+    return _object("v1", "Secret", f"{inputs['name']}-env", labels(inputs), type="Opaque", data=values)
 
 
 def service(inputs: Values) -> dict[str, Any]:

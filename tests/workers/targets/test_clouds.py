@@ -1,0 +1,181 @@
+"""The programs of clouds: types and inputs as their providers want them, the graph, and the tags that inventory reads.
+
+Each resource is made with the provider's own typed class, with Pulumi's mocks: it refuses what is missing or unknown.
+"""
+
+import importlib
+import inspect
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, get_type_hints
+from uuid import UUID
+
+import pulumi
+import pytest
+
+from catalog.assets.blueprint_spec import parse_spec
+from catalog.environments.service import DeployPlan
+from catalog.providers.scm import PullRequest, PullRequestState
+from catalog.providers.targets import provider
+from catalog.providers.targets.cloud_tags import COMPONENT, ENVIRONMENT
+from catalog.settings import Settings
+from tests.workers.targets.contract import SPEC
+from workers.engine import StackProgram
+from workers.engine.references import in_order, references
+from workers.environment_program import environment_program, sleeping_program
+from workers.targets import Place, UnfitError
+
+CLOUDS = ("azure", "aws", "gcp")
+MADE = UUID("0a1b2c3d-4e5f-4a6b-8c7d-9e0f1a2b3c4d")
+SETTINGS = Settings(
+    targets=CLOUDS,
+    image_pattern="registry.example.com/{repository}-{component}:{revision}",
+    aws_vpc="vpc-1",
+    aws_subnets=("subnet-1", "subnet-2"),
+    gcp_project="shop",
+    gcp_project_number="4711",
+)
+UNTAGGED = frozenset(
+    {
+        "aws:iam/rolePolicyAttachment:RolePolicyAttachment",
+        "aws:iam/rolePolicy:RolePolicy",
+        "aws:secretsmanager/secretVersion:SecretVersion",
+        "gcp:cloudrunv2/serviceIamMember:ServiceIamMember",
+    }
+)
+"""What has no tags of its own and goes with what has."""
+
+
+def plan(target: str, spec: Mapping[str, Any] = SPEC) -> DeployPlan:
+    hostname = f"shop-pr-42-abc123.{provider(target).domain(SETTINGS)}"
+    return DeployPlan(
+        tenant_id=UUID(int=1),
+        environment_id=MADE,
+        generation=1,
+        operation_id=UUID(int=0),
+        name="shop-pr-42",
+        hostname=hostname,
+        url=provider(target).address(SETTINGS, hostname),
+        repository="https://git.example.com/acme/shop",
+        pull_request=PullRequest(42, PullRequestState.OPEN, "a" * 40, "main"),
+        head_sha="a" * 40,
+        spec=parse_spec({"spec": spec}),
+        inputs={"greeting": "ahoy"},
+        target=target,
+    )
+
+
+def place() -> Place:
+    return Place(SETTINGS, Path("/nowhere"), Path("/nowhere"))
+
+
+def program(target: str, spec: Mapping[str, Any] = SPEC) -> StackProgram:
+    return environment_program(plan(target, spec), place(), {})
+
+
+class Mocks(pulumi.runtime.Mocks):
+    """Answers with the inputs, and an id."""
+
+    def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str, dict[Any, Any]]:
+        return f"{args.name}-id", {**args.inputs, "name": args.inputs.get("name", args.name)}
+
+    def call(self, args: pulumi.runtime.MockCallArgs) -> tuple[dict[Any, Any], None]:
+        del args
+        return {}, None
+
+
+def typed(kind: str) -> type[pulumi.CustomResource]:
+    """Return the class of the provider's SDK for a type."""
+    package, module, name = kind.split(":")
+    root = {"azure-native": "pulumi_azure_native", "aws": "pulumi_aws", "gcp": "pulumi_gcp"}[package]
+    found = getattr(importlib.import_module(f"{root}.{module.partition('/')[0]}"), name)
+    assert issubclass(found, pulumi.CustomResource)
+    return found
+
+
+def snake(name: str) -> str:
+    return re.sub(r"(?<=[a-z0-9])([A-Z])", lambda found: f"_{found[1].lower()}", name)
+
+
+def checked(value: Any, shape: Any) -> Any:
+    """Return inputs by the SDK's own names; a name that the shape does not have is refused by its class."""
+    classes = [each for each in _inside(shape) if inspect.isclass(each) and each.__name__.endswith("Args")]
+    if isinstance(value, Mapping) and classes:
+        hints = get_type_hints(classes[0].__init__)
+        names = {snake(key): each for key, each in value.items()}
+        return classes[0](**{key: checked(each, hints.get(key)) for key, each in names.items()})
+    if isinstance(value, list):
+        return [checked(each, shape) for each in value]
+    return value
+
+
+def _inside(shape: Any) -> list[Any]:
+    """Return every type that a type is made of."""
+    parts = getattr(shape, "__args__", ())
+    return [shape, *(one for each in parts for one in _inside(each))]
+
+
+@pytest.mark.parametrize("target", CLOUDS)
+def test_each_resource_is_as_its_provider_wants_it(target: str) -> None:
+    pulumi.runtime.set_mocks(Mocks(), preview=False)
+    for resource in program(target).resources:
+        kind = typed(resource.type)
+        hints = get_type_hints(vars(kind)["_internal_init"])
+        inputs = {snake(key): checked(value, hints.get(snake(key))) for key, value in resource.inputs.items()}
+        assert inputs.keys() <= hints.keys(), resource.type
+        kind(resource.name, **inputs)
+
+
+@pytest.mark.parametrize("target", CLOUDS)
+def test_what_inventory_finds_is_tagged(target: str) -> None:
+    for resource in program(target).resources:
+        tags = resource.inputs.get("tags") or resource.inputs.get("labels")
+        if resource.type in UNTAGGED:
+            assert tags is None
+            continue
+        assert tags is not None, resource.name
+        assert tags[ENVIRONMENT] == str(MADE)
+        if resource.name in {"web", "api"}:
+            assert tags[COMPONENT] == resource.name
+
+
+@pytest.mark.parametrize("target", CLOUDS)
+def test_the_graph_has_no_circle_and_services_come_after_what_they_need(target: str) -> None:
+    made = program(target)
+    ordered = [each.name for each in in_order(made)]
+    assert ordered.index("api") < ordered.index("web")
+    assert in_order(sleeping_program(plan(target), place(), {})) is not None
+    known = {each.name for each in made.resources}
+    assert {each.resource for each in references(dict(made.outputs))} <= known
+
+
+@pytest.mark.parametrize("target", CLOUDS)
+def test_variables_are_secret_to_the_engine_and_images_are_of_the_commit(target: str) -> None:
+    made = program(target).resources
+    shown = str([each.inputs for each in made])
+    for name in ("web", "api"):
+        assert f"registry.example.com/shop-{name}:{'a' * 40}" in shown
+    assert "ahoy" in shown
+    for each in made:
+        holding = {key for key, value in each.inputs.items() if "ahoy" in str(value)}
+        assert holding <= set(each.secret_inputs), each.name
+
+
+@pytest.mark.parametrize("target", CLOUDS)
+def test_what_a_cloud_does_not_sell_is_refused_by_name(target: str) -> None:
+    web = {**SPEC["environment"]["components"]["web"], "limits": {"memoryMb": 65536}}
+    spec = {"environment": {**SPEC["environment"], "components": {**SPEC["environment"]["components"], "web": web}}}
+    with pytest.raises(UnfitError, match=r"web: .* at most"):
+        program(target, spec)
+    worker = {"type": "process", "procfile": "worker"}
+    components = {**SPEC["environment"]["components"], "worker": worker}
+    with pytest.raises(UnfitError, match=r"worker: .* Write it as command"):
+        program(target, {"environment": {**SPEC["environment"], "components": components}})
+
+
+@pytest.mark.parametrize(
+    ("target", "says"), [("azure", "https://web."), ("aws", "http://"), ("gcp", "https://shop-pr-42")]
+)
+def test_the_address_is_that_of_the_public_service(target: str, says: str) -> None:
+    assert program(target).outputs["url"].startswith(says)

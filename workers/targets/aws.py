@@ -1,0 +1,221 @@
+"""The target `aws`: services of Fargate in a cluster of their own behind a load balancer, through Pulumi's provider."""
+
+import json
+from typing import Any
+
+from workers.engine import ProgramResource, StackProgram
+from workers.engine.references import escaped
+from workers.targets import Address, Description, Place, Service
+from workers.targets.cloud_sizes import PORT, command_of, smallest, tags, variables
+from workers.targets.images import needed_image
+
+SIZES = (("256", 512), ("256", 1024), ("256", 2048), ("512", 4096), ("1024", 8192), ("2048", 16384), ("4096", 30720))
+"""Units of processors, and MiB of memory, that go together."""
+_TRUST = {
+    "Version": "2012-10-17",
+    "Statement": [
+        {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": "ecs-tasks.amazonaws.com"}},
+    ],
+}
+_EXECUTION = "arn:aws:iam::aws:policy/service-role/AmazonECSTaskExecutionRolePolicy"
+
+
+class AwsPrograms:
+    """Tasks in the subnets of one network; services find each other through Service Connect."""
+
+    name = "aws"
+    applications = frozenset({"aws:ecs/service:Service"})
+    routes = frozenset({"aws:lb/listener:Listener"})
+
+    def address(self, service: str) -> Address:
+        """Return the name that Service Connect gives a service."""
+        return Address(service, str(PORT), f"http://{service}:{PORT}/")
+
+    def public_url(self, service: str, known: str) -> str:
+        """Return the address of the load balancer."""
+        del service, known
+        return "http://${balancer_own.dnsName}/"
+
+    def program(self, environment: Description, place: Place) -> StackProgram:
+        """Return network rules, balancer, cluster, and for each service its secret, task and service."""
+        services = [one for each in environment.services for one in _service(environment, each, place)]
+        return StackProgram(
+            resources=(*_kept(environment, place), *services),
+            outputs=dict(environment.outputs),
+            parts=environment.parts,
+        )
+
+    def sleeping(self, environment: Description, place: Place) -> StackProgram:
+        """Return everything in which nothing runs; the balancer keeps its address."""
+        return StackProgram(resources=_kept(environment, place), parts=environment.parts)
+
+
+def _kept(environment: Description, place: Place) -> tuple[ProgramResource, ...]:
+    settings, about = place.settings, tags(environment)
+    name = f"slw-{environment.environment_id.hex[:16]}"
+    anywhere = {"protocol": "-1", "fromPort": 0, "toPort": 0, "cidrBlocks": ["0.0.0.0/0"]}
+    web = {"protocol": "tcp", "fromPort": 80, "toPort": 80, "cidrBlocks": ["0.0.0.0/0"]}
+    inner = {"protocol": "tcp", "fromPort": 0, "toPort": 65535}
+    public = next(each for each in environment.services if each.name == environment.public)
+    path = public.probe.path if public.probe is not None and public.probe.path else "/"
+
+    def one(key: str, kind: str, **inputs: Any) -> ProgramResource:
+        return ProgramResource(name=f"{key}_own", type=f"aws:{kind}", inputs={**inputs, "tags": about})
+
+    return (
+        one("space", "servicediscovery/httpNamespace:HttpNamespace", name=name),
+        one("cluster", "ecs/cluster:Cluster", name=name),
+        one("log", "cloudwatch/logGroup:LogGroup", name=f"/slipway/{environment.environment_id}", retentionInDays=14),
+        one("role", "iam/role:Role", name=name, assumeRolePolicy=json.dumps(_TRUST)),
+        ProgramResource(
+            name="rights_own",
+            type="aws:iam/rolePolicyAttachment:RolePolicyAttachment",
+            inputs={"role": "${role_own.name}", "policyArn": _EXECUTION},
+        ),
+        one(
+            "edge",
+            "ec2/securityGroup:SecurityGroup",
+            description="Visitors of the environment",
+            vpcId=settings.aws_vpc,
+            ingress=[web],
+            egress=[anywhere],
+        ),
+        one(
+            "inside",
+            "ec2/securityGroup:SecurityGroup",
+            description="Services of the environment",
+            vpcId=settings.aws_vpc,
+            ingress=[{**inner, "self": True}, {**inner, "securityGroups": ["${edge_own.id}"]}],
+            egress=[anywhere],
+        ),
+        one(
+            "balancer",
+            "lb/loadBalancer:LoadBalancer",
+            name=name,
+            loadBalancerType="application",
+            internal=False,
+            subnets=list(settings.aws_subnets),
+            securityGroups=["${edge_own.id}"],
+        ),
+        one(
+            "group",
+            "lb/targetGroup:TargetGroup",
+            name=name,
+            port=PORT,
+            protocol="HTTP",
+            targetType="ip",
+            vpcId=settings.aws_vpc,
+            deregistrationDelay=5,
+            healthCheck={"path": path, "matcher": "200-399", "interval": 10, "healthyThreshold": 2},
+        ),
+        one(
+            "listener",
+            "lb/listener:Listener",
+            loadBalancerArn="${balancer_own.arn}",
+            port=80,
+            protocol="HTTP",
+            defaultActions=[{"type": "forward", "targetGroupArn": "${group_own.arn}"}],
+        ),
+    )
+
+
+def _service(environment: Description, service: Service, place: Place) -> tuple[ProgramResource, ...]:
+    about, name = tags(environment, service), service.name
+    secret = f"slipway/{environment.environment_id}/{name}"
+    policy = {
+        "Version": "2012-10-17",
+        "Statement": [
+            {"Effect": "Allow", "Action": "secretsmanager:GetSecretValue", "Resource": f"${{secret_{name}.arn}}"}
+        ],
+    }
+    processors, memory = smallest(service, SIZES, "Fargate")
+    task = {
+        "family": f"slw-{environment.environment_id.hex[:16]}-{name}",
+        "cpu": processors,
+        "memory": str(memory),
+        "networkMode": "awsvpc",
+        "requiresCompatibilities": ["FARGATE"],
+        "executionRoleArn": "${role_own.arn}",
+        "containerDefinitions": json.dumps([_container(environment, service, place)]),
+        "tags": about,
+    }
+    return (
+        ProgramResource(
+            name=f"secret_{name}",
+            type="aws:secretsmanager/secret:Secret",
+            inputs={"name": secret, "recoveryWindowInDays": 0, "tags": about},
+        ),
+        ProgramResource(
+            name=f"values_{name}",
+            type="aws:secretsmanager/secretVersion:SecretVersion",
+            inputs={"secretId": f"${{secret_{name}.id}}", "secretString": json.dumps(dict(service.env) or {"": ""})},
+            secret_inputs=("secretString",),
+        ),
+        ProgramResource(
+            name=f"rights_{name}",
+            type="aws:iam/rolePolicy:RolePolicy",
+            inputs={"role": "${role_own.name}", "policy": json.dumps(policy)},
+        ),
+        ProgramResource(name=f"task_{name}", type="aws:ecs/taskDefinition:TaskDefinition", inputs=task),
+        _running(environment, service, place),
+    )
+
+
+def _running(environment: Description, service: Service, place: Place) -> ProgramResource:
+    name = service.name
+    inputs: dict[str, Any] = {
+        "name": name,
+        "cluster": "${cluster_own.arn}",
+        "taskDefinition": f"${{task_{name}.arn}}",
+        "desiredCount": 1,
+        "launchType": "FARGATE",
+        "waitForSteadyState": True,
+        "deploymentCircuitBreaker": {"enable": True, "rollback": False},
+        "networkConfiguration": {
+            "subnets": list(place.settings.aws_subnets),
+            "securityGroups": ["${inside_own.id}"],
+            "assignPublicIp": True,
+        },
+        "serviceConnectConfiguration": {
+            "enabled": True,
+            "namespace": "${space_own.arn}",
+            "services": [
+                {"portName": "http", "discoveryName": name, "clientAlias": [{"port": PORT, "dnsName": name}]},
+            ],
+        },
+        "propagateTags": "SERVICE",
+        "enableEcsManagedTags": True,
+        "tags": tags(environment, service),
+    }
+    if name == environment.public:
+        inputs["loadBalancers"] = [{"targetGroupArn": "${group_own.arn}", "containerName": name, "containerPort": PORT}]
+    rights = ("rights_own", f"rights_{name}", f"values_{name}", "listener_own")
+    return ProgramResource(
+        name=name, type="aws:ecs/service:Service", inputs=inputs, depends_on=(*rights, *service.depends_on)
+    )
+
+
+def _container(environment: Description, service: Service, place: Place) -> dict[str, Any]:
+    plain = {key: value for key, value in variables(service).items() if key not in service.env}
+    made: dict[str, Any] = {
+        "name": service.name,
+        "image": escaped(needed_image(environment, service, place.settings, "aws")),
+        "essential": True,
+        "portMappings": [{"name": "http", "containerPort": PORT, "protocol": "tcp"}],
+        "environment": [{"name": key, "value": value} for key, value in plain.items()],
+        "secrets": [{"name": key, "valueFrom": f"${{secret_{service.name}.arn}}:{key}::"} for key in service.env],
+        "logConfiguration": {
+            "logDriver": "awslogs",
+            "options": {
+                "awslogs-group": "${log_own.name}",
+                "awslogs-region": place.settings.aws_region,
+                "awslogs-stream-prefix": service.name,
+            },
+        },
+    }
+    if command := command_of(service, "aws"):
+        made |= {"entryPoint": command[:2], "command": command[2:]}
+    return made
+
+
+TARGET = AwsPrograms()

@@ -1,0 +1,44 @@
+"""What services of an environment are in a cloud: sizes that it sells, commands, and the tags that inventory reads."""
+
+from collections.abc import Sequence
+
+from catalog.providers.targets.cloud_tags import COMPONENT, ENVIRONMENT, MANAGER
+from workers.engine.references import escaped
+from workers.targets import Description, Service, UnfitError
+
+PORT = 8080
+"""Where a service listens; `PORT` says so to it."""
+
+
+def tags(environment: Description, service: Service | None = None) -> dict[str, str]:
+    """Return the tags of every resource of an environment."""
+    found = {ENVIRONMENT: str(environment.environment_id), "managed-by": MANAGER}
+    return found if service is None else {**found, COMPONENT: service.name}
+
+
+def smallest(service: Service, sizes: Sequence[tuple[str, int]], target: str) -> tuple[str, int]:
+    """Return the processors and MiB of the smallest size that has the memory a service may use."""
+    for size in sizes:
+        if size[1] >= service.limits.memory_mb:
+            return size
+    raise UnfitError(
+        f"{service.name}: {target} gives a service at most {sizes[-1][1]} MiB, and its limit is"
+        f" {service.limits.memory_mb}. Lower limits.memoryMb, or choose another target."
+    )
+
+
+def command_of(service: Service, target: str) -> list[str]:
+    """Return the command of a service, empty where its image has one; there is no checkout to read a Procfile from."""
+    if service.command is not None:
+        return ["/bin/sh", "-c", escaped(service.command)]
+    if service.procfile not in {None, "web"}:
+        raise UnfitError(
+            f"{service.name}: {target} does not read the Procfile, and its entry {service.procfile} is not what the"
+            " image runs by itself. Write it as command in the blueprint."
+        )
+    return []
+
+
+def variables(service: Service) -> dict[str, str]:
+    """Return the variables of a service."""
+    return {**service.env, "PORT": str(PORT), "HOST": "0.0.0.0"}  # noqa: S104  # inside the container
