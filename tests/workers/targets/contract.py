@@ -136,7 +136,7 @@ class Bench:
         return self.engine.up(self.request(plan, environment_program(plan, self.place(plan), {})))
 
     def sleep(self, plan: DeployPlan) -> ApplyResult:
-        return self.engine.up(self.request(plan, sleeping_program(plan, self.place(plan), {})))
+        return self.engine.up(self.request(plan, sleeping_program(plan, self.place(plan), {}, ())))
 
     def destroy(self, plan: DeployPlan) -> None:
         self.engine.destroy(self.request(plan))

@@ -102,7 +102,7 @@ def checked(value: Any, shape: Any) -> Any:
     """Return inputs by the SDK's own names; a name that the shape does not have is refused by its class."""
     classes = [each for each in _inside(shape) if inspect.isclass(each) and each.__name__.endswith("Args")]
     if isinstance(value, Mapping) and classes:
-        hints = get_type_hints(classes[0].__init__)
+        hints = get_type_hints(classes[0].__init__, localns={"Output": pulumi.Output})
         names = {snake(key): each for key, each in value.items()}
         return classes[0](**{key: checked(each, hints.get(key)) for key, each in names.items()})
     if isinstance(value, list):
@@ -121,7 +121,7 @@ def test_each_resource_is_as_its_provider_wants_it(target: str) -> None:
     pulumi.runtime.set_mocks(Mocks(), preview=False)
     for resource in program(target).resources:
         kind = typed(resource.type)
-        hints = get_type_hints(vars(kind)["_internal_init"])
+        hints = get_type_hints(vars(kind)["_internal_init"], localns={"Output": pulumi.Output})
         inputs = {snake(key): checked(value, hints.get(snake(key))) for key, value in resource.inputs.items()}
         assert inputs.keys() <= hints.keys(), resource.type
         kind(resource.name, **inputs)
@@ -145,7 +145,7 @@ def test_the_graph_has_no_circle_and_services_come_after_what_they_need(target: 
     made = program(target)
     ordered = [each.name for each in in_order(made)]
     assert ordered.index("api") < ordered.index("web")
-    assert in_order(sleeping_program(plan(target), place(), {})) is not None
+    assert in_order(sleeping_program(plan(target), place(), {}, ())) is not None
     known = {each.name for each in made.resources}
     assert {each.resource for each in references(dict(made.outputs))} <= known
 
