@@ -1,4 +1,4 @@
-"""The contract of targets on a real Kubernetes API server with its controllers; nodes are kwok's and run nothing."""
+"""The contract of targets on a real Kubernetes API server with its controllers; the one node runs nothing."""
 
 import base64
 import shutil
@@ -38,15 +38,28 @@ class Cluster:
     refused: set[str] = field(default_factory=set)
     stopping: threading.Event = field(default_factory=threading.Event)
 
-    def schedule(self) -> None:
-        """Be the scheduler, which is not built for this: give every pod the one node."""
+    def play(self) -> None:
+        """Be the scheduler and the node, which are not there: pods start, are ready, and end when they shall."""
         while not self.stopping.wait(0.2):
             try:
-                pods = self.admin.listed("/api/v1/pods")
-                for pod in (each for each in pods if not each["spec"].get("nodeName")):
-                    self._place(pod)
+                for pod in self.admin.listed("/api/v1/pods"):
+                    self._next(pod)
             except KubernetesError:
                 continue  # a pod that went meanwhile, or a server that is ending
+
+    def _next(self, pod: dict[str, Any]) -> None:
+        about = pod["metadata"]
+        path = f"/api/v1/namespaces/{about['namespace']}/pods/{about['name']}"
+        if about.get("deletionTimestamp"):
+            at_once = {"apiVersion": "v1", "kind": "DeleteOptions", "gracePeriodSeconds": 0}
+            self.admin._send("DELETE", path, {}, at_once, "application/json")  # noqa: SLF001  # only nodes do that
+        elif not pod["spec"].get("nodeName"):
+            self._place(pod)
+        elif pod["status"]["phase"] == "Pending":
+            ready = {"type": "Ready", "status": "True", "lastTransitionTime": about["creationTimestamp"]}
+            running = {"phase": "Running", "conditions": [ready]}
+            told = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": about["name"]}, "status": running}
+            self.admin.apply(f"{path}/status", told)
 
     def _place(self, pod: dict[str, Any]) -> None:
         about = pod["metadata"]
@@ -73,10 +86,8 @@ def cluster() -> Iterator[Cluster]:
     tools = load_settings().tools_dir
     etcd = shutil.which("etcd")
     assert etcd is not None, "etcd is missing; Debian, Ubuntu: apt install etcd-server"
-    server, manager, kwok = (
-        toolchain.ensure(tools, each, print)
-        for each in (toolchain.KUBE_APISERVER, toolchain.KUBE_CONTROLLER_MANAGER, toolchain.KWOK)
-    )
+    needed = (toolchain.KUBE_APISERVER, toolchain.KUBE_CONTROLLER_MANAGER)
+    server, manager = (toolchain.ensure(tools, each, print) for each in needed)
     with tempfile.TemporaryDirectory(prefix="slw-cluster-") as folder, ExitStack() as stack:
         place = Path(folder)
         store, peer, port = free_port(), free_port(), free_port()
@@ -115,20 +126,18 @@ def cluster() -> Iterator[Cluster]:
             place,
             *(str(manager), f"--kubeconfig={folder}/root", "--leader-elect=false", "--secure-port=0"),
             *(f"--service-account-private-key-file={folder}/key.pem", "--use-service-account-credentials=false"),
+            "--controllers=*,-node-lifecycle-controller",
         )
-        _start(stack, place, str(kwok), f"--kubeconfig={folder}/root", "--manage-all-nodes=true")
-        capacity = {"cpu": "64", "memory": "256Gi", "pods": "500"}
-        node = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "node"}}
-        admin.make("/api/v1/nodes", {**node, "status": {"capacity": capacity, "allocatable": capacity}})
+        admin.make("/api/v1/nodes", {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "node"}})
         for manifest in yaml.safe_load_all(RIGHTS.read_text()):
             kind = f"{manifest['kind'].lower()}s"
             admin.apply(f"/apis/rbac.authorization.k8s.io/v1/{kind}/{manifest['metadata']['name']}", manifest)
         made = Cluster(str(place / "slipway"), admin)
-        scheduler = threading.Thread(target=made.schedule, daemon=True)
-        scheduler.start()
+        player = threading.Thread(target=made.play, daemon=True)
+        player.start()
         yield made
         made.stopping.set()
-        scheduler.join(30)
+        player.join(30)
 
 
 def _kubeconfig(port: int, token: str) -> str:
@@ -204,7 +213,7 @@ class TestKubernetes(TargetContract):
         path = f"namespaces/slipway-{plan.environment_id}"
         place = f"/api/v1/{path}/resourcequotas/environment"
         assert self.cluster.admin.get(place)["spec"]["hard"]["services.loadbalancers"] == "0"
-        self.in_time(lambda: self.cluster.admin.get(place)["status"]["used"]["pods"] == "2")
+        self.in_time(lambda: self.cluster.admin.get(place)["status"].get("used", {}).get("pods") == "2")
         policy = self.cluster.admin.get(f"/apis/networking.k8s.io/v1/{path}/networkpolicies/environment")
         assert policy["spec"]["policyTypes"] == ["Ingress", "Egress"]
         account = self.cluster.admin.get(f"/api/v1/{path}/serviceaccounts/application")

@@ -6,7 +6,8 @@ Each resource is made with the provider's own typed class, with Pulumi's mocks: 
 import importlib
 import inspect
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_type_hints
 from uuid import UUID
@@ -21,7 +22,7 @@ from catalog.providers.targets import provider
 from catalog.providers.targets.cloud_tags import COMPONENT, ENVIRONMENT
 from catalog.settings import Settings
 from tests.workers.targets.contract import SPEC
-from workers.engine import StackProgram
+from workers.engine import ProgramResource, StackProgram
 from workers.engine.references import in_order, references
 from workers.environment_program import environment_program, sleeping_program
 from workers.targets import Place, UnfitError
@@ -98,11 +99,16 @@ def snake(name: str) -> str:
     return re.sub(r"(?<=[a-z0-9])([A-Z])", lambda found: f"_{found[1].lower()}", name)
 
 
+def hints_of(function: Callable[..., Any]) -> dict[str, Any]:
+    """Return the types of a function's parameters; what may be an output as well is given as what it is without."""
+    return get_type_hints(function, localns={"Output": pulumi.Output, "T": Any})
+
+
 def checked(value: Any, shape: Any) -> Any:
     """Return inputs by the SDK's own names; a name that the shape does not have is refused by its class."""
     classes = [each for each in _inside(shape) if inspect.isclass(each) and each.__name__.endswith("Args")]
     if isinstance(value, Mapping) and classes:
-        hints = get_type_hints(classes[0].__init__, localns={"Output": pulumi.Output})
+        hints = hints_of(classes[0].__init__)
         names = {snake(key): each for key, each in value.items()}
         return classes[0](**{key: checked(each, hints.get(key)) for key, each in names.items()})
     if isinstance(value, list):
@@ -116,15 +122,32 @@ def _inside(shape: Any) -> list[Any]:
     return [shape, *(one for each in parts for one in _inside(each))]
 
 
+def made(resource: ProgramResource) -> pulumi.CustomResource:
+    """Make a resource with its provider's class; raise TypeError for inputs that are missing or unknown."""
+    kind = typed(resource.type)
+    hints = hints_of(vars(kind)["_internal_init"])
+    inputs = {snake(key): checked(value, hints.get(snake(key))) for key, value in resource.inputs.items()}
+    return kind(resource.name, **inputs)
+
+
 @pytest.mark.parametrize("target", CLOUDS)
 def test_each_resource_is_as_its_provider_wants_it(target: str) -> None:
     pulumi.runtime.set_mocks(Mocks(), preview=False)
     for resource in program(target).resources:
-        kind = typed(resource.type)
-        hints = get_type_hints(vars(kind)["_internal_init"], localns={"Output": pulumi.Output})
-        inputs = {snake(key): checked(value, hints.get(snake(key))) for key, value in resource.inputs.items()}
-        assert inputs.keys() <= hints.keys(), resource.type
-        kind(resource.name, **inputs)
+        made(resource)
+
+
+def test_providers_refuse_what_is_missing_or_unknown() -> None:
+    pulumi.runtime.set_mocks(Mocks(), preview=False)
+    service = next(each for each in program("gcp").resources if each.type == "gcp:cloudrunv2/service:Service")
+    template = service.inputs["template"]
+    for wrong in (
+        {key: value for key, value in service.inputs.items() if key != "template"},
+        {**service.inputs, "templates": template},
+        {**service.inputs, "template": {**template, "container": []}},
+    ):
+        with pytest.raises(TypeError):
+            made(replace(service, inputs=wrong))
 
 
 @pytest.mark.parametrize("target", CLOUDS)

@@ -8,7 +8,7 @@ from typing import Any
 from catalog.providers.targets.docker_api import COMPONENT_LABEL, ENVIRONMENT_LABEL, DockerEngine, DockerError
 from workers.engine.plugin.docker import failure
 from workers.engine.plugin.health import by_connection, over_http
-from workers.engine.plugin.process import checked_health, started_by
+from workers.engine.plugin.process import checked_env, checked_health, started_by
 from workers.engine.plugin.resource import (
     UNKNOWN,
     Created,
@@ -57,14 +57,12 @@ class ContainerResource:
             problems.append(InputProblem("command", "give either command or procfile_entry"))
         if "procfile_entry" in inputs:
             problems += require_text(inputs, "procfile_entry", "directory")
-        env = inputs.get("env", {})
-        if env is not UNKNOWN and not isinstance(env, dict):
-            problems.append(InputProblem("env", "must map names to text"))
+        env, unfit = checked_env(inputs.get("env", {}))
         limits = inputs.get("limits", {})
         if limits is not UNKNOWN and not (isinstance(limits, dict) and limits.keys() <= set(LIMITS)):
             problems.append(InputProblem("limits", f"must be an object of {', '.join(LIMITS)}"))
         health, wrong = checked_health(inputs.get("health", {}))
-        return {**inputs, "env": env, "limits": limits, "health": health}, problems + wrong
+        return {**inputs, "env": env, "limits": limits, "health": health}, problems + unfit + wrong
 
     def diff(self, old: Values, new: Values) -> Difference:
         """Every change is another container, and so is one that no longer runs."""

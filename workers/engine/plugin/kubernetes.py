@@ -13,9 +13,8 @@ from catalog.providers.targets.kubernetes_api import (
     KubernetesError,
 )
 from workers.engine.plugin import kubernetes_objects as objects
-from workers.engine.plugin.process import checked_health
+from workers.engine.plugin.process import checked_env, checked_health
 from workers.engine.plugin.resource import (
-    UNKNOWN,
     Created,
     Difference,
     InputProblem,
@@ -88,6 +87,34 @@ class _Objects(ABC):
     def delete(self, resource_id: str, state: Values) -> None:
         """Remove the objects."""
 
+    def _found(self, namespace: str, path: str) -> Any:
+        """Return an object of a namespace, None where it is gone, or the namespace is or is going."""
+        try:
+            return self._cluster.get(path)
+        except KubernetesError as error:
+            if self._is_going(namespace, error):
+                return None
+            raise ResourceFailure(error.message) from error
+
+    def _remove(self, namespace: str, *paths: str) -> None:
+        """Remove objects of a namespace; what goes with the namespace is removed."""
+        try:
+            for each in paths:
+                self._cluster.delete(each)
+        except KubernetesError as error:
+            if not self._is_going(namespace, error):
+                raise ResourceFailure(error.message) from error
+
+    def _is_going(self, namespace: str, error: KubernetesError) -> bool:
+        """Tell whether a refusal means that the namespace is gone: Slipway's rights in it go with it."""
+        if error.status != http.client.FORBIDDEN:
+            return False
+        try:
+            found = self._cluster.get(f"/api/v1/namespaces/{namespace}")
+        except KubernetesError:
+            return False
+        return found is None or "deletionTimestamp" in found["metadata"]
+
     @abstractmethod
     def _id(self, inputs: Values) -> str: ...
 
@@ -118,15 +145,18 @@ class NamespaceResource(_Objects):
     def delete(self, resource_id: str, state: Values) -> None:
         """Remove it with everything in it, and wait until the cluster has done so."""
         del state
-        path, deadline = f"/api/v1/namespaces/{resource_id}", time.monotonic() + GONE_SECONDS
         try:
-            self._cluster.delete(path)
-            while (found := self._cluster.get(path)) is not None:
-                if time.monotonic() > deadline or self._cancelled.is_set():
-                    raise ResourceFailure(f"the namespace {resource_id} is still being removed: {_holding(found)}")
-                time.sleep(PAUSE_SECONDS)
+            self._cluster.delete(f"/api/v1/namespaces/{resource_id}")
+            self._await_end(resource_id)
         except KubernetesError as error:
             raise ResourceFailure(error.message) from error
+
+    def _await_end(self, name: str) -> None:
+        path, deadline = f"/api/v1/namespaces/{name}", time.monotonic() + GONE_SECONDS
+        while (found := self._cluster.get(path)) is not None:
+            if time.monotonic() > deadline or self._cancelled.is_set():
+                raise ResourceFailure(f"the namespace {name} is still being removed: {_holding(found)}")
+            time.sleep(PAUSE_SECONDS)
 
     def _id(self, inputs: Values) -> str:
         return str(inputs["name"])
@@ -137,6 +167,8 @@ class NamespaceResource(_Objects):
             found = self._cluster.get(f"/api/v1/namespaces/{name}")
             if found is not None:
                 self._require_own(found, inputs)
+                if "deletionTimestamp" in found["metadata"]:
+                    self._await_end(name)
             self._cluster.apply(f"/api/v1/namespaces/{name}", objects.namespace(inputs))
             self._bind(inputs)
             for path, manifest in objects.furniture(inputs):
@@ -192,31 +224,26 @@ class DeploymentResource(_Objects):
     def check(self, inputs: Values) -> tuple[Values, list[InputProblem]]:
         """Fill in the defaults of `env`, `limits` and `health`; check everything."""
         inputs, problems = super().check(inputs)
-        env = inputs.get("env", {})
-        if env is not UNKNOWN and not isinstance(env, dict):
-            problems.append(InputProblem("env", "must map names to text"))
+        env, unfit = checked_env(inputs.get("env", {}))
         health, wrong = checked_health(inputs.get("health", {}))
-        return {**inputs, "env": env, "limits": inputs.get("limits", {}), "health": health}, problems + wrong
+        return {**inputs, "env": env, "limits": inputs.get("limits", {}), "health": health}, problems + unfit + wrong
 
     def read(self, resource_id: str, state: Values) -> Values | None:
         """Notice that it is gone, or not available."""
         namespace, _, name = resource_id.partition("/")
-        try:
-            found = self._cluster.get(f"/apis/apps/v1/namespaces/{namespace}/deployments/{name}")
-        except KubernetesError as error:
-            raise ResourceFailure(error.message) from error
+        found = self._found(namespace, f"/apis/apps/v1/namespaces/{namespace}/deployments/{name}")
         return None if found is None else {**state, "state": "ready" if _is_available(found) else "unavailable"}
 
     def delete(self, resource_id: str, state: Values) -> None:
         """Remove deployment, name and variables."""
         del state
         namespace, _, name = resource_id.partition("/")
-        try:
-            self._cluster.delete(f"/apis/apps/v1/namespaces/{namespace}/deployments/{name}")
-            self._cluster.delete(f"/api/v1/namespaces/{namespace}/services/{name}")
-            self._cluster.delete(f"/api/v1/namespaces/{namespace}/secrets/{name}-env")
-        except KubernetesError as error:
-            raise ResourceFailure(error.message) from error
+        self._remove(
+            namespace,
+            f"/apis/apps/v1/namespaces/{namespace}/deployments/{name}",
+            f"/api/v1/namespaces/{namespace}/services/{name}",
+            f"/api/v1/namespaces/{namespace}/secrets/{name}-env",
+        )
 
     def _id(self, inputs: Values) -> str:
         return f"{inputs['namespace']}/{inputs['name']}"
@@ -307,19 +334,13 @@ class IngressResource(_Objects):
 
     def read(self, resource_id: str, state: Values) -> Values | None:
         """Return the host that it leads from."""
-        try:
-            found = self._cluster.get(self._path(resource_id))
-        except KubernetesError as error:
-            raise ResourceFailure(error.message) from error
+        found = self._found(resource_id, self._path(resource_id))
         return None if found is None else {**state, "host": found["spec"]["rules"][0]["host"]}
 
     def delete(self, resource_id: str, state: Values) -> None:
         """Remove it."""
         del state
-        try:
-            self._cluster.delete(self._path(resource_id))
-        except KubernetesError as error:
-            raise ResourceFailure(error.message) from error
+        self._remove(resource_id, self._path(resource_id))
 
     def _id(self, inputs: Values) -> str:
         return str(inputs["namespace"])

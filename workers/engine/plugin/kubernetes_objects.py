@@ -18,9 +18,9 @@ _POD_SECURITY = "pod-security.kubernetes.io"
 def labels(inputs: Values) -> dict[str, str]:
     """Return the labels of every object of an environment."""
     found = {ENVIRONMENT_LABEL: str(inputs["environment_id"]), "app.kubernetes.io/managed-by": "slipway"}
-    return (
-        found if "namespace" not in inputs else {**found, COMPONENT_LABEL: str(inputs.get("service", inputs["name"]))}
-    )
+    if "namespace" not in inputs:
+        return found  # the namespace itself, and what all components share
+    return {**found, COMPONENT_LABEL: str(inputs["service"] if "service" in inputs else inputs["name"])}
 
 
 def _object(api: str, kind: str, name: str, about: dict[str, str], **rest: Any) -> dict[str, Any]:

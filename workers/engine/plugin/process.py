@@ -71,18 +71,11 @@ class ProcessResource:
             problems.append(InputProblem("command", "give either command or procfile_entry"))
         else:
             problems += require_text(inputs, "command" if "command" in inputs else "procfile_entry")
-        # A value that is wired in from elsewhere may be a number.
-        env = inputs.get("env", {})
-        if isinstance(env, dict):
-            env = {
-                name: each if isinstance(each, str) or each is UNKNOWN else json.dumps(each)
-                for name, each in env.items()
-            }
-        elif env is not UNKNOWN:
-            problems.append(InputProblem("env", "must map names to text"))
+        env, env_problems = checked_env(inputs.get("env", {}))
         limits, limit_problems = _numbers("limits", inputs.get("limits", {}), _default_limits(), MOST)
         health, health_problems = checked_health(inputs.get("health", {}))
-        return {**inputs, "env": env, "limits": limits, "health": health}, problems + limit_problems + health_problems
+        checked = {**inputs, "env": env, "limits": limits, "health": health}
+        return checked, problems + env_problems + limit_problems + health_problems
 
     def diff(self, old: Values, new: Values) -> Difference:
         """Every change is another process, and so is one that no longer runs."""
@@ -261,6 +254,17 @@ def _numbers(name: str, given: Any, defaults: Values, most: Values | None = None
 
 def _above(value: Any, most: Any) -> bool:
     return value is not UNKNOWN and value > most
+
+
+def checked_env(given: Any) -> tuple[Any, list[InputProblem]]:
+    """Return variables as text, and what is wrong with them; a value that is wired in may be a number."""
+    if given is UNKNOWN:
+        return given, []
+    if not isinstance(given, dict):
+        return given, [InputProblem("env", "must map names to text")]
+    return {
+        name: each if isinstance(each, str) or each is UNKNOWN else json.dumps(each) for name, each in given.items()
+    }, []
 
 
 def checked_health(given: Any) -> tuple[Values, list[InputProblem]]:
