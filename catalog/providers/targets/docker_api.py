@@ -79,7 +79,7 @@ class DockerEngine:
 
     def logs(self, container: str, lines: int) -> list[str]:
         """Return the last lines of a container, oldest first; none where it is gone."""
-        parameters = {"stdout": "1", "stderr": "1", "tail": str(lines)}
+        parameters: dict[str, Any] = {"stdout": "1", "stderr": "1", "tail": str(lines)}
         status, body = self.ask("GET", f"/containers/{container}/logs", **parameters)
         if status == http.client.NOT_FOUND:
             return []

@@ -90,7 +90,7 @@ def typed(kind: str) -> type[pulumi.CustomResource]:
     """Return the class of the provider's SDK for a type."""
     package, module, name = kind.split(":")
     root = {"azure-native": "pulumi_azure_native", "aws": "pulumi_aws", "gcp": "pulumi_gcp"}[package]
-    found = getattr(importlib.import_module(f"{root}.{module.partition('/')[0]}"), name)
+    found: type[pulumi.CustomResource] = getattr(importlib.import_module(f"{root}.{module.partition('/')[0]}"), name)
     assert issubclass(found, pulumi.CustomResource)
     return found
 

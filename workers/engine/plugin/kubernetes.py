@@ -359,7 +359,7 @@ class IngressResource(_Objects):
 def _is_available(found: dict[str, Any]) -> bool:
     """Tell whether the newest pods of a deployment, and no others, are there and ready."""
     wanted, status = found["spec"].get("replicas", 1), found.get("status") or {}
-    return (
+    return bool(
         status.get("observedGeneration", 0) >= found["metadata"]["generation"]
         and status.get("updatedReplicas", 0) == wanted
         and status.get("availableReplicas", 0) == wanted

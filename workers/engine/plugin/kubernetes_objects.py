@@ -38,7 +38,7 @@ def namespace(inputs: Values) -> dict[str, Any]:
 def furniture(inputs: Values) -> list[tuple[str, dict[str, Any]]]:
     """Return what a namespace has before anything runs in it, each with its path below the namespace."""
     about = labels(inputs)
-    own = {"podSelector": {}}
+    own: dict[str, Any] = {"podSelector": {}}
     ingress_controller = {
         "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": inputs["ingress_namespace"]}}
     }

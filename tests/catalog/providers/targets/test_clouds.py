@@ -157,14 +157,9 @@ def test_aws_names_the_resources_of_one_environment(tagged: str, monkeypatch: py
     assert {each.environment_id for each in aws.census()} == {MINE, OTHER}
 
 
-@pytest.mark.parametrize("fixture", ["azure", "gcp"])
-def test_a_cloud_that_does_not_answer_is_told_apart_from_an_empty_one(
-    fixture: str, request: pytest.FixtureRequest
-) -> None:
-    def refused(_request: httpx.Request) -> httpx.Response:
-        return httpx.Response(503)
-
-    request.getfixturevalue(fixture)  # its credentials
-    cloud = {"azure": AzureTarget, "gcp": GcpTarget}[fixture](Settings(), httpx.MockTransport(refused))
+@pytest.mark.parametrize("cloud", [AzureTarget, GcpTarget])
+@pytest.mark.usefixtures("azure", "gcp")
+def test_a_cloud_that_does_not_answer_is_told_apart_from_an_empty_one(cloud: type[AzureTarget | GcpTarget]) -> None:
+    away = httpx.MockTransport(lambda _request: httpx.Response(503))
     with pytest.raises(TargetUnavailableError, match="does not answer"):
-        cloud.inventory(UUID(int=1), "x")
+        cloud(Settings(), away).inventory(UUID(int=1), "x")
