@@ -51,66 +51,89 @@ class AwsPrograms:
 
 
 def _kept(environment: Description, place: Place) -> tuple[ProgramResource, ...]:
-    settings, about = place.settings, tags(environment)
-    name = f"slw-{environment.environment_id.hex[:16]}"
-    anywhere = {"protocol": "-1", "fromPort": 0, "toPort": 0, "cidrBlocks": ["0.0.0.0/0"]}
-    web = {"protocol": "tcp", "fromPort": 80, "toPort": 80, "cidrBlocks": ["0.0.0.0/0"]}
-    inner = {"protocol": "tcp", "fromPort": 0, "toPort": 65535}
-    public = next(each for each in environment.services if each.name == environment.public)
-    path = public.probe.path if public.probe is not None and public.probe.path else "/"
+    """Return what stays while an environment sleeps."""
+    return (*_cluster(environment), *_rules(environment, place), *_entrance(environment, place))
 
-    def one(key: str, kind: str, **inputs: Any) -> ProgramResource:
-        return ProgramResource(name=f"{key}_own", type=f"aws:{kind}", inputs={**inputs, "tags": about})
 
+def _own(environment: Description, key: str, kind: str, **inputs: Any) -> ProgramResource:
+    return ProgramResource(name=f"{key}_own", type=f"aws:{kind}", inputs={**inputs, "tags": tags(environment)})
+
+
+def _name(environment: Description) -> str:
+    return f"slw-{environment.environment_id.hex[:16]}"
+
+
+def _cluster(environment: Description) -> tuple[ProgramResource, ...]:
+    """Return where services run, find each other and write to, and what their tasks may do before they start."""
+    name, log = _name(environment), f"/slipway/{environment.environment_id}"
     return (
-        one("space", "servicediscovery/httpNamespace:HttpNamespace", name=name),
-        one("cluster", "ecs/cluster:Cluster", name=name),
-        one("log", "cloudwatch/logGroup:LogGroup", name=f"/slipway/{environment.environment_id}", retentionInDays=14),
-        one("role", "iam/role:Role", name=name, assumeRolePolicy=json.dumps(_TRUST)),
+        _own(environment, "space", "servicediscovery/httpNamespace:HttpNamespace", name=name),
+        _own(environment, "cluster", "ecs/cluster:Cluster", name=name),
+        _own(environment, "log", "cloudwatch/logGroup:LogGroup", name=log, retentionInDays=14),
+        _own(environment, "role", "iam/role:Role", name=name, assumeRolePolicy=json.dumps(_TRUST)),
         ProgramResource(
             name="rights_own",
             type="aws:iam/rolePolicyAttachment:RolePolicyAttachment",
             inputs={"role": "${role_own.name}", "policyArn": _EXECUTION},
         ),
-        one(
-            "edge",
-            "ec2/securityGroup:SecurityGroup",
+    )
+
+
+def _rules(environment: Description, place: Place) -> tuple[ProgramResource, ...]:
+    """Return who may talk to whom: everybody to the balancer, the balancer and services to services."""
+    anywhere = {"protocol": "-1", "fromPort": 0, "toPort": 0, "cidrBlocks": ["0.0.0.0/0"]}
+    web = {"protocol": "tcp", "fromPort": 80, "toPort": 80, "cidrBlocks": ["0.0.0.0/0"]}
+    inner = {"protocol": "tcp", "fromPort": 0, "toPort": 65535}
+    kind, vpc = "ec2/securityGroup:SecurityGroup", place.settings.aws_vpc
+    return (
+        _own(
+            environment,
+            *("edge", kind),
             description="Visitors of the environment",
-            vpcId=settings.aws_vpc,
+            vpcId=vpc,
             ingress=[web],
             egress=[anywhere],
         ),
-        one(
-            "inside",
-            "ec2/securityGroup:SecurityGroup",
+        _own(
+            environment,
+            *("inside", kind),
             description="Services of the environment",
-            vpcId=settings.aws_vpc,
+            vpcId=vpc,
             ingress=[{**inner, "self": True}, {**inner, "securityGroups": ["${edge_own.id}"]}],
             egress=[anywhere],
         ),
-        one(
-            "balancer",
-            "lb/loadBalancer:LoadBalancer",
+    )
+
+
+def _entrance(environment: Description, place: Place) -> tuple[ProgramResource, ...]:
+    """Return the balancer, and what it leads to."""
+    name = _name(environment)
+    public = next(each for each in environment.services if each.name == environment.public)
+    path = public.probe.path if public.probe is not None and public.probe.path else "/"
+    return (
+        _own(
+            environment,
+            *("balancer", "lb/loadBalancer:LoadBalancer"),
             name=name,
             loadBalancerType="application",
             internal=False,
-            subnets=list(settings.aws_subnets),
+            subnets=list(place.settings.aws_subnets),
             securityGroups=["${edge_own.id}"],
         ),
-        one(
-            "group",
-            "lb/targetGroup:TargetGroup",
+        _own(
+            environment,
+            *("group", "lb/targetGroup:TargetGroup"),
             name=name,
             port=PORT,
             protocol="HTTP",
             targetType="ip",
-            vpcId=settings.aws_vpc,
+            vpcId=place.settings.aws_vpc,
             deregistrationDelay=5,
             healthCheck={"path": path, "matcher": "200-399", "interval": 10, "healthyThreshold": 2},
         ),
-        one(
-            "listener",
-            "lb/listener:Listener",
+        _own(
+            environment,
+            *("listener", "lb/listener:Listener"),
             loadBalancerArn="${balancer_own.arn}",
             port=80,
             protocol="HTTP",
