@@ -136,6 +136,19 @@ class TestDocker(TargetContract):
         with pytest.raises(EngineError, match=r"(?s)the image could not be built: .*compiling.*7"):
             bench.up(plan)
 
+    def test_a_folder_that_leads_out_of_the_repository_is_not_read(self, bench: Bench, settings: Settings) -> None:
+        bench.commit("one")
+        (bench.repository / "away").symlink_to("/etc")
+        bench.git("add", "--all")
+        bench.git("commit", "--quiet", "--message", "a link")
+        web = {**SPEC["environment"]["components"]["web"], "directory": "away", "env": {}}
+        plan = bench.plan(
+            bench.git("rev-parse", "HEAD"), environment={"components": {"web": web}, "outputs": {"url": "${web.url}"}}
+        )
+        bench.settings = settings.model_copy(update={"docker_base_image": "slipway-contract/base"})
+        with pytest.raises(EngineError, match="leads out of the application's files"):
+            bench.up(plan)
+
     def test_an_image_that_is_named_needs_no_build(self, bench: Bench) -> None:
         page = 'mkdir -p /tmp/w; echo hello > /tmp/w/index.html; exec httpd -f -p "$PORT" -h /tmp/w'
         web = {"type": "process", "image": "slipway-contract/base:latest", "command": page, "health": {"path": "/"}}

@@ -71,6 +71,7 @@ def _image(environment: Description, service: Service, place: Place) -> ProgramR
     inputs = {
         "environment_id": str(environment.environment_id),
         "name": service.name,
+        "root": "${checkout.directory}",
         "directory": _folder(service),
         "revision": environment.revision,
         "base": escaped(place.settings.docker_base_image),
@@ -92,7 +93,7 @@ def _container(environment: Description, service: Service, place: Place) -> Prog
     if service.command is not None:
         inputs["command"] = escaped(service.command)
     elif service.procfile is not None:
-        inputs |= {"procfile_entry": service.procfile, "directory": _folder(service)}
+        inputs |= {"procfile_entry": service.procfile, "root": "${checkout.directory}", "directory": _folder(service)}
     if service.probe is not None:
         inputs["health"] = health_of(service.probe)
     return ProgramResource(

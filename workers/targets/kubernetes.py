@@ -96,6 +96,7 @@ def _deployment(environment: Description, service: Service, place: Place) -> Pro
     elif service.procfile is not None:
         inputs |= {
             "procfile_entry": service.procfile,
+            "root": "${checkout.directory}",
             "directory": f"${{checkout.directory}}/{service.directory or '.'}",
         }
     if service.probe is not None:

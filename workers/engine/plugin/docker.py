@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import IO
 
 from catalog.providers.targets.docker_api import COMPONENT_LABEL, ENVIRONMENT_LABEL, DockerEngine, DockerError
+from workers.engine.plugin.process import inside
 from workers.engine.plugin.resource import (
     UNKNOWN,
     Created,
@@ -24,7 +25,7 @@ from workers.engine.plugin.resource import (
 
 BUILD_SECONDS = 900.0
 NETWORK_INPUTS = ("environment_id",)
-IMAGE_INPUTS = ("environment_id", "name", "directory", "revision", "base")
+IMAGE_INPUTS = ("environment_id", "name", "root", "directory", "revision", "base")
 _GENERATED = "Dockerfile.slipway"
 _BUILD_MEMORY = 4 * 1024**3
 _REMOVALS = 20
@@ -101,8 +102,9 @@ class NetworkResource:
 class ImageResource:
     """An image built from a checkout: from its `Dockerfile`, or its files on top of `base` where it has none.
 
-    Inputs: `environment_id`, `name` (of the component), `directory`, `revision` and `base` ("" where there is none).
-    The id is the image's digest, so that a container names exactly what was built.
+    Inputs: `environment_id`, `name` (of the component), `directory`, `root` (out of which it may not lead),
+    `revision` and `base` ("" where there is none). The id is the image's digest, so that a container names exactly
+    what was built.
     """
 
     type = "slipway:docker:Image"
@@ -115,7 +117,7 @@ class ImageResource:
     def check(self, inputs: Values) -> tuple[Values, list[InputProblem]]:
         """Check all inputs; the directory must be one of an environment."""
         problems = unexpected(inputs, IMAGE_INPUTS)
-        problems += require_text(inputs, "environment_id", "name", "directory", "revision")
+        problems += require_text(inputs, "environment_id", "name", "root", "directory", "revision")
         directory = inputs.get("directory")
         if isinstance(directory, str) and self._environments not in Path(directory).parents:
             problems.append(InputProblem("directory", f"must be a path under {self._environments}"))
@@ -132,7 +134,7 @@ class ImageResource:
         """Build the image."""
         tag = f"slipway/{inputs['environment_id']}/{inputs['name']}:{str(inputs['revision'])[:16]}"
         labels = {ENVIRONMENT_LABEL: str(inputs["environment_id"]), COMPONENT_LABEL: str(inputs["name"])}
-        directory = Path(inputs["directory"])
+        directory = inside(inputs)
         try:
             with tempfile.TemporaryFile() as archive:
                 dockerfile = _write_context(archive, directory, str(inputs["name"]), str(inputs["base"]))

@@ -23,7 +23,7 @@ from workers.engine.plugin.resource import (
 
 INPUTS = (
     *("environment_id", "name", "network", "image", "port", "env", "limits"),
-    *("health", "command", "procfile_entry", "directory"),
+    *("health", "command", "procfile_entry", "root", "directory"),
 )
 LIMITS = ("memory_mb", "processes", "open_files", "file_size_mb", "cpus")
 RUNNING = "running"
@@ -35,10 +35,10 @@ _MIB = 1024 * 1024
 class ContainerResource:
     """A service in a container; every change makes another one, which must be healthy before the old one goes.
 
-    Inputs: `environment_id`, `name` (which the environment's network knows it by), `network`, `image`, `port` (where it
-    listens, told to it as PORT); `command` (for `sh -c`), or `procfile_entry` with the `directory` of the Procfile, or
-    neither for the image's own command; `env`; `limits`; `health` as for processes. It gets no new privileges, and its
-    port is published on the loopback address alone.
+    Inputs: `environment_id`, `name` (which the environment's network knows it by), `network`, `image`, `port`
+    (where it listens, told to it as PORT); `command` (for `sh -c`), or `procfile_entry` with the `directory` of the
+    Procfile and the `root` that it may not lead out of, or neither for the image's own command; `env`; `limits`;
+    `health` as for processes. It gets no new privileges, and its port is published on the loopback address alone.
 
     Outputs: `port` (there), `state`.
     """
@@ -56,7 +56,7 @@ class ContainerResource:
         if "command" in inputs and "procfile_entry" in inputs:
             problems.append(InputProblem("command", "give either command or procfile_entry"))
         if "procfile_entry" in inputs:
-            problems += require_text(inputs, "procfile_entry", "directory")
+            problems += require_text(inputs, "procfile_entry", "root", "directory")
         env, unfit = checked_env(inputs.get("env", {}))
         limits = inputs.get("limits", {})
         if limits is not UNKNOWN and not (isinstance(limits, dict) and limits.keys() <= set(LIMITS)):

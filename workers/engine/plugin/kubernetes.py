@@ -28,7 +28,7 @@ from workers.engine.plugin.resource import (
 NAMESPACE_INPUTS = ("environment_id", "name", "title", "quota", "ingress_namespace")
 DEPLOYMENT_INPUTS = (
     *("environment_id", "namespace", "name", "image", "port", "env", "limits", "revision"),
-    *("health", "command", "procfile_entry", "directory"),
+    *("health", "command", "procfile_entry", "root", "directory"),
 )
 INGRESS_INPUTS = ("environment_id", "namespace", "host", "service", "port", "class_name")
 GONE_SECONDS = 240.0
@@ -211,7 +211,8 @@ class DeploymentResource(_Objects):
     """A service: its variables in a secret, its name, and a deployment that has to become available.
 
     Inputs: `environment_id`, `namespace`, `name`, `image`, `port`, `env`, `limits`, `revision`, `health`, and
-    `command`, or `procfile_entry` with the `directory` of the Procfile, or neither for the image's own command.
+    `command`, or `procfile_entry` with the `directory` of the Procfile and its `root`, or neither for the image's
+    own command.
     Output: `state`.
     """
 

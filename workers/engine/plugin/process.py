@@ -128,7 +128,7 @@ class ProcessResource:
             raise ResourceFailure(error.message) from error
 
     def _attempt(self, inputs: Values) -> Created:
-        directory = _inside(inputs)
+        directory = inside(inputs)
         spec = ProcessSpec(
             id=f"{inputs['environment_id']}.{inputs['name']}.{secrets.token_hex(4)}",
             environment_id=inputs["environment_id"],
@@ -280,7 +280,7 @@ def checked_health(given: Any) -> tuple[Values, list[InputProblem]]:
     return {**numbers, **texts}, problems
 
 
-def _inside(inputs: Values) -> Path:
+def inside(inputs: Values) -> Path:
     """Return where the application runs, without links; raise where its files' links lead out of them."""
     directory = Path(inputs["directory"])
     root = Path(inputs.get("root") or directory)
@@ -295,7 +295,7 @@ def started_by(inputs: Values) -> str:
     """Return the command of an application: its own, or that of its entry in the Procfile."""
     if "command" in inputs:
         return str(inputs["command"])
-    entry, path = str(inputs["procfile_entry"]), _inside(inputs) / "Procfile"
+    entry, path = str(inputs["procfile_entry"]), inside(inputs) / "Procfile"
     try:
         # A link could name a file that only this process may read.
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
