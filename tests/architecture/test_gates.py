@@ -95,7 +95,7 @@ def test_more_tenants_see_an_asset_only_behind_its_gate() -> None:
 
 
 def test_an_environment_is_never_asked_of_workers_without_its_gate() -> None:
-    paths = [CATALOG / f"environments/service/{each}.py" for each in ("requests", "following")]
+    paths = [CATALOG / f"environments/service/{each}.py" for each in ("requests", "following", "turns")]
     nodes = [node for path in paths for node in ast.walk(parsed(path))]
     methods = {node.name: node for node in nodes if isinstance(node, ast.FunctionDef)}
 
@@ -115,7 +115,7 @@ def test_an_environment_is_never_asked_of_workers_without_its_gate() -> None:
         assert callers(start) <= {*map(name, paths), f"{service}/life.py", f"{service}/room.py"}
     # Room only goes on with what was let through before; a second try, and what went missing, pass the gate anew.
     beside = {each for each in callers("demand") if each.startswith(service)}
-    assert beside == {f"{service}/{each}.py" for each in ("following", "remaking", "room")}
+    assert beside == {f"{service}/{each}.py" for each in ("remaking", "room", "turns")}
     assert GatePoint.ENVIRONMENT_UPDATE in gates_in(CATALOG / "environments/service/remaking.py")
     assert callers("start_generation") == {f"{service}/generations.py", f"{service}/removals.py"}
 

@@ -87,7 +87,7 @@ class Side:
         found: dict[UUID, datetime] = {}
         with self.database.tenant_session(self.who.tenant_id) as session:
             service = InstallService(session, self.settings)
-            for each in service.page(self.who.tenant_id, InstallFilter(), None, 500):
+            for each in service.page(self.who.tenant_id, InstallFilter(), None, 500).items:
                 if each.state is InstallState.FAILED:
                     raise SystemExit(f"an install failed: {each.failure}")
                 if each.state in DONE:

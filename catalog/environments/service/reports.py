@@ -219,7 +219,9 @@ class EnvironmentReports(RemovalReports):
             return
         queries.hold_room(self._session, environment.tenant_id)
         used = queries.sizes_awake(self._session, environment.tenant_id, environment.id)
-        if plan.spec != parse_spec({"spec": environment.spec}) and (short := lacking(self._settings, size, used)):
+        if plan.spec != parse_spec({"spec": environment.spec}) and (
+            short := lacking(self._settings, size, used.values())
+        ):
             raise QuotaExceededError(f"With what the repository describes: {short}")
         environment.size = size
         self._session.add(environment)

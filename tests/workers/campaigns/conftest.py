@@ -105,7 +105,7 @@ class Desk:
         """Return the installs of the asset."""
         with self.database.tenant_session(self.who.tenant_id) as session:
             chosen = InstallFilter(asset="acme/rules")
-            return InstallService(session, self.settings).page(self.who.tenant_id, chosen, limit=100)
+            return InstallService(session, self.settings).page(self.who.tenant_id, chosen, limit=100).items
 
     def versions(self) -> dict[str, str]:
         """Return what is installed for each service."""

@@ -54,7 +54,7 @@ class Signer:
 def listed(ledger: Ledger, **chosen: Any) -> list[InstallRead]:
     with ledger.database.tenant_session(ledger.who.tenant_id) as session:
         wanted = InstallFilter.model_validate(chosen)
-        return InstallService(session, ledger.settings).page(ledger.who.tenant_id, wanted)
+        return InstallService(session, ledger.settings).page(ledger.who.tenant_id, wanted).items
 
 
 def test_installs_are_found_by_what_is_in_them_and_what_is_open_about_it(
