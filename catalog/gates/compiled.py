@@ -10,7 +10,7 @@ from catalog.policies.bundles import LoadedBundle
 from catalog.policies.compiled import read_loaded
 from catalog.policies.engine.artifacts import FACTS, WASM
 from catalog.policies.errors import BundleNotCompiledError
-from catalog.providers.blobs import open_blobs
+from catalog.providers.blobs import BlobError, open_blobs
 from catalog.settings import Settings
 
 _MOST_READ = 128
@@ -43,7 +43,13 @@ class CatalogBundles:
         key = (asset, version, digests[WASM], digests[FACTS])
         found = _READ.get(key)
         if found is None:
-            found = read_loaded(asset, version, self._blobs.read(digests[WASM]), self._blobs.read(digests[FACTS]))
+            try:
+                found = read_loaded(asset, version, self._blobs.read(digests[WASM]), self._blobs.read(digests[FACTS]))
+            except BlobError as error:
+                # As where it is gone: whatever was to be asked is denied, with the reason.
+                raise BundleNotCompiledError(
+                    f"The compiled policy of {asset} {version} is not there: {error}."
+                ) from None
             if len(_READ) >= _MOST_READ:
                 _READ.clear()
             _READ[key] = found

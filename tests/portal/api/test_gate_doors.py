@@ -12,6 +12,7 @@ from sqlalchemy import text
 
 from catalog.clock import now
 from catalog.db import Database
+from catalog.settings import Settings
 from catalog.tenancy import Principal, Role
 from catalog.tenants.service import TenantService
 
@@ -172,3 +173,17 @@ def test_a_waiver_and_an_override_end_at_the_gate(
     assert release(api, "1.1.0").status_code == 403
     later(timedelta(days=-3))
     assert release(api, "1.1.0").status_code == 201
+
+
+def test_a_compiled_policy_that_was_tampered_with_is_never_asked(
+    api: Client, publish_policy: Publish, acme: Principal, settings: Settings
+) -> None:
+    # One of its own: what this process has read before it does not read again.
+    publish_policy(acme, "guard", 'deny contains "It was never read before." if input.release')
+    for path in (settings.data_dir / "blobs").rglob("*"):
+        if path.is_file() and path.read_bytes().startswith(b"\0asm"):
+            path.chmod(0o600)
+            path.write_bytes(path.read_bytes() + b"\0")
+    answer = api.post(f"{API}/policies/evaluate", json={"bundle": "acme/guard", "input": {"release": {"owner": "ann"}}})
+    assert (answer.status_code, answer.json()["type"]) == (409, "urn:slipway:problem:bundle_not_compiled")
+    assert "damaged" in answer.json()["detail"]
