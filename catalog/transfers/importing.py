@@ -15,6 +15,7 @@ from catalog.attestations.errors import AttestationRejectedError, Reason
 from catalog.attestations.predicates import EXPORT
 from catalog.attestations.service import SupplyChainAttestationService
 from catalog.errors import NotFoundError, SlipwayError
+from catalog.gating import PolicyRefusedError
 from catalog.providers.blobs import BlobStore
 from catalog.settings import Settings
 from catalog.tenancy import Principal
@@ -144,6 +145,10 @@ class ImportService:
             raise
         except PackageRejectedError as error:
             detail = " ".join([error.detail, *(each.detail for each in error.errors[:3])])
+            return ImportedVersion(asset=piece.asset, version=piece.version, outcome="refused", detail=detail)
+        except PolicyRefusedError as error:
+            error.keep(self._session)
+            detail = " ".join([error.detail, *(each.message for each in error.verdict.violations[:3])])
             return ImportedVersion(asset=piece.asset, version=piece.version, outcome="refused", detail=detail)
         except SlipwayError as error:
             return ImportedVersion(asset=piece.asset, version=piece.version, outcome="refused", detail=error.detail)

@@ -21,6 +21,8 @@ from catalog.assets.skeletons import skeleton
 from catalog.attestations.service import SupplyChainAttestationService
 from catalog.attestations.shapes import ImportedKey, RevokeKey
 from catalog.db import Database
+from catalog.gates import PolicyDesk
+from catalog.policies.shapes import CreateBinding
 from catalog.providers.blobs.local import LocalBlobs
 from catalog.settings import Settings
 from catalog.tenancy import Principal
@@ -201,6 +203,17 @@ def test_signed_statements_travel_and_count_where_their_signer_is_trusted(slipwa
     slipway.leave()
     (version,) = slipway.bring_in(layout).versions
     assert (version.statements, version.unknown) == (1, 0), "the tenant's key is the same"
+
+
+def test_what_policies_refuse_does_not_come_in(slipway: Slipway, publish_policy: Callable[..., str]) -> None:
+    layout = slipway.export("acme/shop")
+    slipway.leave()
+    publish_policy(slipway.principal, "guard", 'deny contains "Nothing from elsewhere." if input.asset.name == "shop"')
+    with slipway.database.tenant_session(slipway.principal.tenant_id) as session:
+        PolicyDesk(session, slipway.settings).policies.bind(slipway.principal, CreateBinding(bundle="acme/guard"))
+    report = slipway.bring_in(layout)
+    assert {each.asset: each.outcome for each in report.versions} == {"acme/net": "published", "acme/shop": "refused"}
+    assert "Nothing from elsewhere." in str(report)
 
 
 def test_an_asset_of_somebody_elses_namespace_is_refused_alone(

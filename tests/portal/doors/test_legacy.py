@@ -98,6 +98,17 @@ def test_a_project_url_names_the_asset(api: Client, new_wheel: NewWheel, send: S
     assert "links" not in metadata
 
 
+def test_what_policies_refuse_is_not_published(
+    api: Client, new_wheel: NewWheel, send: Send, publish_policy: Callable[..., str], acme: Principal
+) -> None:
+    publish_policy(acme, "guard", 'deny contains "Wheels stay out." if input.asset.kind == "component-package"')
+    bound = api.post("/api/v1/policies/bindings", json={"bundle": "acme/guard", "scope": {"kind": "tenant"}})
+    assert bound.status_code == 201, bound.text
+    refused = send(api, *new_wheel())
+    assert (refused.status_code, "Wheels stay out.  [policy]" in refused.text) == (400, True), refused.text
+    assert api.get("/api/v1/assets/acme/acme-network").status_code == 404
+
+
 def test_one_project_name_stands_for_one_asset(api: Client, new_wheel: NewWheel, send: Send) -> None:
     assert send(api, *new_wheel()).status_code == 200
     other = {"acme_network/slipway/asset.yaml": b"metadata: {name: other}\n"}
