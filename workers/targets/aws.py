@@ -108,8 +108,9 @@ def _rules(environment: Description, place: Place) -> tuple[ProgramResource, ...
 def _entrance(environment: Description, place: Place) -> tuple[ProgramResource, ...]:
     """Return the balancer, and what it leads to."""
     name = _name(environment)
-    public = next(each for each in environment.services if each.name == environment.public)
-    path = public.probe.path if public.probe is not None and public.probe.path else "/"
+    # While it sleeps there are no services, and nobody whose health could be asked for.
+    public = next((each for each in environment.services if each.name == environment.public), None)
+    path = public.probe.path if public is not None and public.probe is not None and public.probe.path else "/"
     return (
         _own(
             environment,

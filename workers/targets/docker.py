@@ -60,7 +60,8 @@ def _kept(environment: Description, place: Place) -> tuple[ProgramResource, ...]
         inputs={"environment_id": str(environment.environment_id)},
     )
     images = [_image(environment, each, place) for each in environment.services if _is_built(environment, each, place)]
-    return (checkout(environment, place), network, *images)
+    files = (checkout(environment, place),) if environment.with_files else ()
+    return (*files, network, *images)
 
 
 def _is_built(environment: Description, service: Service, place: Place) -> bool:

@@ -144,7 +144,10 @@ def test_a_part_runs_a_process_of_its_environment_that_goes_with_it(
         (SIDE.replace("{name}_side", "bad-more_side"), "has to be called bad_NAME"),
         (SIDE.replace('"port"', '"limits": {"memory_mb": 1025}, "port"'), "of the 1024 that all its processes have"),
         (SIDE.replace('"port"', '"limits": pulumi.Output.secret({"processes": 1}), "port"'), "have to be numbers"),
-        (f"{SIDE}; {SIDE.replace('_side', '_other')}", "limits.memory_mb of bad_other does not fit"),
+        (
+            f"{SIDE}; {SIDE.replace('_side', '_other')}",
+            "does not fit: of the 1024 that all its processes have, 0 are left",
+        ),
         (SIDE.replace('"port"', '"directory": "/", "port"'), "sets directory, which components may not set"),
         (SIDE.replace('"port"', '"environment_id": "other", "port"'), "sets environment_id, which components"),
         (SIDE.replace("here)", "pulumi.ResourceOptions(parent=self, version='9'))"), "names a provider"),
