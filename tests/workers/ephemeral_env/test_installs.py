@@ -32,6 +32,7 @@ def test_an_environment_is_previewed_installed_upgraded_and_removed(world: World
     ledger = Ledger(world.database, world.settings, world.principal, world.work)
     target = {"repository": str(world.repository), "pull_request": 42}
     asked = AskInstall(asset=world.blueprint, target=target, inputs={"greeting": "Ahoy there"})
+    world.work()  # the blueprint is signed, which a plan tells of
     plan = ledger.ask("plan_install", asked)
     assert plan.state == "ready", plan.problem
     preview = plan.document["preview"]
