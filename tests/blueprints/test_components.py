@@ -20,6 +20,7 @@ from pulumi.runtime import mocks
 
 from tests.blueprints import opa
 from tests.blueprints.shared_files import BLUEPRINTS
+from tests.pulumi_mocks import run_mocked
 
 COMPONENTS = BLUEPRINTS / "components"
 WHOSE = {"tenant": "acme", "environment": "shop-production", "owner": "Team Payments"}
@@ -109,7 +110,6 @@ def _plain(name: str) -> tuple[list[Made], Mapping[str, Any]]:
 
 def _make(name: str, more: Mapping[str, Any]) -> tuple[list[Made], Mapping[str, Any]]:
     clouds = Clouds()
-    mocks.set_mocks(clouds, project="shop", stack="test")
     outputs: dict[str, Any] = {}
 
     def program() -> pulumi.Output[None]:
@@ -118,7 +118,7 @@ def _make(name: str, more: Mapping[str, Any]) -> tuple[list[Made], Mapping[str, 
         said = {output: getattr(made, output) for output in kind.__annotations__}
         return pulumi.Output.all(**said).apply(outputs.update)
 
-    pulumi.runtime.test(program)()  # type: ignore[no-untyped-call]
+    run_mocked(clouds, program)
     return clouds.made, outputs
 
 

@@ -14,6 +14,7 @@ import pytest
 from pulumi.runtime import mocks
 
 from tests.blueprints.shared_files import BLUEPRINTS
+from tests.pulumi_mocks import run_mocked
 
 SOURCES = str(BLUEPRINTS / "components" / "local_observability" / "content" / "src")
 RESOURCE = {"attributes": [{"key": "service.name", "value": {"stringValue": "shop"}}]}
@@ -99,14 +100,13 @@ class Local(mocks.Mocks):
 @pytest.mark.parametrize(("given", "keep"), [({}, "10000"), ({"keep": 5}, "5")])
 def test_it_makes_one_process_and_tells_where_that_answers(package: Any, given: dict[str, int], keep: str) -> None:
     engine = Local()
-    mocks.set_mocks(engine, project="shop", stack="test")
     told: list[Any] = []
 
     def program() -> pulumi.Output[None]:
         made = package.LocalObservability("telemetry", given)
         return pulumi.Output.all(made.endpoint, made.page).apply(told.extend)
 
-    pulumi.runtime.test(program)()  # type: ignore[no-untyped-call]
+    run_mocked(engine, program)
     (process,) = [each for each in engine.made if each[0] == "slipway:local:Process"]
     assert (process[1], process[2]["env"]["KEEP"]) == ("telemetry_collector", keep)
     assert "def main" in process[2]["env"]["COLLECTOR"]

@@ -8,6 +8,7 @@ import inspect
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, get_type_hints
 from uuid import UUID
@@ -21,6 +22,7 @@ from catalog.providers.scm import PullRequest, PullRequestState
 from catalog.providers.targets import provider
 from catalog.providers.targets.cloud_tags import COMPONENT, ENVIRONMENT
 from catalog.settings import Settings
+from tests.pulumi_mocks import run_mocked
 from tests.workers.targets.contract import SPEC
 from workers.engine import ProgramResource, StackProgram
 from workers.engine.references import in_order, references
@@ -130,15 +132,17 @@ def made(resource: ProgramResource) -> pulumi.CustomResource:
     return kind(resource.name, **inputs)
 
 
+def _registered(resource: ProgramResource) -> None:
+    made(resource)
+
+
 @pytest.mark.parametrize("target", CLOUDS)
 def test_each_resource_is_as_its_provider_wants_it(target: str) -> None:
-    pulumi.runtime.set_mocks(Mocks(), preview=False)
     for resource in program(target).resources:
-        made(resource)
+        run_mocked(Mocks(), partial(_registered, resource))
 
 
 def test_providers_refuse_what_is_missing_or_unknown() -> None:
-    pulumi.runtime.set_mocks(Mocks(), preview=False)
     service = next(each for each in program("gcp").resources if each.type == "gcp:cloudrunv2/service:Service")
     template = service.inputs["template"]
     for wrong in (
@@ -147,7 +151,7 @@ def test_providers_refuse_what_is_missing_or_unknown() -> None:
         {**service.inputs, "template": {**template, "container": []}},
     ):
         with pytest.raises(TypeError):
-            made(replace(service, inputs=wrong))
+            run_mocked(Mocks(), partial(_registered, replace(service, inputs=wrong)))
 
 
 @pytest.mark.parametrize("target", CLOUDS)
