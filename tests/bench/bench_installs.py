@@ -9,6 +9,7 @@ one for BESIDE (default 20) right after; before that it asks for as many alone, 
 
 import io
 import os
+import secrets
 import shutil
 import statistics
 import subprocess
@@ -22,6 +23,7 @@ from pathlib import Path
 from uuid import UUID
 
 import psutil
+from pydantic import SecretStr
 
 from catalog.assets.archive import PackageFile, build_archive
 from catalog.assets.check import check_archive
@@ -47,7 +49,7 @@ spec:
     - {provider: github-actions, from: content/github, to: .github/workflows}
 """
 WORKFLOW = "name: build\non: [push]\njobs:\n  build:\n    runs-on: ubuntu-24.04\n    steps:\n      - run: make\n"
-PATIENCE_SECONDS = 220.0
+PATIENCE_SECONDS = 900.0
 DONE = frozenset({InstallState.WAITING, InstallState.FAILED})
 
 
@@ -159,7 +161,9 @@ def main(flood: int, beside: int) -> None:
     """Measure and print."""
     with installation() as base, tempfile.TemporaryDirectory(prefix="slw-bench-repositories-") as folder:
         place = Path(folder)
-        settings = base.model_copy(update={"local_repository_roots": (place,)})
+        settings = base.model_copy(
+            update={"local_repository_roots": (place,), "master_key": SecretStr(secrets.token_urlsafe(32))}
+        )
         database = open_database(settings)
         loud, quiet = Side(database, settings, "loud"), Side(database, settings, "quiet")
         with processes(settings) as tops:

@@ -24,6 +24,7 @@ RENDERER = 1
 _LIMITS = SandboxLimits(
     wall_seconds=60, cpu_seconds=20, memory_bytes=512 * MIB, output_bytes=16 * MIB, file_bytes=32 * MIB, processes=8
 )
+_TASK = "task.json"
 _CATALOG = Path(catalog.__file__).resolve().parent
 _PROGRAM = Path(__file__).parent / "programs" / "render_template.py"
 
@@ -54,9 +55,9 @@ def render(archive: bytes, inputs: Mapping[str, Any], bench: Bench) -> dict[str,
         "inputs": dict(inputs),
         "executable": [path for path in content if listing[path].mode == "0755"],
     }
-    files = {"task.json": json.dumps(task).encode(), **content}
-    command = ["python", "-I", str(_PROGRAM), str(_CATALOG.parent)]
-    outcome = bench.run(Task(command, files=files, readable=(_PROGRAM, _CATALOG), limits=_LIMITS))
+    files = {_TASK: json.dumps(task).encode(), **content}
+    command = ["python", "-I", str(_PROGRAM)]
+    outcome = bench.run(Task(command, files=files, readable=(_PROGRAM, _CATALOG), line=_TASK, limits=_LIMITS))
     if not outcome.succeeded:
         reason = outcome.reason(_LIMITS) or "it gave no answer"
         raise InstallRefusedError(f"The template cannot be rendered with these inputs: {reason}.")

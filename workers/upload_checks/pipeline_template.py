@@ -14,6 +14,7 @@ from workers.upload_checks import Bench, Result, answer, program, read_findings
 _LIMITS = SandboxLimits(
     wall_seconds=60, cpu_seconds=20, memory_bytes=512 * MIB, output_bytes=2 * MIB, file_bytes=32 * MIB, processes=8
 )
+_TASK = "task.json"
 _CATALOG = Path(catalog.__file__).resolve().parent
 
 
@@ -36,13 +37,13 @@ class PipelineTemplateCheck:
                 for each in examples
             ],
         }
-        files = {"task.json": json.dumps(task).encode(), **content_of(package)}
+        files = {_TASK: json.dumps(task).encode(), **content_of(package)}
         for each in examples:
             folder = f"examples/{each.name}/expected"
             files |= {f"{folder}/{name}": data for name, data in (each.expected or {}).items()}
         source = program("render_pipelines")
-        command = ["python", "-I", str(source), str(_CATALOG.parent)]
-        outcome = bench.run(Task(command, files=files, readable=(source, _CATALOG), limits=_LIMITS))
+        command = ["python", "-I", str(source)]
+        outcome = bench.run(Task(command, files=files, readable=(source, _CATALOG), line=_TASK, limits=_LIMITS))
         document = answer(outcome)
         if document is None:
             reason = outcome.reason(_LIMITS) or "it gave no answer"

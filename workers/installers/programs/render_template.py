@@ -1,7 +1,7 @@
 """Run inside the sandbox: render a pipeline template from an install's inputs, and print the files as JSON.
 
-Usage: ``python -I render_template.py ROOT``, where ROOT holds the import package ``catalog``; the working folder holds
-``task.json`` (``targets``, ``asset``, ``inputs``, ``executable``) and the package's own files.
+Usage: ``python -I render_template.py``, with the name of the task's file as the line of input; the working folder
+holds it (``targets``, ``asset``, ``inputs``, ``executable``) and the package's own files.
 """
 
 import base64
@@ -9,13 +9,15 @@ import json
 import sys
 from pathlib import Path
 
+# The folder that holds the import package ``catalog``; imported before there is a task, so that it may be done ahead.
+sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
-def main(root: str) -> None:
+from catalog.assets.pipeline_checks import Example, Target, render_example
+
+
+def main(task_file: str) -> None:
     """Print ``files`` (path, data in base64, executable or not) and ``findings``."""
-    sys.path.insert(0, root)
-    from catalog.assets.pipeline_checks import Example, Target, render_example  # noqa: PLC0415  # found under ROOT
-
-    task = json.loads(Path("task.json").read_text("utf-8"))
+    task = json.loads(Path(task_file).read_text("utf-8"))
     here = Path()
     content = {str(path): path.read_bytes() for path in here.glob("content/**/*") if path.is_file()}
     targets = [Target(**each) for each in task["targets"]]
@@ -29,4 +31,4 @@ def main(root: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(sys.stdin.readline().strip())

@@ -1,20 +1,22 @@
 """Run inside the sandbox: render a pipeline template's examples, and print what is wrong with them as JSON.
 
-Usage: ``python -I render_pipelines.py ROOT``, where ROOT holds the import package ``catalog``; the working folder holds
-``task.json`` (``targets``, ``asset``, ``examples``: name, inputs, has_expected) and the package's own files.
+Usage: ``python -I render_pipelines.py``, with the name of the task's file as the line of input; the working folder
+holds it (``targets``, ``asset``, ``examples``: name, inputs, has_expected) and the package's own files.
 """
 
 import json
 import sys
 from pathlib import Path
 
+# The folder that holds the import package ``catalog``; imported before there is a task, so that it may be done ahead.
+sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
-def main(root: str) -> None:
+from catalog.assets.pipeline_checks import Example, Target, check_examples
+
+
+def main(task_file: str) -> None:
     """Print the findings."""
-    sys.path.insert(0, root)
-    from catalog.assets.pipeline_checks import Example, Target, check_examples  # noqa: PLC0415  # found under ROOT
-
-    task = json.loads(Path("task.json").read_text("utf-8"))
+    task = json.loads(Path(task_file).read_text("utf-8"))
     here = Path()
     files = {str(path): path.read_bytes() for path in here.glob("content/**/*") if path.is_file()}
     examples = []
@@ -28,4 +30,4 @@ def main(root: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(sys.stdin.readline().strip())
