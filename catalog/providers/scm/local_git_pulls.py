@@ -1,7 +1,7 @@
 """Pull requests of a repository on this machine: the refs that name them, and what the records add."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +50,7 @@ class LocalPullRequests:
 
     def opened(self) -> Sequence[PullRequest]:
         """Return the open ones, by number."""
-        return [each for each in self._all() if each.state is PullRequestState.OPEN]
+        return self._all(with_closed=False)
 
     def find(self, branch: str, base: str | None) -> PullRequest | None:
         """Return the open one from a branch, else the one opened last."""
@@ -73,7 +73,7 @@ class LocalPullRequests:
             if present is not None and present.state is PullRequestState.OPEN:
                 number = present.number
                 return {}
-            number = max([0, *self._numbers(), *(each["number"] for each in _pulls(records).values())]) + 1
+            number = max([0, *_numbers(self._refs()), *(each["number"] for each in _pulls(records).values())]) + 1
             return {
                 _record(number): {
                     "number": number,
@@ -108,9 +108,11 @@ class LocalPullRequests:
         self._board.change(decide)
         return self.get(number, None)
 
-    def _described(self, number: int, sha: str, branch: str, record: Mapping[str, Any]) -> PullRequest:
-        base = str(record.get("base") or self.default_branch())
-        is_closed = record.get("state") == PullRequestState.CLOSED
+    def _described(
+        self, number: int, sha: str, branch: str, record: Mapping[str, Any], default: str | None = None
+    ) -> PullRequest:
+        base = str(record.get("base") or default or self.default_branch())
+        is_closed = _is_closed(record)
         labels = record.get("labels")
         return PullRequest(
             number=number,
@@ -128,21 +130,30 @@ class LocalPullRequests:
             is_merged=is_closed and self._contains(base, sha),
         )
 
-    def _all(self) -> list[PullRequest]:
-        records = self._board.records()
-        found = {}
-        for number in self._numbers():
+    def _all(self, *, with_closed: bool = True) -> list[PullRequest]:
+        """Return them by number, from one listing of the refs: a repository may have thousands."""
+        records, default, refs = self._board.records(), self.default_branch(), self._refs()
+        found = []
+        for number in sorted(_numbers(refs)):
+            record = records.get(_record(number), {})
+            if not with_closed and _is_closed(record):
+                continue
             for name in _NAMES:
-                if sha := resolved(self._place, f"{name.format(number)}^{{commit}}"):
-                    branch = self._target(name.format(number))
-                    found[number] = self._described(number, sha, branch, records.get(_record(number), {}))
+                sha, branch = refs.get(name.format(number), (None, ""))
+                if sha is not None:
+                    found.append(self._described(number, sha, branch, record, default))
                     break
-        return [found[number] for number in sorted(found)]
+        return found
 
-    def _numbers(self) -> set[int]:
-        names = run_git(self._place, "for-each-ref", "--format=%(refname)", "refs/pull", "refs/heads").splitlines()
-        matches = (_NUMBERED.fullmatch(name) for name in names)
-        return {int(match[1] or match[2]) for match in matches if match}
+    def _refs(self) -> dict[str, tuple[str | None, str]]:
+        """Return each ref that may name a pull request: its commit, if any, and the branch that it is or points to."""
+        shown = "%(refname) %(objecttype) %(objectname) %(symref)"
+        found = {}
+        for line in run_git(self._place, "for-each-ref", f"--format={shown}", "refs/pull", "refs/heads").splitlines():
+            name, kind, sha, target = line.split(" ", 3)
+            commit = sha if kind == "commit" else resolved(self._place, f"{name}^{{commit}}")
+            found[name] = (commit, (target or name).removeprefix("refs/heads/"))
+        return found
 
     def _target(self, ref: str) -> str:
         try:
@@ -161,6 +172,15 @@ class LocalPullRequests:
 
 def _record(number: int) -> str:
     return key("pulls", str(number))
+
+
+def _is_closed(record: Mapping[str, Any]) -> bool:
+    return record.get("state") == PullRequestState.CLOSED
+
+
+def _numbers(refs: Iterable[str]) -> set[int]:
+    matches = (_NUMBERED.fullmatch(name) for name in refs)
+    return {int(match[1] or match[2]) for match in matches if match}
 
 
 def _pulls(records: Records) -> Records:
