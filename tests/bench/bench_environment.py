@@ -16,7 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -176,14 +176,15 @@ def at_rest(running_slipway: Slipway) -> dict[str, float]:
     names = {"portal": "portal", "workers.runtime.work": "worker", "workers.runtime.relay": "relay"}
     found: dict[str, float] = {}
     for process in psutil.Process(running_slipway.process.pid).children(recursive=True):
-        arguments = process.cmdline()
-        module = arguments[arguments.index("-m") + 1] if "-m" in arguments else ""
-        name = names.get(module)
-        if name is None:
-            parents = [names.get(m) for p in process.parents() for m in p.cmdline() if m in names]
-            name = next((each for each in parents if each), None)
-        if name is not None:
-            found[name] = found.get(name, 0.0) + process.memory_full_info().pss / 1024 / 1024
+        with suppress(psutil.NoSuchProcess):  # what has ended since it was listed takes nothing
+            arguments = process.cmdline()
+            module = arguments[arguments.index("-m") + 1] if "-m" in arguments else ""
+            name = names.get(module)
+            if name is None:
+                parents = [names.get(m) for p in process.parents() for m in p.cmdline() if m in names]
+                name = next((each for each in parents if each), None)
+            if name is not None:
+                found[name] = found.get(name, 0.0) + process.memory_full_info().pss / 1024 / 1024
     return found
 
 
