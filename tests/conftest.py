@@ -8,16 +8,13 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine, text
-from sqlalchemy.pool import NullPool
 
-from catalog import migrate
 from catalog.db import Database
 from catalog.gates import open_database
 from catalog.settings import Settings
 from catalog.tenancy import ALL_SCOPES, Principal
 from catalog.tenants import bootstrap
-from tests.databases import Databases
+from tests.databases import Databases, migrated
 from tests.policy_bundles import publish_bundle
 from workers.embedded.postgres import DatabaseUrls, EmbeddedPostgres
 from workers.embedded.redis import EmbeddedRedis
@@ -45,14 +42,7 @@ def postgres() -> Iterator[EmbeddedPostgres]:
 @pytest.fixture(scope="session")
 def databases(postgres: EmbeddedPostgres) -> Databases:
     """What lends databases that have every migration, made by running them."""
-    owned = create_engine(postgres.superuser_url(), poolclass=NullPool, isolation_level="AUTOCOMMIT")
-    with owned.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {TEMPLATE} OWNER slipway_owner"))
-    inside = create_engine(postgres.superuser_url(TEMPLATE), poolclass=NullPool)
-    with inside.begin() as connection:
-        connection.execute(text("ALTER SCHEMA public OWNER TO slipway_owner"))
-    migrate.upgrade(postgres.urls(TEMPLATE).owner)
-    return Databases(postgres, TEMPLATE)
+    return migrated(postgres, TEMPLATE)
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ from uuid import uuid4
 from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.pool import NullPool
 
+from catalog import migrate
 from workers.embedded.postgres import EmbeddedPostgres
 
 # Whoever of the last test still holds an address then disturbs none of the next ones.
@@ -101,3 +102,15 @@ class Databases:
         engine = create_engine(self._postgres.superuser_url(), poolclass=NullPool, isolation_level="AUTOCOMMIT")
         with engine.connect() as connection:
             connection.execute(text(statement))
+
+
+def migrated(postgres: EmbeddedPostgres, template: str = "slipway_template") -> Databases:
+    """Return what lends databases that have every migration, made by running them."""
+    owned = create_engine(postgres.superuser_url(), poolclass=NullPool, isolation_level="AUTOCOMMIT")
+    with owned.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {template} OWNER slipway_owner"))
+    inside = create_engine(postgres.superuser_url(template), poolclass=NullPool)
+    with inside.begin() as connection:
+        connection.execute(text("ALTER SCHEMA public OWNER TO slipway_owner"))
+    migrate.upgrade(postgres.urls(template).owner)
+    return Databases(postgres, template)

@@ -26,6 +26,7 @@ from workers.targets import (
     UnfitError,
     program_target,
 )
+from workers.targets.local import resource_of
 
 DATABASE = "app"
 """What the database of an environment is called, and its bucket, and the user to whom they belong."""
@@ -152,7 +153,7 @@ def _parts(plan: DeployPlan, wiring: "_Wiring", packages: Mapping[str, PartPacka
         ComponentProgram(
             wheel=str(packages[name].wheel),
             component=component.component or "",
-            name=name,
+            name=resource_of(name),
             inputs=wiring.document(component.inputs),
             secret_inputs=packages[name].secret_inputs,
             providers=packages[name].providers,
@@ -256,7 +257,7 @@ class _Wiring:
         if root == "environment":
             return escaped(self._plan.name) if key == "name" else self.url.removesuffix("/")
         if root in self._plan.spec.environment.packaged:
-            return f"${{{root}.{reference.path[2]}}}"
+            return f"${{{resource_of(root)}.{reference.path[2]}}}"
         if root == "secrets":
             return escaped(self._secret(key))
         return self._of_component(root, key)

@@ -326,6 +326,7 @@ class Follow(Shape):
     that ends at the next point where the stack is consistent, with ``latest`` it is finished first; either way the
     newest commit follows, and those between are left out. With ``queue`` and ``allow`` each commit is deployed after
     the one before it, and shown; with ``allow`` it is fetched meanwhile. With ``forbid`` it is left out.
+    With ``tracks_base`` the environment is made again as well when the branch moves that the pull request goes to.
     """
 
     drafts: bool = True
@@ -333,6 +334,7 @@ class Follow(Shape):
     forks: Literal["approve", "strip", "build_only", "refuse"] = "approve"
     stacked: Literal["follow", "wait", "refuse"] = "follow"
     concurrency: Literal["replace", "latest", "queue", "allow", "forbid"] = "replace"
+    tracks_base: bool = False
     labels: Annotated[tuple[str, ...], Field(max_length=20)] = ()
     bases: Annotated[tuple[str, ...], Field(max_length=20)] = ()
     paths: Annotated[tuple[str, ...], Field(max_length=50)] = ()

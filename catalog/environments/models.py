@@ -123,6 +123,7 @@ class Environment(SQLModel, table=True):
     waiting_sha: str | None = None
     approved_sha: str | None = None
     seen_base: str | None = None
+    seen_base_sha: str | None = None
     withheld: list[str] = Field(default_factory=list, sa_type=Json)
     pin: dict[str, Any] | None = Field(default=None, sa_type=Json)
     extension: dict[str, Any] | None = Field(default=None, sa_type=Json)

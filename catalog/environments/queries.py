@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Uuid, column, func, text, tuple_, values
+from sqlalchemy import Text, Uuid, cast, column, func, text, tuple_, values
 from sqlalchemy import select as sql_select
 from sqlmodel import Session, col, select
 
@@ -110,6 +110,16 @@ def with_condition(session: Session, tenant_id: UUID, kind: str) -> list[UUID]:
         col(Environment.conditions).contains([{"type": kind}]),
     )
     return list(session.exec(statement.order_by(col(Environment.created_at))).all())
+
+
+def taking_secrets(session: Session, tenant_id: UUID) -> list[tuple[UUID, str, dict[str, Any]]]:
+    """Return id, name and spec of the tenant's living environments whose specs name secrets, by name."""
+    statement = select(Environment.id, Environment.name, Environment.spec).where(
+        Environment.tenant_id == tenant_id,
+        Environment.phase != Phase.DESTROYED,
+        cast(Environment.spec, Text).contains("${secrets.", autoescape=True),
+    )
+    return list(session.exec(statement.order_by(col(Environment.name), col(Environment.id))).all())
 
 
 def sizes_awake(session: Session, tenant_id: UUID, but: UUID) -> dict[UUID, dict[str, int]]:
@@ -285,4 +295,5 @@ def seen(session: Session, tenant_id: UUID, repository: str) -> list[Seen]:
 def _has_conditions(follow: dict[str, Any] | None) -> bool:
     """Tell whether more than the commit decides whether a pull request has an environment."""
     said = follow or {}
-    return bool(said.get("labels") or said.get("bases") or said.get("stacked", "follow") != "follow")
+    more = said.get("labels") or said.get("bases") or said.get("tracksBase")
+    return bool(more or said.get("stacked", "follow") != "follow")

@@ -39,6 +39,7 @@ class Facts:
     that. ``seen_base`` is where it went when it was decided about last. ``listed`` returns the pull requests that are
     open, ``changed`` returns the paths that were changed since the merge
     base; both are asked only where that matters. ``has_others`` says that files of other repositories lie beside it.
+    ``base_moved`` says whether the branch it goes to has moved since; it is asked only where the blueprint wants that.
     """
 
     pull_request: PullRequest | None
@@ -52,6 +53,7 @@ class Facts:
     seen_base: str | None = None
     listed: Callable[[], Sequence[PullRequest]] = tuple
     has_others: bool = False
+    base_moved: Callable[[], bool] = lambda: False
 
 
 class Decision(BaseModel):
@@ -88,7 +90,7 @@ def _rules(facts: Facts, follow: Follow) -> Iterator[tuple[str, Decision | None]
     yield "label", _labels(pull, follow)
     below = below_of(pull, facts.listed) if follow.bases or follow.stacked != "follow" else ()
     yield "base", _base(pull, below, follow)
-    yield "unchanged", _rest(pull, facts)
+    yield "unchanged", _rest(pull, facts, follow)
     yield "stacked", _stacked(below, follow)
     yield "draft", _draft(pull, follow)
     yield "bot", _bot(pull, follow)
@@ -96,7 +98,7 @@ def _rules(facts: Facts, follow: Follow) -> Iterator[tuple[str, Decision | None]
     yield "path", _paths(facts, follow)
     yield "concurrency", _concurrency(pull, facts, follow)
     if pull.head_sha == facts.seen_sha:
-        yield "base", _said(Act.MOVE, "base", f"It goes to {pull.base} now, and no longer to {facts.seen_base}.")
+        yield "base", _said(Act.MOVE, "base", _other_base(pull, facts))
     yield "commit", _said(Act.MOVE, "commit", f"Commit {pull.head_sha[:12]} is new.")
 
 
@@ -148,8 +150,15 @@ def _stacked(below: Sequence[PullRequest], follow: Follow) -> Decision | None:
     return _said(Act.KEEP, "stacked", told)
 
 
-def _rest(pull: PullRequest, facts: Facts) -> Decision | None:
-    if pull.head_sha == facts.seen_sha and facts.seen_base in (None, pull.base):
+def _other_base(pull: PullRequest, facts: Facts) -> str:
+    if facts.seen_base in (None, pull.base):
+        return f"The branch {pull.base} has moved; it is made again from the same commit."
+    return f"It goes to {pull.base} now, and no longer to {facts.seen_base}."
+
+
+def _rest(pull: PullRequest, facts: Facts, follow: Follow) -> Decision | None:
+    same = pull.head_sha == facts.seen_sha and facts.seen_base in (None, pull.base)
+    if same and not (follow.tracks_base and facts.base_moved()):
         return _said(Act.KEEP, "unchanged", f"Commit {pull.head_sha[:12]} was decided about already.")
     if not facts.moves:
         return _said(Act.KEEP, "leaving", "The environment is being removed.")

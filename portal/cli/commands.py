@@ -31,7 +31,7 @@ ENVIRONMENT = LazyGroup(
         "request": Entry("portal.cli.environment_request:request", "Ask for the environment of a pull request."),
         "list": Entry("portal.cli.environments:list_", "List environments."),
         "show": Entry("portal.cli.environments:show", "Show one environment."),
-        "logs": Entry("portal.cli.environments:logs", "Print the end of what its application wrote."),
+        "logs": Entry("portal.cli.environment_logs:logs", "Print the end of what its application wrote."),
         "extend": Entry("portal.cli.environments:extend", "Let it live longer."),
         "explain": Entry("portal.cli.environments:explain", "Say what a pull request means, and by which rule."),
         "automate": Entry("portal.cli.environment_automations:automate", "Let them begin by themselves."),

@@ -56,7 +56,7 @@ def show(environment: str, as_json: bool) -> None:  # noqa: FBT001  # click pass
     """Show an environment: where it answers, what runs there, and until when."""
     output = Output(as_json=as_json)
     with connect() as client:
-        found = client.get(f"/environments/{_identifier(client, environment)}")
+        found = client.get(f"/environments/{identifier_of(client, environment)}")
     output.result(found, lambda each: _show(output, each))
 
 
@@ -109,27 +109,6 @@ def _show_life(output: Output, environment: dict[str, Any]) -> None:
         output.line(f"Kept by {pinned['by']} until {moment(pinned['until'])}: {pinned['reason']}")
 
 
-@click.command("logs")
-@_environment_argument
-@click.option(
-    "--lines", type=click.IntRange(1, 1000), default=100, show_default=True, help="How many of each component at most."
-)
-@json_option
-def logs(environment: str, lines: int, as_json: bool) -> None:  # noqa: FBT001  # click passes options by name
-    """Print the end of what an environment's application wrote."""
-    output = Output(as_json=as_json)
-    with connect() as client:
-        found = client.get(f"/environments/{_identifier(client, environment)}/logs", {"lines": lines})
-    output.result(found, lambda each: _show_logs(output, each))
-
-
-def _show_logs(output: Output, found: dict[str, Any]) -> None:
-    several = len(found["components"]) > 1
-    for each in found["components"]:
-        for line in each["lines"]:
-            output.line(f"{each['component']}: {line}" if several else line)
-
-
 @click.command("extend")
 @_environment_argument
 @click.option("--by", required=True, type=Duration(), help="How much longer: 8h, 3d or PT8H.")
@@ -139,7 +118,7 @@ def extend(environment: str, by: str, reason: str, as_json: bool) -> None:  # no
     """Let an environment live longer, up to the limit that its blueprint sets."""
     output = Output(as_json=as_json)
     with connect() as client:
-        found = client.post(f"/environments/{_identifier(client, environment)}/extend", {"by": by, "reason": reason})
+        found = client.post(f"/environments/{identifier_of(client, environment)}/extend", {"by": by, "reason": reason})
     output.result(found, lambda each: output.line(f"{each['name']} expires {moment(each['expires_at'])}."))
 
 
@@ -151,7 +130,7 @@ def approve(environment: str, head_sha: str, as_json: bool) -> None:  # noqa: FB
     """Let exactly one commit of a fork be deployed; whatever is pushed after it waits again."""
     output = Output(as_json=as_json)
     with connect() as client:
-        found = client.post(f"/environments/{_identifier(client, environment)}/approve", {"head_sha": head_sha})
+        found = client.post(f"/environments/{identifier_of(client, environment)}/approve", {"head_sha": head_sha})
     output.result(found, lambda each: output.line(f"{each['name']} moves to {each['head_sha'][:12]}."))
 
 
@@ -190,7 +169,7 @@ def pin(environment: str, by: str, reason: str, as_json: bool) -> None:  # noqa:
     """Let an environment neither sleep nor expire for a while, up to the limit that its blueprint sets."""
     output = Output(as_json=as_json)
     with connect() as client:
-        found = client.post(f"/environments/{_identifier(client, environment)}/pin", {"by": by, "reason": reason})
+        found = client.post(f"/environments/{identifier_of(client, environment)}/pin", {"by": by, "reason": reason})
     output.result(found, lambda each: output.line(f"{each['name']} is kept until {moment(each['pin']['until'])}."))
 
 
@@ -201,14 +180,14 @@ def unpin(environment: str, as_json: bool) -> None:  # noqa: FBT001  # click pas
     """Let an environment sleep and expire again, at the earliest in half an hour."""
     output = Output(as_json=as_json)
     with connect() as client:
-        found = client.post(f"/environments/{_identifier(client, environment)}/unpin", {})
+        found = client.post(f"/environments/{identifier_of(client, environment)}/unpin", {})
     output.result(found, lambda each: output.line(f"{each['name']} expires {moment(each['expires_at'])}."))
 
 
 def _start(environment: str, verb: str, *, wait: bool, as_json: bool) -> None:
     output = Output(as_json=as_json)
     with connect() as client:
-        identifier = _identifier(client, environment)
+        identifier = identifier_of(client, environment)
         answer = client.post(f"/environments/{identifier}/{verb}", {})
         if wait:
             await_operation(client, answer["operation"], output)
@@ -251,7 +230,7 @@ def destroy(environment: str, wait: bool, as_json: bool) -> None:  # noqa: FBT00
     """Destroy an environment with everything that belongs to it. Doing so again changes nothing."""
     output = Output(as_json=as_json)
     with connect() as client:
-        identifier = _identifier(client, environment)
+        identifier = identifier_of(client, environment)
         answer = client.delete(f"/environments/{identifier}")
         if wait:
             await_operation(client, answer["operation"], output)
@@ -259,7 +238,7 @@ def destroy(environment: str, wait: bool, as_json: bool) -> None:  # noqa: FBT00
     output.result(answer, lambda each: output.line(f"Environment {each['id']} is {each['phase']}."))
 
 
-def _identifier(client: Client, text: str) -> str:
+def identifier_of(client: Client, text: str) -> str:
     """Return the id of the environment that ``text`` means: its id, the beginning of it, or its name."""
     try:
         return str(UUID(text))

@@ -13,24 +13,20 @@ from litestar.response import Redirect
 from pydantic import ValidationError
 from sqlmodel import Session
 
-from catalog.assets.constraints import Translation, translate
-from catalog.assets.errors import InvalidConstraintError, InvalidVersionError, VersionNotSelectableError
+from catalog.assets.errors import InvalidConstraintError, VersionNotSelectableError
 from catalog.assets.examples import Example
-from catalog.assets.models import AssetRead, AssetVersionRead, SearchQuery, VersionSummary
-from catalog.assets.references import AssetReference
+from catalog.assets.models import AssetRead, VersionSummary
 from catalog.assets.service import AssetService
-from catalog.assets.versions import parse_version
 from catalog.environments.models import Environment, RequestEnvironment
 from catalog.environments.service import EphemeralEnvironmentService
 from catalog.errors import ConflictError, FieldError, InvalidInputError, NotFoundError, QuotaExceededError, SlipwayError
 from catalog.gating import PolicyRefusedError, Verdict, keep_refusal
-from catalog.overlays.fitting import Fitted
-from catalog.overlays.service import OverlayService
 from catalog.providers.blobs import open_blobs
 from catalog.settings import Settings
 from catalog.tenancy import Principal
 from portal.auth.guards import requires
 from portal.boundary import AppSettings, Caller, OpenSession, WebRequest
+from portal.pages.chosen_blueprint import Chosen, choose, makers_of_environments
 from portal.pages.environment_choices import LIFETIMES, lifetimes, targets, version_options
 from portal.pages.forms import SentForm, Text, last_values, renderer_of, sent_fields
 from portal.pages.narrowed_form import hints_of, schema_of
@@ -42,7 +38,6 @@ from portal.pages.schema_drafts import Keeper, mistakes, news
 from portal.pages.schema_form import FormSource, build_form
 from portal.pages.schema_input import read_form
 
-KIND = "deployment-blueprint"
 WRITE = [requires("environments:write")]
 FIELD_LABELS = {
     "repository": "Repository",
@@ -62,7 +57,6 @@ FIXES = {
 }
 MOST_VERSIONS = 200
 """How many versions the form offers; the API takes any other by its number."""
-MOST_BLUEPRINTS = 100
 
 
 @dataclass(frozen=True)
@@ -151,8 +145,8 @@ class _Form:
     """Makes the page from what the marketplace has, in one session."""
 
     def __init__(self, session: Session, settings: Settings, principal: Principal) -> None:
+        self._session = session
         self._assets = AssetService(session)
-        self._overlays = OverlayService(session)
         self._environments = EphemeralEnvironmentService(session, settings)
         self._settings = settings
         self._tenant_id = principal.tenant_id
@@ -160,32 +154,19 @@ class _Form:
 
     def choice(self, problem: str, carried: Mapping[str, str]) -> RequestEnvironmentPage:
         """Return the page that offers the blueprints there are."""
-        found = self._assets.search(self._tenant_id, SearchQuery(kind=KIND, limit=MOST_BLUEPRINTS)).items
-        makers = self._assets.making_environments(self._tenant_id, found)
+        makers = makers_of_environments(self._session, self._tenant_id)
         empty = build_form({}, FormSource())
         return RequestEnvironmentPage(None, makers, empty, problem=problem, carried=carried)
 
-    def version(self, blueprint: str, version: str) -> "_Chosen":
-        """Return the blueprint and the version that a constraint in any spelling means; "" stands for the newest.
-
-        Raises ``NotFoundError`` where there is no such blueprint, ``InvalidConstraintError`` for what is no constraint,
-        and ``VersionNotSelectableError`` where none of its versions may be chosen.
-        """
-        namespace, _, name = blueprint.partition("/")
-        asset = self._assets.get(self._tenant_id, namespace, name)
-        if asset.kind != KIND:
-            raise NotFoundError(f"{blueprint} is a {asset.kind}; an environment is made from a {KIND}.")
-        read = translate(f"=={version}" if _is_version(version) else version)
-        found = self._assets.resolve(self._tenant_id, AssetReference(namespace, name, read.constraint))
-        chosen = self._assets.get_version(self._tenant_id, namespace, name, found.version)
-        fitted = self._overlays.over(self._tenant_id, chosen)
-        return _Chosen(asset, chosen, read, "" if _is_version(version) else version.strip(), fitted)
+    def version(self, blueprint: str, version: str) -> Chosen:
+        """Return the blueprint and the version that a constraint means; raises as ``choose`` does."""
+        return choose(self._session, self._tenant_id, blueprint, version)
 
     def _offered(self, asset: AssetRead) -> Sequence[VersionSummary]:
         """Return the newest versions that the tenant's catalog offers; an older one is written into the field."""
         return self._assets.offered_versions(self._tenant_id, asset.namespace, asset.name)[0][:MOST_VERSIONS]
 
-    def filled(self, chosen: "_Chosen", filled: _Filled) -> RequestEnvironmentPage:
+    def filled(self, chosen: Chosen, filled: _Filled) -> RequestEnvironmentPage:
         """Return the page with the form for a blueprint."""
         asset, version = chosen.asset, chosen.version
         examples = presets(self._assets, self._tenant_id, version, open_blobs(self._settings))
@@ -213,26 +194,6 @@ class _Form:
             examples=examples,
             example="" if preset is None else preset.name,
         )
-
-
-@dataclass(frozen=True)
-class _Chosen:
-    """What a request is about: ``written`` is the constraint as it was given, "" for the newest or a single version."""
-
-    asset: AssetRead
-    version: AssetVersionRead
-    read: Translation
-    written: str
-    fitted: Fitted
-
-    @property
-    def reading(self) -> str:
-        """Say what the constraint means, and which version that is now."""
-        if not self.written:
-            return ""
-        same = self.written == self.read.canonical
-        means = self.written if same else f"{self.written} is read as {self.read.canonical or 'any version'}"
-        return f"{means}; today that is {self.version.version}."
 
 
 @get("/environments/new", guards=WRITE, sync_to_thread=True)
@@ -341,20 +302,12 @@ def request_environment(
     return renderer_of(request).respond(request, page, status_code=status)
 
 
-def _is_version(text: str) -> bool:
-    try:
-        parse_version(text)
-    except InvalidVersionError:
-        return False
-    return True
-
-
 def _placed(error: SlipwayError) -> Sequence[FieldError]:
     return error.errors or (FieldError("", error.detail),)
 
 
 def _asked(
-    values: Mapping[str, str], chosen: _Chosen, inputs: Mapping[str, Any]
+    values: Mapping[str, str], chosen: Chosen, inputs: Mapping[str, Any]
 ) -> tuple[RequestEnvironment | None, Sequence[FieldError]]:
     names = ("repository", "pull_request", "branch", "head_sha")
     body = {

@@ -37,6 +37,7 @@ from portal.pages import (
     sboms,
     scm,
     searches,
+    secrets,
     signing_keys,
     trust_policy,
     uploads,
@@ -81,5 +82,6 @@ PAGES = (
     *sboms.ROUTES,
     *signing_keys.ROUTES,
     *trust_policy.ROUTES,
+    *secrets.ROUTES,
     *account.ROUTES,
 )

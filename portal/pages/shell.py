@@ -72,6 +72,8 @@ NOTICES: dict[str, Toast] = {
     "waiver-ended": Toast("good", "The waiver has ended. The rule counts again."),
     "refusal-overridden": Toast("good", "The override is recorded. What was refused can be tried again."),
     "impact-asked": Toast("good", "A worker looks at what happened before. This page follows it."),
+    "secret-set": Toast("good", "The secret is set. Environments get it with their next deployment."),
+    "secret-removed": Toast("good", "The secret is forgotten."),
     "token-revoked": Toast("good", "The token is revoked. It stops working at once."),
     "publisher-trusted": Toast("good", "The jobs of this repository may publish now."),
     "version-published": Toast("good", "The version is out."),

@@ -11,8 +11,8 @@ CATALOG = ROOT / "catalog"
 PASSED = {
     GatePoint.PUBLISH: "catalog/assets/service/publishing.py",
     GatePoint.RELEASE: "catalog/releases/service.py",
-    GatePoint.ENVIRONMENT_REQUEST: "catalog/environments/service/life.py",
-    GatePoint.ENVIRONMENT_UPDATE: "catalog/environments/service/life.py",
+    GatePoint.ENVIRONMENT_REQUEST: "catalog/environments/service/room.py",
+    GatePoint.ENVIRONMENT_UPDATE: "catalog/environments/service/room.py",
     GatePoint.AGENT_ACTION: "catalog/proposals/service/deciding.py",
     GatePoint.INSTALL: "catalog/installs/service/applying.py",
 }
@@ -95,7 +95,7 @@ def test_more_tenants_see_an_asset_only_behind_its_gate() -> None:
 
 
 def test_an_environment_is_never_asked_of_workers_without_its_gate() -> None:
-    paths = [CATALOG / f"environments/service/{each}.py" for each in ("requests", "following", "turns")]
+    paths = [CATALOG / f"environments/service/{each}.py" for each in ("requests", "following", "moving", "turns")]
     nodes = [node for path in paths for node in ast.walk(parsed(path))]
     methods = {node.name: node for node in nodes if isinstance(node, ast.FunctionDef)}
 
@@ -113,10 +113,13 @@ def test_an_environment_is_never_asked_of_workers_without_its_gate() -> None:
     service = "catalog/environments/service"
     for start in started[1:]:
         assert callers(start) <= {*map(name, paths), f"{service}/life.py", f"{service}/room.py"}
-    # Room only goes on with what was let through before; a second try, and what went missing, pass the gate anew.
+    # Who waited for room is let in where policies still allow it; a second try, and what went missing, pass the gate
+    # anew as well.
     beside = {each for each in callers("demand") if each.startswith(service)}
     assert beside == {f"{service}/{each}.py" for each in ("remaking", "room", "turns")}
-    assert GatePoint.ENVIRONMENT_UPDATE in gates_in(CATALOG / "environments/service/remaking.py")
+    for each in ("remaking", "room"):
+        assert GatePoint.ENVIRONMENT_UPDATE in gates_in(CATALOG / f"environments/service/{each}.py")
+    assert callers("let_in") == {f"{service}/room.py"}
     assert callers("start_generation") == {f"{service}/generations.py", f"{service}/removals.py"}
 
 

@@ -6,7 +6,7 @@ from workers.engine import ProgramResource, StackProgram
 from workers.engine.references import escaped
 from workers.targets import Address, Description, Place, Service
 from workers.targets.images import named_image
-from workers.targets.local import ROUTE, checkout, health_of
+from workers.targets.local import ROUTE, checkout, health_of, resource_of
 
 PORT = 8080
 """Where the service in a container listens; `PORT` says so to it, as on the local target."""
@@ -36,7 +36,7 @@ class DockerPrograms:
         route = ProgramResource(
             name=ROUTE,
             type="slipway:local:Route",
-            inputs={"host": environment.hostname, "port": f"${{{environment.public}.port}}"},
+            inputs={"host": environment.hostname, "port": f"${{{resource_of(environment.public)}.port}}"},
             depends_on=(*(each.name for each in containers), *(each.name for each in environment.parts)),
         )
         return StackProgram(
@@ -98,10 +98,10 @@ def _container(environment: Description, service: Service, place: Place) -> Prog
     if service.probe is not None:
         inputs["health"] = health_of(service.probe)
     return ProgramResource(
-        name=service.name,
+        name=resource_of(service.name),
         type="slipway:docker:Container",
         inputs=inputs,
-        depends_on=service.depends_on,
+        depends_on=tuple(resource_of(each) for each in service.depends_on),
         secret_inputs=("env",),
     )
 

@@ -6,7 +6,7 @@ from workers.engine import ProgramResource, StackProgram
 from workers.engine.references import escaped
 from workers.targets import Address, Description, Place, Service
 from workers.targets.images import needed_image
-from workers.targets.local import checkout, health_of
+from workers.targets.local import checkout, health_of, resource_of
 
 PORT = 8080
 NAMESPACE = "namespace_own"
@@ -102,10 +102,10 @@ def _deployment(environment: Description, service: Service, place: Place) -> Pro
     if service.probe is not None:
         inputs["health"] = health_of(service.probe)
     return ProgramResource(
-        name=service.name,
+        name=resource_of(service.name),
         type="slipway:kubernetes:Deployment",
         inputs=inputs,
-        depends_on=service.depends_on,
+        depends_on=tuple(resource_of(each) for each in service.depends_on),
         secret_inputs=("env",),
     )
 

@@ -23,7 +23,7 @@ class LocalPrograms:
 
     def address(self, service: str) -> Address:
         """Return the port that the process host has chosen."""
-        port = f"${{{_resource(service)}.port}}"
+        port = f"${{{resource_of(service)}.port}}"
         return Address(LOOPBACK, port, f"http://{LOOPBACK}:{port}/")
 
     def public_url(self, service: str, known: str) -> str:
@@ -91,8 +91,8 @@ def checkouts(environment: Description, place: Place) -> tuple[ProgramResource, 
     return (checkout(environment, place), *others)
 
 
-def _resource(component: str) -> str:
-    """Return what the resource of a process or server is called: as it is, unless one of the target's own is."""
+def resource_of(component: str) -> str:
+    """Return what the resource of a component is called: as the component, unless one of the targets' own is."""
     return f"{component}_run" if component in {CHECKOUT, ROUTE} else component
 
 
@@ -123,10 +123,10 @@ def _process(environment: Description, service: Service) -> ProgramResource:
     # What a database begins with is there before anybody reads it.
     seeded = [each.name for each in environment.backing if each.seed is not None and _uses(service, each.name)]
     return ProgramResource(
-        name=_resource(service.name),
+        name=resource_of(service.name),
         type="slipway:local:Process",
         inputs=inputs,
-        depends_on=(*(_resource(each) for each in service.depends_on), *(_seed_name(name) for name in seeded)),
+        depends_on=(*(resource_of(each) for each in service.depends_on), *(_seed_name(name) for name in seeded)),
         secret_inputs=("env",),
     )
 
@@ -140,7 +140,7 @@ def health_of(probe: Probe) -> dict[str, Any]:
 
 
 def _uses(service: Service, name: str) -> bool:
-    return name in service.depends_on or any(f"${{{_resource(name)}." in text for text in service.env.values())
+    return name in service.depends_on or any(f"${{{resource_of(name)}." in text for text in service.env.values())
 
 
 def _server(environment: Description, server: BackingService) -> ProgramResource:
@@ -152,7 +152,7 @@ def _server(environment: Description, server: BackingService) -> ProgramResource
         "limits": server.limits.model_dump(),
     }
     return ProgramResource(
-        name=_resource(server.name), type="slipway:local:Backing", inputs=inputs, secret_inputs=("password",)
+        name=resource_of(server.name), type="slipway:local:Backing", inputs=inputs, secret_inputs=("password",)
     )
 
 

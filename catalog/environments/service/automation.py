@@ -19,13 +19,15 @@ from catalog.environments.models import (
     AutomateEnvironments,
     Automation,
     AutomationRead,
+    Environment,
     Phase,
     RequestEnvironment,
 )
+from catalog.environments.service.following import every_rule
 from catalog.environments.service.requests import EphemeralEnvironmentService
 from catalog.environments.service.rows import is_wanted
 from catalog.environments.service.wishes import blueprint_of, composed_of, duration
-from catalog.environments.triggers import Act, Decision, Facts, decide
+from catalog.environments.triggers import Act, Decision, Facts, Weighed, decide
 from catalog.errors import FieldError, InvalidInputError, NotFoundError, SlipwayError, UnavailableError
 from catalog.events import outbox
 from catalog.gating import PolicyRefusedError
@@ -158,39 +160,64 @@ class EnvironmentAutomation:
             self._session.add(row)
         return may_ask
 
-    def decision(
+    def decision(self, row: Automation, pull: PullRequest, listed: Sequence[PullRequest], follow: Follow) -> Decision:
+        """Return what an automation means for a pull request that has no environment."""
+        return _unlabelled(row, pull) or decide(self._facts(row, pull, listed, follow), follow)
+
+    def explain(self, tenant_id: UUID, repository: Repository, number: int) -> tuple[str, list[Weighed]] | None:
+        """Return the commit of a pull request without an environment, and what every rule says of it, in their order.
+
+        The first that says something decides whether it gets one by itself. None: nothing begins there by itself.
+        """
+        row = queries.automation_of(self._session, tenant_id, repository.address)
+        if row is None:
+            return None
+        pull = repository.pull_request(number)
+        first = _attempted(row, pull) or _unlabelled(row, pull)
+        rules_said = [Weighed(rule="automatic", says=first)]
+        try:
+            facts = self._facts(row, pull, repository.pull_requests(), self._follow(row), repository)
+            rules_said += every_rule(facts, self._follow(row))
+        except SlipwayError:
+            # What was in the way is said all the same, though the blueprint is gone that has the other rules.
+            if first is None:
+                raise
+        return pull.head_sha, rules_said
+
+    def _facts(
         self,
         row: Automation,
         pull: PullRequest,
         listed: Sequence[PullRequest],
         follow: Follow,
         repository: Repository | None = None,
-    ) -> Decision:
-        """Return what an automation means for a pull request that has no environment."""
-        missing = sorted(set(row.labels) - pull.labels)
-        if missing:
-            why = f"It lacks the label {', '.join(missing)}, with which it would get an environment by itself."
-            return Decision(act=Act.KEEP, rule="automatic", why=why)
-
+    ) -> Facts:
         def changed() -> Sequence[str]:
             opened = repository or ScmService(self._session, self._settings).open(row.tenant_id, row.repository)
             return opened.changed_paths(opened.resolve(pull.base), pull.head_sha)
 
         facts = Facts(pull, 0, "", None, moves=True, quarantined=False, changed=changed, listed=lambda: listed)
-        return decide(replace(facts, has_others=pull.is_fork and self._has_others(row, follow)), follow)
+        return replace(facts, has_others=pull.is_fork and self._has_others(row, follow))
 
-    def explain(self, tenant_id: UUID, repository: Repository, number: int) -> tuple[Decision, str] | None:
-        """Return what a pull request without an environment will get by itself, and its commit; None: nothing."""
-        row = queries.automation_of(self._session, tenant_id, repository.address)
+    def ask_for(self, principal: Principal, repository: str, pull_request: int) -> Environment | None:
+        """Ask for the environment of a pull request, whatever its labels; None where nothing begins there by itself.
+
+        Raises as ``EphemeralEnvironmentService.request`` does.
+        """
+        row = queries.automation_of(self._session, principal.tenant_id, repository)
         if row is None:
             return None
-        pull = repository.pull_request(number)
-        before = row.attempts.get(str(number))
-        if before is None or (before["problem"] and (before["head_sha"] != pull.head_sha or len(before) > len(_FINAL))):
-            listed, follow = repository.pull_requests(), self._follow(row)
-            return self.decision(row, pull, listed, follow, repository), pull.head_sha
-        why = before["problem"] or "Its environment was made by itself and has been destroyed since. Request it again."
-        return Decision(act=Act.KEEP, rule="automatic", why=why), pull.head_sha
+        asked = self._request(row, pull_request)
+        return EphemeralEnvironmentService(self._session, self._settings).request(principal, asked)
+
+    def _request(self, row: Automation, pull_request: int) -> RequestEnvironment:
+        return RequestEnvironment(
+            repository=row.repository,
+            pull_request=pull_request,
+            blueprint=row.blueprint,
+            inputs=SecretBox(self._settings).open(_purpose(row), row.sealed_inputs),
+            ttl=row.ttl,
+        )
 
     def _follow(self, row: Automation) -> Follow:
         version, _ = blueprint_of(self._session, row.tenant_id, row.blueprint, ())
@@ -236,13 +263,7 @@ class EnvironmentAutomation:
             # What is being removed belongs to the life before: it begins again once that is over.
             return attempt if is_wanted(present) else None
         principal = system_principal(row.tenant_id)
-        asked = RequestEnvironment(
-            repository=row.repository,
-            pull_request=pull.number,
-            blueprint=row.blueprint,
-            inputs=SecretBox(self._settings).open(_purpose(row), row.sealed_inputs),
-            ttl=row.ttl,
-        )
+        asked = self._request(row, pull.number)
         service = EphemeralEnvironmentService(self._session, self._settings)
         try:
             with self._session.begin_nested():
@@ -277,6 +298,24 @@ def read_automation(row: Automation) -> AutomationRead:
         **row.model_dump(exclude={"attempts", "tenant_id", "sealed_inputs"}),
         attempts=sorted(attempts, key=lambda each: each.pull_request),
     )
+
+
+def _unlabelled(row: Automation, pull: PullRequest) -> Decision | None:
+    """Return that a pull request lacks a label that the automation asks for, if it does."""
+    missing = sorted(set(row.labels) - pull.labels)
+    if not missing:
+        return None
+    why = f"It lacks the label {', '.join(missing)}, with which it would get an environment by itself."
+    return Decision(act=Act.KEEP, rule="automatic", why=why)
+
+
+def _attempted(row: Automation, pull: PullRequest) -> Decision | None:
+    """Return what became of a pull request that was taken up and is not to be taken up again as it is."""
+    before = row.attempts.get(str(pull.number))
+    if before is None or (before["problem"] and (before["head_sha"] != pull.head_sha or len(before) > len(_FINAL))):
+        return None
+    why = before["problem"] or "Its environment was made by itself and has been destroyed since. Request it again."
+    return Decision(act=Act.KEEP, rule="automatic", why=why)
 
 
 def _is_open(before: Mapping[str, Any] | None, pull: PullRequest) -> bool:

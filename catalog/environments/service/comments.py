@@ -7,6 +7,7 @@ from sqlmodel import Session
 
 from catalog.environments import queries
 from catalog.environments.models import Environment, Phase, RequestEnvironment
+from catalog.environments.service.automation import EnvironmentAutomation
 from catalog.environments.service.requests import EphemeralEnvironmentService
 from catalog.environments.service.wishes import open_inputs
 from catalog.providers.scm import Association, PullRequest
@@ -35,9 +36,13 @@ def obey(  # noqa: PLR0913, PLR0911  (who asks what of which pull request in who
         return f"`/preview {command.verb}` is for {whose}."
     principal = replace(system_principal(tenant_id), actor=f"scm:{author}", name=author)
     environment = queries.by_pull_request(session, tenant_id, repository, pull_request.number)
-    if environment is None:
-        return "This pull request has no environment yet. Request it once, so that its blueprint is known."
     service = EphemeralEnvironmentService(session, settings)
+    if environment is None:
+        automation = EnvironmentAutomation(session, settings)
+        up = command.verb is Verb.UP
+        begun = automation.ask_for(principal, repository, pull_request.number) if up else None
+        none = "This pull request has no environment yet. Request it once, so that its blueprint is known."
+        return none if begun is None else _asked(service, begun)
     if command.verb is Verb.DOWN:
         service.destroy(principal, environment.id)
         return f"`{environment.name}` is being removed."
@@ -75,4 +80,10 @@ def _up(
         inputs=open_inputs(environment, settings),
     )
     again = service.request(principal, asked)
-    return _standing(service, again) if again.waits_since else f"`{environment.name}` is asked for again."
+    return _asked(service, again, " again")
+
+
+def _asked(service: EphemeralEnvironmentService, environment: Environment, again: str = "") -> str:
+    if environment.waits_since is not None:
+        return _standing(service, environment)
+    return f"`{environment.name}` is asked for{again}."

@@ -1,6 +1,5 @@
 """How environments follow their pull requests: one policy decides, approvals of forks are bound to a commit."""
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from uuid import UUID
@@ -12,15 +11,12 @@ from catalog.environments.events import (
     EnvironmentApprovalNeeded,
     EnvironmentBuildRequested,
     EnvironmentCommitApproved,
-    EnvironmentCommitQueued,
-    EnvironmentRefused,
 )
 from catalog.environments.machine import APPLYING
 from catalog.environments.models import Environment, Explanation, Phase
 from catalog.environments.service.generations import dismiss
-from catalog.environments.service.life import EnvironmentLife
+from catalog.environments.service.moving import NOTED, ORDERLY, EnvironmentMoves
 from catalog.environments.service.rows import (
-    REFUSED,
     clear_condition,
     find,
     set_condition,
@@ -28,11 +24,11 @@ from catalog.environments.service.rows import (
     stamp,
     tell,
 )
-from catalog.environments.triggers import Act, Decision, Facts, decide, runs_stripped, strips, weigh
+from catalog.environments.triggers import Act, Decision, Facts, Weighed, decide, runs_stripped, strips, weigh
 from catalog.environments.withholding import withheld_names
-from catalog.errors import ConflictError, FieldError, InvalidInputError, QuotaExceededError, SlipwayError
-from catalog.gating import PolicyRefusedError, verdict_summary
+from catalog.errors import ConflictError, FieldError, InvalidInputError, SlipwayError
 from catalog.providers.scm import (
+    CommitNotFoundError,
     PullRequest,
     PullRequestNotFoundError,
     Repository,
@@ -43,15 +39,11 @@ from catalog.scm.service import LOCAL, ScmService
 from catalog.tenancy import Principal
 from catalog.tenants.service import TenantService
 
-MOST_COMMITS = 20
-"""How many commits of one pull request wait for their turn at most."""
 BUILT = "Built"
 """The condition that says whether a commit that waits for an approval can be fetched and planned."""
-NOTED = "Following"
-"""The condition that says why a commit of the pull request does not move its environment."""
 
 
-class EnvironmentFollowing(EnvironmentLife):
+class EnvironmentFollowing(EnvironmentMoves):
     """What happens to environments because of their pull requests; everything in the session's transaction."""
 
     def follow(self, environment: Environment, actor: str, others: Sequence[PullRequest] | None = None) -> None:
@@ -68,7 +60,7 @@ class EnvironmentFollowing(EnvironmentLife):
             found = repository.pull_request(environment.pull_request, environment.branch)
         except (PullRequestNotFoundError, RepositoryNotFoundError):
             found = None
-        self._observe(environment, found, actor, others)
+        self._observe(environment, found, actor, others, tip=self._tip(environment, found))
 
     def living(self, tenant_id: UUID, repository: str) -> list[UUID]:
         """Return the living environments of a repository."""
@@ -87,10 +79,12 @@ class EnvironmentFollowing(EnvironmentLife):
         """
         by_number = {each.number: each for each in listed}
         environment = find(self._session, tenant_id, environment_id)
-        paths = self._compared(environment, by_number.get(environment.pull_request), listed)
+        found = by_number.get(environment.pull_request)
+        tip = self._tip(environment, found)
+        paths = self._compared(environment, found, listed, tip)
         environment = find(self._session, tenant_id, environment_id, lock=True)
         if environment.phase is not Phase.DESTROYED and is_newest():
-            self._observe(environment, by_number.get(environment.pull_request), "system", listed, paths)
+            self._observe(environment, found, "system", listed, paths, tip)
 
     def pull_requests_of(self, tenant_id: UUID, repository: str) -> set[int]:
         """Return the pull requests of a repository that have living environments."""
@@ -101,7 +95,7 @@ class EnvironmentFollowing(EnvironmentLife):
         principal: Principal,
         address: str,
         number: int,
-        automatic: Callable[[UUID, Repository, int], tuple[Decision, str] | None] | None = None,
+        automatic: Callable[[UUID, Repository, int], tuple[str, list[Weighed]] | None] | None = None,
     ) -> Explanation:
         """Say what a pull request means for its environment now, and by which rule, changing nothing.
 
@@ -112,27 +106,29 @@ class EnvironmentFollowing(EnvironmentLife):
         repository = ScmService(self._session, self._settings).open(principal.tenant_id, address)
         environment = queries.at_pull_request(self._session, principal.tenant_id, repository.address, number)
         if environment is None or environment.phase is Phase.DESTROYED:
-            why = "Nobody asked for an environment of it; a request makes one, with the blueprint that it names."
-            decision = Decision(act=Act.KEEP, rule="requested", why=why)
             found_by = automatic(principal.tenant_id, repository, number) if automatic is not None else None
-            decision, head_sha = (decision, None) if found_by is None else found_by
-            where = repository.address
-            return Explanation(repository=where, pull_request=number, decision=decision, head_sha=head_sha)
+            head_sha, rules_said = found_by or (None, [Weighed(rule="requested", says=_NOBODY_ASKED)])
+            return Explanation(
+                repository=repository.address,
+                pull_request=number,
+                decision=next(each.says for each in rules_said if each.says is not None),
+                head_sha=head_sha,
+                rules=rules_said,
+            )
         try:
             found = repository.pull_request(number, environment.branch)
         except PullRequestNotFoundError:
             found = None
-        facts, policy = self._facts(environment, found, repository), self._policy(environment)
+        policy = self._policy(environment)
+        facts = self._facts(environment, found, repository, tip=self._tip(environment, found))
         decision = decide(facts, policy)
-        # Rules behind the one that decides may ask for what is not there any more.
-        rules_said = weigh(replace(facts, changed=lambda: _or_none(facts.changed)), policy)
         return Explanation(
             repository=repository.address,
             pull_request=number,
             decision=decision,
             environment=environment.id,
             head_sha=None if found is None else found.head_sha,
-            rules=rules_said,
+            rules=every_rule(facts, policy),
         )
 
     def approve(self, principal: Principal, environment_id: UUID, head_sha: str) -> Environment:
@@ -157,7 +153,7 @@ class EnvironmentFollowing(EnvironmentLife):
         detail = {"name": environment.name, "head_sha": head_sha}
         subject = f"environments/{environment.id}"
         TenantService(self._session).audit(principal.tenant_id, principal.actor, "environment.approve", subject, detail)
-        self._observe(environment, found, principal.actor)
+        self._observe(environment, found, principal.actor, tip=self._tip(environment, found))
         return environment
 
     def _admit_fork(self, environment: Environment, pull: PullRequest) -> None:
@@ -185,37 +181,51 @@ class EnvironmentFollowing(EnvironmentLife):
         actor: str,
         others: Sequence[PullRequest] | None = None,
         paths: Sequence[str] | None = None,
+        tip: str | None = None,
     ) -> None:
         environment.absences = 0 if found is not None else environment.absences + 1
         self._session.add(environment)
-        facts = self._facts(environment, found, others=others)
+        facts = self._facts(environment, found, others=others, tip=tip)
         facts = facts if paths is None else replace(facts, changed=lambda: paths)
         decision = decide(facts, self._policy(environment))
         if decision.act is Act.DISMISS:
             dismiss(self._session, environment, actor, decision.why if decision.rule in _SPELLED else _CLOSED)
         elif found is None or decision.rule == "unchanged":
-            if found is not None and environment.seen_base is None:
-                environment.seen_base = found.base
+            if found is not None:
+                environment.seen_base = environment.seen_base or found.base
+                environment.seen_base_sha = environment.seen_base_sha or tip
             return
         elif decision.act is Act.MOVE:
+            policy = self._policy(environment)
             clear_condition(environment, NOTED)
             environment.waiting_sha = None
-            environment.seen_base = found.base
-            environment.withheld = self._withheld(environment, found, self._policy(environment))
+            environment.seen_base, environment.seen_base_sha = found.base, tip
+            environment.withheld = self._withheld(environment, found, policy)
+            # One that waits for room gives way to the newest, unless each commit has its turn.
+            environment.backlog = environment.backlog if policy.concurrency in ORDERLY else []
             self._move(environment, found.head_sha, actor)
         elif decision.act in {Act.HOLD, Act.BUILD}:
             self._hold(environment, found, decision)
         elif decision.act is Act.QUEUE:
             self._put_off(environment, found.head_sha)
         elif decision.act is Act.NOTE:
-            environment.seen_sha, environment.seen_base = found.head_sha, found.base
+            environment.seen_sha, environment.seen_base, environment.seen_base_sha = found.head_sha, found.base, tip
             set_condition(environment, NOTED, decision.rule.capitalize(), decision.why, status=False)
 
+    def _tip(self, environment: Environment, found: PullRequest | None) -> str | None:
+        """Return the commit of the branch that a pull request goes to, None where that does not count or is gone."""
+        if found is None or not self._policy(environment).tracks_base:
+            return None
+        try:
+            return self._repository(environment).resolve(found.base)
+        except CommitNotFoundError:
+            return None
+
     def _compared(
-        self, environment: Environment, found: PullRequest | None, others: Sequence[PullRequest]
+        self, environment: Environment, found: PullRequest | None, others: Sequence[PullRequest], tip: str | None
     ) -> Sequence[str] | None:
         """Return the paths that a pull request changes; None where the decision does not ask for them."""
-        facts, asked = self._facts(environment, found, others=others), list[Sequence[str]]()
+        facts, asked = self._facts(environment, found, others=others, tip=tip), list[Sequence[str]]()
 
         def changed() -> Sequence[str]:
             asked.append(facts.changed())
@@ -223,16 +233,6 @@ class EnvironmentFollowing(EnvironmentLife):
 
         decide(replace(facts, changed=changed), self._policy(environment))
         return asked[-1] if asked else None
-
-    def _put_off(self, environment: Environment, head_sha: str) -> None:
-        """Let a commit wait for its turn; where too many do, the newest takes the place of the one before it."""
-        environment.seen_sha = head_sha
-        environment.waiting_sha = None
-        environment.backlog = [*environment.backlog[: MOST_COMMITS - 1], head_sha]
-        clear_condition(environment, NOTED)
-        length = len(environment.backlog)
-        data = EnvironmentCommitQueued(**stamp(environment), head_sha=head_sha, length=length)
-        tell(self._session, environment, data, "system")
 
     def _hold(self, environment: Environment, found: PullRequest, decision: Decision) -> None:
         if environment.waiting_sha == found.head_sha:
@@ -253,6 +253,7 @@ class EnvironmentFollowing(EnvironmentLife):
         found: PullRequest | None,
         repository: Repository | None = None,
         others: Sequence[PullRequest] | None = None,
+        tip: str | None = None,
     ) -> Facts:
         def changed() -> Sequence[str]:
             opened = repository or self._repository(environment)
@@ -269,16 +270,14 @@ class EnvironmentFollowing(EnvironmentLife):
             moves=rules.follows(situation(environment)),
             quarantined=is_new and AssetService(self._session).is_held(environment.tenant_id, subject),
             changed=changed,
-            busy=_is_busy(environment),
+            busy=_is_busy(environment, self._policy(environment)),
             seen_base=environment.seen_base,
             listed=lambda: (
                 others if others is not None else (repository or self._repository(environment)).pull_requests()
             ),
             has_others=_has_others(environment),
+            base_moved=lambda: tip is not None and environment.seen_base_sha not in (None, tip),
         )
-
-    def _policy(self, environment: Environment) -> Follow:
-        return Follow.model_validate_json(json.dumps(environment.spec.get("follow") or {}), strict=True)
 
     def _repository(self, environment: Environment) -> Repository:
         return ScmService(self._session, self._settings).open(environment.tenant_id, environment.repository)
@@ -314,48 +313,10 @@ class EnvironmentFollowing(EnvironmentLife):
         if provider_for(environment.repository).name == LOCAL:
             self.follow(environment, "system", others)
 
-    def _move(self, environment: Environment, head_sha: str, actor: str, seen: str | None = None) -> bool:
-        """Move the environment to another commit, or say on its page why policies, or room, do not let it.
 
-        Returns whether it moves.
-        ``seen`` is the newest commit that was decided about, where that is another one.
-        """
-        try:
-            with self._session.begin_nested():
-                environment.head_sha = head_sha
-                environment.seen_sha = seen or head_sha
-                self._pass_gate(environment, actor, is_new=not environment.touched)
-                self._bring_about(environment, actor, "new commit")
-        except PolicyRefusedError as refusal:
-            refusal.keep(self._session)
-            # Seen, so that the same commit is not asked about every few seconds.
-            environment.seen_sha = seen or head_sha
-            self._refused(environment, head_sha, refusal)
-        except QuotaExceededError as error:
-            environment.seen_sha = seen or head_sha
-            told = f"Commit {head_sha[:8]} is not deployed. {error.detail}"
-            set_condition(environment, NOTED, "NoRoom", told, status=False)
-            self._session.add(environment)
-        else:
-            return True
-        return False
-
-    def _refused(self, environment: Environment, head_sha: str, refusal: PolicyRefusedError) -> None:
-        """Say on the environment, and at its pull request, which rules keep a commit from being deployed."""
-        environment.verdict = verdict_summary(refusal.verdict)
-        rules_said = tuple(dict.fromkeys(each.rule for each in refusal.verdict.violations))[:20]
-        by = f", by {', '.join(rules_said)}" if rules_said else ""
-        message = f"Commit {head_sha[:8]} is not deployed{by}. {refusal.detail}"
-        set_condition(environment, REFUSED, "PolicyRefused", message, status=False)
-        self._session.add(environment)
-        data = EnvironmentRefused(
-            **stamp(environment), name=environment.name, head_sha=head_sha, rules=rules_said, message=message[:1000]
-        )
-        tell(self._session, environment, data, "system")
-
-    def _pass_gate(self, environment: Environment, actor: str, *, is_new: bool) -> None:
-        self._ask_policies(environment, actor, is_new=is_new)
-        clear_condition(environment, REFUSED)
+def every_rule(facts: Facts, policy: Follow) -> list[Weighed]:
+    """Return what every rule says; those behind the one that decides may ask for what is not there any more."""
+    return weigh(replace(facts, changed=lambda: _or_none(facts.changed)), policy)
 
 
 def _or_none(changed: Callable[[], Sequence[str]]) -> Sequence[str]:
@@ -369,12 +330,17 @@ def _has_others(environment: Environment) -> bool:
     return bool((environment.spec.get("environment") or {}).get("repositories"))
 
 
-def _is_busy(environment: Environment) -> bool:
+def _is_busy(environment: Environment, policy: Follow) -> bool:
     """Tell whether an earlier commit is being deployed, or will be before any other."""
     under_way = environment.phase in APPLYING | {Phase.QUEUED, Phase.UNKNOWN} and environment.waits_since is None
-    return under_way or bool(environment.backlog)
+    return under_way or (bool(environment.backlog) and policy.concurrency in ORDERLY)
 
 
+_NOBODY_ASKED = Decision(
+    act=Act.KEEP,
+    rule="requested",
+    why="Nobody asked for an environment of it; a request makes one, with the blueprint that it names.",
+)
 _CLOSED = "pull request closed"
 _SPELLED = {"label", "base", "stacked"}
 """The rules whose own words are the reason of a removal."""

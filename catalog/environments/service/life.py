@@ -13,11 +13,11 @@ from catalog.environments.events import (
     EnvironmentPinned,
     EnvironmentUnpinned,
 )
-from catalog.environments.machine import LEAVING, Event, allows
+from catalog.environments.machine import LEAVING, Event, allows, step
 from catalog.environments.models import Desired, Environment, Extension, Phase, Pin, Rest
 from catalog.environments.service.generations import dismiss, fall_asleep, give_up_waiting, remove_again
 from catalog.environments.service.remaking import remake
-from catalog.environments.service.room import EnvironmentRoom
+from catalog.environments.service.room import NOT_WOKEN, EnvironmentRoom
 from catalog.environments.service.rows import (
     EXPIRING,
     clear_condition,
@@ -26,20 +26,19 @@ from catalog.environments.service.rows import (
     schedule,
     set_condition,
     set_expiry,
+    settle,
     situation,
     stamp,
     tell,
 )
 from catalog.environments.service.wishes import duration
 from catalog.errors import ConflictError, QuotaExceededError
-from catalog.gating import GatePoint, PolicyRefusedError, pass_gate, verdict_summary
+from catalog.gating import PolicyRefusedError, verdict_summary
 from catalog.tenancy import Principal
 from catalog.tenants.service import TenantService
 
 LOOK_AGAIN = timedelta(minutes=1)
 """When visits are asked for again where the target did not answer."""
-NOT_WOKEN = "Wakeable"
-"""The condition that is false while something keeps a sleeping environment from being woken."""
 GRACE = timedelta(minutes=30)
 """How long an environment lives at least after its pin was taken off."""
 
@@ -216,14 +215,6 @@ class EnvironmentLife(EnvironmentRoom):
             elif actor == "visitor":
                 raise
 
-    def _ask_policies(self, environment: Environment, actor: str, *, is_new: bool) -> None:
-        """Raise ``PolicyRefusedError`` where policies do not allow to bring about what the row says."""
-        point = GatePoint.ENVIRONMENT_REQUEST if is_new else GatePoint.ENVIRONMENT_UPDATE
-        self._session.add(environment)
-        self._session.flush()
-        verdict = pass_gate(self._session, environment.tenant_id, point, f"environments/{environment.id}", actor)
-        environment.verdict = verdict_summary(verdict)
-
     def _used(self, environment: Environment, moment: datetime) -> None:
         if environment.last_activity_at is None or moment > environment.last_activity_at:
             environment.last_activity_at = moment
@@ -231,6 +222,7 @@ class EnvironmentLife(EnvironmentRoom):
             self._session.add(environment)
 
     def _warn(self, environment: Environment, warning: timedelta, left: timedelta) -> None:
+        settle(environment, step(situation(environment), Event.EXPIRING))
         environment.warned_seconds = int(warning.total_seconds())
         ends = life_of(environment).ends_at
         message = f"It is destroyed on {ends:%Y-%m-%d} at {ends:%H:%M} UTC. Extend or pin it to keep it."

@@ -24,6 +24,7 @@ from catalog.environments.service.rows import (
     find,
     read,
     refusal_of,
+    secret_names,
     set_condition,
     settle,
     situation,
@@ -228,6 +229,14 @@ class EphemeralEnvironmentService(EnvironmentTurns):
             return LogPiece(() if digest == position else tails, digest, is_whole=True)
 
         return ends
+
+    def uses_of_secrets(self, tenant_id: UUID) -> dict[str, list[tuple[UUID, str]]]:
+        """Return which living environments take each of the tenant's secrets: their ids and names, by secret."""
+        found: dict[str, list[tuple[UUID, str]]] = {}
+        for environment_id, name, spec in queries.taking_secrets(self._session, tenant_id):
+            for secret in secret_names(spec):
+                found.setdefault(secret, []).append((environment_id, name))
+        return found
 
     def notices(self, environment: Environment) -> list[Notice]:
         """Return what is to be known of the asset versions that the environment runs."""

@@ -23,14 +23,26 @@ from catalog.environments.service.generations import (
     line_up,
     wake,
 )
-from catalog.environments.service.rows import ROOM, clear_condition, life_of, set_condition, situation, stamp, tell
+from catalog.environments.service.rows import (
+    REFUSED,
+    ROOM,
+    clear_condition,
+    life_of,
+    set_condition,
+    situation,
+    stamp,
+    tell,
+)
 from catalog.errors import QuotaExceededError, SlipwayError
+from catalog.gating import GatePoint, PolicyRefusedError, pass_gate, verdict_summary
 from catalog.providers.targets import target
 from catalog.settings import Settings
 from catalog.stacks.service import MultiCloudProvisioningService
 
 UNUSED = timedelta(minutes=15)
 """How long an environment must not have been used before it goes to make room."""
+NOT_WOKEN = "Wakeable"
+"""The condition that is false while something keeps a sleeping environment from being woken."""
 _WITHOUT_ROOM = {Phase.REQUESTED, Phase.REJECTED, Phase.PENDING_APPROVAL, Phase.DESTROYED, Phase.SLEEPING}
 FIRST_PLACES = 3
 """Up to which place of the queue people are told that theirs has moved."""
@@ -79,6 +91,9 @@ class EnvironmentRoom:
                 continue
             if self._short_of(environment):
                 break
+            if not self._still_allowed(environment):
+                turned_away += 1
+                continue
             let_in(self._session, environment)
             self._session.flush()
             admitted += 1
@@ -90,6 +105,51 @@ class EnvironmentRoom:
     def waiting_tenants(session: Session) -> Sequence[UUID]:
         """Return the tenants of which environments wait for room; needs a session of the system role."""
         return queries.waiting_tenants(session)
+
+    def _still_allowed(self, environment: Environment) -> bool:
+        """Ask policies once more, which may have changed since it began to wait; one that they refuse waits no longer.
+
+        One that sleeps goes on sleeping, and one of which nothing was made yet is gone; either says why.
+        """
+        try:
+            with self._session.begin_nested():
+                self._ask_policies(environment, environment.requested_by, is_new=not environment.touched)
+        except PolicyRefusedError as refusal:
+            refusal.keep(self._session)
+            environment.verdict = verdict_summary(refusal.verdict)
+            if environment.phase is Phase.SLEEPING:
+                give_up_waiting(self._session, environment)
+                told = f"It is not woken. {refusal.detail}"
+                set_condition(environment, NOT_WOKEN, "PolicyRefused", told, status=False)
+            else:
+                dismiss(self._session, environment, "system", f"Policies do not allow it. {refusal.detail}"[:500])
+                told = f"It is not made. {refusal.detail}"
+                set_condition(environment, REFUSED, "PolicyRefused", told, status=False)
+            self._session.add(environment)
+            self._session.flush()
+            return False
+        return True
+
+    def _ask_policies(self, environment: Environment, actor: str, *, is_new: bool) -> None:
+        """Raise ``PolicyRefusedError`` where policies do not allow to bring about what the row says."""
+        point = GatePoint.ENVIRONMENT_REQUEST if is_new else GatePoint.ENVIRONMENT_UPDATE
+        self._session.add(environment)
+        self._session.flush()
+        verdict = pass_gate(self._session, environment.tenant_id, point, f"environments/{environment.id}", actor)
+        environment.verdict = verdict_summary(verdict)
+
+    def _surely_lacks(self, environment: Environment) -> str:
+        """Return why one that is to move would be refused for want of room, as far as that is plain; "" else."""
+        if never := lacking(self._settings, environment.size):
+            return f"{never} That will never be enough."
+        if environment.phase not in _WITHOUT_ROOM:
+            return ""
+        length = len(queries.waiting(self._session, environment.tenant_id))
+        return (
+            f"{length} environments wait for room already."
+            if length >= max(1, self._settings.environment_queue)
+            else ""
+        )
 
     def _turn_away(self, environment: Environment, short: str) -> None:
         """Let one wait no longer that can never be let in: less is allowed now than when it was asked for."""

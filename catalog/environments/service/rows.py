@@ -224,7 +224,7 @@ def read(
         queue=queue,
         sleeps_at=_sleeps_at(life, moment) if environment.phase is Phase.READY else None,
         wakes_at=life.hours.next_change(moment) if asleep and life.hours and not life.hours.are_open(moment) else None,
-        secrets=sorted(_secret_names(environment.spec)),
+        secrets=sorted(secret_names(environment.spec)),
     )
 
 
@@ -246,7 +246,7 @@ def _seconds(number: int | None) -> timedelta | None:
     return None if number is None else timedelta(seconds=number)
 
 
-def _secret_names(spec: Mapping[str, Any]) -> set[str]:
+def secret_names(spec: Mapping[str, Any]) -> set[str]:
     """Return the names of the tenant's secrets that processes are given, from a spec as it is stored."""
     components = (spec.get("environment") or {}).get("components") or {}
     given = [text for each in components.values() for text in texts(each.get("env") or each.get("inputs") or {})]

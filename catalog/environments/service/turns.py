@@ -4,10 +4,11 @@ from uuid import UUID
 
 from catalog.environments import queries
 from catalog.environments.models import Environment, Phase
-from catalog.environments.service.following import NOTED, EnvironmentFollowing
+from catalog.environments.service.following import EnvironmentFollowing
 from catalog.environments.service.generations import demand
-from catalog.environments.service.life import NOT_WOKEN
+from catalog.environments.service.moving import NOTED, Outcome
 from catalog.environments.service.remaking import is_kept_from_it, remake
+from catalog.environments.service.room import NOT_WOKEN
 from catalog.environments.service.rows import (
     NOT_REMADE,
     PLAN_REFUSED,
@@ -27,8 +28,8 @@ class EnvironmentTurns(EnvironmentFollowing):
     def next_commit(self, tenant_id: UUID, environment_id: UUID) -> None:
         """Move the environment to the commit that has waited longest for its turn, once nothing else is deployed.
 
-        One that policies or room do not let through gives its turn to the next one. In quarantine all of them wait: the
-        clock looks again.
+        One that policies do not let through gives its turn to the next one. Where there is no room for it, and in
+        quarantine, all of them wait: the clock looks again.
         """
         environment = find(self._session, tenant_id, environment_id, lock=True)
         while environment.backlog and takes_next(environment):
@@ -39,9 +40,12 @@ class EnvironmentTurns(EnvironmentFollowing):
                 )
                 set_condition(environment, NOTED, "Quarantine", told, status=False)
                 break
+            if why := self._surely_lacks(environment):
+                self._wait_for_room(environment, commit, why)
+                return
             clear_condition(environment, NOTED)
             environment.backlog = rest
-            if self._move(environment, commit, "system", seen=environment.seen_sha):
+            if self._move(environment, commit, "system", seen=environment.seen_sha) is not Outcome.REFUSED:
                 return
         self._session.add(environment)
 

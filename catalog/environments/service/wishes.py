@@ -112,6 +112,7 @@ class Wish:
         environment.head_sha = self.head_sha
         environment.seen_sha = self.pull_request.head_sha
         environment.seen_base = self.pull_request.base
+        environment.seen_base_sha = None
         environment.absences = 0
         environment.target = self.target
         environment.blueprint = f"{self.version.namespace}/{self.version.name}"

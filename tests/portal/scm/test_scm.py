@@ -289,6 +289,58 @@ def test_an_environment_follows_shows_itself_and_obeys(
     assert "OutwardSigns" not in conditions
 
 
+def lies(world: GitHubWorld, number: int) -> list[tuple[str, dict[str, Any]]]:
+    """What could be said of a pull request that is open: none of it is so."""
+    about = {"number": number, "merged": True, "head": {"sha": "b" * 40, "ref": "feature"}}
+    told = {"pull_request": about, "repository": {"html_url": address(world)}}
+    said = commented(world, number, "mallory", "/preview down")
+    said["comment"]["user"]["login"] = "maria"
+    return [
+        ("pull_request", {"action": "closed", **told}),
+        ("pull_request", {"action": "synchronize", "before": "c" * 40, "after": "b" * 40, **told}),
+        ("pull_request", {"action": "unlabeled", **told}),
+        ("pull_request", {"action": "reopened", **told}),
+        ("push", {"ref": "refs/heads/feature", "deleted": True, "after": "0" * 40, **told}),
+        ("issue_comment", said),
+    ]
+
+
+def test_whatever_is_delivered_an_environment_ends_as_its_pull_request_is(
+    anyone: Client, api: Client, archive: bytes, world: GitHubWorld, connection: dict[str, Any], working: App
+) -> None:
+    number = opened(world)
+    api.post(f"{API}/assets", files={"archive": ("a.tar.gz", archive, "application/gzip")})
+    asked = {"repository": address(world), "pull_request": number, "blueprint": "acme/preview"}
+    path = f"{API}/environments/{api.post(f'{API}/environments/ephemeral', json=asked).json()['id']}"
+    drain(working, patience=QUICK)
+    names = ("phase", "incarnation", "generation", "head_sha", "expires_at", "operation_id")
+
+    def stands() -> dict[str, Any]:
+        found = api.get(path).json()
+        return {name: found[name] for name in names}
+
+    before, said = stands(), lies(world, number)
+    for secret in ("forged", ""):
+        # Each of them in two orders and, where the signature holds, twice under one delivery and once under another.
+        for order in (said, said[::-1]):
+            for place, (kind, body) in enumerate(order):
+                name = f"{secret}{kind}{place}{order is said}"
+                answers = [
+                    deliver(anyone, connection, body, secret=secret, delivery=each, kind=kind).status_code
+                    for each in (name, name, f"{name} again")
+                ]
+                assert set(answers) == ({403} if secret else {202})
+            drain(working, patience=QUICK)
+            assert stands() == before, secret or "signed"
+    assert sum("Preview environment" in each for each in world.comments(number)) == 1
+    assert world.deployments() == {f"preview/pr-{number}": "queued"}
+
+    git(world.origin, "update-ref", "refs/heads/feature", git(world.origin, "rev-parse", "main"))
+    deliver(anyone, connection, said[2][1], delivery="late", kind="pull_request")
+    drain(working, patience=QUICK)
+    assert stands()["head_sha"] == git(world.origin, "rev-parse", "main"), "the pull request itself was looked at"
+
+
 def test_a_repository_without_a_connection_is_refused(api: Client, archive: bytes) -> None:
     api.post(f"{API}/assets", files={"archive": ("a.tar.gz", archive, "application/gzip")})
     asked = {"repository": "https://github.com/acme/hello", "pull_request": 1, "blueprint": "acme/preview"}

@@ -1,19 +1,33 @@
-"""The program that the local target makes of an environment."""
+"""The programs that targets make of an environment."""
 
 from pathlib import Path
 from uuid import UUID
+
+import pytest
 
 from catalog.settings import Settings
 from workers.engine.references import in_order
 from workers.targets import Description, Place, Service, program_target
 
+IMAGE = "registry.example.com/shop@sha256:" + "a" * 64
 
-def test_components_may_be_called_as_the_targets_own_resources_are(tmp_path: Path) -> None:
-    target = program_target("local")
+
+@pytest.mark.parametrize(
+    ("name", "running", "others"),
+    [
+        ("local", "Process", ["Checkout", "Route"]),
+        ("docker", "Container", ["Checkout", "Network", "Route"]),
+        ("kubernetes", "Deployment", ["Checkout", "Ingress", "Namespace"]),
+    ],
+)
+def test_components_may_be_called_as_the_targets_own_resources_are(
+    tmp_path: Path, name: str, running: str, others: list[str]
+) -> None:
+    target = program_target(name)
     takes = {"ROUTE_PORT": target.address("route").port}
     services = (
-        Service("checkout", command="serve", env=takes, depends_on=("route",)),
-        Service("route", command="serve"),
+        Service("checkout", command="serve", image=IMAGE, env=takes, depends_on=("route",)),
+        Service("route", procfile="web", image=IMAGE),
     )
     environment = Description(
         tenant_id=UUID(int=1),
@@ -32,6 +46,6 @@ def test_components_may_be_called_as_the_targets_own_resources_are(tmp_path: Pat
     ordered = in_order(target.program(environment, place))
 
     types = [each.type.rpartition(":")[2] for each in ordered if hasattr(each, "type")]
-    assert sorted(types) == ["Checkout", "Process", "Process", "Route"]
-    named = [each.inputs["name"] for each in ordered if hasattr(each, "type") and each.type.endswith("Process")]
+    assert sorted(types) == sorted([*others, running, running])
+    named = [each.inputs["name"] for each in ordered if hasattr(each, "type") and each.type.endswith(running)]
     assert named == ["route", "checkout"], "what others see keeps the component's name, and what is needed comes first"

@@ -35,6 +35,10 @@ def ignore(_event: object) -> None:
     """Hear nothing."""
 
 
+def nothing() -> None:
+    """Do nothing."""
+
+
 def never() -> bool:
     """Go on."""
     return False
@@ -51,19 +55,23 @@ class Outside:
     about: dict[int, dict[str, Any]] = field(default_factory=dict)
     branches: dict[int, str] = field(default_factory=dict)
     changed: tuple[str, ...] = ("app.py",)
+    tip: str = "0" * 40
     stacks: dict[str, set[str]] = field(default_factory=dict)
     running: dict[str, str] = field(default_factory=dict)
     owners: dict[str, UUID] = field(default_factory=dict)
     locks: set[str] = field(default_factory=set)
-    meanwhile: list[Callable[[], None]] = field(default_factory=list)
+    meanwhile: list[Callable[[], object]] = field(default_factory=list)
     fails: bool = False
     previews: list[StackRequest] = field(default_factory=list)
     visits: dict[str, datetime] = field(default_factory=dict)
     router_answers: bool = True
     sticks: bool = False
+    sticks_after_destroy: bool = False
+    on_recover: Callable[[], object] = nothing
+    on_inventory: Callable[[], object] = nothing
     applying: int = 0
     most_at_once: int = 0
-    before_apply: Callable[[StackRequest], None] = ignore
+    before_apply: Callable[[StackRequest], object] = ignore
     steps_left: int | None = None
 
     def reach(self) -> None:
@@ -114,7 +122,7 @@ class Repository:
         """Return the commit of the one branch that pull requests go to."""
         if ref != "main":
             raise CommitNotFoundError(f"There is no {ref}.")
-        return "0" * 40
+        return self._outside.tip
 
     def changed_paths(self, base: str, head: str) -> tuple[str, ...]:
         """Return what every commit here changes; like servers, for commits alone."""
@@ -217,7 +225,8 @@ class Engine:
                     raise EngineError(ErrorKind.CANCELLED, "Interrupted.")
                 if self._outside.fails:
                     raise EngineError(ErrorKind.FAILED, "The application does not stop.")
-                forget.pop(name, None)
+                if forget is self._outside.stacks or not self._outside.sticks_after_destroy:
+                    forget.pop(name, None)
         return DestroyResult(ChangeSummary())
 
     def recover(
@@ -229,6 +238,7 @@ class Engine:
         """Take the lock away from whoever had it."""
         del on_progress, should_stop
         self._outside.reach()
+        self._outside.on_recover()
         self._outside.locks.discard(request.stack.stack)
         return RefreshResult((), (), ())
 
@@ -250,6 +260,7 @@ class Target:
     def inventory(self, environment_id: UUID, hostname: str) -> tuple[str, ...]:
         """Name what runs of an environment."""
         del hostname
+        self._outside.on_inventory()
         return tuple(f"the process in {stack}" for stack in self._outside.of(environment_id))
 
     def census(self) -> tuple[Found, ...]:

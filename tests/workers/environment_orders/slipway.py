@@ -1,10 +1,17 @@
 """One Slipway whose outside is a double: the real services, jobs and database."""
 
 import io
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from hashlib import sha256
+from pathlib import Path
 from typing import Any, cast
 from uuid import UUID
 
+import pytest
+import yaml
+from pydantic import SecretStr
 from sqlmodel import col, select
 
 from catalog.assets.archive import PackageFile, build_archive
@@ -17,18 +24,24 @@ from catalog.environments.events import (
     EnvironmentSleepRequested,
     EnvironmentUpdateRequested,
 )
-from catalog.environments.service import EphemeralEnvironmentService
+from catalog.environments.models import AutomateEnvironments
+from catalog.environments.service import EnvironmentAutomation, EphemeralEnvironmentService, room, sweeps
 from catalog.events.envelope import envelope
 from catalog.events.models import EventRecord
 from catalog.gates import open_database
+from catalog.operations.rules import FINAL
+from catalog.operations.service import OperationService
 from catalog.providers.blobs import open_blobs
+from catalog.scm.service import ScmService
 from catalog.settings import Settings
 from catalog.stacks.errors import LeaseLostError
 from catalog.tenancy import ALL_SCOPES, Principal
 from catalog.tenants import bootstrap
 from catalog.uploads.service import UploadService
-from tests.workers.environment_orders.doubles import Crash, Engine, MortalContext, Outside
-from workers import ephemeral_env
+from tests.databases import Databases
+from tests.workers.environment_orders.doubles import Crash, Engine, MortalContext, Outside, Repository, Target
+from workers import environment_sweep, ephemeral_env
+from workers.embedded.postgres import EmbeddedPostgres
 from workers.engine import StackEngine
 from workers.engine_resource import ENGINE
 from workers.runtime.resources import Runtime
@@ -53,9 +66,26 @@ class Slipway:
         self.outside = Outside()
         self.number = 0
         self.handled: set[UUID] = set()
-        files = {path: PackageFile(data) for path, data in skeleton("deployment-blueprint", "acme", "preview").items()}
-        with self.database.tenant_session(tenant.id) as session:
-            UploadService(session, open_blobs(settings)).receive(self.principal, io.BytesIO(build_archive(files).data))
+        self.deaths = 0
+        self._published: set[str] = set()
+        self._automated: set[tuple[str, ...]] = set()
+        self.blueprint()
+
+    def blueprint(self, concurrency: str = "replace", **spec: Any) -> str:
+        """Publish a blueprint that says this of ``follow.concurrency``, or of its spec, once, and return its name."""
+        name = "preview" if concurrency == "replace" else f"preview-{concurrency}"
+        if spec:
+            name = f"preview-{sha256(json.dumps(spec, sort_keys=True).encode()).hexdigest()[:8]}"
+        if name not in self._published:
+            files = dict(skeleton("deployment-blueprint", "acme", name))
+            manifest = yaml.safe_load(files["asset.yaml"])
+            manifest["spec"] |= {"follow": {"concurrency": concurrency}, **spec}
+            files["asset.yaml"] = yaml.safe_dump(manifest).encode()
+            packed = build_archive({path: PackageFile(data) for path, data in files.items()}).data
+            with self.database.tenant_session(self.principal.tenant_id) as session:
+                UploadService(session, open_blobs(self.settings)).receive(self.principal, io.BytesIO(packed))
+            self._published.add(name)
+        return f"acme/{name}"
 
     def do(self, action: Callable[[EphemeralEnvironmentService], Any]) -> Any:
         """Do one unit of work with the service."""
@@ -71,6 +101,22 @@ class Slipway:
     def pending(self, environment_id: UUID) -> list[EventRecord]:
         """Return what workers still have to do."""
         return [each for each in self.events(environment_id) if each.type in JOBS and each.id not in self.handled]
+
+    def open_operations(self, environment_id: UUID) -> list[str]:
+        """Return what kinds of operations on an environment are not over."""
+        with self.database.tenant_session(self.principal.tenant_id) as session:
+            found = OperationService(session).recent(self.principal.tenant_id, limit=1000)
+        subject = f"environments/{environment_id}"
+        return [each.kind for each in found if each.subject == subject and each.state not in FINAL]
+
+    def automate(self, *labels: str) -> None:
+        """Let pull requests of the repository with these labels have environments by themselves; once is enough."""
+        if labels in self._automated:
+            return
+        self._automated.add(labels)
+        asked = AutomateEnvironments(repository="/srv/shop", blueprint=self.blueprint(), labels=list(labels))
+        with self.database.tenant_session(self.principal.tenant_id) as session:
+            EnvironmentAutomation(session, self.settings).automate(self.principal, asked)
 
     def context(self, record: EventRecord | None = None) -> MortalContext:
         """Return the context of a job that a worker carries out, who may be killed in it."""
@@ -92,6 +138,34 @@ class Slipway:
             return
         try:
             JOBS[waiting[0].type](self.context(waiting[0]))
-        except (Crash, Retry, Interrupted, LeaseLostError, TransitionError):
+        except Crash:
+            self.deaths += 1
+            return
+        except (Retry, Interrupted, LeaseLostError, TransitionError):
             return
         self.handled.add(waiting[0].id)
+
+
+@contextmanager
+def opened(postgres: EmbeddedPostgres, databases: Databases, folder: Path) -> Iterator[Slipway]:
+    """Open a Slipway on a database of its own, with the doubles in place as long as the block lasts."""
+    name = databases.lend()
+    urls = postgres.urls(name)
+    made = Slipway(
+        Settings(
+            data_dir=folder,
+            database_url=urls.app,
+            database_owner_url=urls.owner,
+            database_system_url=urls.system,
+            master_key=SecretStr("0" * 43),
+            environment_quota=10_000,
+        )
+    )
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(ScmService, "open", lambda _self, _tenant, address: Repository(made.outside, address))
+        for module in (ephemeral_env, environment_sweep, room, sweeps):
+            patched.setattr(module, "target", lambda _name, _settings: Target(made.outside))
+        patched.setattr(ephemeral_env, "LOOK_AGAIN_SECONDS", 0.0)
+        yield made
+    made.database.close()
+    databases.take_back(name)

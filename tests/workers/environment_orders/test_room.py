@@ -13,7 +13,7 @@ from catalog.assets.blueprint_spec import WEEKDAYS
 from catalog.assets.service import AssetService
 from catalog.clock import now
 from catalog.environments.models import Phase, RequestEnvironment, Rest
-from catalog.environments.service import DeployPlan, EphemeralEnvironmentService, life, read, signs_of
+from catalog.environments.service import DeployPlan, EphemeralEnvironmentService, read, room, signs_of
 from catalog.errors import ConflictError, QuotaExceededError
 from catalog.gating import PolicyRefusedError, Verdict
 from catalog.providers.scm import PullRequestState
@@ -248,7 +248,7 @@ def test_policies_and_quarantine_stand_before_every_waking(slipway: Slipway, mon
         raise PolicyRefusedError(Verdict(allowed=False), kept.append)
 
     with monkeypatch.context() as patched:
-        patched.setattr(life, "pass_gate", refuse)
+        patched.setattr(room, "pass_gate", refuse)
         for verb in ("wake", "rebuild"):
             with pytest.raises(PolicyRefusedError):
                 act(slipway, verb, sleeper)
@@ -344,3 +344,52 @@ def test_what_a_file_of_the_repository_describes_is_counted_before_it_runs(
     act(slipway, "rebuild", made)
     assert phase(slipway, made) is Phase.READY
     assert slipway.do(lambda service: service.get(slipway.principal.tenant_id, made).size["processes"]) == 768
+
+
+def test_a_commit_that_finds_no_room_waits_and_is_deployed_once_there_is_some(slipway: Slipway) -> None:
+    limit(slipway, environment_quota=1, environment_queue=1)
+    sleeper = ask(slipway, 1)
+    act(slipway, "sleep", sleeper)
+    awake, waiting = ask(slipway, 2), ask(slipway, 3)
+    for sha in ("e" * 40, "f" * 40):
+        slipway.outside.pulls[1] = (PullRequestState.OPEN, sha)
+        slipway.do(lambda service: service.watch(slipway.principal.tenant_id, sleeper))
+    row = slipway.do(lambda service: service.get(slipway.principal.tenant_id, sleeper))
+    assert (row.phase, row.backlog) == (Phase.SLEEPING, ["f" * 40]), "the newest takes the place of the one before"
+    reasons = {each["type"]: (each["reason"], each["message"]) for each in row.conditions}
+    assert reasons["Following"][0] == "NoRoom"
+    assert "ffffffff waits" in reasons["Following"][1]
+    assert row.due_at is not None
+    assert row.due_at <= now() + timedelta(minutes=1)
+    slipway.do(lambda service: service.next_commit(slipway.principal.tenant_id, sleeper))
+    assert phase(slipway, sleeper) is Phase.SLEEPING
+    for each in (waiting, awake):
+        act(slipway, "destroy", each)
+    slipway.do(lambda service: service.next_commit(slipway.principal.tenant_id, sleeper))
+    work_all(slipway, sleeper)
+    row = slipway.do(lambda service: service.get(slipway.principal.tenant_id, sleeper))
+    assert (row.phase, row.deployed_sha, row.backlog) == (Phase.READY, "f" * 40, [])
+    assert "Following" not in {each["type"] for each in row.conditions}
+
+
+def test_who_waited_is_let_in_only_where_policies_allow_it_still(
+    slipway: Slipway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limit(slipway, environment_quota=1)
+    first, second = ask(slipway, 1), ask(slipway, 2)
+    act(slipway, "sleep", first)
+    act(slipway, "wake", first)
+    assert (place(slipway, second), place(slipway, first)) == ((1, 2), (2, 2))
+    limit(slipway, environment_quota=10)
+    kept: list[object] = []
+
+    def refuse(*_: object) -> Verdict:
+        raise PolicyRefusedError(Verdict(allowed=False), kept.append)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(room, "pass_gate", refuse)
+        assert (admit(slipway), admit(slipway), len(kept)) == (0, 0, 2), "each is asked about once"
+    work_all(slipway, first, second)
+    assert (phase(slipway, second), phase(slipway, first)) == (Phase.DESTROYED, Phase.SLEEPING)
+    assert (place(slipway, first), slipway.outside.running) == (None, {})
+    assert first in slipway.do(lambda service: service.refused(slipway.principal.tenant_id))

@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from catalog.assets.blueprint_spec import Follow
 from catalog.environments.models import AutomateEnvironments, Environment, Phase, RequestEnvironment
-from catalog.environments.service import EnvironmentAutomation, EphemeralEnvironmentService, life, signs_of
+from catalog.environments.service import EnvironmentAutomation, EphemeralEnvironmentService, room, signs_of
 from catalog.errors import ConflictError, UnavailableError
 from catalog.gating import Level, PolicyRefusedError, Verdict, Violation
 from catalog.installs.models import Action, OutcomeState
@@ -136,6 +136,29 @@ def explained(slipway: Slipway, number: int) -> tuple[str, str]:
     return str(decision.act), decision.rule
 
 
+def test_every_rule_is_told_of_a_pull_request_that_has_no_environment_yet(slipway: Slipway) -> None:
+    slipway.outside.pulls[1] = (PullRequestState.OPEN, "a" * 40)
+    slipway.outside.about[1] = {"base": "gone", "is_fork": True, "author": "mallory"}
+
+    def said() -> dict[str, str]:
+        with slipway.database.tenant_session(slipway.principal.tenant_id) as session:
+            automatic = EnvironmentAutomation(session, slipway.settings).explain
+            service = EphemeralEnvironmentService(session, slipway.settings)
+            found = service.explain(slipway.principal, "/srv/shop", 1, automatic)
+        first = next(each.says for each in found.rules if each.says is not None)
+        assert found.decision == first, "the first one that says something decides"
+        return {each.rule: "" if each.says is None else str(each.says.act) for each in found.rules}
+
+    assert said() == {"requested": "keep"}
+    automate(slipway, "preview")
+    assert said() | {"commit": ""} == {
+        "automatic": "keep",
+        **dict.fromkeys(("closed", "label", "base", "unchanged", "stacked", "draft", "bot"), ""),
+        "fork": "hold",
+        **dict.fromkeys(("path", "concurrency", "commit"), ""),
+    }
+
+
 def test_pull_requests_begin_by_themselves_and_stay_destroyed(slipway: Slipway) -> None:
     for number in (1, 2, 3):
         slipway.outside.pulls[number] = (PullRequestState.OPEN, f"{number:040x}")
@@ -199,7 +222,7 @@ def test_what_policies_refuse_is_said_and_asked_again_with_the_next_commit(
         raise PolicyRefusedError(verdict, asked.append)
 
     with monkeypatch.context() as patched:
-        patched.setattr(life, "pass_gate", refuse)
+        patched.setattr(room, "pass_gate", refuse)
         for _ in range(3):
             watch_pull_requests(slipway.context())
     (refused,) = slipway.do(lambda service: service.page(slipway.principal.tenant_id))

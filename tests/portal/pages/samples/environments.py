@@ -1,12 +1,19 @@
 """Sample pages of environments: what begins by itself, who waits, and what runs without secrets."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
+from catalog.assets.models import AssetRead, Visibility
 from catalog.environments.models import Attempt, AutomationRead
 from catalog.errors import FieldError
+from catalog.tenants.models import SecretRead
+from portal.pages.automation_form import AutomationFormPage
 from portal.pages.environment_automations import AutomationsPage
 from portal.pages.render import Page
+from portal.pages.schema_form import FormSource, build_form
+from portal.pages.secrets import SecretsPage
 
 NOW = datetime(2026, 11, 23, 12, 20, 11, tzinfo=UTC)
 LONG = "a-name-that-somebody-chose-without-thinking-of-the-page-it-stands-on" * 2
@@ -17,13 +24,57 @@ def automation(number: int, repository: str, labels: list[str], attempts: list[A
         id=UUID(int=number),
         repository=repository,
         blueprint="slipway/preview-web>=1",
-        inputs={},
+        inputs={"greeting": "Ahoy", "replicas": 2, "token": "[secret]"} if labels else {},
         labels=labels,
-        ttl=None,
+        ttl="P1D" if labels else None,
         attempts=attempts,
         created_by="Ann",
         created_at=NOW - timedelta(days=2),
     )
+
+
+SCHEMA = {
+    "type": "object",
+    "required": ["greeting"],
+    "properties": {
+        "greeting": {"type": "string", "title": "Greeting", "description": "What the page says.", "default": "Hello"},
+        "replicas": {"type": "integer", "title": "Replicas", "minimum": 1, "maximum": 5},
+        "token": {"type": "string", "title": "Token", "writeOnly": True},
+    },
+}
+
+
+def blueprint() -> AssetRead:
+    return AssetRead(
+        namespace="slipway",
+        name="preview-web",
+        kind="deployment-blueprint",
+        visibility=Visibility.PUBLIC,
+        license="Apache-2.0",
+        keywords=["preview"],
+        archetypes=["ui"],
+        updated_at=NOW,
+        owned=False,
+        display_name="Preview of a web application",
+        summary="Runs the web process of a repository's Procfile for each pull request",
+        latest_version="1.2.0",
+    )
+
+
+def form(errors: Sequence[FieldError] = ()) -> AutomationFormPage:
+    return AutomationFormPage(
+        blueprint(), [], build_form(SCHEMA, FormSource(errors=errors)), values={"labels": "preview"}, errors=errors
+    )
+
+
+def some_secrets() -> list[SecretRead]:
+    ago = NOW - timedelta(days=3)
+    return [
+        SecretRead(name="PAYMENT_TOKEN", blueprints=["slipway/preview-*"], set_by="Ann", set_at=ago),
+        SecretRead(
+            name="A_VERY_LONG_NAME_OF_A_SECRET_THAT_NOBODY_SHORTENED_IN_TIME", blueprints=[], set_by="Bo", set_at=ago
+        ),
+    ]
 
 
 def pages() -> dict[str, Page]:
@@ -33,12 +84,25 @@ def pages() -> dict[str, Page]:
         Attempt(pull_request=12, head_sha="1b3c0f6e" * 5, problem=problem),
     ]
     errors = (FieldError("/repository", "There is no git repository at /home/ada/helo."),)
+    uses = {"PAYMENT_TOKEN": [(UUID(int=each), f"hello-slipway-pr-{each}") for each in range(1, 6)]}
     some = [automation(1, "/srv/hello", ["preview"], attempts), automation(2, "/srv/" + LONG, [], [])]
     return {
         "environment-automations": AutomationsPage(some, may_change=True),
         "environment-automations-empty": AutomationsPage([], may_change=True),
         "environment-automations-read": AutomationsPage(some, may_change=False),
-        "environment-automations-wrong": AutomationsPage(
-            [], may_change=True, values={"repository": "/home/ada/helo", "label": "preview"}, errors=errors
+        "environment-automation-choice": AutomationFormPage(None, [blueprint()], build_form({}, FormSource())),
+        "environment-automation-new": form(),
+        "environment-automation-wrong": replace(form(errors), values={"repository": "/home/ada/helo"}, replaces=True),
+        "secrets": SecretsPage(some_secrets(), uses, may_change=True),
+        "secrets-replace": SecretsPage(
+            some_secrets(), uses, may_change=True, values={"name": "PAYMENT_TOKEN", "blueprints": "slipway/preview-*"}
+        ),
+        "secrets-read": SecretsPage(some_secrets(), uses, may_change=False),
+        "secrets-wrong": SecretsPage(
+            [],
+            {},
+            may_change=True,
+            values={"name": "1st"},
+            errors=(FieldError("/name", "A name has at most 63 letters, digits and underscores."),),
         ),
     }
