@@ -119,7 +119,8 @@ def taking_secrets(session: Session, tenant_id: UUID) -> list[tuple[UUID, str, d
         Environment.phase != Phase.DESTROYED,
         cast(Environment.spec, Text).contains("${secrets.", autoescape=True),
     )
-    return list(session.exec(statement.order_by(col(Environment.name), col(Environment.id))).all())
+    rows = session.exec(statement.order_by(col(Environment.name), col(Environment.id))).all()
+    return [(found, name, dict(spec)) for found, name, spec in rows]
 
 
 def sizes_awake(session: Session, tenant_id: UUID, but: UUID) -> dict[UUID, dict[str, int]]:

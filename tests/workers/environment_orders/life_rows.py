@@ -303,8 +303,9 @@ def _(slipway: Slipway) -> None:
     assert one.row.phase is Phase.READY
     one.ask("unpin")
     one.time_passes(timedelta(minutes=1))
-    assert one.row.phase is Phase.SLEEPING
-    assert (one.work().runs, one.signs.deployment.state) == ([], DeploymentState.SUCCESS)  # type: ignore[union-attr]
+    assert (one.row.phase, one.work().runs) == (Phase.SLEEPING, [])
+    assert one.signs.deployment is not None
+    assert one.signs.deployment.state is DeploymentState.SUCCESS
 
 
 @row("sleeping: somebody visits, asks or pushes: waking, then ready; a visit counts as use where the blueprint says so")

@@ -228,7 +228,7 @@ def _(slipway: Slipway) -> None:
     assert one.work().runs == [one.head], "nobody told of it, and the poll found it"
     generation = one.row.generation
     for action in ("closed", "push", "closed", "reopened", "push"):
-        hook = ScmHook(repository=SHOP, action=action, pull_request=one.number, head_sha="d" * 40)  # type: ignore[arg-type]
+        hook = ScmHook(repository=SHOP, action=action, pull_request=one.number, head_sha="d" * 40)
         for _ in range(2):
             slipway.do(lambda service: service.on_hook(slipway.principal, hook))  # noqa: B023  # done at once
     assert (one.row.phase, one.row.generation, one.runs) == (Phase.READY, generation, [one.head])
