@@ -1,15 +1,16 @@
 """Resolving against uv: ``python tests/bench/bench_resolver.py``.
 
-Some hundred assets with fifty versions each, the same as wheels behind a simple index on loopback that answers from
-memory with metadata files (PEP 658), so that the peer waits for no disk and no database. Slipway reads everything from
-PostgreSQL each time; uv is measured without and with its cache, its start-up included, which is given apart. Both must
-choose the same versions.
+Some hundred assets with fifty versions each, and the same as wheels. uv asks two indexes with metadata files (PEP 658):
+Slipway's own, on the same database, which checks a token each time, and one that answers from memory, so that the peer
+waits for no disk and no database. Slipway reads everything from PostgreSQL each time; uv is measured without and with
+its cache, its start-up included, which is given apart. All must choose the same versions.
 """
 
 import argparse
 import hashlib
 import http.server
 import random
+import socket
 import statistics
 import subprocess
 import sys
@@ -17,12 +18,13 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import httpx
 from sqlalchemy import text
 
 from catalog import migrate
@@ -30,8 +32,12 @@ from catalog.assets.models import Asset, AssetVersion, Namespace, VersionState
 from catalog.assets.resolver import ResolveAssets
 from catalog.assets.service import AssetService
 from catalog.db import Database
-from catalog.settings import Settings
+from catalog.distributions.models import Distribution, Project
+from catalog.settings import Settings, inherited_environment
+from catalog.tenancy import ALL_SCOPES, Principal
 from catalog.tenants import bootstrap
+from catalog.tenants.models import CreateToken
+from catalog.tenants.service import TenantService
 from workers.embedded.postgres import EmbeddedPostgres
 
 UV = Path(sys.executable).with_name("uv")
@@ -89,8 +95,13 @@ def fill(database: Database, tenant_id: UUID, world: World) -> None:
             asset = Asset(**about, display_name=name, summary="", license="MIT", latest_version=version(VERSIONS - 1))
             session.add(asset)
             session.flush()
+            versions = [AssetVersion(**about, asset_id=asset.id, **row(name, n, world)) for n in range(VERSIONS)]
+            session.add_all(versions)
+            session.add(Project(project=name, tenant_id=tenant_id, asset_id=asset.id))
+            session.flush()
             session.add_all(
-                AssetVersion(**about, asset_id=asset.id, **row(name, number, world)) for number in range(VERSIONS)
+                Distribution(**wheel(name, number, world), tenant_id=tenant_id, project=name, version_id=each.id)
+                for number, each in enumerate(versions)
             )
             session.flush()
             session.expunge_all()
@@ -118,6 +129,50 @@ def row(name: str, number: int, world: World) -> dict[str, Any]:
         **dict.fromkeys(("blob_digest", "tree_digest", "manifest_digest"), digest),
         "packed_size": 1,
     }
+
+
+def wheel(name: str, number: int, world: World) -> dict[str, Any]:
+    """Return what an index knows of the wheel of one version; nobody asks for the wheel itself."""
+    core = page(world, ["simple", name, f"{version(number)}-py3-none-any.whl.metadata"])
+    return {
+        "filename": f"{name}-{version(number)}-py3-none-any.whl",
+        "version": version(number),
+        "requires_python": ">=3.8",
+        "blob_digest": digest(name, number),
+        "size": 1,
+        "core": core,
+        "core_digest": hashlib.sha256(core).hexdigest(),
+    }
+
+
+@contextmanager
+def own_index(settings: Settings, database: Database, principal: Principal) -> Iterator[str]:
+    """Serve Slipway's own index by a portal of its own, and return its address with a token in it."""
+    with database.tenant_session(principal.tenant_id) as session:
+        asked = CreateToken(name="bench", scopes=["assets:read"])
+        token = TenantService(session).create_token(principal, asked).token
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    variables = {
+        "SLIPWAY_DATA": str(settings.data_dir),
+        "PORT": str(port),
+        "SLIPWAY_DATABASE_URL": settings.database_url,
+        "SLIPWAY_DATABASE_SYSTEM_URL": settings.database_system_url,
+    }
+    with subprocess.Popen([sys.executable, "-m", "portal"], env={**inherited_environment(), **variables}) as portal:
+        try:
+            deadline = time.monotonic() + 60
+            while True:
+                with suppress(httpx.TransportError):
+                    httpx.get(f"http://127.0.0.1:{port}/health/live", timeout=5)
+                    break
+                if portal.poll() is not None or time.monotonic() > deadline:
+                    raise RuntimeError("the portal did not start")
+                time.sleep(0.1)
+            yield f"http://__token__:{token}@127.0.0.1:{port}/t/{principal.tenant_name}/simple/"
+        finally:
+            portal.terminate()
 
 
 @contextmanager
@@ -234,23 +289,31 @@ def measure(world: World, folder: Path, times: int) -> None:
                 found = AssetService(session).resolve_all(tenant.id, wanted)
             return {each.asset.removeprefix("bench/"): each.version for each in found.lock}
 
+        chosen = ours()
+        principal = Principal(tenant.id, "bench", actor="system", name="bench", scopes=ALL_SCOPES)
+        with own_index(settings, database, principal) as address:
+            own = peer(address, world, folder / "own", times, chosen)
         with index(world) as address:
-            warm = folder / "warm"
-            theirs = compile_(address, world, warm)
-            same = ours() == theirs
-            caches = iter(range(1000))
-            cold_time = timed(lambda: compile_(address, world, folder / f"cold-{next(caches)}"), times)
-            warm_time = timed(lambda: compile_(address, world, warm), times)
+            memory = peer(address, world, folder / "memory", times, chosen)
         our_time = timed(ours, times)
         database.close()
     finally:
         server.stop()
-    print(
-        f"{len(world.needs)} assets x {VERSIONS} versions, {len(theirs)} chosen, "
-        f"same answer: {'yes' if same else 'NO'}\n"
-        f"  Slipway {our_time:.0f} ms; uv without cache {cold_time:.0f} ms ({cold_time / our_time:.1f} x), "
-        f"with cache {warm_time:.0f} ms ({warm_time / our_time:.2f} x)"
-    )
+    print(f"{len(world.needs)} assets x {VERSIONS} versions, {len(chosen)} chosen; Slipway {our_time:.0f} ms")
+    for name, (same, cold, warm) in {"Slipway's index": own, "an index in memory": memory}.items():
+        print(
+            f"  uv on {name}: without cache {cold:.0f} ms ({cold / our_time:.1f} x), with cache {warm:.0f} ms "
+            f"({warm / our_time:.2f} x), same answer: {'yes' if same else 'NO'}"
+        )
+
+
+def peer(address: str, world: World, folder: Path, times: int, chosen: dict[str, str]) -> tuple[bool, float, float]:
+    """Return whether uv chooses the same on an index, and its time in milliseconds without and with its cache."""
+    warm = folder / "warm"
+    same = compile_(address, world, warm) == chosen
+    caches = iter(range(1000))
+    cold_time = timed(lambda: compile_(address, world, folder / f"cold-{next(caches)}"), times)
+    return same, cold_time, timed(lambda: compile_(address, world, warm), times)
 
 
 if __name__ == "__main__":
