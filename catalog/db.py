@@ -1,11 +1,15 @@
 """Engines and sessions: one transaction per unit of work, with the tenant set inside it."""
 
+import select
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
 
+import psycopg
+from psycopg import pq
 from sqlalchemy import Connection, Engine, MetaData, create_engine, event, text
+from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.orm import SessionTransaction
 from sqlmodel import Session, SQLModel
 
@@ -82,11 +86,42 @@ class _TenantSession(Session):
 
 
 @event.listens_for(_TenantSession, "after_begin")
-def _set_tenant(session: _TenantSession, _transaction: SessionTransaction, connection: Connection) -> None:
-    connection.execute(
-        text("SELECT set_config(:name, :tenant, true)"),
-        {"name": TENANT_SETTING, "tenant": str(session.tenant_id or "")},
-    )
+def _set_tenant(session: _TenantSession, transaction: SessionTransaction, connection: Connection) -> None:
+    if transaction.nested:
+        return  # a savepoint lies within a transaction that states its tenant already
+    tenant = str(session.tenant_id or "")
+    if not _has_begun(connection, tenant):
+        values = {"name": TENANT_SETTING, "tenant": tenant}
+        connection.execute(text("SELECT set_config(:name, :tenant, true)"), values)
+
+
+def _has_begun(connection: Connection, tenant: str) -> bool:
+    """Begin the transaction and state its tenant, a UUID or nothing, in one message to the server.
+
+    Every request and every job begins several times, and each message takes as long as a small query. Returns False
+    where that went wrong: then nothing has begun, and whoever does it step by step meets the error.
+    """
+    driver: Any = connection.connection.driver_connection
+    server: pq.abc.PGconn = driver.pgconn
+    if server.transaction_status != pq.TransactionStatus.IDLE or driver.autocommit:
+        return False
+    try:
+        server.exec_(f"BEGIN; SELECT set_config('{TENANT_SETTING}', '{tenant}', true)".encode())
+    except psycopg.Error:
+        return False
+    return server.transaction_status == pq.TransactionStatus.INTRANS
+
+
+def _refuse_dead(connection: Any, *_: object) -> None:
+    """Have another connection made where this one was closed by the server, as by its restart.
+
+    A connection from which nothing is awaited has something to read only where its end, or the reason for it, has
+    come. To look costs one call of the kernel, where a question costs the server's answer.
+    """
+    watch = select.poll()
+    watch.register(connection.fileno(), select.POLLIN)
+    if watch.poll(0):
+        raise InvalidatePoolError("the server has closed the connection")
 
 
 def _engine(url: str, role: str, pool_size: int) -> Engine:
@@ -94,10 +129,6 @@ def _engine(url: str, role: str, pool_size: int) -> Engine:
     # already is the role takes it once more, which changes nothing.
     options = f"-c role={role} -c statement_timeout=60000 -c timezone=UTC"
     arguments: dict[str, Any] = {"options": options, "connect_timeout": 10}
-    return create_engine(
-        url,
-        pool_size=pool_size,
-        max_overflow=4,
-        pool_pre_ping=True,  # a restarted PostgreSQL must not fail the first request after it
-        connect_args=arguments,
-    )
+    engine = create_engine(url, pool_size=pool_size, max_overflow=4, connect_args=arguments)
+    event.listen(engine, "checkout", _refuse_dead)  # a restarted PostgreSQL must not fail the first request after it
+    return engine

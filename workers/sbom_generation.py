@@ -30,7 +30,7 @@ WORKER = Worker("sbom_generation", queue="sboms", concurrency=1)
 
 
 def _sandbox(_: Runtime) -> Sandbox:
-    return Sandbox()
+    return Sandbox(spares=True)
 
 
 SANDBOX: Resource[Sandbox] = Resource("sbom_sandbox", _sandbox)

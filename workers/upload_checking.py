@@ -1,5 +1,6 @@
 """UploadCheckWorker: carries out the sandboxed checks of uploads, and then publishes or rejects them."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from uuid import UUID
 
@@ -103,9 +104,10 @@ class _Bench:
     def bench(self) -> Bench:
         return Bench(self._context.settings, self._run, self._step, self._log)
 
-    def _run(self, task: Task) -> Outcome:
-        outcome = self._context.resource(SANDBOX).run(task, self._context.should_stop)
-        if outcome.stopped is Stopped.CANCELLED:
+    def _run(self, task: Task, is_unwanted: Callable[[], bool] = lambda: False, /) -> Outcome:
+        should_stop = self._context.should_stop
+        outcome = self._context.resource(SANDBOX).run(task, lambda: is_unwanted() or should_stop())
+        if outcome.stopped is Stopped.CANCELLED and not is_unwanted():
             raise Interrupted("the check was stopped")
         return outcome
 

@@ -1,10 +1,13 @@
-"""Reads of projects and files; the tenant comes first, and row-level security stands behind it."""
+"""Reads of projects and files; the tenant comes first, and row-level security stands behind it.
+
+What the doors ask at every request is built once: to build a statement takes longer than to carry it out.
+"""
 
 from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, case, exists, or_
+from sqlalchemy import BindParameter, ColumnElement, Uuid, bindparam, case, exists, or_
 from sqlalchemy.orm import defer
 from sqlmodel import Session, col, select
 
@@ -13,6 +16,7 @@ from catalog.distributions.models import Distribution, FileRow, Project
 
 CURATED = "slipway"
 """The namespace of the assets that come with the product; nobody else can have it."""
+_TENANT: BindParameter[UUID] = bindparam("tenant", type_=Uuid())
 
 
 def claim(session: Session, tenant_id: UUID, project: str) -> Project | None:
@@ -38,13 +42,7 @@ def standing_for(session: Session, tenant_id: UUID, project: str) -> tuple[UUID,
     Its own asset first, then one shared with it, then one that comes with the product, then the public one that has
     been public for longest. Never two of them.
     """
-    statement = (
-        select(Project.tenant_id, Asset.namespace, Asset.name)
-        .join(Asset, col(Asset.id) == Project.asset_id)
-        .where(Project.project == project, or_(col(Project.tenant_id) == tenant_id, _has_files()))
-        .order_by(*_nearest_first(tenant_id))
-    )
-    found = session.exec(statement.limit(1)).first()
+    found = session.connection().execute(_STANDING_FOR, {"tenant": tenant_id, "project": project}).first()
     return None if found is None else (found[0], f"{found[1]}/{found[2]}")
 
 
@@ -53,20 +51,23 @@ def standings(session: Session, tenant_id: UUID) -> dict[str, tuple[str, str]]:
     statement = (
         select(Project.project, Asset.namespace, Asset.name)
         .join(Asset, col(Asset.id) == Project.asset_id)
-        .where(or_(col(Project.tenant_id) == tenant_id, _has_files()))
+        .where(or_(col(Project.tenant_id) == _TENANT, _has_files()))
         .distinct(col(Project.project))
-        .order_by(col(Project.project), *_nearest_first(tenant_id))
+        .order_by(col(Project.project), *_nearest_first())
     )
-    return {project: (namespace, name) for project, namespace, name in session.exec(statement)}
+    return {
+        project: (namespace, name)
+        for project, namespace, name in session.connection().execute(statement, {"tenant": tenant_id})
+    }
 
 
-def _nearest_first(tenant_id: UUID) -> tuple[ColumnElement[Any], ...]:
-    return _nearness(tenant_id), col(Project.public_since), col(Project.claimed_at), col(Project.asset_id)  # type: ignore[return-value]
+def _nearest_first() -> tuple[ColumnElement[Any], ...]:
+    return _nearness(), col(Project.public_since), col(Project.claimed_at), col(Project.asset_id)  # type: ignore[return-value]
 
 
-def _nearness(tenant_id: UUID) -> ColumnElement[int]:
+def _nearness() -> ColumnElement[int]:
     return case(
-        (col(Project.tenant_id) == tenant_id, 0),
+        (col(Project.tenant_id) == _TENANT, 0),
         (col(Asset.visibility) != Visibility.PUBLIC, 1),
         (col(Asset.namespace) == CURATED, 2),
         else_=3,
@@ -82,8 +83,7 @@ def _has_files() -> ColumnElement[bool]:
 
 def project_names(session: Session, tenant_id: UUID) -> Sequence[str]:
     """Return the names of every project that the tenant may see, sorted."""
-    statement = select(Project.project).where(or_(col(Project.tenant_id) == tenant_id, _has_files()))
-    return session.exec(statement.distinct().order_by(col(Project.project))).all()
+    return session.connection().execute(_PROJECT_NAMES, {"tenant": tenant_id}).scalars().all()
 
 
 _COLUMNS = (
@@ -99,37 +99,53 @@ _COLUMNS = (
 )
 
 
+_ORDER = (
+    *(AssetVersion.major, AssetVersion.minor, AssetVersion.patch),
+    *(AssetVersion.stage, AssetVersion.stage_number),
+)
+
+
 def files(session: Session, owner: UUID, project: str) -> list[FileRow]:
     """Return every file of a publisher's project that the session may see, oldest version first."""
-    order = (
-        AssetVersion.major,
-        AssetVersion.minor,
-        AssetVersion.patch,
-        AssetVersion.stage,
-        AssetVersion.stage_number,
-    )
-    statement = (
-        select(*_COLUMNS)  # type: ignore[call-overload]  # nine columns are more than the overloads know
-        .join(AssetVersion, col(AssetVersion.id) == Distribution.version_id)
-        .where(Distribution.tenant_id == owner, Distribution.project == project)
-        .order_by(*(col(each) for each in order))
-    )
-    return [FileRow(*row) for row in session.exec(statement)]
+    return [FileRow(*row) for row in session.connection().execute(_FILES, {"owner": owner, "project": project})]
 
 
 def file(session: Session, tenant_id: UUID, digest: str, filename: str) -> tuple[Distribution, VersionState] | None:
     """Return a file that the tenant may see, with the state of its version; its own one where it has one."""
-    statement = (
-        select(Distribution, AssetVersion.state)
-        .join(AssetVersion, col(AssetVersion.id) == Distribution.version_id)
-        .where(Distribution.blob_digest == digest, Distribution.filename == filename)
-        .options(defer(col(Distribution.core)))  # type: ignore[arg-type]  # a column is what it takes
-        .order_by(case((col(Distribution.tenant_id) == tenant_id, 0), else_=1))
-    )
-    found = session.exec(statement.limit(1)).first()
+    values = {"tenant": tenant_id, "digest": digest, "filename": filename}
+    found = session.execute(_FILE, values).first()
     return None if found is None else (found[0], VersionState(found[1]))
 
 
 def core(session: Session, distribution_id: UUID) -> bytes | None:
     """Return the METADATA of a file that the session may see."""
     return session.exec(select(Distribution.core).where(Distribution.id == distribution_id)).first()
+
+
+_STANDING_FOR = (
+    select(Project.tenant_id, Asset.namespace, Asset.name)
+    .join(Asset, col(Asset.id) == Project.asset_id)
+    .where(Project.project == bindparam("project"), or_(col(Project.tenant_id) == _TENANT, _has_files()))
+    .order_by(*_nearest_first())
+    .limit(1)
+)
+_PROJECT_NAMES = (
+    select(Project.project)
+    .where(or_(col(Project.tenant_id) == _TENANT, _has_files()))
+    .distinct()
+    .order_by(col(Project.project))
+)
+_FILES = (
+    select(*_COLUMNS)  # type: ignore[call-overload]  # nine columns are more than the overloads know
+    .join(AssetVersion, col(AssetVersion.id) == Distribution.version_id)
+    .where(Distribution.tenant_id == bindparam("owner"), Distribution.project == bindparam("project"))
+    .order_by(*(col(each) for each in _ORDER))
+)
+_FILE = (
+    select(Distribution, AssetVersion.state)
+    .join(AssetVersion, col(AssetVersion.id) == Distribution.version_id)
+    .where(Distribution.blob_digest == bindparam("digest"), Distribution.filename == bindparam("filename"))
+    .options(defer(col(Distribution.core)))  # type: ignore[arg-type]  # a column is what it takes
+    .order_by(case((col(Distribution.tenant_id) == _TENANT, 0), else_=1))
+    .limit(1)
+)

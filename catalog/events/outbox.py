@@ -4,11 +4,11 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from uuid import UUID, uuid4
 
-from sqlalchemy import text
 from sqlmodel import Session
 
 from catalog.events.models import EventRecord
 from catalog.events.registry import EventData
+from catalog.waking import wake
 
 CHANNEL = "slipway_events"
 
@@ -43,5 +43,5 @@ def append(session: Session, data: EventData, *, tenant_id: UUID, subject: str, 
     )
     session.add(record)
     session.flush()
-    session.execute(text(f"NOTIFY {CHANNEL}"))
+    wake(session, CHANNEL)
     return record

@@ -5,7 +5,6 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import text
 from sqlmodel import Session
 
 from catalog.clock import now
@@ -21,6 +20,7 @@ from catalog.operations.models import (
     Step,
     StepState,
 )
+from catalog.waking import wake
 
 CHANNEL = "slipway_operations"
 """Where each line of an operation is told of: its id, and ``end`` behind it where that is over."""
@@ -130,10 +130,9 @@ class OperationService:
         line = OperationEvent(tenant_id=operation.tenant_id, operation_id=operation.id, type=kind, data=data)
         self._session.add(operation)
         self._session.add(line)
-        self._session.flush()
         # Who waits for the end alone is not woken by every line.
         end = " end" if operation.state in FINAL else ""
-        self._session.execute(text(f"NOTIFY {CHANNEL}, '{operation.id}{end}'"))
+        wake(self._session, CHANNEL, f"{operation.id}{end}")
 
 
 def read(operation: Operation) -> OperationRead:

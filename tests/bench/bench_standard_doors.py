@@ -211,11 +211,20 @@ def address_in(page: httpx.Response, filename: str) -> str:
     return before.rpartition('href="')[2].partition('"')[0].partition("#")[0]
 
 
-def free_port() -> int:
-    """Return a port that nobody listens on at the moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def free_port(*beside: int) -> int:
+    """Return a port that nobody uses at the moment, and none of those that lie ``beside`` it either.
+
+    Below those that the system hands out to clients, which come and go.
+    """
+    while True:
+        port = random.randrange(12_000, 30_000)  # noqa: S311  # a place, not a secret
+        try:
+            for each in (port, *(port + step for step in beside)):
+                with socket.socket() as probe:
+                    probe.bind(("127.0.0.1", each))
+        except OSError:
+            continue
+        return port
 
 
 @contextmanager
@@ -244,7 +253,7 @@ def running(command: list[str], url: str) -> Iterator[None]:
 def slipway(folder: Path) -> Iterator[Index]:
     """Run the embedded default: portal, worker with its sandbox, relay, PostgreSQL and Redis."""
     data = folder / "slipway"
-    command = [sys.executable, "-m", "workers.embedded", "--data", str(data), "--port", str(free_port())]
+    command = [sys.executable, "-m", "workers.embedded", "--data", str(data), "--port", str(free_port(80, 81))]
     with (folder / "slipway.log").open("wb") as log:
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
     try:

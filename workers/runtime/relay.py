@@ -30,6 +30,7 @@ WAITING_FOR_EACH = 4
 work for long, and whoever comes late waits for no more than them."""
 
 log = logging.getLogger(__name__)
+_NOTHING_DUE = relaying.Pause(None, crowded=False)
 
 
 @dataclass(frozen=True)
@@ -53,11 +54,12 @@ class RelayOptions:
 
 @dataclass(frozen=True)
 class Round:
-    """What one round did; ``ours`` is False where another relay was at work."""
+    """What one round did and how long nothing is due after it; ``ours`` is False where another relay was at work."""
 
     ours: bool
     relayed: int = 0
     sent: int = 0
+    pause: relaying.Pause = _NOTHING_DUE
 
     @property
     def idle(self) -> bool:
@@ -106,9 +108,10 @@ class Relay:
                 log.warning("sending again what nobody finished: %s", list(lost))
             messages = self._due_runs(session) if periodic else []
             messages += self._due_deliveries(session)
+            pause = relaying.pause(session, self._queues, self._window)
             self._queue.send(messages)
         self._schedules_known = self._schedules_known or periodic
-        return Round(ours=True, relayed=relayed, sent=len(messages))
+        return Round(ours=True, relayed=relayed, sent=len(messages), pause=pause)
 
     def run(self, stop: threading.Event, pulse: Pulse | None = None) -> None:
         """Work until ``stop`` is set, outliving restarts of the database and of the queue."""
@@ -124,18 +127,19 @@ class Relay:
 
     def _work(self, listener: psycopg.Connection, stop: threading.Event, pulse: Pulse | None) -> None:
         while not stop.is_set():
-            while not self.round().idle and not stop.is_set():
+            done = self.round()
+            if not done.idle:
                 self._crowded = self._options.crowded_pause
+            if done.relayed >= self._options.batch:
+                continue  # there may be more; whatever else comes meanwhile is notified of
             if pulse is not None:
                 pulse.beat_if_due()
             self._clean_if_due()
-            for _ in listener.notifies(timeout=self._pause(), stop_after=1):
+            for _ in listener.notifies(timeout=self._seconds(done.pause), stop_after=1):
                 pass
 
-    def _pause(self) -> float:
+    def _seconds(self, pause: relaying.Pause) -> float:
         longest = self._options.sweep.total_seconds()
-        with self._database.system_session() as session:
-            pause = relaying.pause(session, self._queues, self._window)
         if pause.crowded:
             found, self._crowded = self._crowded, min(self._crowded * 2, self._options.crowded_longest)
             return found.total_seconds()

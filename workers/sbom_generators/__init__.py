@@ -27,11 +27,6 @@ LIMITS = SandboxLimits(
 )
 """What one run of a generator may use; content that makes one use more gets no bill of materials."""
 PROGRAM = Path(__file__).parents[1] / "sbom_program"
-_START = (
-    "import runpy, sys; sys.path.insert(0, sys.argv.pop()); "
-    "runpy.run_module('workers.sbom_program', run_name='__main__', alter_sys=True)"
-)
-"""Starts the program from where it lies, which in the sandbox is all there is of us."""
 
 NPM_FILE = "package.tgz"
 """Under this name the one file of an npm package is handed in."""
@@ -79,7 +74,7 @@ class Material:
     slipway: str
     dependencies: tuple[tuple[str, str], ...] = ()
 
-    def order(self) -> bytes:
+    def order(self) -> str:
         """Return what the program in the sandbox is told."""
         root = {
             "name": self.root.name,
@@ -96,7 +91,7 @@ class Material:
             "slipway": self.slipway,
             "dependencies": [{"purl": purl, "constraint": constraint} for purl, constraint in self.dependencies],
         }
-        return json.dumps(order).encode()
+        return json.dumps(order)
 
 
 @dataclass(frozen=True)
@@ -148,18 +143,18 @@ def generator_for(kind: MaterialKind, settings: Settings) -> tuple[SbomGenerator
 
 def described(material: Material, given: bytes | None, run: Run) -> tuple[Outcome, dict[str, Any]]:
     """Run our own program over a material, or over the CycloneDX document that another generator made of it."""
-    files = {"order.json": material.order()}
     if given is None:
-        files |= {f"tree/{path}": data for path, data in material.files.items() if is_read(path)}
+        files = {f"tree/{path}": data for path, data in material.files.items() if is_read(path)}
     else:
-        files["given.json"] = given
+        files = {"given.json": given}
     names = ("cyclonedx.json", "spdx.json", "report.json")
     outcome = run(
         Task(
-            ["python", "-I", "-c", _START, str(PROGRAM.parents[1])],
+            ["python", "-I", str(PROGRAM / "__main__.py")],
             files=files,
             readable=(PROGRAM,),
             collect=names,
+            line=material.order(),
             limits=LIMITS,
         )
     )

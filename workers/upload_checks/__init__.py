@@ -22,16 +22,24 @@ class CheckNotPossibleError(Exception):
     """A check could not be carried out for a reason that is not the package's; one line for its publisher."""
 
 
+class Run(Protocol):
+    """Runs a task in the sandbox; raises ``SandboxError``. Once it ``is_unwanted`` the run is ended as cancelled."""
+
+    def __call__(self, task: Task, is_unwanted: Callable[[], bool] = lambda: False, /) -> Outcome:
+        """Return how the run ended."""
+        ...
+
+
 @dataclass(frozen=True)
 class Bench:
-    """What a check works with.
+    """What a check works with, from any thread.
 
-    ``run`` runs a task in the sandbox (raises ``SandboxError``), ``step`` tells the upload's readers which of the
+    ``run`` runs a task in the sandbox, ``step`` tells the upload's readers which of the
     kind's ``sandboxed_steps`` has begun (with a few words where that helps), ``log`` writes a line that they see.
     """
 
     settings: Settings
-    run: Callable[[Task], Outcome]
+    run: Run
     step: Callable[..., None]
     log: Callable[[str], None]
 

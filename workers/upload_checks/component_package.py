@@ -1,9 +1,11 @@
 """The check of component packages: their wheel is looked into, and their components' types are read."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
+from threading import Event
 from typing import Any
 
 from catalog.assets import component_schemas
@@ -34,39 +36,48 @@ class ComponentPackageCheck:
         pattern = package.document.value["spec"]["wheel"]
         path = next(each for each in package.archive.under("content/dist") if fnmatchcase(each, pattern))
         wheel = package.archive.read(path)
-        bench.step("wheel")
-        findings = tuple(_inspect(path, wheel, bench))
-        if errors_of(findings):
-            return Result(findings)
-        bench.step("schema")
-        read = _read_types(path, wheel, bench)
+        unwanted = Event()
+        # Behind walls of its own, whatever the wheel is: so it need not be known to be sound before its types are read.
+        with ThreadPoolExecutor(2, "wheel") as beside:
+            reading = beside.submit(_read_types, path, wheel, bench, unwanted.is_set)
+            looking = beside.submit(_inspect, path, wheel, bench, unwanted.is_set)
+            try:
+                bench.step("wheel")
+                findings = looking.result()
+                if errors_of(findings):
+                    return Result(findings)
+                bench.step("schema")
+                read = reading.result()
+            finally:
+                unwanted.set()
         return Result([*findings, *read.findings], read.derived)
 
 
-def _inspect(path: str, wheel: bytes, bench: Bench) -> Iterator[Finding]:
+def _inspect(path: str, wheel: bytes, bench: Bench, is_unwanted: Callable[[], bool]) -> list[Finding]:
     file_name = PurePosixPath(path).name
     limits = {"files": LIMITS.files, "unpacked": LIMITS.unpacked, "ratio": LIMITS.ratio, "path": LIMITS.path}
     source = program("inspect_wheel")
     line = json.dumps({"wheel": file_name, "limits": limits})
     command = [*_PYTHON, str(source)]
-    outcome = bench.run(Task(command, files={file_name: wheel}, readable=(source,), line=line, limits=_LOOK))
+    task = Task(command, files={file_name: wheel}, readable=(source,), line=line, limits=_LOOK)
+    outcome = bench.run(task, is_unwanted)
     document = answer(outcome)
     if document is None:
         reason = outcome.reason(_LOOK) or "it gave no answer"
-        yield Finding("wheel-damaged", path, None, f"The wheel cannot be looked into: {reason}.", "Build it again.")
-        return
-    yield from read_findings(document["findings"], path)
+        message = f"The wheel cannot be looked into: {reason}."
+        return [Finding("wheel-damaged", path, None, message, "Build it again.")]
+    return read_findings(document["findings"], path)
 
 
-def _read_types(path: str, wheel: bytes, bench: Bench) -> Result:
-    """Import the components in a run of their own, so that nothing of theirs can touch what was found before."""
+def _read_types(path: str, wheel: bytes, bench: Bench, is_unwanted: Callable[[], bool]) -> Result:
+    """Import the components in a run of their own, so that nothing of theirs can touch what is found beside it."""
     file_name = PurePosixPath(path).name
     source = program("analyze_components")
     line = json.dumps({"wheel": file_name})
     files = {file_name: wheel}
     command = [*_PYTHON, str(source)]
     task = Task(command, files=files, readable=(source,), collect=(_RESULT,), line=line, limits=_IMPORT)
-    outcome = bench.run(task)
+    outcome = bench.run(task, is_unwanted)
     document = _document(outcome.files.get(_RESULT)) if outcome.stopped is None else None
     if document is None:
         reason = outcome.reason(_IMPORT) or "it gave no answer"

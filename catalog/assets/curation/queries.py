@@ -3,10 +3,16 @@
 from collections.abc import Sequence
 from uuid import UUID
 
+from sqlalchemy import text
 from sqlmodel import Session, col, select
 
 from catalog.assets.curation.models import AssetGrant, CatalogEntry, TenantCatalog
 from catalog.assets.models import Asset
+
+_HAS_DECIDED = text("""
+    SELECT EXISTS (SELECT FROM tenant_catalogs WHERE tenant_id = :tenant)
+        OR EXISTS (SELECT FROM catalog_entries WHERE tenant_id = :tenant)
+""")
 
 
 def grants(session: Session, tenant_id: UUID, asset_id: UUID) -> Sequence[AssetGrant]:
@@ -38,6 +44,11 @@ def entries(session: Session, tenant_id: UUID) -> Sequence[tuple[CatalogEntry, A
         .order_by(col(Asset.namespace), col(Asset.name))
     )
     return session.exec(statement).all()
+
+
+def has_decided(session: Session, tenant_id: UUID) -> bool:
+    """Tell whether the tenant has decided anything about its catalog, which most have not and every read asks."""
+    return bool(session.connection().execute(_HAS_DECIDED, {"tenant": tenant_id}).scalar_one())
 
 
 def catalog(session: Session, tenant_id: UUID) -> TenantCatalog | None:

@@ -44,3 +44,7 @@ class CatalogView:
     def offered(self, paths: Iterable[Path]) -> list[Path]:
         """Return those of the assets of which some version may be chosen, in their order."""
         return [path for path in paths if self.offers(*path)]
+
+
+DECIDES_NOTHING = CatalogView(frozenset(), is_curated=False, hidden=frozenset(), adopted={})
+"""The view of a tenant that has decided nothing; which namespaces are its own makes no difference to it."""

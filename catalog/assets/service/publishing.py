@@ -128,10 +128,12 @@ class Publishing(Reading):
         version.input_schema = version.input_schema or dict(derived.input_schema or {})
         version.output_schema = version.output_schema or dict(derived.output_schema or {})
         self._session.add(version)
+        if state is VersionState.PUBLISHED:
+            _offer(asset, version)  # before it is written for the first time, which is then the last time too
         self._session.flush()
         self._session.add_all(dependencies_of(version))
         if state is VersionState.PUBLISHED:
-            self._put_out(principal, asset, version)
+            self._let_out(principal, asset, version)
         elif state is VersionState.IN_REVIEW:
             told = {**event_data(version), "author": version.published_by, "comment": ""}
             self._emit(principal, version, AssetVersionSubmitted.model_validate(told))
@@ -141,9 +143,11 @@ class Publishing(Reading):
 
     def _put_out(self, principal: Principal, asset: Asset, version: AssetVersion) -> None:
         """Offer a version from now on."""
-        asset.visibility = version.wanted_visibility or asset.visibility
-        version.state, version.wanted_visibility = VersionState.PUBLISHED, None
-        version.published_at = version.state_changed_at = now()
+        _offer(asset, version)
+        self._let_out(principal, asset, version)
+
+    def _let_out(self, principal: Principal, asset: Asset, version: AssetVersion) -> None:
+        """Ask policies about a version that is `_offer`ed, and tell of it."""
         self._session.add(version)
         self._session.flush()
         pass_gate(self._session, version.tenant_id, GatePoint.PUBLISH, f"asset-versions/{version.id}", principal.actor)
@@ -260,6 +264,12 @@ class Publishing(Reading):
     def _emit(self, principal: Principal, version: AssetVersion, data: EventData) -> None:
         subject = f"assets/{version.asset_id}"
         outbox.append(self._session, data, tenant_id=version.tenant_id, subject=subject, actor=principal.actor)
+
+
+def _offer(asset: Asset, version: AssetVersion) -> None:
+    asset.visibility = version.wanted_visibility or asset.visibility
+    version.state, version.wanted_visibility = VersionState.PUBLISHED, None
+    version.published_at = version.state_changed_at = now()
 
 
 def _alike(name: str, own: str) -> NamespaceTakenError:

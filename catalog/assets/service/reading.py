@@ -7,7 +7,7 @@ from sqlmodel import Session
 
 from catalog.assets import queries, rules
 from catalog.assets.curation import queries as curation
-from catalog.assets.curation.view import CatalogView
+from catalog.assets.curation.view import DECIDES_NOTHING, CatalogView
 from catalog.assets.errors import (
     ArchiveUnavailableError,
     AssetNotFoundError,
@@ -176,7 +176,12 @@ class Reading:
         return self._candidates(tenant_id, self._asset(tenant_id, namespace, name))
 
     def catalog_view(self, tenant_id: UUID) -> CatalogView:
-        """Return what the tenant's own catalog lets it choose, of everything that it may see, in three statements."""
+        """Return what the tenant's own catalog lets it choose, of everything that it may see.
+
+        One statement where it has decided nothing, four where it has.
+        """
+        if not curation.has_decided(self._session, tenant_id):
+            return DECIDES_NOTHING
         decided = [
             ((asset.namespace, asset.name), entry) for entry, asset in curation.entries(self._session, tenant_id)
         ]

@@ -15,6 +15,7 @@ from catalog.assets.kinds import kinds
 from catalog.assets.models import AssetVersion, VersionState, Visibility
 from catalog.assets.package import Package
 from catalog.assets.service import AssetService
+from catalog.assets.service.reading import version_read
 from catalog.assets.versions import parse_version
 from catalog.clock import now
 from catalog.distributions.service import DistributionService
@@ -234,7 +235,13 @@ class Receiving:
             raise PackageRejectedError([Finding(**finding) for finding in upload.findings])
         if upload.version_id is None:
             return Publication(created=True, version=None, findings=[], upload=UploadRead.model_validate(upload))
-        return self._publication(tenant_id, self._assets.version_by_id(tenant_id, upload.version_id), upload)
+        version = self._assets.version_by_id(tenant_id, upload.version_id)
+        return Publication(
+            created=True,
+            version=version_read(version, tenant_id),
+            findings=version.warnings,
+            upload=UploadRead.model_validate(upload),
+        )
 
     def _upload(self, tenant_id: UUID, upload_id: UUID, *, lock: bool = False) -> Upload:
         found = queries.by_id(self._session, tenant_id, upload_id, lock=lock)

@@ -86,7 +86,7 @@ def test_a_module_of_another_bundle_is_not_used(tools: Path, package: Package, o
 def test_publishing_a_prepared_bundle_runs_nothing(tools: Path, package: Package, compiled: Compiled) -> None:
     said: list[str] = []
 
-    def run(task: Task) -> Outcome:
+    def run(task: Task, *_: object) -> Outcome:
         raise AssertionError(f"nothing has to run: {task.command}")
 
     bench = Bench(Settings(tools_dir=tools), run, lambda *_: None, said.append)

@@ -1,0 +1,87 @@
+"""What every session promises: the tenant in each transaction, another connection for a dead one, and who is woken."""
+
+import psycopg
+import pytest
+from sqlalchemy import text
+from sqlmodel import Session
+
+from catalog.db import TENANT_SETTING, Database
+from catalog.settings import Settings
+from catalog.tenancy import Principal
+from catalog.waking import wake
+from workers.embedded.postgres import EmbeddedPostgres
+
+STATED = text(f"SELECT current_setting('{TENANT_SETTING}', true)")
+
+
+def stated(session: Session) -> str:
+    return str(session.connection().execute(STATED).scalar_one())
+
+
+def test_each_transaction_states_its_tenant_and_no_other(database: Database, acme: Principal) -> None:
+    tenant = str(acme.tenant_id)
+    with database.open(acme.tenant_id) as session:
+        assert stated(session) == tenant
+        session.commit()
+        assert stated(session) == tenant
+        session.rollback()
+        with session.begin_nested():
+            assert stated(session) == tenant
+        with pytest.raises(RuntimeError), session.begin_nested():
+            raise RuntimeError
+        assert stated(session) == tenant
+    with database.open(None) as session:
+        assert stated(session) == ""
+    with database.system_session() as session:
+        assert not session.connection().execute(STATED).scalar_one()
+
+
+def test_a_connection_that_the_server_closed_is_replaced(
+    database: Database, acme: Principal, postgres: EmbeddedPostgres, database_name: str
+) -> None:
+    def ask() -> int:
+        with database.tenant_session(acme.tenant_id) as session:
+            assert stated(session) == str(acme.tenant_id)
+            return int(session.connection().execute(text("SELECT pg_backend_pid()")).scalar_one())
+
+    before = ask()
+    assert ask() == before
+    with database.system_session() as session:
+        session.connection().execute(text("SELECT 1"))
+    kill = "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = %s"
+    with psycopg.connect(_plain(postgres.superuser_url()), autocommit=True) as killer:
+        assert (True,) in killer.execute(kill, [database_name]).fetchall()
+    assert ask() != before
+    with database.system_session() as session:
+        assert session.connection().execute(text("SELECT 1")).scalar_one() == 1
+
+
+def test_who_waits_is_woken_once_by_a_commit_and_by_nothing_else(
+    database: Database, acme: Principal, settings: Settings
+) -> None:
+    with psycopg.connect(_plain(settings.database_url), autocommit=True) as listener:
+        listener.execute("LISTEN some_news")
+        listener.execute("LISTEN other_news")
+        with database.open(acme.tenant_id) as session:
+            session.connection()
+            wake(session, "some_news", "rolled back")
+            session.rollback()
+            session.connection()
+            session.commit()
+            session.connection()
+            wake(session, "some_news", "closed")
+        with database.tenant_session(acme.tenant_id) as session:
+            session.connection()
+            with session.begin_nested():
+                wake(session, "some_news", "it's once")
+            wake(session, "some_news", "it's once")
+            wake(session, "other_news")
+        with database.tenant_session(acme.tenant_id) as session:
+            session.connection()
+            wake(session, "some_news", "last")
+        heard = [(each.channel, each.payload) for each in listener.notifies(timeout=30, stop_after=3)]
+    assert sorted(heard) == [("other_news", ""), ("some_news", "it's once"), ("some_news", "last")]
+
+
+def _plain(url: str) -> str:
+    return url.replace("+psycopg", "", 1)
