@@ -14,6 +14,7 @@ from sqlalchemy.pool import NullPool
 
 from catalog.assets.archive import PackageFile, build_archive
 from catalog.assets.kinds import kinds
+from catalog.assets.wheel import build_wheel
 from catalog.db import Database
 from catalog.operations.service import OperationService
 from catalog.providers.blobs import open_blobs
@@ -33,6 +34,8 @@ WHERE waits.relation = 'distributions'::regclass AND NOT waits.granted
   AND has.relation = 'asset_versions'::regclass AND has.mode = 'RowExclusiveLock' AND has.granted
 """
 """Who has written a version and waits to write what belongs to it."""
+SLOW = b"\nimport time\n\ntime.sleep(2)\n"
+"""What makes a check take long enough to be caught in the middle of it."""
 TOLD = "SELECT count(*) FROM events WHERE type LIKE '%.asset_version.published.v1' AND data->>'version' = :version"
 
 
@@ -46,6 +49,11 @@ class Publisher:
         files = dict(kinds()["component-package"].skeleton("acme", "thing"))
         files["asset.yaml"] = files["asset.yaml"].replace(b"version: 0.1.0", f"version: {version}".encode())
         files["README.md"] += more
+        sources = {path: data for path, data in files.items() if path.startswith("content/src/")}
+        modules = {path.removeprefix("content/src/"): data for path, data in sources.items()}
+        modules["thing/__init__.py"] += SLOW
+        name, wheel = build_wheel("thing", "0.1.0", modules, requires=("pulumi",))
+        files[f"content/dist/{name}"] = wheel
         archive = build_archive({path: PackageFile(data) for path, data in files.items()}).data
         with self.database.tenant_session(self.principal.tenant_id) as session:
             return UploadService(session, open_blobs(self.settings)).receive(self.principal, io.BytesIO(archive))
