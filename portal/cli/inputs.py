@@ -6,7 +6,7 @@ A text becomes what the asset's schema wants in its place, a number for example;
 import json
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -78,14 +78,39 @@ def _preset(client: Client, asset: str, example: str | None) -> dict[str, Any]:
             f"a preset is one version's, and {asset!r} may be several. Write {name}@1.2.0, or {name} for the newest.",
             param_hint="--example",
         )
-    version = version or "latest"
-    found = client.get(f"/assets/{match[1]}/{match[2]}/versions/{version}/examples")["items"]
+    return _named(client, f"{match[1]}/{match[2]}", version or "latest", example)
+
+
+def preset_of_upgrade(
+    client: Client, install: Mapping[str, Any], wanted: str | None, example: str
+) -> tuple[str, dict[str, Any]]:
+    """Return the version to go to, and what its preset ``example`` changes of an install.
+
+    That is the version ``wanted``, or the newest: a preset is one version's. What was decided with the first install
+    stays, and so do secrets.
+    """
+    if wanted and not _ONE_VERSION.fullmatch(wanted.strip().lstrip("=").strip()):
+        raise click.BadParameter(
+            f"a preset is one version's, and {wanted!r} may be several. Name one, such as --to 1.2.0.",
+            param_hint="--example",
+        )
+    exact = (wanted or "latest").strip().lstrip("=").strip()
+    version = client.get(f"/assets/{install['asset']}/versions/{exact}")
+    found = _named(client, install["asset"], version["version"], example)
+    # Reading schemas takes a while to load, which commands without presets do not wait for.
+    from catalog.assets.inputs import secret_pointers  # noqa: PLC0415
+    from catalog.installs.rules import preset_for  # noqa: PLC0415
+
+    fixed = (version["manifest"].get("inputs") or {}).get("immutable", ())
+    return version["version"], preset_for(found, fixed, secret_pointers(version["input_schema"] or {}))
+
+
+def _named(client: Client, asset: str, version: str, example: str) -> dict[str, Any]:
+    found = client.get(f"/assets/{asset}/versions/{version}/examples")["items"]
     known: dict[str, dict[str, Any]] = {each["name"]: each["inputs"] for each in found}
     if example not in known:
         names = ", ".join(known) or "none"
-        raise click.BadParameter(
-            f"{match[0].strip()} has no preset {example!r}; it has {names}.", param_hint="--example"
-        )
+        raise click.BadParameter(f"{asset} has no preset {example!r}; it has {names}.", param_hint="--example")
     return known[example]
 
 

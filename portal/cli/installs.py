@@ -9,7 +9,7 @@ import click
 
 from portal.cli.client import Client, connect
 from portal.cli.errors import ApprovalNeededError, CommandError
-from portal.cli.inputs import typed_inputs
+from portal.cli.inputs import preset_of_upgrade, typed_inputs
 from portal.cli.install_output import show_install, show_installs, show_plan
 from portal.cli.output import Output, json_option
 from portal.cli.progress import check_outcome, follow
@@ -105,11 +105,13 @@ def install(  # noqa: PLR0913, PLR0917  # click passes options by name
 @click.command("upgrade")
 @click.argument("install_id", metavar="ID")
 @click.option("--to", "version", metavar="VERSION", help="The version, or a constraint [default: the newest].")
+@click.option("--example", metavar="NAME", help="A preset of that version that the inputs start from.")
 @_inputs
 @_deciding
 def upgrade(  # noqa: PLR0913, PLR0917  # click passes options by name
     install_id: str,
     version: str | None,
+    example: str | None,
     settings: tuple[str, ...],
     values: str | None,
     decisions: tuple[str, ...],
@@ -119,8 +121,11 @@ def upgrade(  # noqa: PLR0913, PLR0917  # click passes options by name
 ) -> None:
     """Upgrade an install, or change its inputs; what you changed in the repository is kept."""
     with connect() as client:
-        install = client.get(f"/installs/{install_id}") if settings else {"asset": ""}
+        install = client.get(f"/installs/{install_id}") if settings or example else {"asset": ""}
+        if example:
+            version, preset = preset_of_upgrade(client, install, version, example)
         inputs = typed_inputs(client, f"{install['asset']}@{version or ''}", settings, values)
+        inputs = {**preset, **inputs} if example else inputs
     body = {"inputs": inputs, **({"version": version} if version else {})}
     _change(install_id, "upgrade", body, decisions, plan_only=plan_only, yes=yes, as_json=as_json)
 

@@ -8,11 +8,12 @@ from urllib.parse import urlencode
 from sqlmodel import Session
 
 from catalog.assets.examples import Example
-from catalog.assets.inputs import HIDDEN
+from catalog.assets.inputs import HIDDEN, secret_pointers
 from catalog.assets.kinds import kinds
 from catalog.assets.models import AssetVersionRead, VersionState, VersionSummary
 from catalog.assets.service import LATEST, AssetService
 from catalog.errors import FieldError
+from catalog.installs.rules import merged_inputs, preset_for
 from catalog.installs.service import InstallService
 from catalog.installs.shapes import InstallRead
 from catalog.overlays.fitting import Fitted
@@ -136,6 +137,9 @@ class InstallFormPage(Page):
 
     def example_href(self, example: str) -> str:
         """Return the address of the form that starts from an example."""
+        if self.install is not None:
+            query = {"version": self.version.version, "example": example}
+            return f"/installs/{self.install.id}/upgrade?{urlencode(query)}"
         asset = f"{self.version.namespace}/{self.version.name}"
         carried = {name: self.values[name] for name in ("repository", "service") if self.values.get(name)}
         query = {"asset": asset, "version": self.version.version, **carried, "example": example}
@@ -220,8 +224,12 @@ class InstallForms:
         wanted: str,
         fields: Mapping[str, Sequence[str]] | None = None,
         errors: Sequence[FieldError] = (),
+        example: str = "",
     ) -> InstallFormPage:
-        """Return the form of an upgrade: what is new or at fault in front, the rest prefilled and folded away."""
+        """Return the form of an upgrade: what is new or at fault in front, the rest prefilled and folded away.
+
+        What the example of that name says goes before what is there, and in front.
+        """
         namespace, _, name = install.asset.partition("/")
         version = self._assets.get_version(self._tenant_id, namespace, name, wanted or LATEST)
         number = install.applied_revision or install.desired_revision or 1
@@ -229,16 +237,20 @@ class InstallForms:
         before = self._assets.get_version(self._tenant_id, namespace, name, content["version"])
         present = {name: HIDDEN if is_secret(value) else value for name, value in content["inputs"].items()}
         fitted = self._overlays.over(self._tenant_id, version)
-        source = FormSource(
-            hints=hints_of(version, fitted), values=present, submitted=fields, errors=errors, offers=self._offers
-        )
 
         def asks(which: AssetVersionRead, over: Fitted) -> Mapping[str, Any]:
             component = str(install.target.get("component") or "")
             return _schema(schema_of(which, over), install.becomes, self._components(which), component)
 
         schema = asks(version, fitted)
-        fresh, kept = split_form(asks(before, self._overlays.over(self._tenant_id, before)), schema, source)
+        examples = self._presets(version, schema)
+        said = next((each.inputs for each in examples if each.name == example), {})
+        values = merged_inputs(present, said)
+        source = FormSource(
+            hints=hints_of(version, fitted), values=values, submitted=fields, errors=errors, offers=self._offers
+        )
+        known = asks(before, self._overlays.over(self._tenant_id, before))
+        fresh, kept = split_form(known, schema, source, [name for name in said if values[name] != present.get(name)])
         return InstallFormPage(
             version,
             fresh,
@@ -251,7 +263,20 @@ class InstallForms:
             given=content["given"],
             schema=schema,
             fitted=fitted,
+            examples=examples,
+            example=example if said else "",
         )
+
+    def _presets(self, version: AssetVersionRead, schema: Mapping[str, Any]) -> list[Example]:
+        """Return what an upgrade may start from: of each example what may change, and is asked for at all."""
+        fixed = (version.manifest.get("inputs") or {}).get("immutable", ())
+        asked = schema.get("properties", {})
+        found = []
+        for each in presets(self._assets, self._tenant_id, version, open_blobs(self._settings)):
+            said = preset_for(each.inputs, fixed, secret_pointers(schema))
+            inputs = {name: value for name, value in said.items() if name in asked}
+            found += [Example(name=each.name, inputs=inputs)] if inputs else []
+        return found
 
     def _components(self, version: AssetVersionRead) -> list[str]:
         """Return the names of a package's components where it has several, of which one is chosen."""

@@ -89,10 +89,11 @@ def show_upgrade(  # each is what the handler needs
     settings: AppSettings,
     principal: Caller,
     version: Text = None,
+    example: Text = None,
 ) -> Response[str]:
-    """Show the form of an upgrade, prefilled."""
+    """Show the form of an upgrade, prefilled; ``example`` is the preset whose inputs go before."""
     install = InstallService(session, settings).get(principal.tenant_id, install_id)
-    page = InstallForms(session, settings, principal).upgrade(install, version or "")
+    page = InstallForms(session, settings, principal).upgrade(install, version or "", example=example or "")
     return renderer_of(request).respond(request, page)
 
 
@@ -107,16 +108,18 @@ def plan_upgrade(  # each is what the handler needs
 ) -> Response[str] | Redirect:
     """Ask for the plan of an upgrade and show it."""
     fields = sent_fields(data)
-    wanted = last_values(fields).get("version", "")
+    sent = last_values(fields)
+    wanted, example = sent.get("version", ""), sent.get("example", "")
     service = InstallService(session, settings)
     install = service.get(principal.tenant_id, install_id)
     forms = InstallForms(session, settings, principal)
     keeper = Keeper(settings, principal, str(install_id))
     draft = keeper.read(fields)
-    page = forms.upgrade(install, wanted, draft.fields)
+    page = forms.upgrade(install, wanted, draft.fields, example=example)
     inputs, errors = read_form(page.schema, draft.fields)
     if draft.is_unfinished:
-        page = forms.upgrade(install, wanted, draft.fields, (*errors, *_mistakes(page, draft, inputs)))
+        found = (*errors, *_mistakes(page, draft, inputs))
+        page = forms.upgrade(install, wanted, draft.fields, found, example)
         return renderer_of(request).respond(request, _carrying(page, keeper, draft, fields))
     status = 422
     if not errors:
@@ -132,7 +135,7 @@ def plan_upgrade(  # each is what the handler needs
         else:
             return redirect(f"/installs/plans/{plan.id}")
     present = service.get(principal.tenant_id, install_id)
-    shown = _carrying(forms.upgrade(present, wanted, draft.fields, errors), keeper, draft)
+    shown = _carrying(forms.upgrade(present, wanted, draft.fields, errors, example), keeper, draft)
     return renderer_of(request).respond(request, shown, status_code=status)
 
 

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -69,18 +69,21 @@ def _depends(hint: Any) -> bool:
     return isinstance(offered, Mapping) and bool(offered.get("dependsOn"))
 
 
-def split_form(before: Schema, after: Schema, source: FormSource) -> tuple[Control, Control]:
+def split_form(
+    before: Schema, after: Schema, source: FormSource, touched: Collection[str] = ()
+) -> tuple[Control, Control]:
     """Return the part of a form that is new, changed or at fault, and the part that stays as it was under ``before``.
 
-    What a condition opens now that was closed before is new.
+    What a condition opens now that was closed before is new. ``touched`` are properties that belong in front as well.
     """
     form = build_form(after, source)
     known = _parts(before, replace(source, submitted=None))
     asked = _parts(after, source)
     at_fault = {each.pointer.split("/")[2] for each in source.errors if each.pointer.count("/") > 1}
     same = {f"{source.prefix}{pointer_to((name,))}" for name, part in asked.items() if known.get(name) == part}
-    wrong = {f"{source.prefix}/{name}" for name in at_fault}
-    stays = [each for each in form.children if each.name in same - wrong]
+    shown = {f"{source.prefix}{pointer_to((name,))}" for name in touched}
+    shown |= {f"{source.prefix}/{name}" for name in at_fault}
+    stays = [each for each in form.children if each.name in same - shown]
     front = [each for each in form.children if each not in stays]
     return replace(form, children=tuple(front)), replace(form, children=tuple(stays), is_live=False)
 

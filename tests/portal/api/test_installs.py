@@ -1,11 +1,15 @@
 """Installs over HTTP: planned and applied by digest, refused as problems, and the same on pages."""
 
+import json
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
+import yaml
 from litestar import Litestar
 from litestar.testing import TestClient
 
+from catalog.assets.archive import PackageFile, build_archive
 from catalog.db import Database
 from catalog.settings import Settings
 from catalog.tenancy import ROLE_SCOPES, Principal, Role
@@ -18,6 +22,8 @@ from workers.runtime.registry import registry
 Client = TestClient[Litestar]
 ALLOW = "deny contains v if { false; v := {} }"
 ASKED = {"asset": "acme/rules", "target": {"level": "advisory"}}
+CANARY = Path(__file__).parents[3] / "blueprints" / "strategies" / "canary"
+STRICT = {"max_error_rate": 0.01, "max_response_seconds": 0.1, "token": "not the real one"}
 
 
 @pytest.fixture
@@ -194,3 +200,41 @@ def test_a_plan_that_takes_an_approval(
     (revision,) = api.get(f"/api/v1/installs/{install['id']}/revisions").json()["items"]
     assert revision["approvals"][0]["approval_id"] == approval
     assert api.delete(f"{rules}/bundles").status_code == 204
+
+
+def test_an_upgrade_starts_from_a_preset_and_leaves_what_cannot_change(
+    api: Client, browser: Client, work: Callable[[], list[str]]
+) -> None:
+    files = {str(each.relative_to(CANARY)): each.read_bytes() for each in CANARY.rglob("*") if each.is_file()}
+    manifest, schema = yaml.safe_load(files["asset.yaml"]), json.loads(files["inputs.schema.json"])
+    manifest["metadata"]["namespace"] = "acme"
+    manifest["inputs"]["immutable"] = ["/max_response_seconds"]
+    schema["properties"]["token"] = {"type": "string", "writeOnly": True}
+    files |= {"inputs.schema.json": json.dumps(schema).encode(), "asset.yaml": yaml.safe_dump(manifest).encode()}
+    files["examples/strict/inputs.json"] = json.dumps(STRICT).encode()
+    archive = build_archive({path: PackageFile(data) for path, data in files.items()}).data
+    answer = api.post("/api/v1/assets", files={"archive": ("a.tar.gz", archive, "application/gzip")})
+    assert answer.status_code == 201, answer.text
+    asked = {"asset": "acme/canary", "target": {"service": "web"}, "inputs": {"max_error_rate": 0.05}}
+    install = api.post("/api/v1/installs", json=asked).json()["install"]
+    work()
+
+    address = f"/installs/{install['id']}/upgrade"
+    plain = browser.get(address).text
+    assert plain.index("stay as they are") < plain.index('name="inputs/max_error_rate"'), "nothing is new"
+    assert f'href="{address}?version=1.0.0&amp;example=strict"' in plain
+    chosen = browser.get(f"{address}?example=strict").text
+    assert 'aria-current="true">strict' in chosen
+    front, _, stays = chosen.partition("stay as they are")
+    assert 'value="0.01"' in front
+    assert 'name="inputs/max_response_seconds"' in stays
+    assert "not the real one" not in chosen
+    sent = {"version": "1.0.0", "example": "strict", "inputs/max_error_rate": "2"}
+    refused = browser.post(address, data=sent)
+    assert refused.status_code == 422
+    assert 'aria-current="true">strict' in refused.text
+    planned = browser.post(address, data={**sent, "inputs/max_error_rate": "0.01"}, follow_redirects=False)
+    assert planned.status_code == 303, planned.text
+    work()
+    plan = api.get(f"/api/v1{planned.headers['location']}").json()
+    assert (plan["state"], plan["document"]["inputs"]["max_error_rate"]) == ("ready", 0.01)

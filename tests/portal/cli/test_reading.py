@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from catalog.assets.durations import parse_duration
 from portal.cli.client import Client
 from portal.cli.errors import ProblemError
-from portal.cli.inputs import Duration, read_inputs, typed_inputs
+from portal.cli.inputs import Duration, preset_of_upgrade, read_inputs, typed_inputs
 from portal.cli.sse import parse_events
 from portal.cli.text import plain
 
@@ -90,16 +90,17 @@ def test_ordinary_text_stays_as_it_is() -> None:
 class Answers(Client):
     """Stands for the server: answers with one schema, or refuses, and remembers what it was asked."""
 
-    def __init__(self, schema: dict[str, Any] | None) -> None:
+    def __init__(self, schema: dict[str, Any] | None, more: Mapping[str, Any] | None = None) -> None:
         self.asked: list[tuple[str, Any]] = []
         self._schema = schema
+        self._more = more or {}
         self.items_there: list[dict[str, Any]] = []
 
     def get(self, path: str, params: Mapping[str, Any] | None = None) -> Any:
         self.asked.append((path, params))
         if self._schema is None:
             raise ProblemError(403, {"title": "Not allowed"})
-        return {"input_schema": self._schema, "items": self.items_there}
+        return {"input_schema": self._schema, "items": self.items_there, **self._more}
 
 
 def test_texts_become_what_the_schema_of_the_asset_wants() -> None:
@@ -129,6 +130,25 @@ def test_a_preset_comes_from_the_version_that_is_asked_for(asset: str, version: 
     client.items_there = [{"name": "mild", "inputs": {"greeting": "Come in"}}]
     assert typed_inputs(client, asset, [], None, "mild") == {"greeting": "Come in"}
     assert client.asked == [(f"/assets/acme/web/versions/{version}/examples", None)]
+
+
+def test_a_preset_of_an_upgrade_leaves_what_cannot_change() -> None:
+    schema = {"properties": {"greeting": {"type": "string"}, "token": {"type": "string", "writeOnly": True}}}
+    found = {"version": "1.2.0", "manifest": {"inputs": {"immutable": ["/region"]}}, "input_schema": schema}
+    client = Answers({}, found)
+    client.items_there = [{"name": "mild", "inputs": {"greeting": "Come in", "region": "eu", "token": "changeme"}}]
+    for wanted, asked in ((None, "latest"), ("1.2.0", "1.2.0"), ("==1.2.0", "1.2.0")):
+        client.asked.clear()
+        preset = preset_of_upgrade(client, {"asset": "acme/web"}, wanted, "mild")
+        assert preset == ("1.2.0", {"greeting": "Come in"})
+        assert [path for path, _ in client.asked] == [
+            f"/assets/acme/web/versions/{asked}",
+            "/assets/acme/web/versions/1.2.0/examples",
+        ]
+    with pytest.raises(click.BadParameter, match="has no preset 'none'; it has mild"):
+        preset_of_upgrade(client, {"asset": "acme/web"}, None, "none")
+    with pytest.raises(click.BadParameter, match="one version's"):
+        preset_of_upgrade(client, {"asset": "acme/web"}, ">=1", "mild")
 
 
 def test_without_the_schema_texts_stay_texts() -> None:
