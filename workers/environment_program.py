@@ -257,7 +257,7 @@ class _Wiring:
         if root == "environment":
             return escaped(self._plan.name) if key == "name" else self.url.removesuffix("/")
         if root in self._plan.spec.environment.packaged:
-            return f"${{{resource_of(root)}.{reference.path[2]}}}"
+            return f"${{{'.'.join((resource_of(root), *reference.path[2:]))}}}"
         if root == "secrets":
             return escaped(self._secret(key))
         return self._of_component(root, key)

@@ -196,7 +196,9 @@ class _Checks:
             return (f"{reference} refers to the component itself.", "The process has PORT and HOST already.")
         component = self.components.get(root)
         if isinstance(component, Part):
-            is_output = len(reference.path) == 3 and reference.path[1] == "outputs"
+            # What a component of a package tells may be an object; every output of a blueprint is a text.
+            longest = len(reference.path) if isinstance(component, PackagedComponent) else 3
+            is_output = 3 <= len(reference.path) <= longest and reference.path[1] == "outputs"
             fix = f"Write ${{{root}.outputs.url}}, with the name of one of its outputs."
             return None if is_output else (f"{reference} does not exist.", fix)
         return self._value_problem(reference, component, shown=shown)

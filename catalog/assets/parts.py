@@ -16,7 +16,7 @@ from catalog.assets.compatibility.normal import kinds_of, parts_of
 from catalog.assets.findings import printable
 from catalog.assets.located import Place
 from catalog.assets.shapes import dotted, suggestion
-from catalog.assets.wired_types import BUILT_IN, OF_COMPONENT, TEXT, Schema, at, misfits, plain, type_of
+from catalog.assets.wired_types import BUILT_IN, OF_COMPONENT, TEXT, Schema, at, misfits, missing, plain, type_of
 from catalog.assets.wiring import Reference, parse_wiring, references, texts
 
 COMPONENTS: Place = ("spec", "environment", "components")
@@ -91,9 +91,20 @@ def check_parts(whole: Blueprint) -> Iterator[Misfit]:
     for place, text in _wired(spec):
         for reference in references(text):
             part = whole.parts.get(reference.root)
-            if part is not None and reference.path[2] not in part.outputs:
-                fix = suggestion(reference.path[2], sorted(part.outputs))
-                yield Misfit(place, f"{dotted(place)}: {part.label} has no output {reference.path[2]}.", fix)
+            if part is not None:
+                yield from _told(part, reference, place)
+
+
+def _told(part: Blueprint | PackageComponent, reference: Reference, place: Place) -> Iterator[Misfit]:
+    name, *inside = reference.path[2:]
+    if name not in part.outputs:
+        fix = suggestion(name, sorted(part.outputs))
+        yield Misfit(place, f"{dotted(place)}: {part.label} has no output {name}.", fix)
+    elif inside:
+        step = missing(plain(part.output_schema)["properties"][name], inside)
+        if step is not None:
+            message = f"{dotted(place)}: {name} of {part.label} does not always hold {step}."
+            yield Misfit(place, message, "Refer to what its schema requires in every object on the way.")
 
 
 def _passed(whole: Blueprint, spec: BlueprintSpec, name: str, component: Part) -> Iterator[Misfit]:

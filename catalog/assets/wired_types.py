@@ -1,10 +1,10 @@
 """What sort of value a wired text or document can have, as a JSON Schema, so that it can be held against another's."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from catalog.assets.compatibility.inclusion import Filling, Gap, Inclusion, TooLargeError
-from catalog.assets.compatibility.normal import bare, parts_of, written_out
+from catalog.assets.compatibility.normal import bare, kinds_of, parts_of, written_out
 from catalog.assets.wiring import Reference, WiringError, parse_wiring, texts
 
 Schema = Mapping[str, Any]
@@ -49,6 +49,21 @@ def at(schema: Schema, path: tuple[str, ...]) -> tuple[Schema, bool] | None:
         node = found[0]
         is_secret = is_secret or node.get("writeOnly") is True
     return node, is_secret
+
+
+def missing(schema: Schema, path: Sequence[str]) -> str | None:
+    """Return the first step of a path that a value of ``schema`` need not have, None where every value has them all.
+
+    ``schema`` is written out (see `plain`).
+    """
+    node: Any = schema
+    for step in path:
+        parts = parts_of(node)
+        found = [each["properties"][step] for each in parts if step in each.get("properties", {})]
+        if not found or kinds_of(parts) != {"object"} or not any(step in each.get("required", ()) for each in parts):
+            return step
+        node = found[0]
+    return None
 
 
 def plain(schema: Schema) -> dict[str, Any]:

@@ -96,6 +96,19 @@ def _resolve(value: Any, made: Made) -> Any:
 
 
 def _output(made: Made, reference: Reference) -> pulumi.Output[Any]:
+    output = _whole_output(made, reference)
+    return output.apply(lambda value: _inside(value, reference)) if reference.path else output
+
+
+def _inside(value: Any, reference: Reference) -> Any:
+    for step in reference.path:
+        if not isinstance(value, Mapping) or step not in value:
+            raise pulumi.RunError(f"{reference.output} of {reference.resource} holds no {step}")
+        value = value[step]
+    return value
+
+
+def _whole_output(made: Made, reference: Reference) -> pulumi.Output[Any]:
     found = made[reference.resource]
     if not isinstance(found, pulumi.CustomResource):
         return found.output(reference.output)

@@ -9,7 +9,7 @@ from typing import Any
 from workers.engine import ComponentProgram, EngineError, ErrorKind, ProgramResource, StackProgram
 
 _PART = re.compile(r"\$\$\{|\$\{([^}]*)\}")
-_REFERENCE = re.compile(r"([A-Za-z0-9_-]+)\.([A-Za-z_][A-Za-z0-9_]*)")
+_REFERENCE = re.compile(r"([A-Za-z0-9_-]+)\.([A-Za-z_][A-Za-z0-9_]*)((?:\.[A-Za-z_][A-Za-z0-9_-]*)*)")
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,100}")
 _TYPE = re.compile(r"[A-Za-z0-9_.-]+:[A-Za-z0-9_./-]*:[A-Za-z0-9_.-]+")
 
@@ -19,10 +19,11 @@ Declared = ProgramResource | ComponentProgram
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """One output of one resource, or of one component."""
+    """One output of one resource, or of one component; ``path`` leads to what is meant inside of it."""
 
     resource: str
     output: str
+    path: tuple[str, ...] = ()
 
 
 def split(text: str) -> list[str | Reference]:
@@ -38,7 +39,7 @@ def split(text: str) -> list[str | Reference]:
         reference = _REFERENCE.fullmatch(match[1])
         if reference is None:
             raise _mistake(f"{match[0]!r} is not a reference of the form ${{resource.output}}")
-        parts.append(Reference(reference[1], reference[2]))
+        parts.append(Reference(reference[1], reference[2], tuple(reference[3].split(".")[1:])))
     parts.append(text[end:])
     return [part for part in parts if part != ""]
 

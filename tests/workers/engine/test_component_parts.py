@@ -77,6 +77,27 @@ def test_parts_are_wired_in_order_and_go_with_the_stack(target: Target, world: P
     assert (sizes(world), target.left_over("wired"), target.engine.exists(asked.stack)) == ([], [], False)
 
 
+def test_what_a_part_tells_is_taken_apart(target: Target, world: Path, tmp_path: Path) -> None:
+    told = "class Shelf(pulumi.ComponentResource):"
+    place = "class Place(TypedDict):\n    zone: str\n    shelf_number: int\n\n\n"
+    source = components('self.place = self.addresses.apply(lambda each: {"zone": each, "shelf_number": 3})')
+    text = source["things/__init__.py"].decode().replace(told, f"{place}{told}\n    place: pulumi.Output[Place]\n")
+    wheel, data = build_wheel("things", "0.1.0", {**source, "things/__init__.py": text.encode()}, requires=())
+    (tmp_path / wheel).write_bytes(data)
+    first = replace(shelf(tmp_path, "first", ["small"]), wheel=str(tmp_path / wheel))
+    late = replace(shelf(tmp_path, "late", ["in-${first.place.zone}"]), wheel=str(tmp_path / wheel))
+    asked = request(target, "apart", {"SHELF": "${first.place.shelfNumber}"}, first, late)
+    made = target.engine.up(asked)
+    assert sizes(world) == ["in-thing-small", "small"]
+    needs = {each.name: set(each.depends_on) for each in made.graph}
+    assert "first-small" in needs["web"] & needs["late-in-thing-small"]
+    lost = request(target, "apart", {"SHELF": "${first.place.street}"}, first, late)
+    with pytest.raises(EngineError, match="place of first holds no street"):
+        target.engine.up(lost)
+    target.engine.destroy(asked)
+    assert (sizes(world), target.left_over("apart")) == ([], [])
+
+
 @pytest.mark.parametrize(
     ("harm", "named"),
     [

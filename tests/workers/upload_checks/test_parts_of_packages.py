@@ -39,8 +39,14 @@ class NetworkArgs(TypedDict):
     hosts: Optional[int]
 
 
+class Place(TypedDict):
+    zone: str
+    note: Optional[str]
+
+
 class Network(pulumi.ComponentResource):
     network_id: pulumi.Output[str]
+    place: pulumi.Output[Place]
     size: pulumi.Output[int]
 
     def __init__(self, name: str, args: NetworkArgs, opts: Optional[pulumi.ResourceOptions] = None) -> None:
@@ -106,7 +112,11 @@ WRONG: list[tuple[str, dict[str, Any]]] = [
     ("needs the input subnets", {"network": {"cidr": "10.0.0.0/16"}}),
     ("has no input vlan", {"network": {**NETWORK, "vlan": 3}}),
     ("does not take what this", {"data": {"replicas": "${network.outputs.networkId}"}}),
+    ("does not take what this", {"data": {"replicas": "${network.outputs.place.zone}"}}),
     ("has no output address", {"told": "${data.outputs.address}"}),
+    ("does not always hold note", {"told": "${network.outputs.place.note}"}),
+    ("does not always hold street", {"told": "at ${network.outputs.place.street}"}),
+    ("does not always hold digits", {"told": "${network.outputs.size.digits}"}),
 ]
 
 
@@ -129,7 +139,7 @@ def test_what_is_wired_into_components_has_their_types(
         send(blueprint(component="Netwerk"))
     assert "has no component Netwerk. It has Data, Network." in unknown.value.findings[0].message
 
-    published = send(blueprint())
+    published = send(blueprint(told="${network.outputs.place.zone}"))
     assert published.version is not None
     assert published.findings == []
     with database.tenant_session(acme.tenant_id) as session:
@@ -139,7 +149,9 @@ def test_what_is_wired_into_components_has_their_types(
         spec, versions = assets.composed(
             acme.tenant_id, version, [each.as_json() for each in lock], open_blobs(settings)
         )
-    joined = parse_spec({"spec": spec}).environment.packaged
+    environment = parse_spec({"spec": spec}).environment
+    assert environment.processes["web"].env["DATA"] == "${network.outputs.place.zone}"
+    joined = environment.packaged
     assert {name: (each.uses, each.component) for name, each in joined.items()} == {
         "network": ("acme/net", "Network"),
         "data": ("acme/net", "Data"),
