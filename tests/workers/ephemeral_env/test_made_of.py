@@ -7,9 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import boto3
 import httpx
 import psycopg
 import pytest
+import redis
 import yaml
 
 from catalog.assets.archive import PackageFile, build_archive
@@ -43,6 +45,22 @@ class Handler(http.server.BaseHTTPRequestHandler):
         print("visited", flush=True)
 
 print("begins", flush=True)
+http.server.ThreadingHTTPServer((os.environ["HOST"], int(os.environ["PORT"])), Handler).serve_forever()
+"""
+TELLING = """
+import http.server, json, os
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(json.dumps(dict(os.environ)).encode())
+
+    def log_message(self, *args):
+        pass
+
+
 http.server.ThreadingHTTPServer((os.environ["HOST"], int(os.environ["PORT"])), Handler).serve_forever()
 """
 CHECK = 'python3 -c \'import os, urllib.request as u; u.urlopen("http://127.0.0.1:" + os.environ["PORT"])\''
@@ -163,17 +181,51 @@ def test_services_of_one_repository_with_a_database_that_keeps_its_data(publish:
     assert not shop.left_over(ready), shop.left_over(ready)
 
 
-def test_the_curated_blueprint_of_services_with_a_database_comes_up_and_goes(
-    publish: Callable[..., World], world: World
-) -> None:
-    shop = publish({"components": {"web": {"type": "process", "procfile": "web"}}})
-    folder = ROOT / "blueprints" / "environments" / "preview_services"
+def publish_curated(world: World, name: str) -> None:
+    """Publish a curated blueprint as one of ``acme``, and take it from now on."""
+    folder = ROOT / "blueprints" / "environments" / name
     found = {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     found["asset.yaml"] = found["asset.yaml"].replace(b"namespace: slipway", b"namespace: acme")
     archive = build_archive({path: PackageFile(data) for path, data in found.items()}).data
     with world.database.tenant_session(world.principal.tenant_id) as session:
         UploadService(session, open_blobs(world.settings)).receive(world.principal, io.BytesIO(archive))
-    shop.blueprint = "acme/preview-services"
+    world.blueprint = f"acme/{name.replace('_', '-')}"
+
+
+def test_the_curated_blueprint_with_data_has_a_database_a_cache_and_objects(world: World) -> None:
+    publish_curated(world, "preview_data")
+    world.commit("one", **{"app.py": TELLING})
+    environment_id = world.request()
+    world.work()
+    ready = world.look(environment_id)
+    assert (ready.failure, ready.phase) == (None, Phase.READY), ready.failure
+    said = json.loads(world.visit(ready)[1])
+    with psycopg.connect(said["DATABASE_URL"]) as connection:
+        assert connection.execute("SELECT 1").fetchall() == [(1,)]
+    with redis.Redis.from_url(said["REDIS_URL"]) as cache:
+        assert cache.ping()
+    files = boto3.client(
+        "s3",
+        endpoint_url=said["AWS_ENDPOINT_URL"],
+        region_name=said["AWS_REGION"],
+        aws_access_key_id=said["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=said["AWS_SECRET_ACCESS_KEY"],
+    )
+    files.put_object(Bucket=said["BUCKET"], Key="a", Body=b"kept")
+    assert files.get_object(Bucket=said["BUCKET"], Key="a")["Body"].read() == b"kept"
+    for name in ("DATABASE_URL", "REDIS_URL", "AWS_SECRET_ACCESS_KEY"):
+        assert said[name] not in ready.model_dump_json() + world.graph(environment_id).model_dump_json()
+    world.destroy(environment_id)
+    world.work()
+    assert world.look(environment_id).phase is Phase.DESTROYED
+    assert not world.left_over(ready), world.left_over(ready)
+
+
+def test_the_curated_blueprint_of_services_with_a_database_comes_up_and_goes(
+    publish: Callable[..., World], world: World
+) -> None:
+    shop = publish({"components": {"web": {"type": "process", "procfile": "web"}}})
+    publish_curated(world, "preview_services")
     for name in ("web", "api"):
         (shop.repository / name).mkdir()
     files = {"web/serve.py": SERVICE, "api/serve.py": SERVICE, "db/seed.sql": SEED}
