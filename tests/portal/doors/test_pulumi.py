@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from catalog.settings import load_settings
@@ -93,23 +94,24 @@ def test_a_program_uses_a_component_from_the_index(
     assert ran.stdout.split() == ["acme-bucket", "acme-names:index:Names", "pulumi:pulumi:Stack"]
 
 
-def test_the_command_reads_a_schema_as_it_is_served(
-    portal_: Portal, pulumi: Callable[..., subprocess.CompletedProcess[str]]
+def test_the_command_reads_the_schema_that_is_served(
+    portal_: Portal,
+    new_wheel: Callable[..., tuple[str, bytes]],
+    pulumi: Callable[..., subprocess.CompletedProcess[str]],
+    tmp_path: Path,
 ) -> None:
-    schema = {
-        "name": "acme-names",
-        "version": "1.0.0",
-        "resources": {
-            "acme-names:index:Names": {
-                "isComponent": True,
-                "inputProperties": {"prefix": {"type": "string"}},
-                "requiredInputs": ["prefix"],
-                "properties": {"bucket": {"type": "string"}},
-            }
-        },
-    }
-    path = portal_.folder / "pulumi-schema.json"
-    path.write_text(json.dumps(schema))
+    wheel = new_wheel("acme-names", metadata="Requires-Dist: pulumi>=3\n", files={"acme_names/__init__.py": COMPONENT})
+    assert portal_.uv_publish(portal_.keep(wheel)).returncode == 0
+    address = f"{portal_.url}/api/v1/assets/acme/acme-names/versions/1.0.0/artifacts/pulumi-schema.json"
+    served = httpx.get(address, headers={"Authorization": f"Bearer {portal_.token}"}, timeout=60)
+    assert served.status_code == 200, served.text
+    path = tmp_path / "pulumi-schema.json"
+    path.write_bytes(served.content)
     read = pulumi("pulumi", "package", "get-schema", str(path))
     assert read.returncode == 0, read.stderr
-    assert json.loads(read.stdout)["resources"].keys() == schema["resources"].keys()  # type: ignore[attr-defined]
+    (token,) = json.loads(read.stdout)["resources"]
+    assert token.endswith(":index:Names")
+    made = pulumi("pulumi", "package", "gen-sdk", str(path), "--language", "python", "--out", str(tmp_path / "sdk"))
+    assert made.returncode == 0, made.stderr
+    (module,) = (tmp_path / "sdk" / "python").glob("*/names.py")
+    assert "prefix" in module.read_text()
