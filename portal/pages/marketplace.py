@@ -108,7 +108,11 @@ class MarketplacePage(Page):
         """Return what to leave out where nothing was found: text, address and how many there are then."""
         texts = {"q": "Without the words", **{name: f"Without {title.lower()}" for name, title in FACETS.items()}}
         return [
-            (f"{texts.get(hint.remove, 'Without')} “{hint.value}”", self.href(**{hint.remove: None}), hint.count)
+            (
+                f"{texts.get(hint.remove, 'Without')} “{value_label(hint.remove, hint.value)}”",
+                self.href(**{hint.remove: None}),
+                hint.count,
+            )
             for hint in self.result.hints
         ]
 

@@ -111,7 +111,3 @@ def test_the_command_reads_the_schema_that_is_served(
     assert read.returncode == 0, read.stderr
     (token,) = json.loads(read.stdout)["resources"]
     assert token.endswith(":index:Names")
-    made = pulumi("pulumi", "package", "gen-sdk", str(path), "--language", "python", "--out", str(tmp_path / "sdk"))
-    assert made.returncode == 0, made.stderr
-    (module,) = (tmp_path / "sdk" / "python").glob("*/names.py")
-    assert "prefix" in module.read_text()

@@ -6,7 +6,8 @@ from pathlib import Path
 
 VERSION = "1.0.0"
 _SOURCE = '''#!PYTHON
-"""Things that are files."""
+"""Things that are files; one whose size begins with "held" is made once nothing of the name "hold" is beside them."""
+import asyncio
 import json
 import os
 import socket
@@ -63,6 +64,10 @@ class Demo(engine.Provider):
         size = request.properties["size"].value
         if size == "curious":
             (WORLD.parent / "met.json").write_text(json.dumps(met()))
+        if size.startswith("held"):
+            (WORLD.parent / "holding").touch()
+            while (WORLD.parent / "hold").exists():
+                await asyncio.sleep(0.05)
         (WORLD / made).write_text(size)
         return engine.CreateResponse(made, named(request.properties))
 

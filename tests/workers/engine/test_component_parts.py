@@ -82,10 +82,9 @@ def test_what_a_part_tells_is_taken_apart(target: Target, world: Path, tmp_path:
     place = "class Place(TypedDict):\n    zone: str\n    shelf_number: int\n\n\n"
     source = components('self.place = self.addresses.apply(lambda each: {"zone": each, "shelf_number": 3})')
     text = source["things/__init__.py"].decode().replace(told, f"{place}{told}\n    place: pulumi.Output[Place]\n")
-    wheel, data = build_wheel("things", "0.1.0", {**source, "things/__init__.py": text.encode()}, requires=())
-    (tmp_path / wheel).write_bytes(data)
-    first = replace(shelf(tmp_path, "first", ["small"]), wheel=str(tmp_path / wheel))
-    late = replace(shelf(tmp_path, "late", ["in-${first.place.zone}"]), wheel=str(tmp_path / wheel))
+    first, late = shelf(tmp_path, "first", ["small"]), shelf(tmp_path, "late", ["in-${first.place.zone}"])
+    _, data = build_wheel("things", "0.1.0", {**source, "things/__init__.py": text.encode()}, requires=())
+    Path(first.wheel).write_bytes(data)
     asked = request(target, "apart", {"SHELF": "${first.place.shelfNumber}"}, first, late)
     made = target.engine.up(asked)
     assert sizes(world) == ["in-thing-small", "small"]

@@ -1,24 +1,24 @@
 """Blueprints that use components of packages, through the real worker and engine, from the request to the removal."""
 
-import io
-import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
-import yaml
 
-from catalog.assets.archive import PackageFile, build_archive
-from catalog.assets.kinds import kinds
+from catalog.assets.models import AssetVersion, ChangeVersionState
+from catalog.assets.service import AssetService
 from catalog.environments.models import Phase
 from catalog.gates import PolicyDesk
 from catalog.policies.shapes import CreateBinding
 from catalog.providers.blobs import open_blobs
 from catalog.settings import Settings
-from catalog.uploads.service import UploadService
 from tests.workers.engine.demo_provider import install_plugin
-from tests.workers.ephemeral_env.things import NO_EVIL, publish_things
+from tests.workers.ephemeral_env.test_sleeping_programs import plan_of
+from tests.workers.ephemeral_env.things import NO_EVIL, publish_shop, publish_things, sizes
+from workers.environment_parts import packages_left
 
 pytestmark = pytest.mark.engine
 
@@ -38,47 +38,12 @@ def things(settings: Settings) -> Path:
     return install_plugin(settings.data_dir)
 
 
-def sizes(things: Path) -> list[str]:
-    """Return what there is in the pretended cloud."""
-    return sorted(each.read_text() for each in things.iterdir())
-
-
 @pytest.fixture
 def shop(world: World, things: Path) -> World:
     """Publish ``acme/shop``: a process between two components, one that it waits for and one that waits for it."""
     assert sizes(things) == []
     publish_things(world, "1.0.0")
     return publish_shop(world)
-
-
-def publish_shop(world: World) -> World:
-    files = dict(kinds()["deployment-blueprint"].skeleton("acme", "shop"))
-    manifest = yaml.safe_load(files["asset.yaml"])
-    manifest["inputs"].pop("ui")
-    needs = {"asset": "acme/things", "kind": "component-package", "version": ">=0", "alias": "things"}
-    manifest["dependencies"] = [needs]
-    store = {"sizes": ["${inputs.size}"], "token": "${inputs.token}"}
-    parts = {
-        "store": {"type": "component", "uses": "things", "inputs": store},
-        "watch": {"type": "component", "uses": "things", "inputs": {"sizes": ["at-${web.port}"]}},
-    }
-    web = {"type": "process", "procfile": "web", "env": {"GREETING": "<${store.outputs.addresses}>"}}
-    outputs = {"url": "${web.url}", "watched": "${watch.outputs.addresses}", "token": "${store.outputs.token}"}
-    manifest["spec"]["environment"] = {"components": {"watch": parts["watch"], "web": web, "store": parts["store"]}}
-    manifest["spec"]["environment"]["outputs"] = outputs
-    draft = "https://json-schema.org/draft/2020-12/schema"
-    schema: dict[str, Any] = {"$schema": draft, "type": "object", "additionalProperties": False}
-    given = {"size": {"type": "string", "default": "small"}, "token": {"type": "string", "writeOnly": True}}
-    files["inputs.schema.json"] = json.dumps({**schema, "properties": given, "required": ["token"]}).encode()
-    told = {name: {"type": "string"} for name in outputs}
-    files["outputs.schema.json"] = json.dumps({**schema, "properties": told}).encode()
-    files["asset.yaml"] = yaml.safe_dump(manifest).encode()
-    kept = {path: each for path, each in files.items() if not path.startswith("examples/") and path != "inputs.ui.json"}
-    archive = build_archive({path: PackageFile(data) for path, data in kept.items()}).data
-    with world.database.tenant_session(world.principal.tenant_id) as session:
-        UploadService(session, open_blobs(world.settings)).receive(world.principal, io.BytesIO(archive))
-    world.blueprint = "acme/shop"
-    return world
 
 
 def test_where_policies_read_the_plan_nothing_is_made_that_cannot_be_said_beforehand(
@@ -134,6 +99,56 @@ def test_components_live_sleep_change_and_go_with_their_environment(shop: World,
     shop.work()
     gone = shop.look(environment_id)
     assert (gone.phase, sizes(things), shop.left_over(gone)) == (Phase.DESTROYED, [], [])
+
+
+def version_of(shop: World) -> AssetVersion:
+    with shop.database.tenant_session(shop.principal.tenant_id) as session:
+        return AssetService(session).version(shop.principal.tenant_id, "acme", "things", "1.0.0")
+
+
+def test_an_environment_whose_package_is_gone_sleeps_says_so_when_it_wakes_and_goes(shop: World, things: Path) -> None:
+    environment_id = shop.request(inputs={"token": SECRET})
+    shop.work()
+    assert shop.look(environment_id).phase is Phase.READY
+    open_blobs(shop.settings).delete(version_of(shop).blob_digest)
+    shop.act("sleep", environment_id)
+    shop.work()
+    asleep = shop.look(environment_id)
+    assert (asleep.phase, asleep.failure) == (Phase.SLEEPING, None)
+    assert [each for each in asleep.resources if each.type == "slipway:local:Process"] == []
+    shop.act("wake", environment_id)
+    shop.work()
+    failed = shop.look(environment_id)
+    assert failed.phase is Phase.FAILED
+    assert failed.failure is not None
+    assert "The archive of this version cannot be read" in failed.failure.message
+    shop.destroy(environment_id)
+    shop.work()
+    gone = shop.look(environment_id)
+    assert (gone.phase, sizes(things), shop.left_over(gone)) == (Phase.DESTROYED, [], [])
+
+
+def test_of_packages_that_may_not_be_had_any_more_nothing_stays_and_nothing_fails(world: World) -> None:
+    publish_things(world, "1.0.0")
+    tenant_id = world.principal.tenant_id
+    source = SimpleNamespace(settings=world.settings, session=lambda: world.database.tenant_session(tenant_id))
+
+    def left(version: str = "1.0.0") -> list[str]:
+        lock = [{"asset": "acme/things", "version": version}]
+        with packages_left(replace(plan_of(["store"]), tenant_id=tenant_id, lock=lock), source, ["store"]) as found:
+            return list(found)
+
+    def step(verb: str) -> None:
+        change = ChangeVersionState(reason="For a test")
+        with world.database.tenant_session(tenant_id) as session:
+            getattr(AssetService(session), verb)(world.principal, "acme", "things", "1.0.0", change)
+
+    assert (left(), left("9.9.9")) == (["store"], [])
+    for verb, stays in (("yank", ["store"]), ("quarantine", []), ("restore", ["store"]), ("revoke", ["store"])):
+        step(verb)
+        assert left() == stays, verb
+    open_blobs(world.settings).delete(version_of(world).blob_digest)
+    assert left() == []
 
 
 def test_what_components_and_providers_tell_of_secrets_is_masked_wherever_it_goes(world: World, things: Path) -> None:
