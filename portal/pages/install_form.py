@@ -245,12 +245,15 @@ class InstallForms:
         schema = asks(version, fitted)
         examples = self._presets(version, schema)
         said = next((each.inputs for each in examples if each.name == example), {})
-        values = merged_inputs(present, said)
         source = FormSource(
-            hints=hints_of(version, fitted), values=values, submitted=fields, errors=errors, offers=self._offers
+            hints=hints_of(version, fitted),
+            values=merged_inputs(present, said),
+            submitted=fields,
+            errors=errors,
+            offers=self._offers,
         )
         known = asks(before, self._overlays.over(self._tenant_id, before))
-        fresh, kept = split_form(known, schema, source, [name for name in said if values[name] != present.get(name)])
+        fresh, kept = split_form(known, schema, source, present)
         return InstallFormPage(
             version,
             fresh,

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -70,14 +70,18 @@ def _depends(hint: Any) -> bool:
 
 
 def split_form(
-    before: Schema, after: Schema, source: FormSource, touched: Collection[str] = ()
+    before: Schema, after: Schema, source: FormSource, held: Mapping[str, Any] | None = None
 ) -> tuple[Control, Control]:
     """Return the part of a form that is new, changed or at fault, and the part that stays as it was under ``before``.
 
-    What a condition opens now that was closed before is new. ``touched`` are properties that belong in front as well.
+    What a condition opens now that was closed before is new. ``held`` is what was given so far, where the form starts
+    from something else; what differs from it is in front.
     """
     form = build_form(after, source)
-    known = _parts(before, replace(source, submitted=None))
+    given = source.values or {}
+    held = given if held is None else held
+    known = _parts(before, replace(source, submitted=None, values=held))
+    touched = [name for name in {**held, **given} if given.get(name) != held.get(name)]
     asked = _parts(after, source)
     at_fault = {each.pointer.split("/")[2] for each in source.errors if each.pointer.count("/") > 1}
     same = {f"{source.prefix}{pointer_to((name,))}" for name, part in asked.items() if known.get(name) == part}

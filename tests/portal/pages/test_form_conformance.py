@@ -139,6 +139,9 @@ def test_32587_a_change_later_is_prefilled_and_shows_what_is_new() -> None:
     assert split(FormSource(values=values, submitted=sent))[0] == ["inputs/zone", "inputs/reason"]
     wrong = [FieldError("/inputs/owner", "No such team.")]
     assert "inputs/owner" in split(FormSource(values=values, errors=wrong))[0]
+    new, same = split_form(before, after, FormSource(values={**values, "size": "large"}), values)
+    assert [each.name for each in new.children] == ["inputs/size", "inputs/zone", "inputs/reason"], "as a preset says"
+    assert [each.name for each in same.children] == ["inputs/owner"]
 
 
 def test_4203_many_alternatives_with_dependencies_are_no_trouble() -> None:
