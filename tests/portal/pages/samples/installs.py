@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from catalog.assets.examples import Example
 from catalog.assets.models import AssetVersionRead
 from catalog.errors import FieldError
 from catalog.installs.models import Action, InstallState, OutcomeState, PlanState
@@ -273,5 +274,13 @@ def pages() -> dict[str, Page]:
             install=install(),
             form=front,
             kept=kept,
+        ),
+        "install-upgrade-preset": form(
+            ("pull-request",),
+            install=install(),
+            form=front,
+            kept=kept,
+            examples=[Example(name=name, inputs={"greeting": "ahoy"}) for name in ("mild", LONG[:60])],
+            example="mild",
         ),
     }
