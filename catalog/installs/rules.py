@@ -91,14 +91,6 @@ def put(values: dict[str, Any], pointer: str, value: Any) -> None:
     inner[last] = value
 
 
-def preset_for(inputs: Mapping[str, Any], immutable: Iterable[str], secrets: Iterable[str]) -> dict[str, Any]:
-    """Return what a preset says to something that is installed already: all but what cannot change, and secrets.
-
-    Both are given as JSON pointers. A preset is published, so what it holds in the place of a secret is none.
-    """
-    return without(inputs, [*immutable, *secrets])
-
-
 def merged_inputs(given: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
     """Return what was given before with what changes; null takes an input away (RFC 7396, a JSON merge patch)."""
     result = dict(given)

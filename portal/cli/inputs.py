@@ -98,11 +98,9 @@ def preset_of_upgrade(
     version = client.get(f"/assets/{install['asset']}/versions/{exact}")
     found = _named(client, install["asset"], version["version"], example)
     # Reading schemas takes a while to load, which commands without presets do not wait for.
-    from catalog.assets.inputs import secret_pointers  # noqa: PLC0415
-    from catalog.installs.rules import preset_for  # noqa: PLC0415
+    from catalog.installs.presets import changeable  # noqa: PLC0415
 
-    fixed = (version["manifest"].get("inputs") or {}).get("immutable", ())
-    return version["version"], preset_for(found, fixed, secret_pointers(version["input_schema"] or {}))
+    return version["version"], changeable(found, version["manifest"], version["input_schema"] or {})
 
 
 def _named(client: Client, asset: str, version: str, example: str) -> dict[str, Any]:

@@ -8,12 +8,12 @@ from urllib.parse import urlencode
 from sqlmodel import Session
 
 from catalog.assets.examples import Example
-from catalog.assets.inputs import HIDDEN, secret_pointers
+from catalog.assets.inputs import HIDDEN
 from catalog.assets.kinds import kinds
 from catalog.assets.models import AssetVersionRead, VersionState, VersionSummary
 from catalog.assets.service import LATEST, AssetService
 from catalog.errors import FieldError
-from catalog.installs.rules import merged_inputs, preset_for
+from catalog.installs.presets import changeable, started_from
 from catalog.installs.service import InstallService
 from catalog.installs.shapes import InstallRead
 from catalog.overlays.fitting import Fitted
@@ -247,7 +247,7 @@ class InstallForms:
         said = next((each.inputs for each in examples if each.name == example), {})
         source = FormSource(
             hints=hints_of(version, fitted),
-            values=merged_inputs(present, said),
+            values=started_from(present, said),
             submitted=fields,
             errors=errors,
             offers=self._offers,
@@ -272,11 +272,10 @@ class InstallForms:
 
     def _presets(self, version: AssetVersionRead, schema: Mapping[str, Any]) -> list[Example]:
         """Return what an upgrade may start from: of each example what may change, and is asked for at all."""
-        fixed = (version.manifest.get("inputs") or {}).get("immutable", ())
         asked = schema.get("properties", {})
         found = []
         for each in presets(self._assets, self._tenant_id, version, open_blobs(self._settings)):
-            said = preset_for(each.inputs, fixed, secret_pointers(schema))
+            said = changeable(each.inputs, version.manifest, schema)
             inputs = {name: value for name, value in said.items() if name in asked}
             found += [Example(name=each.name, inputs=inputs)] if inputs else []
         return found
