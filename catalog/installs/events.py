@@ -2,6 +2,8 @@
 
 from uuid import UUID
 
+from pydantic import Field
+
 from catalog.events.registry import EventData, event
 
 
@@ -72,11 +74,12 @@ class InstallWaiting(InstallEvent):
 
 @event("install.ready", version=1)
 class InstallReady(InstallEvent):
-    """A revision is there."""
+    """A revision is there; ``by_hand`` are the files that somebody changed in its pull request before merging it."""
 
     revision: int
     version: str
     action: str
+    by_hand: list[str] = Field(default_factory=list)
 
 
 @event("install.failed", version=1)

@@ -136,7 +136,10 @@ def _number(value: int | None) -> str | None:
 
 def _state(revision: dict[str, Any]) -> str:
     outcomes = revision["outcomes"]
-    return outcomes[-1]["state"] if outcomes else "under way"
+    if not outcomes:
+        return "under way"
+    state = str(outcomes[-1]["state"])
+    return f"{state}, changed by hand" if outcomes[-1]["outputs"].get("by_hand") else state
 
 
 def _version(install: dict[str, Any]) -> str:

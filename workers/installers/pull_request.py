@@ -12,6 +12,7 @@ from catalog.installs.service import DECLINED, Applied, Draft, Proposal, Work
 from catalog.operations.models import Problem
 from catalog.providers.blobs import BlobStore, open_blobs
 from catalog.providers.scm import (
+    CommitNotFoundError,
     MissingRightsError,
     PullRequest,
     PullRequestChange,
@@ -25,6 +26,7 @@ from catalog.providers.scm.git_command import run_git
 from catalog.scm.service import ScmService
 from catalog.settings import Settings
 from workers.installers import Bench
+from workers.installers.merged_by_hand import departures, outcome
 from workers.installers.merging import merge
 from workers.installers.proposing import BranchTakenError, close_previous, propose
 from workers.installers.pull_request_files import decided
@@ -92,7 +94,7 @@ class PullRequestInstaller:
         if found is not None and (found.is_merged or is_contained(repository, found)):
             if found.state is PullRequestState.OPEN:
                 repository.change_pull_request(number, PullRequestChange(state=PullRequestState.CLOSED))
-            return Applied({**work.outputs, "merged": found.head_sha})
+            return _merged(repository, work, found, bench)
         if found is None or found.state is PullRequestState.CLOSED:
             # Whoever squashes and removes the branch has merged it all the same.
             if _is_there(repository, work, bench):
@@ -114,6 +116,21 @@ class PullRequestInstaller:
                 if same:
                     return rendered(draft.version, draft.inputs, bench, revision.files_blob)
         return rendered(draft.version, draft.inputs, bench, draft.known.get(render_key(draft.version, draft.inputs)))
+
+
+def _merged(repository: Repository, work: Work, found: PullRequest, bench: Bench) -> Applied:
+    """Return what a merged pull request means: what Slipway proposed, or what somebody made of it before."""
+    outputs = {**work.outputs, "merged": found.head_sha}
+    if found.head_sha == work.outputs["commit"]:
+        return Applied(outputs)
+    writes, mirrors = read_files(work.writes_blob, open_blobs(bench.settings)), bench.settings.data_dir / "repositories"
+    try:
+        commit = found.head_sha or repository.resolve(found.base)
+        mirror = repository.mirror(commit, found.number, mirrors)
+    except CommitNotFoundError:  # its branch is gone, and its commits with it: what came of them is in the base branch
+        commit = repository.resolve(found.base)
+        mirror = repository.mirror(commit, 0, mirrors)
+    return outcome(outputs, departures(mirror, commit, writes, work), len(writes))
 
 
 def _is_there(repository: Repository, work: Work, bench: Bench) -> bool:

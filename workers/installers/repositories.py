@@ -68,6 +68,11 @@ def parents(mirror: Path, commit: str) -> list[str]:
 
 def holds(mirror: Path, commit: str, writes: Mapping[str, File | None]) -> bool:
     """Tell whether a commit has just these files at their paths, byte for byte and mode for mode."""
+    return not differing(mirror, commit, writes)
+
+
+def differing(mirror: Path, commit: str, writes: Mapping[str, File | None]) -> dict[str, str | None]:
+    """Return what a commit has at each path where it has something else than these: its blob, None for no file."""
     paths = [f":(literal){path}" for path in writes]
     listing = run_git_for_bytes(mirror, "ls-tree", "-r", "-z", "--full-tree", commit, "--", *paths)
     found = {}
@@ -77,7 +82,8 @@ def holds(mirror: Path, commit: str, writes: Mapping[str, File | None]) -> bool:
             mode, _, blob = head.split(b" ")
             found[os.fsdecode(name)] = (blob.decode(), mode == b"100755")
     wanted = {path: None if file is None else (_blob_id(file[0]), file[1]) for path, file in writes.items()}
-    return all(found.get(path) == each for path, each in wanted.items())
+    others = {path: found.get(path) for path, each in wanted.items() if found.get(path) != each}
+    return {path: None if each is None else each[0] for path, each in others.items()}
 
 
 def _blob_id(data: bytes) -> str:

@@ -6,10 +6,11 @@ from catalog.installs.service.drafting import Draft
 from catalog.installs.service.labelling import Labelling
 from catalog.installs.service.reading import PageOfInstalls, Reading, kept_files, read_plan, read_revision
 from catalog.installs.service.reports import InstallReports, Proposal, Work
-from catalog.installs.service.settling import DECLINED, Applied
+from catalog.installs.service.settling import BY_HAND, DECLINED, Applied
 
 __all__ = [
     "APPROVALS",
+    "BY_HAND",
     "DECLINED",
     "Applied",
     "Draft",

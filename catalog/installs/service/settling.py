@@ -23,6 +23,8 @@ from catalog.installs.service.base import stamp, subject_of
 from catalog.operations.models import OperationState, Problem
 from catalog.operations.rules import FINAL
 
+BY_HAND = "by_hand"
+"""The output that says, by path, how what people merged departs from what was planned."""
 DECLINED = Problem(
     code="declined",
     message="Whoever decides about it has said no.",
@@ -60,11 +62,11 @@ class Settling(Applying):
             data_waiting = InstallWaiting(**stamp(install), revision=revision.number, url=url)
             self._tell(install.tenant_id, subject, data_waiting, "system")
         else:
-            self._ready(install, revision)
+            self._ready(install, revision, applied)
         self._use(install, revision)
         self._touch(install)
 
-    def _ready(self, install: Install, revision: InstallRevision) -> None:
+    def _ready(self, install: Install, revision: InstallRevision, applied: Applied) -> None:
         subject = subject_of(install.id)
         install.applied_revision = revision.number
         install.state = InstallState.APPLIED
@@ -74,7 +76,13 @@ class Settling(Applying):
             self._tell(install.tenant_id, subject, data, "system")
             return
         version = str(revision.content["version"])
-        ready = InstallReady(**stamp(install), revision=revision.number, version=version, action=revision.action)
+        ready = InstallReady(
+            **stamp(install),
+            revision=revision.number,
+            version=version,
+            action=revision.action,
+            by_hand=sorted(applied.outputs.get(BY_HAND, ())),
+        )
         self._tell(install.tenant_id, subject, ready, "system")
 
     def _use(self, install: Install, revision: InstallRevision) -> None:

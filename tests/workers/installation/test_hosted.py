@@ -140,6 +140,26 @@ def test_the_next_plan_goes_into_the_same_pull_request_with_what_happened_meanwh
     assert repo.read("docs.md") == "other docs"
 
 
+@pytest.mark.parametrize("squash", [True, False], ids=["squashed", "merged"])
+def test_what_somebody_changed_before_the_merge_is_told(
+    squash: bool,  # noqa: FBT001  # a parameter of the test
+    publish: Do,
+    connected: str,
+    world: GitHubWorld,
+    ledger: Ledger,
+    work: Work,
+    repo: Repo,
+) -> None:
+    publish()
+    install = ledger.install("acme/pipeline", {"repository": connected})
+    repo.write({PATH: "name: ours\n"}, install.proposed["branch"])
+    world.fake.state.merge(1, squash=squash)  # which removes the branch
+    looked(work)
+    settled = ledger.get(install.id)
+    assert (settled.state, settled.outputs["by_hand"]) == ("applied", {PATH: "changed"}), settled.failure
+    assert (settled.failure and settled.failure.code) == "changed_by_hand"
+
+
 def test_closed_by_hand_is_declined_and_another_one_can_follow(
     publish: Do, connected: str, world: GitHubWorld, ledger: Ledger, work: Work
 ) -> None:
