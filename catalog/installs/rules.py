@@ -6,6 +6,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 from uuid import UUID
 
+from catalog.assets.inputs import HIDDEN
 from catalog.forms.pointers import escape
 from catalog.installs.files import digest_of
 from catalog.installs.models import Action, InstallApprovalRule, InstallState, OutcomeState
@@ -51,6 +52,16 @@ def references(value: Any) -> Iterator[UUID]:
                 yield from references(each)
 
 
+def places(value: Any, prefix: str = "") -> Iterator[str]:
+    """Yield the JSON pointers at which inputs name a secret."""
+    if isinstance(value, Mapping):
+        if set(value) == {SECRET}:
+            yield prefix
+        else:
+            for name, each in value.items():
+                yield from places(each, f"{prefix}/{escape(name)}")
+
+
 def opened(value: Any, secrets: Mapping[UUID, Any]) -> Any:
     """Return inputs with the values of the secrets that they name."""
     if isinstance(value, Mapping):
@@ -89,6 +100,13 @@ def put(values: dict[str, Any], pointer: str, value: Any) -> None:
     for name in parents:
         inner = inner[name]
     inner[last] = value
+
+
+def shown(value: Any) -> Any:
+    """Return inputs as they may be shown: ``[secret]`` in the place of each secret."""
+    if isinstance(value, Mapping):
+        return HIDDEN if set(value) == {SECRET} else {name: shown(each) for name, each in value.items()}
+    return value
 
 
 def merged_inputs(given: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

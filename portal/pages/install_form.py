@@ -8,11 +8,12 @@ from urllib.parse import urlencode
 from sqlmodel import Session
 
 from catalog.assets.examples import Example
-from catalog.assets.inputs import HIDDEN
+from catalog.assets.inputs import HIDDEN, secret_pointers
 from catalog.assets.kinds import kinds
 from catalog.assets.models import AssetVersionRead, VersionState, VersionSummary
 from catalog.assets.service import LATEST, AssetService
 from catalog.errors import FieldError
+from catalog.forms.pointers import pointer_to
 from catalog.installs.presets import changeable, started_from
 from catalog.installs.service import InstallService
 from catalog.installs.shapes import InstallRead
@@ -91,8 +92,12 @@ class InstallFormPage(Page):
         return {
             name: None
             for name, value in self.given.items()
-            if name not in inputs and not is_secret(value) and not _is_read_only(self.schema, name)
+            if name not in inputs and not self._stays_secret(name, value) and not _is_read_only(self.schema, name)
         }
+
+    def _stays_secret(self, name: str, value: Any) -> bool:
+        part = self.schema.get("properties", {}).get(name)
+        return is_secret(value) and isinstance(part, Mapping) and part.get("writeOnly") is True
 
     ways: ClassVar[Sequence[tuple[str, str]]] = (
         (PIN, "Pinned: blueprints and programs of the tenant use it"),
@@ -235,8 +240,8 @@ class InstallForms:
         number = install.applied_revision or install.desired_revision or 1
         content = self._installs.revision(self._tenant_id, install.id, number).content
         before = self._assets.get_version(self._tenant_id, namespace, name, content["version"])
-        present = {name: HIDDEN if is_secret(value) else value for name, value in content["inputs"].items()}
         fitted = self._overlays.over(self._tenant_id, version)
+        present = _present(content["inputs"], frozenset(secret_pointers(version.input_schema or {})))
 
         def asks(which: AssetVersionRead, over: Fitted) -> Mapping[str, Any]:
             component = str(install.target.get("component") or "")
@@ -290,6 +295,18 @@ class InstallForms:
 def is_secret(value: Any) -> bool:
     """Tell whether what was given before is a reference to a secret."""
     return isinstance(value, Mapping) and set(value) == {"$secret"}
+
+
+def _present(inputs: Mapping[str, Any], secret: frozenset[str], place: str = "") -> dict[str, Any]:
+    """Return what a form shows of inputs: no secret, nor that there is one where this version would show it."""
+    shown: dict[str, Any] = {}
+    for name, value in inputs.items():
+        pointer = f"{place}{pointer_to((name,))}"
+        if is_secret(value):
+            shown |= {name: HIDDEN} if pointer in secret else {}
+        else:
+            shown[name] = _present(value, secret, pointer) if isinstance(value, Mapping) else value
+    return shown
 
 
 def _way(becomes: Sequence[str], values: Mapping[str, str]) -> str:

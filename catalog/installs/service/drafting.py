@@ -9,7 +9,7 @@ from uuid import UUID
 from catalog.assets.compatibility import Bump
 from catalog.assets.compatibility.verdict import Faces, compare
 from catalog.assets.errors import VersionNotSelectableError
-from catalog.assets.inputs import InvalidInputsError, secret_pointers
+from catalog.assets.inputs import HIDDEN, InvalidInputsError, secret_pointers
 from catalog.assets.installation import installation
 from catalog.assets.kinds import kinds
 from catalog.assets.life import MEANINGS, Choice, Running, words
@@ -179,6 +179,7 @@ class Drafting(Base):
         self, tenant_id: UUID, version: AssetVersion, given: Mapping[str, Any], base: InstallRevision | None
     ) -> dict[str, Any]:
         """Return complete inputs, secrets and all; what cannot change stays as it is."""
+        _keep_secret(version, given)
         narrowed = OverlayService(self._session).over(tenant_id, version)
         opened = self._opened(tenant_id, given)
         immutable = (version.manifest.get("inputs") or {}).get("immutable", ())
@@ -239,7 +240,7 @@ class Drafting(Base):
             value, known = rules.at(sealed, pointer), rules.at(before, pointer)
             if value is None or list(rules.references({"it": value})):
                 continue
-            same = known is not None and self._opened(tenant_id, {"it": known})["it"] == value
+            same = _is_reference(known) and self._opened(tenant_id, {"it": known})["it"] == value
             rules.put(sealed, pointer, known if same else self._seal(tenant_id, value))
         return sealed
 
@@ -261,7 +262,8 @@ class Drafting(Base):
         for name in sorted({*base.content["inputs"], *inputs}):
             old, new = base.content["inputs"].get(name), inputs.get(name)
             if old != new:
-                found.append({"pointer": f"/{name}", "what": "value", "before": _shown(old), "after": _shown(new)})
+                known = [HIDDEN if old is not None and _is_reference(new) else rules.shown(old), rules.shown(new)]
+                found.append({"pointer": f"/{name}", "what": "value", "before": known[0], "after": known[1]})
         return found
 
     def _version_of(self, tenant_id: UUID, revision: InstallRevision) -> AssetVersion | None:
@@ -354,8 +356,21 @@ def _refused(detail: str) -> UpgradeRefusedError:
     return UpgradeRefusedError(detail, [FieldError("/version", detail)])
 
 
-def _shown(value: Any) -> Any:
-    return "[secret]" if isinstance(value, Mapping) and set(value) == {rules.SECRET} else value
+def _is_reference(value: Any) -> bool:
+    return isinstance(value, Mapping) and set(value) == {rules.SECRET}
+
+
+def _keep_secret(version: AssetVersion, given: Mapping[str, Any]) -> None:
+    """Raise ``UpgradeRefusedError`` where a version would show what was given to one that kept it secret."""
+    secret = tuple(secret_pointers(version.input_schema or {}))
+    exposed = [each for each in rules.places(given) if not any(f"{each}/".startswith(f"{one}/") for one in secret)]
+    if exposed:
+        named = f"{version.namespace}/{version.name} {version.version}"
+        detail = "It was given as a secret, and this version would show it. Give it anew, or take it away (null)."
+        raise UpgradeRefusedError(
+            f"{named} no longer keeps secret what was given as a secret.",
+            [FieldError(f"/inputs{each}", detail) for each in exposed],
+        )
 
 
 def _explained(error: InvalidInputsError, version: AssetVersion, base: InstallRevision | None) -> SlipwayError:
