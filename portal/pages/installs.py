@@ -11,9 +11,10 @@ from litestar.params import FromPath
 from litestar.response import Redirect, Stream
 from sqlmodel import Session
 
+from catalog.assets.service import AssetService
 from catalog.errors import ConflictError, InvalidInputError
 from catalog.gating import PolicyRefusedError, Verdict, keep_refusal
-from catalog.installs.models import InstallState, PlanState
+from catalog.installs.models import Action, InstallState, PlanState
 from catalog.installs.service import InstallService, PageOfInstalls
 from catalog.installs.shapes import (
     ApplyPlan,
@@ -33,6 +34,7 @@ from portal.boundary import AppSettings, Caller, OpenSession, WebRequest
 from portal.pages.forms import SentForm, Text, last_values, renderer_of, sent_fields
 from portal.pages.live import EVENT_STREAM, Moment, follow_page
 from portal.pages.render import Page, redirect
+from portal.pages.reviewed_inputs import InputReview, ReviewedInput
 
 READ = [requires("installs:read")]
 WRITE = [requires("installs:write")]
@@ -43,6 +45,7 @@ CHOICES: tuple[tuple[Resolve, str], ...] = (
     ("theirs", "Take the new version's"),
     ("markers", "Both, between git's marks"),
 )
+NO_REVIEW = InputReview({}, {})
 
 
 @dataclass(frozen=True)
@@ -83,6 +86,7 @@ class PlanPage(Page):
     problem: str = ""
     verdict: Verdict | None = None
     newer: UUID | None = None
+    review: InputReview = NO_REVIEW
 
     choices: ClassVar[Sequence[tuple[str, str]]] = CHOICES
 
@@ -107,6 +111,18 @@ class PlanPage(Page):
         """Return what happens to each file."""
         found: Sequence[Mapping[str, Any]] = self.plan.document.get("changes", {}).get("files", ())
         return found
+
+    @property
+    def inputs(self) -> Sequence[ReviewedInput]:
+        """Return the inputs that it would be made with, as they are looked at."""
+        if self.plan.action is Action.UNINSTALL:
+            return ()
+        return self.review.of_all(self.plan.document.get("inputs", {}))
+
+    @property
+    def input_changes(self) -> Sequence[Mapping[str, Any]]:
+        """Return what changes about the inputs of before, as it is looked at."""
+        return self.review.of_changes(self.plan.document.get("input_changes", ()))
 
     @property
     def others(self) -> list[tuple[str, Any]]:
@@ -137,6 +153,12 @@ class InstallPage(Page):
     plans: Sequence[PlanRead]
     operation: OperationRead | None
     can_change: bool
+    review: InputReview = NO_REVIEW
+
+    @property
+    def inputs(self) -> Sequence[ReviewedInput]:
+        """Return the inputs of the newest revision, as they are looked at."""
+        return self.review.of_all(self.revisions[0].content["inputs"]) if self.revisions else ()
 
     @property
     def is_moving(self) -> bool:
@@ -304,12 +326,17 @@ def _install_page(session: Session, settings: AppSettings, principal: Caller, in
     operation = None
     if install.operation_id is not None:
         operation = read(OperationService(session).get(principal.tenant_id, install.operation_id))
+    revisions, review = service.revisions(principal.tenant_id, install_id), NO_REVIEW
+    if revisions:
+        version = str(revisions[0].content["version"])
+        review = InputReview.of(AssetService(session), principal.tenant_id, install.asset, version)
     return InstallPage(
         install,
-        service.revisions(principal.tenant_id, install_id),
+        revisions,
         service.plans(principal.tenant_id, install_id),
         operation,
         can_change=principal.may("installs:write"),
+        review=review,
     )
 
 
@@ -321,7 +348,10 @@ def _plan_page(session: Session, settings: AppSettings, principal: Caller, plan_
     if plan.install_id is not None:
         later = service.plans(principal.tenant_id, plan.install_id)
         newer = next((each.id for each in later if each.follows == plan.id), None)
-    return PlanPage(plan, operation, can_apply=principal.may("installs:write"), newer=newer)
+    review = NO_REVIEW
+    if document := plan.document:
+        review = InputReview.of(AssetService(session), principal.tenant_id, document["asset"], document["version"])
+    return PlanPage(plan, operation, can_apply=principal.may("installs:write"), newer=newer, review=review)
 
 
 ROUTES = (

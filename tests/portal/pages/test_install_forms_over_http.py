@@ -26,6 +26,10 @@ from catalog.db import Database
 from catalog.providers.blobs import open_blobs
 from catalog.settings import Settings
 from catalog.tenancy import Principal
+from workers import installation
+from workers.main import App
+from workers.runtime.drain import drain
+from workers.runtime.registry import registry
 
 Browser = TestClient[Litestar]
 Send = Callable[..., Any]
@@ -38,6 +42,8 @@ SCHEMA: dict[str, Any] = {
         "token": {"type": "string", "writeOnly": True, "minLength": 8, "title": "Token"},
         "service": {"type": "string", "title": "Service"},
         "mood": {"type": "string", "title": "Mood"},
+        "nickname": {"type": "string", "title": "Nickname"},
+        "internal": {"type": "string", "title": "Internal"},
     },
     "allOf": [
         {
@@ -50,6 +56,8 @@ SCHEMA: dict[str, Any] = {
     ],
 }
 HINTS = {
+    "nickname": {"review": "mask"},
+    "internal": {"review": "hide"},
     "service": {"optionsFrom": {"source": "services"}, "step": "Delivery", "order": 9},
     "mood": {"visibleWhen": {"plan": "pro"}},
 }
@@ -112,6 +120,8 @@ def publish(database: Database, acme: Principal, settings: Settings) -> Callable
 def form(browser: Browser, publish: Callable[..., None], repository: str) -> Send:
     """Return what sends the form of the template ``acme/pipe``, changed as is said."""
     files = skeleton("pipeline-template", "acme", "pipe")
+    workflow = files["content/github/test.yml.j2"].replace(b"[[ inputs.python_version ]]", b"3.12")
+    files = {**files, "content/github/test.yml.j2": workflow}
     publish({**files, "inputs.schema.json": json.dumps(SCHEMA).encode(), "inputs.ui.json": json.dumps(HINTS).encode()})
 
     def send(**fields: str) -> Any:
@@ -218,6 +228,21 @@ def test_a_secret_is_sealed_and_stands_nowhere_else(
             assert found == 0, name
         kept = session.connection().execute(text("SELECT count(*) FROM install_secrets")).scalar_one()
     assert kept == 1
+
+
+def test_a_hint_says_how_an_input_is_looked_at(form: Send, browser: Browser, settings: Settings) -> None:
+    given = {"inputs/plan": "free", "inputs/token": SECRET, "inputs/nickname": "Bunny", "inputs/internal": "x-42"}
+    planned = form(**given)
+    assert planned.status_code == 303, planned.text
+    app = App(settings, registry([installation.WORKER]))
+    drain(app)
+    app.close()
+    shown = browser.get(planned.headers["location"]).text
+    inputs = shown[shown.index('aria-label="Inputs"') :].partition("</section>")[0]
+    facts = re.findall(r"<dt>(.*?)</dt><dd>(.*?)</dd>", inputs)
+    kept = '<span class="muted">{}</span>'.format
+    assert dict(facts) == {"Plan": "free", "Token": kept("secret"), "Nickname": kept("not shown here")}
+    assert {"Bunny", "x-42", SECRET} & set(re.findall(r"[\w-]+", shown)) == set()
 
 
 def test_a_pin_asks_for_nothing_and_a_stack_for_the_inputs_of_its_component(things: Send, browser: Browser) -> None:

@@ -13,6 +13,7 @@ from catalog.operations.models import OperationRead, OperationState, Problem, St
 from portal.pages.install_form import InstallFormPage
 from portal.pages.installs import InstallListPage, InstallPage, PlanPage
 from portal.pages.render import Page
+from portal.pages.reviewed_inputs import InputReview
 from portal.pages.schema_form import FormSource, build_form, split_form
 
 NOW = datetime(2026, 11, 23, 12, 20, 11, tzinfo=UTC)
@@ -92,8 +93,8 @@ def install(**changes: Any) -> InstallRead:
     return InstallRead(**{**values, **changes})
 
 
-def revision(number: int, action: Action, state: OutcomeState) -> RevisionRead:
-    line = OutcomeRead(state=state, outputs={}, outputs_digest=DIGEST, problem=None, at=NOW)
+def revision(number: int, action: Action, state: OutcomeState, **outputs: Any) -> RevisionRead:
+    line = OutcomeRead(state=state, outputs=outputs, outputs_digest=DIGEST, problem=None, at=NOW)
     return RevisionRead(
         id=ID,
         number=number,
@@ -126,6 +127,7 @@ def document(**changes: Any) -> dict[str, Any]:
         "asset": "acme/python-service",
         "version": "1.5.0",
         "place": "/srv/repositories/hello.git",
+        "inputs": {"python_version": "3.12", "greeting": "", "token": {"$secret": str(ID)}, "extra": {"a": [1, 2]}},
         "lock": [*lock, {**lock[0], "asset": f"acme/{LONG[:50]}", "state": "deprecated"}],
         "input_changes": [
             {"pointer": "/python_version", "what": "enum", "message": "3.11 is no longer accepted.", "breaks": True},
@@ -232,6 +234,15 @@ def pages() -> dict[str, Page]:
     ]
     preview = {"resources": going, "complete": True, "summary": {"create": 2, "update": 0, "delete": 1, "same": 1}}
     environment = {"environment": {"repository": "/srv/shop.git", "pull_request": 42, "components": ["web"]}}
+    by_hand = {".github/workflows/build.yml": "changed", f"docs/{LONG}.md": "left"}
+    told = f"Pull request 7 was merged with somebody's changes: {', '.join(by_hand)}."
+    kept_on = "What was merged stays. The next change is merged onto it, and asks where both sides changed the same."
+    edited = install(
+        failure=Problem(code="changed_by_hand", message=told, hint=kept_on),
+        outputs={"pull_request": 7, "branch": f"slipway/{LONG}", "commit": "9f" * 20, "by_hand": by_hand},
+    )
+    merged = [revision(2, Action.UPGRADE, OutcomeState.APPLIED, by_hand=by_hand), chain[1]]
+    review = InputReview(SCHEMA, {"greeting": {"order": 1}, "extra": {"review": "mask"}})
     wrong = (FieldError("/target/repository", "There is no such repository."), FieldError("", "No."))
     return {
         "installs": InstallListPage([install(), waiting, fresh], "", can_install=True, next_href="/installs?cursor=x"),
@@ -239,8 +250,11 @@ def pages() -> dict[str, Page]:
         "installs-nothing": InstallListPage([], "outdated"),
         "install": InstallPage(install(), chain, [plan()], operation(OperationState.SUCCEEDED), can_change=True),
         "install-waiting": InstallPage(waiting, chain, [], operation(), can_change=True),
+        "install-by-hand": InstallPage(
+            edited, merged, [], operation(OperationState.SUCCEEDED), can_change=True, review=review
+        ),
         "install-failed": InstallPage(fresh, [], [], None, can_change=False),
-        "install-plan": PlanPage(plan(), operation(OperationState.SUCCEEDED), can_apply=True),
+        "install-plan": PlanPage(plan(), operation(OperationState.SUCCEEDED), can_apply=True, review=review),
         "install-plan-conflicts": PlanPage(
             plan(document=document(changes={"files": [conflict, decided], "branch": "main"})), operation(), True
         ),
