@@ -73,6 +73,14 @@ def test_a_webhook_that_fails_is_seen_and_sent_again(
 
     receiver.status = 200
     assert "active" in say("resume", made["id"])
+    turned = json.loads(say("rotate", made["id"], "--json"))
+    assert turned["secret"].startswith("whsec_")
+    assert turned["secret"] != made["secret"], "it is another one, and shown this once"
+    assert turned["secret"] not in say("subscriptions", "--json")
+    assert "paused" in say("pause", made["id"])
+    refused = slipway("notifications", "test", made["id"], env=signed_in)
+    assert (refused.returncode, "paused" in refused.stderr) == (1, True), refused.stderr
+    assert "active" in say("resume", made["id"])
     assert "is on its way again" in say("replay", dead["id"])
     work()
     assert receiver.ids[-2:] == [dead["id"]] * 2
@@ -101,6 +109,15 @@ def test_a_person_reads_what_it_was_told(
     read = slipway("notifications", "inbox", "--read", env=env)
     assert (read.returncode, "new" in read.stdout) == (0, True), read.stderr
     assert "token" in read.stdout
+    new_token(acme, ["assets:write"])
+    work()
+    first = json.loads(slipway("notifications", "inbox", "--limit", "1", "--json", env=env).stdout)
+    (newest,) = first["items"]
+    following = ("inbox", "--limit", "1", "--cursor", first["next_cursor"], "--read", "--json")
+    (before,) = json.loads(slipway("notifications", *following, env=env).stdout)["items"]
+    assert (newest["read_at"], before["read_at"] is None) == (None, False)
+    wrong = slipway("notifications", "inbox", "--limit", "0", env=env)
+    assert (wrong.returncode, "--limit" in wrong.stderr) == (2, True)
     told = json.loads(slipway("notifications", "inbox", "--json", env=env).stdout)["items"]
     assert told
     assert all(each["read_at"] for each in told)

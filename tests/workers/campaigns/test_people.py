@@ -9,10 +9,17 @@ from catalog.approvals.errors import NotYourDecisionError
 from catalog.approvals.models import Decide
 from catalog.approvals.service import ApprovalService
 from catalog.campaigns.shapes import AskBack, AskCampaign, CampaignReason
+from catalog.installs.service import InstallService
+from catalog.installs.shapes import AskInstall, AskUninstall
 from catalog.tenancy import Role
 from tests.workers.campaigns.conftest import Desk
 
 Ask = Callable[..., AskCampaign]
+FREEZE = """deny contains v if {
+    input.point == "install"
+    input.asset.name == "rules"
+    v := {"rule": "freeze", "message": "nothing moves this week", "path": "/install", "remediation": "wait"}
+}"""
 
 
 def test_an_install_that_takes_an_approval_waits_for_somebody_else(desk: Desk, asked: Ask) -> None:
@@ -84,6 +91,41 @@ def test_without_approvers_it_is_held_and_says_so(desk: Desk, asked: Ask) -> Non
     campaign = desk.do("create", asked(waves=[{"size": "100%", "at_once": 5}], selector={"service": "s1"}))
     desk.do("start", campaign)
     assert desk.members(campaign)["s1"] == (1, "held", "no_approvers")
+
+
+def test_a_policy_that_refuses_holds_the_wave_and_says_why(
+    desk: Desk, asked: Ask, publish_policy: Callable[..., str]
+) -> None:
+    campaign = desk.do("create", asked())
+    publish_policy(desk.who, "guard", FREEZE)  # bound after everything was planned, and let through
+    with desk.database.tenant_session(desk.who.tenant_id) as session:
+        wanted = AskInstall.model_validate({"asset": "acme/guard", "target": {"level": "mandatory"}, "name": "guard"})
+        InstallService(session, desk.settings).plan_install(desk.who, wanted, auto=True)
+    desk.work()
+    desk.do("start", campaign)
+    found = desk.read(campaign)
+    assert (found.state, found.wave, [str(each.state) for each in found.waves]) == (
+        "running",
+        1,
+        ["running", "pending"],
+    )
+    held = [each for each in found.members if each.state == "held"]
+    assert [each.name for each in held] == ["i-s1", "i-s2"]
+    assert {each.problem.code for each in held if each.problem} == {"policy_refused"}
+    assert all("nothing moves this week" in each.problem.message for each in held if each.problem)
+    later = "UPDATE campaign_members SET changed_at = now() - interval '6 min'"
+    desk.let_time_pass(later)
+    desk.work()
+    assert set(desk.versions().values()) == {"1.0.0"}, "nothing was changed, and the next wave has not begun"
+    with desk.database.tenant_session(desk.who.tenant_id) as session:
+        made = session.connection().execute(text("SELECT count(*) FROM install_revisions WHERE number > 1"))
+        assert made.scalar_one() == 0
+        guard = session.connection().execute(text("SELECT id FROM installs WHERE name = 'guard'")).scalar_one()
+    desk.by_hand("plan_removal", guard, AskUninstall())
+    desk.let_time_pass(later)
+    desk.work()
+    assert desk.read(campaign).state == "soaking"
+    assert desk.versions() == {**dict.fromkeys(("s1", "s2"), "1.1.0"), **dict.fromkeys(("s3", "s4", "s5"), "1.0.0")}
 
 
 def test_it_pauses_when_whoever_it_acts_as_leaves(desk: Desk, asked: Ask) -> None:
