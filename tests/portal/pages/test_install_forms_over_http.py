@@ -5,7 +5,7 @@ import json
 import re
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -116,13 +116,28 @@ def publish(database: Database, acme: Principal, settings: Settings) -> Callable
     return published
 
 
+def template(version: str, schema: dict[str, Any]) -> dict[str, bytes]:
+    """Return the files of a version of ``acme/pipe`` that takes what the schema says."""
+    files = skeleton("pipeline-template", "acme", "pipe")
+    for path in ("asset.yaml", "CHANGELOG.md"):
+        files[path] = files[path].replace(b"0.1.0", version.encode())
+    workflow = files["content/github/test.yml.j2"].replace(b"[[ inputs.python_version ]]", b"3.12")
+    said = {"inputs.schema.json": json.dumps(schema).encode(), "inputs.ui.json": json.dumps(HINTS).encode()}
+    return {**files, "content/github/test.yml.j2": workflow, **said}
+
+
+@pytest.fixture
+def work(settings: Settings) -> Iterator[Callable[[], list[str]]]:
+    """Return what lets a worker do everything that is due."""
+    app = App(settings, registry([installation.WORKER]))
+    yield lambda: drain(app)
+    app.close()
+
+
 @pytest.fixture
 def form(browser: Browser, publish: Callable[..., None], repository: str) -> Send:
     """Return what sends the form of the template ``acme/pipe``, changed as is said."""
-    files = skeleton("pipeline-template", "acme", "pipe")
-    workflow = files["content/github/test.yml.j2"].replace(b"[[ inputs.python_version ]]", b"3.12")
-    files = {**files, "content/github/test.yml.j2": workflow}
-    publish({**files, "inputs.schema.json": json.dumps(SCHEMA).encode(), "inputs.ui.json": json.dumps(HINTS).encode()})
+    publish(template("0.1.0", SCHEMA))
 
     def send(**fields: str) -> Any:
         shown = {"inputs/plan": "free", "inputs/token": "", "inputs/service": ""}
@@ -230,19 +245,46 @@ def test_a_secret_is_sealed_and_stands_nowhere_else(
     assert kept == 1
 
 
-def test_a_hint_says_how_an_input_is_looked_at(form: Send, browser: Browser, settings: Settings) -> None:
+def test_inputs_are_looked_at_as_hints_say_and_an_upgrade_asks_for_what_is_new(
+    form: Send, browser: Browser, publish: Callable[..., None], work: Callable[[], list[str]]
+) -> None:
     given = {"inputs/plan": "free", "inputs/token": SECRET, "inputs/nickname": "Bunny", "inputs/internal": "x-42"}
     planned = form(**given)
     assert planned.status_code == 303, planned.text
-    app = App(settings, registry([installation.WORKER]))
-    drain(app)
-    app.close()
+    work()
     shown = browser.get(planned.headers["location"]).text
     inputs = shown[shown.index('aria-label="Inputs"') :].partition("</section>")[0]
     facts = re.findall(r"<dt>(.*?)</dt><dd>(.*?)</dd>", inputs)
     kept = '<span class="muted">{}</span>'.format
     assert dict(facts) == {"Plan": "free", "Token": kept("secret"), "Nickname": kept("not shown here")}
     assert {"Bunny", "x-42", SECRET} & set(re.findall(r"[\w-]+", shown)) == set()
+
+    digest = re.search(r'name="digest" value="([^"]+)"', shown)
+    assert digest is not None
+    apply = browser.post(f"{planned.headers['location']}/apply", data={"digest": digest[1]}, follow_redirects=False)
+    place = apply.headers["location"].partition("?")[0]
+    work()
+    more = {**SCHEMA["properties"], "region": {"type": "string", "title": "Region"}}
+    publish(template("0.2.0", {**SCHEMA, "properties": more, "required": ["region"]}))
+    page = browser.get(f"{place}/upgrade").text
+    front, _, folded = page.partition("Inputs that stay as they are")
+    asked = [re.findall(r'name="(inputs/[a-z]+)"', part) for part in (front, folded)]
+    assert asked == [
+        ["inputs/region"],
+        ["inputs/plan", "inputs/token", "inputs/nickname", "inputs/internal", "inputs/service"],
+    ]
+    assert 'value="Bunny"' in folded
+    assert "Kept from before" in folded
+    assert SECRET not in page
+    refused = browser.post(f"{place}/upgrade", data={"version": "0.2.0", **given, "inputs/token": ""})
+    assert (refused.status_code, 'href="#field-inputs-region"' in refused.text) == (422, True)
+
+    open_ = {**SCHEMA["properties"], "token": {"type": "string", "title": "Token"}}
+    publish(template("0.3.0", {**SCHEMA, "properties": open_}))
+    page = browser.get(f"{place}/upgrade").text
+    front = page.partition("Inputs that stay as they are")[0]
+    assert re.search(r'name="inputs/token"(?![^>]*value="[^"])', front), "what would be shown from now on is asked anew"
+    assert {"[secret]", "$secret", SECRET} & {each for each in ("[secret]", "$secret", SECRET) if each in page} == set()
 
 
 def test_a_pin_asks_for_nothing_and_a_stack_for_the_inputs_of_its_component(things: Send, browser: Browser) -> None:
