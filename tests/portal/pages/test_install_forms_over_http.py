@@ -118,7 +118,7 @@ def publish(database: Database, acme: Principal, settings: Settings) -> Callable
 
 def template(version: str, schema: dict[str, Any]) -> dict[str, bytes]:
     """Return the files of a version of ``acme/pipe`` that takes what the schema says."""
-    files = skeleton("pipeline-template", "acme", "pipe")
+    files = dict(skeleton("pipeline-template", "acme", "pipe"))
     for path in ("asset.yaml", "CHANGELOG.md"):
         files[path] = files[path].replace(b"0.1.0", version.encode())
     workflow = files["content/github/test.yml.j2"].replace(b"[[ inputs.python_version ]]", b"3.12")
