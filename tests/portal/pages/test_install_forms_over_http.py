@@ -268,11 +268,8 @@ def test_inputs_are_looked_at_as_hints_say_and_an_upgrade_asks_for_what_is_new(
     publish(template("0.2.0", {**SCHEMA, "properties": more, "required": ["region"]}))
     page = browser.get(f"{place}/upgrade").text
     front, _, folded = page.partition("Inputs that stay as they are")
-    asked = [re.findall(r'name="(inputs/[a-z]+)"', part) for part in (front, folded)]
-    assert asked == [
-        ["inputs/region"],
-        ["inputs/plan", "inputs/token", "inputs/nickname", "inputs/internal", "inputs/service"],
-    ]
+    asked = [set(re.findall(r'name="inputs/([a-z]+)"', part)) for part in (front, folded)]
+    assert asked == [{"region"}, {"plan", "token", "nickname", "internal", "service"}]
     assert 'value="Bunny"' in folded
     assert "Kept from before" in folded
     assert SECRET not in page
