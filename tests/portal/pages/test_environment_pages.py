@@ -1,0 +1,133 @@
+"""What begins by itself, and secrets, as a browser without JavaScript meets them."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from litestar import Litestar
+from litestar.testing import TestClient
+from pydantic import SecretStr
+from sqlalchemy import text
+
+from catalog.db import Database
+from catalog.providers.scm.local_git import demo_repositories
+from catalog.settings import Settings, inherited_environment
+from catalog.tenancy import Principal
+from portal.cli.sample_repository import ensure_sample_repository
+
+Browser = TestClient[Litestar]
+AUTOMATIONS = "/environments/automations"
+VALUE = "the value of the secret"
+
+
+@pytest.fixture
+def settings(settings: Settings) -> Settings:
+    """Let secrets be sealed."""
+    return settings.model_copy(update={"master_key": SecretStr("0" * 43)})
+
+
+@pytest.fixture
+def repository(settings: Settings) -> Path:
+    return ensure_sample_repository(demo_repositories(settings), inherited_environment()["PATH"])[0]
+
+
+@pytest.fixture
+def published(browser: Browser, archive: bytes) -> Browser:
+    sent = {"archive": ("acme-preview-0.1.0.slipway.tar.gz", archive, "application/gzip")}
+    assert browser.post("/uploads", files=sent, data={"visibility": ""}).status_code == 201
+    return browser
+
+
+def begin(browser: Browser, repository: Path, **fields: str) -> Any:
+    form = {
+        "blueprint": "acme/preview",
+        "version": "",
+        "repository": str(repository),
+        "labels": "preview, web",
+        "ttl": "P1D",
+        "inputs/greeting": "Ahoy",
+        "inputs/health_path": "/up",
+    }
+    return browser.post(AUTOMATIONS, data={**form, **fields}, follow_redirects=False)
+
+
+def test_what_begins_by_itself_is_asked_for_with_the_inputs_of_its_blueprint(
+    published: Browser, repository: Path
+) -> None:
+    assert "acme/preview" in published.get(f"{AUTOMATIONS}/new").text
+    form = published.get(f"{AUTOMATIONS}/new?blueprint=acme/preview&repository={repository}").text
+    assert f'value="{repository}"' in form
+    assert 'name="inputs/greeting"' in form
+    assert begin(published, repository).headers["location"] == AUTOMATIONS
+    page = published.get(AUTOMATIONS).text
+    for shown in (str(repository), "<code>preview</code>", "Ahoy", "/up", "1 day"):
+        assert shown in page
+    (found,) = published.get("/api/v1/environments/automations").json()["items"]
+    assert (found["labels"], found["ttl"]) == (["preview", "web"], "P1D")
+    assert found["inputs"] == {"greeting": "Ahoy", "health_path": "/up"}
+    again = published.get(f"{AUTOMATIONS}/new?from={found['id']}").text
+    assert 'value="preview, web"' in again
+    assert 'value="Ahoy"' in again
+    assert begin(published, repository, **{"inputs/greeting": "Hi", "labels": ""}).status_code == 303
+    (found,) = published.get("/api/v1/environments/automations").json()["items"]
+    assert (found["labels"], found["inputs"]["greeting"]) == ([], "Hi")
+    assert published.post(f"{AUTOMATIONS}/{found['id']}/end", follow_redirects=False).status_code == 303
+    assert "Nothing begins by itself" in published.get(AUTOMATIONS).text
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({"repository": "/nowhere"}, 'href="#field-repository"'),
+        ({"repository": ""}, "Name the repository"),
+        ({"version": "not a version"}, 'href="#field-version"'),
+        ({"inputs/health_path": "up"}, 'href="#field-inputs-health-path"'),
+    ],
+)
+def test_what_is_wrong_is_said_and_nothing_is_lost(
+    published: Browser, repository: Path, wrong: dict[str, str], told: str
+) -> None:
+    answer = begin(published, repository, **wrong)
+    assert answer.status_code == 422
+    assert told in answer.text
+    assert 'value="Ahoy"' in answer.text
+    assert 'value="preview, web"' in answer.text
+    assert published.get("/api/v1/environments/automations").json()["items"] == []
+
+
+def test_an_unknown_blueprint_or_automation_is_no_surprise(published: Browser, repository: Path) -> None:
+    answer = begin(published, repository, blueprint="acme/none")
+    assert (answer.status_code, "Choose a blueprint" in answer.text) == (422, True)
+    unknown = "00000000-0000-4000-8000-000000000000"
+    assert published.get(f"{AUTOMATIONS}/new?from={unknown}").status_code == 404
+
+
+def test_secrets_are_set_replaced_and_removed_and_never_shown(
+    browser: Browser, anyone: Browser, database: Database, acme: Principal, rival: Principal
+) -> None:
+    assert "No secrets yet" in browser.get("/secrets").text
+    sent = {"name": "TOKEN", "value": VALUE, "blueprints": "slipway/preview-*, other/*"}
+    assert browser.post("/secrets", data=sent, follow_redirects=False).headers["location"] == "/secrets"
+    pages = [browser.get("/secrets").text, browser.get("/secrets?name=TOKEN").text]
+    assert "slipway/preview-*" in pages[0]
+    assert 'value="slipway/preview-*, other/*"' in pages[1]
+    assert "Replace a value" in pages[1]
+    assert browser.post("/secrets", data={**sent, "value": f"{VALUE} now"}, follow_redirects=False).status_code == 303
+    refused = browser.post("/secrets", data={**sent, "name": "1st"})
+    empty = browser.post("/secrets", data={**sent, "value": ""})
+    assert (refused.status_code, empty.status_code) == (422, 422)
+    assert 'href="#field-name"' in refused.text
+    assert "Give it a value" in empty.text
+    assert VALUE not in "".join([*pages, refused.text, empty.text, browser.get("/secrets").text])
+    with database.tenant_session(acme.tenant_id) as session:
+        told = session.execute(text("SELECT string_agg(data::text, '') FROM events")).scalar_one()
+        sealed = session.execute(text("SELECT sealed FROM tenant_secrets")).scalars().all()
+    assert '"TOKEN"' in told
+    assert VALUE not in told
+    assert len(sealed) == 1
+    with database.tenant_session(rival.tenant_id) as session:
+        assert session.execute(text("SELECT count(*) FROM tenant_secrets")).scalar_one() == 0
+    assert anyone.get("/secrets", headers={"Accept": "text/html"}, follow_redirects=False).status_code == 303
+    assert browser.post("/secrets/TOKEN/remove", follow_redirects=False).status_code == 303
+    assert browser.post("/secrets/TOKEN/remove", follow_redirects=False).status_code == 404
+    assert "No secrets yet" in browser.get("/secrets").text
