@@ -38,7 +38,7 @@ def published(browser: Browser, archive: bytes) -> Browser:
     return browser
 
 
-def begin(browser: Browser, repository: Path, **fields: str) -> Any:
+def begin(browser: Browser, repository: Path, /, **fields: str) -> Any:
     form = {
         "blueprint": "acme/preview",
         "version": "",

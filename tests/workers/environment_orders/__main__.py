@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.databases import migrated
+from tests.workers.environment_orders.deaths import JOBS, die_everywhere
 from tests.workers.environment_orders.orders import Orders, run_orders
 from tests.workers.environment_orders.slipway import opened
 from workers.embedded.postgres import EmbeddedPostgres
@@ -25,6 +26,7 @@ class Found:
 
     orders: int = 0
     deaths: int = 0
+    each: int = 0
     phases: Counter[str] = field(default_factory=Counter)
     problem: str = ""
 
@@ -44,6 +46,7 @@ def main() -> int:
     orders, deaths = sum(one.orders for one in found), sum(one.deaths for one in found)
     lines = [
         f"{orders} orders, {phases.total()} steps, {deaths} workers killed, in {time.monotonic() - began:.0f} s",
+        f"a worker killed at each of {max(one.each for one in found)} steps of the five jobs, one after the other",
         "steps that ended in each phase: " + ", ".join(f"{phase} {phases[phase]}" for phase in sorted(phases)),
         *(one.problem for one in found if one.problem),
     ]
@@ -61,6 +64,8 @@ def _run(orders: int, steps: int) -> Found:
         server.wait_ready()
         try:
             databases = migrated(server)
+            with opened(server, databases, root / "data") as slipway:
+                found.each = die_everywhere(slipway, *JOBS)
             while found.orders < orders and not found.problem:
                 count = min(AT_ONCE, orders - found.orders)
                 with opened(server, databases, root / "data") as slipway:
