@@ -45,3 +45,15 @@ def _is_secret(reference: Reference, paths: Iterable[tuple[str, ...]]) -> bool:
         return reference.root == "secrets"
     asked = reference.path[1:]
     return any(each[: len(asked)] == asked or asked[: len(each)] == each for each in paths)
+
+
+def with_secrets_of(inputs: Mapping[str, Any], before: Mapping[str, Any], shown: Mapping[str, Any]) -> dict[str, Any]:
+    """Return inputs with the secrets of those ``before`` where they give none; ``shown`` are those without secrets."""
+    kept: dict[str, Any] = deepcopy(dict(inputs))
+    for path in secret_paths(shown):
+        place, value = kept, before
+        for name in path[:-1]:
+            place, value = place.setdefault(name, {}), value.get(name, {})
+        if path[-1] in value:
+            place.setdefault(path[-1], value[path[-1]])
+    return kept

@@ -163,7 +163,7 @@ def automate(
     try:
         asked = _asked(values, chosen, inputs)
         if not wrong:
-            EnvironmentAutomation(session, settings).automate(principal, asked)
+            EnvironmentAutomation(session, settings).automate(principal, asked, keep_secrets=True)
     except ValidationError as refused:
         names = dict.fromkeys(str(each["loc"][0]) for each in refused.errors(include_url=False))
         wrong += [FieldError(f"/{each}", FIXES.get(each, "This is not valid.")) for each in names]

@@ -10,6 +10,7 @@ from sqlmodel import Session
 
 from catalog.assets.blueprint_spec import Follow, parse_spec
 from catalog.assets.inputs import without_secrets
+from catalog.assets.references import parse_reference
 from catalog.clock import now
 from catalog.environments import queries
 from catalog.environments.errors import QueueFullError
@@ -28,6 +29,7 @@ from catalog.environments.service.requests import EphemeralEnvironmentService
 from catalog.environments.service.rows import is_wanted
 from catalog.environments.service.wishes import blueprint_of, composed_of, duration
 from catalog.environments.triggers import Act, Decision, Facts, Weighed, decide
+from catalog.environments.withholding import with_secrets_of
 from catalog.errors import FieldError, InvalidInputError, NotFoundError, SlipwayError, UnavailableError
 from catalog.events import outbox
 from catalog.gating import PolicyRefusedError
@@ -53,10 +55,10 @@ class EnvironmentAutomation:
         self._session = session
         self._settings = settings
 
-    def automate(self, principal: Principal, asked: AutomateEnvironments) -> Automation:
+    def automate(self, principal: Principal, asked: AutomateEnvironments, *, keep_secrets: bool = False) -> Automation:
         """Let pull requests of a repository have environments by themselves; once more replaces what was said before.
 
-        Raises ``InvalidInputError`` for a repository, blueprint, inputs or time to live that cannot be.
+        With ``keep_secrets`` secret inputs that are left out stay as they are, where the blueprint does. Raises ``InvalidInputError`` for a repository, blueprint, inputs or time to live that cannot be.
         """
         principal.require("environments:write")
         try:
@@ -64,10 +66,13 @@ class EnvironmentAutomation:
         except SlipwayError as error:
             raise InvalidInputError(error.detail, [FieldError("/repository", error.detail)]) from None
         version, _ = blueprint_of(self._session, principal.tenant_id, asked.blueprint, ())
-        inputs = OverlayService(self._session).over(principal.tenant_id, version).complete(asked.inputs)
+        row = queries.automation_of(self._session, principal.tenant_id, repository, lock=True)
+        given = asked.inputs
+        if keep_secrets and row is not None and _name(row.blueprint) == _name(asked.blueprint):
+            given = with_secrets_of(given, SecretBox(self._settings).open(_purpose(row), row.sealed_inputs), row.inputs)
+        inputs = OverlayService(self._session).over(principal.tenant_id, version).complete(given)
         if asked.ttl is not None:
             duration(asked.ttl, "/ttl")
-        row = queries.automation_of(self._session, principal.tenant_id, repository, lock=True)
         if row is None:
             row = Automation(
                 tenant_id=principal.tenant_id,
@@ -78,7 +83,7 @@ class EnvironmentAutomation:
             )
         row.blueprint, row.labels, row.ttl, row.attempts = asked.blueprint, sorted(set(asked.labels)), asked.ttl, {}
         row.inputs = without_secrets(version.input_schema or {}, inputs)
-        row.sealed_inputs = SecretBox(self._settings).seal(_purpose(row), asked.inputs)
+        row.sealed_inputs = SecretBox(self._settings).seal(_purpose(row), given)
         self._session.add(row)
         self._session.flush()
         ScmService(self._session, self._settings).note(principal.tenant_id, repository)
@@ -289,6 +294,11 @@ class EnvironmentAutomation:
         outbox.append(self._session, data, tenant_id=row.tenant_id, subject=subject, actor=principal.actor)
         detail = {"repository": row.repository, "blueprint": row.blueprint}
         TenantService(self._session).audit(row.tenant_id, principal.actor, f"environment.{action}", subject, detail)
+
+
+def _name(blueprint: str) -> tuple[str, str]:
+    wanted = parse_reference(blueprint, "/blueprint")
+    return wanted.namespace, wanted.name
 
 
 def read_automation(row: Automation) -> AutomationRead:

@@ -1,5 +1,6 @@
 """What begins by itself, and secrets, as a browser without JavaScript meets them."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,11 @@ from litestar.testing import TestClient
 from pydantic import SecretStr
 from sqlalchemy import text
 
+from catalog.assets.archive import PackageFile, build_archive
+from catalog.assets.skeletons import skeleton
 from catalog.db import Database
 from catalog.providers.scm.local_git import demo_repositories
+from catalog.secrets import SecretBox
 from catalog.settings import Settings, inherited_environment
 from catalog.tenancy import Principal
 from portal.cli.sample_repository import ensure_sample_repository
@@ -93,6 +97,25 @@ def test_what_is_wrong_is_said_and_nothing_is_lost(
     assert 'value="Ahoy"' in answer.text
     assert 'value="preview, web"' in answer.text
     assert published.get("/api/v1/environments/automations").json()["items"] == []
+
+
+def test_a_secret_input_that_is_left_empty_stays_as_it_is(
+    browser: Browser, repository: Path, settings: Settings, database: Database, acme: Principal
+) -> None:
+    files = dict(skeleton("deployment-blueprint", "acme", "preview"))
+    schema = json.loads(files["inputs.schema.json"])
+    schema["properties"]["token"] = {"type": "string", "writeOnly": True}
+    files["inputs.schema.json"] = json.dumps(schema).encode()
+    packed = build_archive({path: PackageFile(data) for path, data in files.items()}).data
+    sent = {"archive": ("acme-preview-0.1.0.slipway.tar.gz", packed, "application/gzip")}
+    assert browser.post("/uploads", files=sent, data={"visibility": ""}).status_code == 201
+    for fields in ({"inputs/token": VALUE}, {"inputs/token": "", "inputs/greeting": "Hi"}):
+        assert begin(browser, repository, **fields).status_code == 303
+    with database.tenant_session(acme.tenant_id) as session:
+        row = session.execute(text("SELECT id, inputs, sealed_inputs FROM environment_automations")).one()
+    assert (row.inputs["greeting"], row.inputs["token"]) == ("Hi", "[secret]")
+    opened = SecretBox(settings).open(f"environments/automations/{row.id}/inputs", row.sealed_inputs)
+    assert (opened["greeting"], opened["token"]) == ("Hi", VALUE)
 
 
 def test_an_unknown_blueprint_or_automation_is_no_surprise(published: Browser, repository: Path) -> None:
