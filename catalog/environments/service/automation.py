@@ -58,7 +58,8 @@ class EnvironmentAutomation:
     def automate(self, principal: Principal, asked: AutomateEnvironments, *, keep_secrets: bool = False) -> Automation:
         """Let pull requests of a repository have environments by themselves; once more replaces what was said before.
 
-        With ``keep_secrets`` secret inputs that are left out stay as they are, where the blueprint does. Raises ``InvalidInputError`` for a repository, blueprint, inputs or time to live that cannot be.
+        With ``keep_secrets`` secret inputs that are left out stay as they are, where the blueprint does. Raises
+        ``InvalidInputError`` for a repository, blueprint, inputs or time to live that cannot be.
         """
         principal.require("environments:write")
         try:

@@ -114,7 +114,7 @@ def test_a_secret_input_that_is_left_empty_stays_as_it_is(
     with database.tenant_session(acme.tenant_id) as session:
         row = session.execute(text("SELECT id, inputs, sealed_inputs FROM environment_automations")).one()
     assert (row.inputs["greeting"], row.inputs["token"]) == ("Hi", "[secret]")
-    opened = SecretBox(settings).open(f"environments/automations/{row.id}/inputs", row.sealed_inputs)
+    opened = SecretBox(settings).open(f"environment_automations/{row.id}/inputs", row.sealed_inputs)
     assert (opened["greeting"], opened["token"]) == ("Hi", VALUE)
 
 
