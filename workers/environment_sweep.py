@@ -2,13 +2,13 @@
 
 import logging
 import shutil
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable
 from datetime import timedelta
 from functools import partial
 from uuid import UUID
 
 from catalog.environments.models import Phase
-from catalog.environments.service import PROJECT, EnvironmentReports, EnvironmentSweeps, environment_at
+from catalog.environments.service import PROJECT, EnvironmentReports, EnvironmentSweeps, Placed, environment_at
 from catalog.errors import UnavailableError
 from catalog.providers.targets import Found, offered, target
 from catalog.settings import Settings
@@ -21,6 +21,8 @@ from workers.runtime.worker import JobContext, Retry, Worker
 
 WORKER = Worker("environment_sweep", queue="clock")
 
+MOST_MADE = 100
+"""How many lost environments are asked for again in one pass: where a target has lost all, the work is spread."""
 _STRANGERS: set[str] = set()
 log = logging.getLogger(__name__)
 
@@ -52,9 +54,8 @@ def sweep(context: JobContext) -> None:
     for environment_id, (tenant_id, phase) in sorted(standing.items()):
         if phase is Phase.DESTROYED and not context.should_stop():
             _clear(context, tenant_id, environment_id)
-    for each in expected:
-        if each.target in compared and each.environment_id not in there and not context.should_stop():
-            _make(context, each.tenant_id, each.environment_id)
+    lost = (each for each in expected if each.target in compared and each.environment_id not in there)
+    _make_some(context, lost, partial(_make, context))
 
 
 def _sweep_stacks(context: JobContext) -> None:
@@ -72,13 +73,24 @@ def _sweep_stacks(context: JobContext) -> None:
         if not context.should_stop():
             _clear_stack(context, tenant_id, environment_id, name)
     owned = {environment_id for _, environment_id in owners.values()}
-    for each in expected:
-        if each.environment_id in owned or context.should_stop():
-            continue
-        with context.session(each.tenant_id) as session:
-            sweeps = EnvironmentSweeps(session, context.settings)
-            if sweeps.make_lost(each.tenant_id, each.environment_id, known):
-                log.warning("the stack of %s is not known any more; it is made again", each.environment_id)
+    lost = (each for each in expected if each.environment_id not in owned)
+    _make_some(context, lost, partial(_make_lost, context, known))
+
+
+def _make_some(context: JobContext, lost: Iterable[Placed], make: Callable[[UUID, UUID], bool]) -> None:
+    made = 0
+    for each in lost:
+        if made >= MOST_MADE or context.should_stop():
+            return
+        made += make(each.tenant_id, each.environment_id)
+
+
+def _make_lost(context: JobContext, known: Collection[str], tenant_id: UUID, environment_id: UUID) -> bool:
+    with context.session(tenant_id) as session:
+        made = EnvironmentSweeps(session, context.settings).make_lost(tenant_id, environment_id, known)
+    if made:
+        log.warning("the stack of %s is not known any more; it is made again", environment_id)
+    return made
 
 
 def _clear_stack(context: JobContext, tenant_id: UUID, environment_id: UUID, name: str) -> None:
@@ -151,11 +163,12 @@ def _clear(context: JobContext, tenant_id: UUID, environment_id: UUID) -> None:
         log.warning("removed what was left of %s: %s", environment_id, ", ".join(found))
 
 
-def _make(context: JobContext, tenant_id: UUID, environment_id: UUID) -> None:
+def _make(context: JobContext, tenant_id: UUID, environment_id: UUID) -> bool:
     try:
         with context.session(tenant_id) as session:
             made = EnvironmentSweeps(session, context.settings).make_missing(tenant_id, environment_id)
     except UnavailableError:
-        return
+        return False
     if made:
         log.warning("nothing was found of %s, which is made again", environment_id)
+    return made

@@ -250,10 +250,11 @@ def begin_with(session: Session, parts: Collection[str]) -> Sequence[tuple[UUID,
 
 
 def ready(session: Session) -> list[Placed]:
-    """Return the environments of all tenants that should be there (system role)."""
+    """Return the environments of all tenants that should be there, in an order that stays (system role)."""
     statement = select(Environment.tenant_id, Environment.id, Environment.target).where(
         Environment.phase == Phase.READY
     )
+    statement = statement.order_by(col(Environment.id))
     return [Placed(tenant, found, target) for tenant, found, target in session.exec(statement).all()]
 
 

@@ -159,6 +159,8 @@ def passes(installation: Slipway, database: Database, tenant_id: UUID, count: in
         before = rows(database, tenant_id)
         resident = psutil.Process().memory_info().rss
         for name, look in looks:
+            if name == "sweep" and phase == "ready":
+                continue  # rows of which nothing is found are lost ones, each to be looked for
             look(context)
             taken = []
             for _ in range(rounds):

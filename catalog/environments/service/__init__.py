@@ -1,5 +1,6 @@
 """EphemeralEnvironmentService: what may be asked of environments, and what workers report of them."""
 
+from catalog.environments.queries import Placed
 from catalog.environments.queries import at as environment_at
 from catalog.environments.service.automation import EnvironmentAutomation, read_automation
 from catalog.environments.service.builds import EnvironmentBuilds
@@ -24,6 +25,7 @@ __all__ = [
     "EnvironmentReports",
     "EnvironmentSweeps",
     "EphemeralEnvironmentService",
+    "Placed",
     "Prospect",
     "Signs",
     "address_of",

@@ -13,6 +13,7 @@ from catalog.environments.service import read, remaking
 from catalog.gating import PolicyRefusedError, Verdict
 from catalog.providers.scm import PullRequestState
 from tests.workers.environment_orders.slipway import Slipway
+from workers import environment_sweep
 from workers.environment_sweep import sweep
 
 Made = Callable[[], UUID]
@@ -104,6 +105,21 @@ def test_what_is_missing_is_made_again_once_it_had_time_to_settle(slipway: Slipw
     again = look(slipway, missing)
     assert (again.phase, [each for each in again.conditions if each.type == "Missing"]) == (Phase.READY, [])
     assert set(slipway.outside.of(missing).values()) == {again.head_sha}
+
+
+def test_where_all_is_lost_it_is_made_again_in_portions(
+    slipway: Slipway, ready: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lost = sorted((ready(), ready(), ready()))
+    slipway.outside.running.clear()
+    for each in lost:
+        pass_time(slipway, each, timedelta(minutes=6))
+    monkeypatch.setattr(environment_sweep, "MOST_MADE", 2)
+    phases = []
+    for _ in range(2):
+        sweep(slipway.context())
+        phases.append([look(slipway, each).phase for each in lost])
+    assert phases == [[Phase.UPDATING, Phase.UPDATING, Phase.READY], [Phase.UPDATING] * 3]
 
 
 def test_a_removal_is_proven_and_one_in_vain_says_when_it_is_tried_again(slipway: Slipway, ready: Made) -> None:
