@@ -7,6 +7,7 @@ setting says, so that a token which expires, or a connection that dies without a
 """
 
 import hashlib
+from asyncio import Event
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -63,6 +64,7 @@ class RecentAnswers:
         self._changes = 0
         self._kept: OrderedDict[bytes, Kept] = OrderedDict()
         self._size = 0
+        self._under_way: dict[bytes, Event] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Repeat an answer, or pass the request on and keep what comes back."""
@@ -72,10 +74,40 @@ class RecentAnswers:
             await self._app(scope, receive, self._counting(send))
         elif (key := _key(scope)) is None or (generation := self._now()) is None:
             await self._app(scope, receive, send)
-        elif (kept := self._find(key, generation)) is not None:
+        elif (kept := self._find(key, generation) or await self._awaited(key)) is not None:
             await _repeat(kept, scope, send)
         else:
-            await self._app(scope, receive, self._keeping(scope, send, key, generation))
+            await self._make(scope, receive, send, key)
+
+    async def _awaited(self, key: bytes) -> Kept | None:
+        """Wait for the answer where the very same request is being answered, and return it if it may be repeated then.
+
+        Many clients of a build farm come at once, and after each event all of them would have the same page made. One
+        wait is enough: where things change faster than pages are made, each makes its own.
+        """
+        under_way = self._under_way.get(key)
+        if under_way is None:
+            return None
+        await under_way.wait()
+        generation = self._now()
+        return None if generation is None else self._find(key, generation)
+
+    async def _make(self, scope: HTTPScope, receive: Receive, send: Send, key: bytes) -> None:
+        generation = self._now()
+        if generation is None:
+            await self._app(scope, receive, send)
+            return
+        made = Event()
+        self._under_way.setdefault(key, made)
+        try:
+            await self._app(scope, receive, self._keeping(scope, send, key, generation, made))
+        finally:
+            self._over(key, made)
+
+    def _over(self, key: bytes, made: Event) -> None:
+        made.set()
+        if self._under_way.get(key) is made:
+            del self._under_way[key]
 
     def _now(self) -> int | None:
         heard = self._generation()
@@ -97,7 +129,7 @@ class RecentAnswers:
 
         return send_and_count
 
-    def _keeping(self, scope: HTTPScope, send: Send, key: bytes, generation: int) -> Send:
+    def _keeping(self, scope: HTTPScope, send: Send, key: bytes, generation: int, is_made: Event) -> Send:
         made: list[Kept] = []
         since = monotonic()
 
@@ -110,6 +142,7 @@ class RecentAnswers:
                 made[0].body += message.get("body", b"")
                 if not message.get("more_body", False):
                     self._keep(key, made[0])
+                    self._over(key, is_made)  # before it is sent: whoever waits need not wait for a slow reader
             await send(message)
 
         return send_and_keep

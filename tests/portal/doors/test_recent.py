@@ -100,6 +100,69 @@ def test_others_are_never_repeated(changes: dict[str, Any]) -> None:
     assert application.answers == 2
 
 
+class Slow(Application):
+    """An application that answers when it is told to, and with what."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.go = asyncio.Event()
+        self.status = 200
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        await self.go.wait()
+        await super().__call__({**scope, "answer": self.status}, receive, send)
+
+
+async def crowd(door: RecentAnswers, application: Slow, meanwhile: Callable[[list[Any]], None]) -> list[int]:
+    """Ask eight times at once, and return the statuses; ``meanwhile`` is called with the tasks while they all wait."""
+
+    async def one() -> int:
+        sent: list[Any] = []
+
+        async def send(message: Any) -> None:
+            sent.append(message)
+
+        headers = [(b"authorization", b"Bearer a")]
+        scope = {"type": "http", "method": "GET", "path": INDEX, "query_string": b"", "headers": headers}
+        await door(scope, None, send)  # type: ignore[arg-type]  # nothing is received
+        return int(sent[0]["status"])
+
+    asked = [asyncio.create_task(one()) for _ in range(8)]
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    meanwhile(asked)
+    application.go.set()
+    return [each for each in await asyncio.gather(*asked, return_exceptions=True) if isinstance(each, int)]
+
+
+@pytest.mark.parametrize(
+    ("case", "statuses", "least", "most"),
+    [("still", [200] * 8, 1, 1), ("event", [200] * 8, 2, 8), ("refused", [401] * 8, 8, 8), ("left", [200] * 7, 1, 7)],
+)
+def test_who_asks_the_same_at_once_gets_one_answer_that_is_made_once(
+    case: str, statuses: list[int], least: int, most: int
+) -> None:
+    heard = [1]
+
+    async def run() -> tuple[list[int], int]:
+        application = Slow()
+        door = RecentAnswers(application, lambda: heard[0], 60)
+
+        def meanwhile(asked: list[Any]) -> None:
+            if case == "event":
+                heard[0] = 2
+            elif case == "refused":
+                application.status = 401
+            elif case == "left":
+                asked[0].cancel()
+
+        return await crowd(door, application, meanwhile), application.answers
+
+    found, made = asyncio.run(run())
+    assert found == statuses
+    assert least <= made <= most
+
+
 def test_nothing_is_repeated_past_an_event_a_change_or_its_time() -> None:
     application = Application()
     heard: list[int | None] = [1]
