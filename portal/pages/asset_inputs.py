@@ -1,9 +1,11 @@
 """The reference table of an asset's inputs, read from its schema."""
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from catalog.forms.pointers import pointer_to
 from portal.pages.schema_shape import Shape, scalar_text, shape_of
 
 
@@ -21,9 +23,21 @@ class InputRow:
     is_immutable: bool
 
 
-def input_rows(schema: Mapping[str, Any], immutable: set[str]) -> Iterator[InputRow]:
-    """Yield one row for each input of ``schema`` that holds a value; ``immutable`` are JSON pointers."""
-    for shape in shape_of(schema).walk():
+def input_rows(
+    schema: Mapping[str, Any], immutable: set[str], hints: Mapping[str, Any] | None = None
+) -> Iterator[InputRow]:
+    """Yield one row for each input of ``schema`` that holds a value; ``immutable`` are JSON pointers.
+
+    They come in the order of the hints, then what is required, then by name: a stored schema keeps no order of its own.
+    """
+    shapes = list(shape_of(schema).walk())
+    required = {shape.path: shape.is_required for shape in shapes}
+
+    def place(shape: Shape) -> list[tuple[float, bool, str]]:
+        steps = [shape.path[: length + 1] for length in range(len(shape.path))]
+        return [(_order(hints or {}, step), not required.get(step, False), step[-1]) for step in steps]
+
+    for shape in sorted(shapes, key=place):
         if shape.kind == "group" or shape.is_rest:
             continue
         node = shape.schema
@@ -40,14 +54,22 @@ def input_rows(schema: Mapping[str, Any], immutable: set[str]) -> Iterator[Input
         )
 
 
+def _order(hints: Mapping[str, Any], path: tuple[str, ...]) -> float:
+    pointer = pointer_to(path)
+    hint = hints.get(pointer, hints.get(pointer.removeprefix("/")))
+    order = hint.get("order") if isinstance(hint, Mapping) else None
+    return float(order) if isinstance(order, int | float) else math.inf
+
+
+_SCALARS = {"string": "text", "integer": "whole number", "number": "number"}
 _PARTS = {"rows": "list", "entries": "names with values", "alternatives": "one of several"}
 
 
 def _type_name(shape: Shape) -> str:
     names = {"boolean": "yes or no", "choice": "one of", "choices": "some of", "json": "JSON", **_PARTS}
     if shape.kind == "lines":
-        return f"list of {shape.item}s"
-    return names.get(shape.kind, shape.item if shape.kind == "number" else shape.kind)
+        return f"list of {_SCALARS.get(shape.item, shape.item)}s"
+    return names.get(shape.kind, _SCALARS.get(shape.item, shape.item) if shape.kind == "number" else shape.kind)
 
 
 def _limits(shape: Shape) -> Iterator[str]:

@@ -235,7 +235,7 @@ class AssetPage(Page):
         schema = self.version.input_schema
         if self.fitted is not None and self.fitted.rules and not self.fitted.misfits:
             schema = dict(self.fitted.schema)
-        return list(input_rows(schema, immutable)) if self.version.input_schema else []
+        return list(input_rows(schema, immutable, self.version.input_hints)) if self.version.input_schema else []
 
     def narrowed(self, row: InputRow) -> str:
         """Say what the tenant makes of an input, and why; "" where the publisher alone decides."""

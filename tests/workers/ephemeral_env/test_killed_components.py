@@ -164,7 +164,9 @@ def test_a_component_that_is_killed_in_the_middle(shop: World, things: Path) -> 
             running = runs_of_components(descendants(os.getpid()))
             assert running
             for pid in running:
-                os.kill(pid, signal.SIGKILL)
+                # The death of one may take others with it.
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
             wait_until(lambda: not alive(running), PATIENCE)
         finally:
             go_on(things)
