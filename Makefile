@@ -65,7 +65,7 @@ quick: $(DONE)/project portal/static/manifest.json ## Run the tests that need ne
 .PHONY: interop
 interop: test-setup ## Run the tests against real clients that take long to build (oras, cosign, actionlint, syft, cdxgen, a registry, Docker, Kubernetes)
 	@$(BIN)/python -P -m workers.toolchain oras cosign actionlint syft cdxgen registry \
-	  kube-apiserver kube-controller-manager >/dev/null
+	  kube-apiserver kube-controller-manager kwok >/dev/null
 	$(CLEAN) $(BIN)/python -m pytest tests/interop $(ARGS)
 
 .PHONY: golden

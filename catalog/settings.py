@@ -51,6 +51,11 @@ class Settings(BaseSettings):
     image_pattern: str = ""
     docker_socket: str = "/var/run/docker.sock"
     docker_base_image: str = ""
+    postgres_image: str = "postgres:18-alpine"
+    redis_image: str = "redis:8-alpine"
+    objects_image: str = "versity/versitygw:latest"
+    objects_command: str = "exec /app/versitygw posix /data"
+    cgroup: str = ""
     azure_location: str = "westeurope"
     aws_region: str = "eu-central-1"
     aws_vpc: str = ""
@@ -64,6 +69,8 @@ class Settings(BaseSettings):
     kubernetes_url: str = "http://{host}/"
     kubernetes_ingress_class: str = ""
     kubernetes_ingress_namespace: str = "ingress-nginx"
+    kubernetes_storage_class: str = ""
+    kubernetes_storage_gb: int = Field(default=5, ge=1, le=1024)
     insecure_local: bool = False
     local_repository_roots: tuple[Path, ...] = ()
     state_backend_url: str = ""

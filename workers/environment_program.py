@@ -10,8 +10,11 @@ from typing import Any
 
 from catalog.assets.blueprint_spec import SECRET_VALUES, Backing, Health, PostgresComponent, ProcessComponent
 from catalog.assets.durations import parse_duration
+from catalog.assets.offers import needs_of
 from catalog.assets.wiring import Reference, parse_wiring, references, texts
 from catalog.environments.service import DeployPlan
+from catalog.providers.targets import provider
+from catalog.providers.targets.offers import lacking
 from workers.engine import ComponentProgram, StackProgram, processes_of
 from workers.engine.references import escaped
 from workers.environment_parts import PartPackage
@@ -28,10 +31,6 @@ from workers.targets import (
 )
 from workers.targets.local import resource_of
 
-DATABASE = "app"
-"""What the database of an environment is called, and its bucket, and the user to whom they belong."""
-REGION = "us-east-1"
-
 
 def environment_program(plan: DeployPlan, place: Place, packages: Mapping[str, PartPackage]) -> StackProgram:
     """Return the program that makes the plan's environment at its target.
@@ -40,14 +39,10 @@ def environment_program(plan: DeployPlan, place: Place, packages: Mapping[str, P
     ``url`` refers to, once every component is there and healthy. Raises ``UnfitError`` where the target cannot run it.
     """
     target = program_target(plan.target)
-    able: frozenset[str] = getattr(target, "backing", frozenset())
-    for name, component in plan.spec.environment.backing.items():
-        if component.type not in able:
-            message = f"{name} is a {component.type}, and the target {plan.target} has none."
-            raise UnfitError(f"{message} Choose another target, or give the application one of its own.")
-    if plan.spec.environment.repositories and not getattr(target, "takes_repositories", False):
-        message = f"Its services come from several repositories, and the target {plan.target} takes them from one."
-        raise UnfitError(f"{message} Choose another target, or give the services images.")
+    # Asked before as well, of what the blueprint says; a file of the repository may say more.
+    problem = lacking(provider(plan.target), needs_of(plan.spec))
+    if problem:
+        raise UnfitError(problem)
     return target.program(describe(plan, target, packages), place)
 
 
@@ -79,6 +74,9 @@ def sleeping_program(
     that stay (``parts_asleep``) those go that have no package, or cannot be told any more what they were told.
     """
     target = program_target(plan.target)
+    if target.keeps_servers and not with_files and plan.spec.environment.file is not None:
+        message = f"What {plan.spec.environment.file.path} describes is not known: the commit cannot be had any more."
+        raise UnfitError(f"{message} Its servers would go, with what they hold. Bring the commit back, or destroy it.")
     wiring = _Wiring(plan, target)
     told = {
         name
@@ -106,7 +104,7 @@ def _without(plan: DeployPlan, gone: set[str]) -> set[str]:
 
 
 def _outside(plan: DeployPlan, wiring: "_Wiring") -> Description:
-    """Return what an environment is called, where it comes from, and how it is reached; nothing of it runs."""
+    """Return what an environment is called, is made from, and is reached by: what stays while nothing of it runs."""
     return Description(
         tenant_id=plan.tenant_id,
         environment_id=plan.environment_id,
@@ -115,10 +113,16 @@ def _outside(plan: DeployPlan, wiring: "_Wiring") -> Description:
         url=wiring.url,
         repository=plan.repository,
         revision=plan.head_sha,
-        services=(),
+        services=tuple(_bare(wiring, name, each) for name, each in plan.spec.environment.processes.items()),
         public=wiring.public,
         outputs={},
+        backing=tuple(
+            BackingService(name, each.type, plan.credentials[name], each.limits)
+            for name, each in plan.spec.environment.backing.items()
+            if name in plan.credentials
+        ),
         commits={name: each.commit or "" for name, each in plan.spec.environment.repositories.items()},
+        repositories={name: each.repository for name, each in plan.spec.environment.repositories.items()},
     )
 
 
@@ -160,6 +164,19 @@ def _parts(plan: DeployPlan, wiring: "_Wiring", packages: Mapping[str, PartPacka
         )
         for name, component in plan.spec.environment.packaged.items()
         if name in packages
+    )
+
+
+def _bare(wiring: "_Wiring", name: str, component: ProcessComponent) -> Service:
+    """Return what a service is made from, without what it is told."""
+    health = component.health
+    return Service(
+        name=name,
+        image=None if component.image is None else wiring.plain(component.image),
+        probe=None if health is None or "${" in health.path else _probe(wiring, health),
+        limits=component.limits,
+        directory=component.directory,
+        repository=component.repository,
     )
 
 
@@ -292,15 +309,7 @@ class _Wiring:
         return {variable: self._of_backing(name, "postgres", key) for variable, key in values.items()}
 
     def _of_backing(self, name: str, kind: str, key: str) -> str:
-        address, password = self._target.address(name), self.password(name)
-        place = f"{address.host}:{address.port}"
-        values = {
-            "postgres": {"url": f"postgresql://{DATABASE}:{password}@{place}/{DATABASE}"},
-            "redis": {"url": f"redis://:{password}@{place}"},
-            "objects": {"url": f"http://{place}", "bucket": DATABASE, "region": REGION, "access_key": DATABASE},
-        }[kind]
-        known = {"host": address.host, "port": address.port, "password": password, "secret_key": password}
-        return {**known, "user": DATABASE, "database": DATABASE, **values}[key]
+        return self._target.server(name, kind, self.password(name))[key]
 
     def _known(self, reference: Reference) -> str:
         plan = self._plan

@@ -89,12 +89,13 @@ class Health(Shape):
 
 
 class ProcessLimits(Shape):
-    """What one process may use."""
+    """What one process may use; without ``cpus`` as many processors as the target gives."""
 
     memory_mb: Annotated[int, Field(ge=16, le=65_536)] = 1024
     processes: Annotated[int, Field(ge=1, le=4096)] = 256
     open_files: Annotated[int, Field(ge=64, le=65_536)] = 4096
     file_size_mb: Annotated[int, Field(ge=1, le=65_536)] = 1024
+    cpus: Annotated[float, Field(ge=0.1, le=64)] | None = None
 
 
 class ProcessComponent(Shape):

@@ -3,9 +3,12 @@
 from collections.abc import Sequence
 from datetime import timedelta
 
+from catalog.assets.blueprint_spec import parse_spec
 from catalog.assets.durations import parse_duration
 from catalog.assets.models import AssetVersionRead, VersionState, VersionSummary
+from catalog.assets.offers import needs_of
 from catalog.providers.targets import offered
+from catalog.providers.targets.offers import lacking
 from catalog.settings import Settings
 
 LIFETIMES = (("PT4H", "4 hours"), ("P1D", "1 day"), ("P3D", "3 days"), ("P7D", "7 days"), ("P14D", "14 days"))
@@ -35,8 +38,12 @@ def lifetimes(version: AssetVersionRead, maximum: timedelta) -> list[tuple[str, 
 
 def targets(version: AssetVersionRead, settings: Settings) -> list[tuple[str, str]]:
     """Return the targets to choose from; empty where there is no choice."""
-    allowed = version.manifest["spec"].get("targets")
-    fitting = [(name, each.title) for name, each in offered(settings).items() if allowed is None or name in allowed]
+    spec = parse_spec(version.manifest)
+    fitting = [
+        (name, each.title)
+        for name, each in offered(settings).items()
+        if (spec.targets is None or name in spec.targets) and not lacking(each, needs_of(spec))
+    ]
     if len(fitting) < 2:
         return []
     return [("", f"{fitting[0][1]}, or where it runs already"), *fitting]

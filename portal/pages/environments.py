@@ -105,6 +105,7 @@ class EnvironmentPage(Page):
     log: Sequence[str]
     can_change: bool
     log_problem: str = ""
+    bounds: str = ""
     evidence: Assessment | None = None
     notices: Sequence[Notice] = ()
     extensions: Sequence[tuple[str, str]] = EXTENSIONS
@@ -200,8 +201,9 @@ def _load(session: Session, settings: Settings, principal: Principal, environmen
     if environment.operation_id is not None:
         operation = read_operation(OperationService(session).get(principal.tenant_id, environment.operation_id))
     log: list[str] = []
-    problem = ""
+    problem = bounds = ""
     try:
+        bounds = service.bounds(environment)
         tails = service.log_tails(principal.tenant_id, environment_id, LOG_LINES)
         for tail in tails:
             log += [f"{tail.component} | {line}" if len(tails) > 1 else line for line in tail.lines]
@@ -213,6 +215,7 @@ def _load(session: Session, settings: Settings, principal: Principal, environmen
         log=log,
         can_change=principal.may("environments:write"),
         log_problem=problem,
+        bounds=bounds,
         notices=service.notices(environment),
     )
 

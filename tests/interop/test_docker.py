@@ -11,13 +11,16 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from urllib.parse import urlencode
 from uuid import uuid4
 
 import pytest
 
+from catalog.environments.service import DeployPlan
 from catalog.providers.targets import target
 from catalog.providers.targets.docker_api import COMPONENT_LABEL, ENVIRONMENT_LABEL, DockerEngine
 from catalog.settings import Settings
+from tests.interop import server_images
 from tests.workers.targets.contract import SPEC, Bench, TargetContract
 from tests.workers.targets.parts import running
 from workers.engine import EngineError
@@ -59,6 +62,8 @@ def engine() -> Iterator[DockerEngine]:
                     time.sleep(0.1)
                 made = DockerEngine(socket)
                 _import(made, base_image())
+                _import(made, *server_images.redis())
+                _import(made, *server_images.postgres())
                 yield made
             finally:
                 daemon.send_signal(signal.SIGTERM)
@@ -72,15 +77,17 @@ def _answers(socket: str) -> bool:
         return False
 
 
-def _import(engine: DockerEngine, archive: bytes) -> None:
+def _import(engine: DockerEngine, archive: bytes, name: str = "slipway-contract/base", *changes: str) -> None:
     headers = {"Content-Type": "application/x-tar", "Content-Length": str(len(archive))}
-    path = "/v1.41/images/create?fromSrc=-&repo=slipway-contract/base&tag=latest&changes=ENV+PATH%3D/bin"
+    asked = [("fromSrc", "-"), ("repo", name), ("tag", "latest"), ("changes", "ENV PATH=/bin")]
+    path = f"/v1.41/images/create?{urlencode([*asked, *(('changes', each) for each in changes)])}"
     engine._send("POST", path, archive, headers, 60)  # noqa: SLF001  # only tests import images
 
 
 @pytest.fixture(scope="module")
 def settings(engine: DockerEngine) -> Iterator[Settings]:
-    with running(targets=("docker",), docker_socket=engine.socket_path) as made:
+    images = {"postgres_image": server_images.POSTGRES, "redis_image": server_images.REDIS}
+    with running(targets=("docker",), docker_socket=engine.socket_path, **images) as made:
         yield made
 
 
@@ -167,3 +174,57 @@ class TestDocker(TargetContract):
         with pytest.raises(EngineError, match="does not answer"):
             lost.up(plan)
         lost.destroy(plan)
+
+    def test_servers_keep_their_data_while_services_change_and_while_it_sleeps(
+        self, bench: Bench, engine: DockerEngine
+    ) -> None:
+        web = {
+            "type": "process",
+            "command": 'mkdir -p /tmp/w; echo up > /tmp/w/index.html; exec httpd -f -p "$PORT" -h /tmp/w',
+            "env": {"DATABASE_URL": "${db.url}", "REDIS_URL": "${cache.url}"},
+            "health": {"path": "/"},
+        }
+        seed = {"data": "synthetic", "sql": "seed.sql"}
+        components = {"web": web, "db": {"type": "postgres", "seed": seed}, "cache": {"type": "redis"}}
+        environment = {"components": components, "outputs": {"url": "${web.url}"}}
+        files = {"seed.sql": "CREATE TABLE people (name text); INSERT INTO people VALUES ('Ann');"}
+        plan = bench.plan(bench.commit("one", **files), environment=environment)
+        bench.up(plan)
+        self.answers(bench, plan, "up")
+
+        def said(name: str, script: str) -> str:
+            found = engine.found("containers", f"{ENVIRONMENT_LABEL}={plan.environment_id}")
+            container = next(each["Id"] for each in found if each["Labels"][COMPONENT_LABEL] == name)
+            password = plan.credentials[name]
+            env = {"PGPASSWORD": password, "REDISCLI_AUTH": password, "PGUSER": "app", "PGDATABASE": "app"}
+            code, text = engine.run(container, ["/bin/sh", "-c", script], env={**env, "PGHOST": "127.0.0.1"})
+            assert code == 0, text
+            return text.strip()
+
+        names = "psql -At -c 'SELECT name FROM people ORDER BY name'"
+        assert said("db", names) == "Ann"
+        said("db", "psql -q -c \"INSERT INTO people VALUES ('Bob')\"")
+        assert said("cache", "redis-cli set key value") == "OK"
+        variables = engine.get(f"/containers/{self.container(engine, plan, 'web')}/json")["Config"]["Env"]
+        assert f"DATABASE_URL=postgresql://app:{plan.credentials['db']}@db:5432/app" in variables
+
+        server = self.container(engine, plan, "db")
+        moved = bench.plan(bench.commit("two", **files), plan.environment_id, environment=environment)
+        bench.up(moved)
+        assert self.container(engine, plan, "db") == server, "the commit does not concern it"
+        built = {each["Id"] for each in engine.found("images", f"{ENVIRONMENT_LABEL}={plan.environment_id}")}
+        bench.sleep(moved)
+        assert engine.found("containers", f"{ENVIRONMENT_LABEL}={plan.environment_id}") == []
+        assert {each["Id"] for each in engine.found("images", f"{ENVIRONMENT_LABEL}={plan.environment_id}")} == built
+        bench.up(moved)
+        assert {each["Id"] for each in engine.found("images", f"{ENVIRONMENT_LABEL}={plan.environment_id}")} == built
+        assert said("db", names).split() == ["Ann", "Bob"], "filled once in its life"
+        assert said("cache", "redis-cli get key") == "value"
+        assert any("volume" in each for each in bench.inventory(plan))
+        bench.destroy(moved)
+        assert bench.inventory(plan) == ()
+
+    def container(self, engine: DockerEngine, plan: DeployPlan, name: str) -> str:
+        """Return the container of a component."""
+        found = engine.found("containers", f"{ENVIRONMENT_LABEL}={plan.environment_id}")
+        return str(next(each["Id"] for each in found if each["Labels"][COMPONENT_LABEL] == name))

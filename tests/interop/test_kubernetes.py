@@ -1,4 +1,4 @@
-"""The contract of targets on a real Kubernetes API server with its controllers; the one node runs nothing."""
+"""The contract of targets on a real Kubernetes API server with its controllers, and a node that kwok plays."""
 
 import base64
 import shutil
@@ -38,28 +38,15 @@ class Cluster:
     refused: set[str] = field(default_factory=set)
     stopping: threading.Event = field(default_factory=threading.Event)
 
-    def play(self) -> None:
-        """Be the scheduler and the node, which are not there: pods start, are ready, and end when they shall."""
+    def schedule(self) -> None:
+        """Be the scheduler, which is not there: pods get the node, but for those that are refused."""
         while not self.stopping.wait(0.2):
             try:
                 for pod in self.admin.listed("/api/v1/pods"):
-                    self._next(pod)
+                    if not pod["spec"].get("nodeName") and not pod["metadata"].get("deletionTimestamp"):
+                        self._place(pod)
             except KubernetesError:
                 continue  # a pod that went meanwhile, or a server that is ending
-
-    def _next(self, pod: dict[str, Any]) -> None:
-        about = pod["metadata"]
-        path = f"/api/v1/namespaces/{about['namespace']}/pods/{about['name']}"
-        if about.get("deletionTimestamp"):
-            at_once = {"apiVersion": "v1", "kind": "DeleteOptions", "gracePeriodSeconds": 0}
-            self.admin._send("DELETE", path, {}, at_once, "application/json")  # noqa: SLF001  # only nodes do that
-        elif not pod["spec"].get("nodeName"):
-            self._place(pod)
-        elif pod["status"]["phase"] == "Pending":
-            ready = {"type": "Ready", "status": "True", "lastTransitionTime": about["creationTimestamp"]}
-            running = {"phase": "Running", "conditions": [ready]}
-            told = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": about["name"]}, "status": running}
-            self.admin.apply(f"{path}/status", told)
 
     def _place(self, pod: dict[str, Any]) -> None:
         about = pod["metadata"]
@@ -86,8 +73,8 @@ def cluster() -> Iterator[Cluster]:
     tools = load_settings().tools_dir
     etcd = shutil.which("etcd")
     assert etcd is not None, "etcd is missing; Debian, Ubuntu: apt install etcd-server"
-    needed = (toolchain.KUBE_APISERVER, toolchain.KUBE_CONTROLLER_MANAGER)
-    server, manager = (toolchain.ensure(tools, each, print) for each in needed)
+    needed = (toolchain.KUBE_APISERVER, toolchain.KUBE_CONTROLLER_MANAGER, toolchain.KWOK)
+    server, manager, kwok = (toolchain.ensure(tools, each, print) for each in needed)
     with tempfile.TemporaryDirectory(prefix="slw-cluster-") as folder, ExitStack() as stack:
         place = Path(folder)
         store, peer, port = free_port(), free_port(), free_port()
@@ -128,12 +115,13 @@ def cluster() -> Iterator[Cluster]:
             *(f"--service-account-private-key-file={folder}/key.pem", "--use-service-account-credentials=false"),
             "--controllers=*,-node-lifecycle-controller",
         )
+        _start(stack, place, *(str(kwok), f"--kubeconfig={folder}/root", "--manage-all-nodes=true"))
         admin.make("/api/v1/nodes", {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "node"}})
         for manifest in yaml.safe_load_all(RIGHTS.read_text()):
             kind = f"{manifest['kind'].lower()}s"
             admin.apply(f"/apis/rbac.authorization.k8s.io/v1/{kind}/{manifest['metadata']['name']}", manifest)
         made = Cluster(str(place / "slipway"), admin)
-        player = threading.Thread(target=made.play, daemon=True)
+        player = threading.Thread(target=made.schedule, daemon=True)
         player.start()
         yield made
         made.stopping.set()
@@ -229,6 +217,54 @@ class TestKubernetes(TargetContract):
         assert "ahoy-from-the-inputs" not in str(found)
         ingress = self.cluster.admin.get(f"/apis/networking.k8s.io/v1/{path}/ingresses/public")
         assert ingress["spec"]["rules"][0]["host"] == plan.hostname
+
+    def test_servers_have_claims_that_outlast_their_pods(self, bench: Bench) -> None:
+        components = {
+            "web": {
+                "type": "process",
+                "command": "serve",
+                "env": {"DATABASE_URL": "${db.url}", "REDIS_URL": "${cache.url}", "S3": "${files.url}"},
+            },
+            "db": {"type": "postgres", "seed": {"data": "synthetic", "sql": "seed.sql"}},
+            "cache": {"type": "redis"},
+            "files": {"type": "objects"},
+        }
+        environment = {"components": components, "outputs": {"url": "${web.url}"}}
+        plan = bench.plan(bench.commit("one", **{"seed.sql": "SELECT 1;"}), environment=environment)
+        bench.up(plan)
+        path = f"namespaces/slipway-{plan.environment_id}"
+        get = self.cluster.admin.get
+        database = get(f"/apis/apps/v1/{path}/deployments/db")["spec"]
+        assert database["strategy"] == {"type": "Recreate"}
+        container = database["template"]["spec"]["containers"][0]
+        assert container["image"] == "postgres:18-alpine"
+        assert container["readinessProbe"]["exec"]["command"][2].startswith("pg_isready")
+        assert container["volumeMounts"] == [{"name": "data", "mountPath": "/data"}]
+        secret = get(f"/api/v1/{path}/secrets/web-env")["data"]
+        url = f"postgresql://app:{plan.credentials['db']}@db:5432/app"
+        assert base64.b64decode(secret["DATABASE_URL"]).decode() == url
+        assert plan.credentials["db"] not in str(self.cluster.admin.listed(f"/apis/apps/v1/{path}/deployments"))
+        job = get(f"/apis/batch/v1/{path}/jobs/db-seed")
+        assert job["status"]["succeeded"] == 1
+        assert [each["name"] for each in job["spec"]["template"]["spec"]["initContainers"]] == ["begin", "fill"]
+        claims = [f"{name}-data" for name in ("cache", "db", "files")]
+        self.in_time(
+            lambda: (
+                get(f"/api/v1/{path}/resourcequotas/environment")["status"]["used"].get("requests.storage") == "15Gi"
+            )
+        )
+
+        def held() -> list[str]:
+            found = self.cluster.admin.listed(f"/api/v1/{path}/persistentvolumeclaims")
+            return sorted(each["metadata"]["name"] for each in found)
+
+        assert held() == claims
+        bench.sleep(plan)
+        assert self.cluster.admin.listed(f"/apis/apps/v1/{path}/deployments") == []
+        assert held() == claims
+        bench.up(plan)
+        bench.destroy(plan)
+        assert bench.inventory(plan) == ()
 
     def test_slipway_may_do_nothing_beyond_its_environments(self, bench: Bench) -> None:
         bench.up(bench.plan(bench.commit("one")))

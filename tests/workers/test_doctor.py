@@ -32,6 +32,7 @@ def test_every_part_of_the_machine_is_reported(tmp_path: Path) -> None:
             "opa",
             "haproxy",
             "isolation",
+            "bounds",
             "sandbox",
             "database",
             "redis",

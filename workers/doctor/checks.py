@@ -24,6 +24,7 @@ from workers.embedded.haproxy import haproxy_program
 from workers.embedded.ports import require_free
 from workers.embedded.programs import postgres_programs, redis_program
 from workers.engine import pulumi_cli
+from workers.process_host.bounds import foreseen
 from workers.process_host.isolation import REASONS, Isolation, choose
 from workers.sandbox import walls
 
@@ -84,6 +85,11 @@ def isolation(settings: Settings) -> Sequence[Finding]:
     if kind is Isolation.NONE:
         return [Finding("isolation", Verdict.LIMITED, REASONS[kind], f"{_APT} bubblewrap")]
     return [Finding("isolation", Verdict.FOUND, REASONS[kind])]
+
+
+def bounds(settings: Settings) -> Sequence[Finding]:
+    """Find out what holds applications to memory and processors."""
+    return [Finding("bounds", Verdict.FOUND, f"applications are held by {foreseen(settings.cgroup)}")]
 
 
 def sandbox(_: Settings) -> Sequence[Finding]:
@@ -171,7 +177,7 @@ def browser(_: Settings) -> Sequence[Finding]:
 
 
 CHECKS: tuple[Check, ...] = (
-    *(python, git, pulumi, opa, haproxy, isolation, sandbox, database, queue),
+    *(python, git, pulumi, opa, haproxy, isolation, bounds, sandbox, database, queue),
     *(front_end, disk, ports, browser),
 )
 

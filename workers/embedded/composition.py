@@ -68,6 +68,8 @@ def ground(settings: Settings, logs: LogFolder, say: Callable[[str], None]) -> W
     arguments = ["--data", str(settings.data_dir), "--socket", str(settings.process_host_socket)]
     if settings.insecure_local:
         arguments.append("--insecure-local")
+    if settings.cgroup:
+        arguments += ["--cgroup", settings.cgroup]
     parts.append(_service("process-host", settings, logs, "workers.process_host", *arguments))
     return Wave(parts, patience=2.5)
 

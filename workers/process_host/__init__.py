@@ -12,6 +12,7 @@ from typing import Any, Self
 
 ASKING = ".health."
 """In the ids of processes that ask whether another one is healthy."""
+LEAST_CPUS = 0.01
 IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,119}")
 
 
@@ -28,7 +29,7 @@ class ProcessHostError(Exception):
     """The process host refused or could not be reached; `code` is stable, the text is fit for a page.
 
     Codes: `unreachable`, `not_found`, `invalid`, `isolation` (applications cannot be kept apart on this machine),
-    `no_port`, `failed`.
+    `no_port`, `closed` (it belongs to an operation that is over), `failed`.
     """
 
     def __init__(self, code: str, message: str) -> None:
@@ -39,12 +40,16 @@ class ProcessHostError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one process may use: memory in MiB of private data, processes of its user, open files, file size in MiB."""
+    """What one process may use: memory in MiB, processes, open files, file size in MiB, and processors.
+
+    How memory, processes and processors are bounded, and of whom, says `bounds`.
+    """
 
     memory_mb: int = 1024
     processes: int = 256
     open_files: int = 4096
     file_size_mb: int = 1024
+    cpus: float = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +59,8 @@ class ProcessSpec:
     `port` 0 lets the host choose. A process that is not yet marked healthy is not started again when it exits.
     `root` is what the process may read around its directory, "" for nothing; `reads` are directories of programs. With
     `data` the directory is one of the environment's own below `data/`: made where it is missing, and writable.
-    `farewell` (TERM or INT) is the signal that asks it to end.
+    `farewell` (TERM or INT) is the signal that asks it to end. `gate` is the number of the environment's gate when the
+    start was asked for; the client fills it in.
     """
 
     id: str
@@ -69,6 +75,7 @@ class ProcessSpec:
     reads: tuple[str, ...] = ()
     data: bool = False
     farewell: str = "TERM"
+    gate: int = 0
 
     def as_json(self) -> dict[str, Any]:
         """Return the spec as JSON data."""
@@ -92,19 +99,21 @@ class ProcessSpec:
         ):
             raise ProcessHostError("invalid", "env: must map names without '=' to text")
         try:
-            limits = Limits(**{str(key): int(value) for key, value in (data.get("limits") or {}).items()})
-            port = int(data.get("port") or 0)
+            limits = Limits(**{str(key): _number(key, value) for key, value in (data.get("limits") or {}).items()})
+            port, gate = int(data.get("port") or 0), int(data.get("gate") or 0)
         except (TypeError, ValueError, AttributeError) as error:
-            raise ProcessHostError(
-                "invalid", f"limits and port must be whole numbers that are known: {error}"
-            ) from error
-        if (
-            min(limits.memory_mb, limits.processes, limits.open_files, limits.file_size_mb) < 1
-            or not 0 <= port <= 65535
-        ):
-            raise ProcessHostError("invalid", "limits must be at least 1 and port at most 65535")
+            message = f"limits, port and gate must be numbers that are known: {error}"
+            raise ProcessHostError("invalid", message) from error
+        whole = min(limits.memory_mb, limits.processes, limits.open_files, limits.file_size_mb)
+        if whole < 1 or not limits.cpus >= LEAST_CPUS or not 0 <= port <= 65535:
+            message = f"limits must be at least 1, processors at least {LEAST_CPUS}, and port at most 65535"
+            raise ProcessHostError("invalid", message)
         texts = {name: data[name] for name in ("id", "environment_id", "name", "directory", "command")}
-        return cls(**texts, env=dict(env), limits=limits, port=port, **_around(data))
+        return cls(**texts, env=dict(env), limits=limits, port=port, gate=gate, **_around(data))
+
+
+def _number(name: str, value: Any) -> Any:
+    return float(value) if name == "cpus" else int(value)
 
 
 def _around(data: Mapping[str, Any]) -> dict[str, Any]:
@@ -121,7 +130,10 @@ def _around(data: Mapping[str, Any]) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class ProcessStatus:
-    """What is known of a process; `exit_code` is of its last end (negative: the signal), `pid` 0 when not running."""
+    """What is known of a process; `exit_code` is of its last end (negative: the signal), `pid` 0 when not running.
+
+    `bounds` says what holds it to its limits.
+    """
 
     id: str
     environment_id: str
@@ -132,6 +144,7 @@ class ProcessStatus:
     exit_code: int | None
     restarts: int
     log_file: str
+    bounds: str = ""
 
     @property
     def alive(self) -> bool:

@@ -4,6 +4,7 @@ import http.client
 import json
 import socket
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -30,8 +31,21 @@ class ProcessHostClient:
         self._timeout = timeout
 
     def start(self, spec: ProcessSpec) -> ProcessStatus:
-        """Start a process, or return it where one with this id is already known."""
-        return ProcessStatus.from_json(self._ask("PUT", f"/processes/{quote(spec.id)}", spec.as_json()))
+        """Start a process, or return it where one with this id is already known.
+
+        What is asked for before `close_gate` and arrives after it is refused (`closed`).
+        """
+        ProcessSpec.from_json(spec.as_json())  # what is wrong with it is told before anything is asked
+        gate = int(self._ask("GET", f"/environments/{quote(spec.environment_id)}/gate")["gate"])
+        asked = replace(spec, gate=gate).as_json()
+        return ProcessStatus.from_json(self._ask("PUT", f"/processes/{quote(spec.id)}", asked))
+
+    def close_gate(self, environment_id: str) -> None:
+        """Have every start for an environment refused that was asked for until now, and has not arrived.
+
+        For whoever clears up after an operation that was killed: what it sent may still be on its way.
+        """
+        self._ask("POST", f"/environments/{quote(environment_id)}/gate")
 
     def status(self, process_id: str) -> ProcessStatus | None:
         """Return what is known of a process, or None where the host does not know it."""
@@ -63,7 +77,10 @@ class ProcessHostClient:
         return tuple(self._ask("GET", path)["lines"])
 
     def health(self) -> dict[str, Any]:
-        """Return `{"isolation": "user" | "bubblewrap" | "none" | "refused", "reason": str, "processes": int}`."""
+        """Return how applications are kept apart and bounded, and how many there are.
+
+        `{"isolation": "user" | "bubblewrap" | "none" | "refused", "reason": str, "bounds": str, "processes": int}`.
+        """
         return self._ask("GET", "/health")
 
     def _ask(

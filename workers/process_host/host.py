@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO, TypeVar, cast
 
 from workers.process_host import ASKING, ProcessHostError, ProcessSpec, ProcessState, ProcessStatus, ports, sessions
+from workers.process_host.bounds import Bounds
 from workers.process_host.isolation import REASONS, Isolation, Isolator
 from workers.process_host.logs import CappedLog, after, previous, tail
 from workers.process_host.table import Table, first_uid
@@ -49,13 +50,13 @@ class ProcessHost:
     Applications are children of that thread because the kernel's "kill me when my parent dies" means the thread.
     """
 
-    def __init__(self, data: Path, kind: Isolation) -> None:
+    def __init__(self, data: Path, kind: Isolation, bounds: Bounds) -> None:
         self._root = data / "processes"
         self._logs = self._root / "logs"
         self._root.mkdir(mode=0o711, parents=True, exist_ok=True)
         self._logs.mkdir(mode=0o700, exist_ok=True)
         self._table = Table(self._root / "table.json", first_uid(data))
-        self._isolator = Isolator(data, kind)
+        self._isolator = Isolator(data, kind, bounds)
         self._applications: dict[str, _Application] = {}
         self._work: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._selector = selectors.DefaultSelector()
@@ -70,6 +71,14 @@ class ProcessHost:
     def start(self, spec: ProcessSpec) -> ProcessStatus:
         """Start a process, or return the one that has this id."""
         return self._do(lambda: self._start(spec))
+
+    def gate(self, environment_id: str) -> int:
+        """Return the number that starts for an environment have to bring."""
+        return self._do(lambda: self._table.gate(environment_id))
+
+    def close_gate(self, environment_id: str) -> int:
+        """Refuse from now on what was asked for until now; return the next number."""
+        return self._do(lambda: self._table.close_gate(environment_id))
 
     def status(self, process_id: str) -> ProcessStatus:
         """Return what is known of a process; raise `ProcessHostError("not_found")`."""
@@ -138,9 +147,9 @@ class ProcessHost:
         self._do(forget)
 
     def health(self) -> dict[str, object]:
-        """Say how applications are kept apart and how many there are."""
-        kind = self._isolator.kind
-        return {"isolation": kind, "reason": REASONS[kind], "processes": len(self._table.specs)}
+        """Say how applications are kept apart and bounded, and how many there are."""
+        kind, words = self._isolator.kind, self._isolator.bounds.words
+        return {"isolation": kind, "reason": REASONS[kind], "bounds": words, "processes": len(self._table.specs)}
 
     def shut_down(self) -> None:
         """Make `run` stop every application and return; safe to call from a signal handler."""
@@ -198,6 +207,7 @@ class ProcessHost:
 
     def _ended(self, process_id: str, application: _Application, process: subprocess.Popen[bytes]) -> None:
         sessions.kill(process.pid)
+        self._isolator.bounds.ended(process_id)
         if self._isolator.kind is Isolation.USER:
             spec = self._table.specs[process_id]
             sessions.kill_strays(self._table.uid(spec.environment_id), spec.port)
@@ -276,6 +286,8 @@ class ProcessHost:
     def _start(self, spec: ProcessSpec) -> ProcessStatus:
         if spec.id in self._table.specs:
             return self._status(spec.id)
+        if spec.gate != self._table.gate(spec.environment_id):
+            raise ProcessHostError("closed", "the operation that asked for this process is over")
         taken = {known.port for known in self._table.specs.values()}
         if spec.port == 0 or spec.port in taken or not ports.is_free(spec.port):
             spec = ProcessSpec.from_json({**spec.as_json(), "port": ports.choose(taken)})
@@ -307,6 +319,7 @@ class ProcessHost:
             exit_code=application.exit_code,
             restarts=application.restarts,
             log_file=str(application.log.path),
+            bounds=self._isolator.bounds.words,
         )
 
     def _stop(self, process_id: str, grace_seconds: float, done: Future[None]) -> None:
@@ -340,8 +353,9 @@ class ProcessHost:
         deadline = time.monotonic() + SHUTDOWN_SECONDS
         while any(process.poll() is None for process in running) and time.monotonic() < deadline:
             time.sleep(0.02)
-        for process in running:
+        for process_id, process in found.items():
             sessions.kill(process.pid)
+            self._isolator.bounds.ended(process_id)
             process.wait()
 
     def _sweep(self) -> None:
@@ -349,6 +363,7 @@ class ProcessHost:
         for session, started in self._table.sessions.values():
             if session and any(sessions.started_at(pid) >= started for pid in sessions.members(session)):
                 sessions.kill(session)
+        self._isolator.bounds.sweep()
         if self._isolator.kind is Isolation.USER:
             sessions.kill_users(self._table.known_uids())
         known = {self._log_path(process_id) for process_id in self._table.specs}

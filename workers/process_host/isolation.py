@@ -8,7 +8,8 @@ import sys
 from enum import StrEnum
 from pathlib import Path
 
-from workers.process_host import Limits, ProcessHostError, ProcessSpec
+from workers.process_host import ProcessHostError, ProcessSpec
+from workers.process_host.bounds import Bounds
 
 LAUNCHER = Path(__file__).with_name("launch.py")
 SEARCH_PATH = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
@@ -55,8 +56,9 @@ REASONS = {
 class Isolator:
     """Prepares directories and command lines for applications under one data directory."""
 
-    def __init__(self, data: Path, kind: Isolation) -> None:
+    def __init__(self, data: Path, kind: Isolation, bounds: Bounds) -> None:
         self.kind = kind
+        self.bounds = bounds
         self._data = data
         self._homes = data / "processes" / "homes"
 
@@ -79,8 +81,8 @@ class Isolator:
             "uid": uid if self.kind is Isolation.USER else None,
             "umask": 0o027,
             "directory": str(directory),
-            "limits": _resource_limits(spec.limits),
             "parent": os.getpid(),
+            **self.bounds.of(spec.id, spec.limits),
         }
         launcher = [sys.executable, "-I", "-S", str(LAUNCHER), json.dumps(configuration)]
         sandbox = self._sandbox(spec, home) if self.kind is Isolation.BUBBLEWRAP else []
@@ -186,14 +188,3 @@ class Isolator:
             options += ["--bind" if spec.data and shown == spec.directory else "--ro-bind", shown, shown]
         options += ["--bind", str(home), str(home)]
         return [*options, "--chdir", spec.directory]
-
-
-def _resource_limits(limits: Limits) -> dict[str, int]:
-    return {
-        # Private data rather than address space: language runtimes reserve far more than they use.
-        "RLIMIT_DATA": limits.memory_mb * 1024 * 1024,
-        "RLIMIT_NPROC": limits.processes,
-        "RLIMIT_NOFILE": limits.open_files,
-        "RLIMIT_FSIZE": limits.file_size_mb * 1024 * 1024,
-        "RLIMIT_CORE": 0,
-    }

@@ -2,7 +2,8 @@
 
 Usage: `python -I -S launch.py CONFIGURATION COMMAND...`, where CONFIGURATION is JSON: `uid` (null: keep), `umask`,
 `directory`, `limits` (bytes and counts by the name of the resource limit) and `parent` (the host's process id);
-`environment`, where it is given, takes the place of the present one.
+`environment`, where it is given, takes the place of the present one; `group` is the file by which a control group is
+joined, `processors` are those that are kept to.
 Only the standard library is used, and little of it, because every application waits for this.
 """
 
@@ -21,6 +22,11 @@ PR_SET_NO_NEW_PRIVS = 38
 def restrict(configuration: dict[str, Any]) -> None:
     """Restrict this process as the configuration says; raise ``OSError`` where that fails."""
     library = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
+    if "group" in configuration:
+        with open(configuration["group"], "w", encoding="ascii") as group:  # noqa: PTH123 - without a library more
+            group.write("0")
+    if "processors" in configuration:
+        os.sched_setaffinity(0, configuration["processors"])
     for name, value in configuration["limits"].items():
         number = getattr(resource, name, None)
         if number is not None:

@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from workers.process_host import IDENTIFIER, ProcessHostError, ProcessSpec
 from workers.process_host.host import ProcessHost
 
-STATUS = {"not_found": 404, "invalid": 422, "isolation": 409, "no_port": 503}
+STATUS = {"not_found": 404, "invalid": 422, "isolation": 409, "closed": 409, "no_port": 503}
 LARGEST_BODY = 1024 * 1024
 
 _log = logging.getLogger(__name__)
@@ -70,7 +70,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(payload)
 
-    def _route(self) -> dict[str, Any]:  # noqa: C901, PLR0911 - one return for each address reads best
+    def _route(self) -> dict[str, Any]:  # noqa: C901, PLR0911, PLR0912 - one return for each address reads best
         """Carry out the request; raise `ProcessHostError`."""
         host = cast("HostServer", self.server).host
         address = urlsplit(self.path)
@@ -96,6 +96,10 @@ class _Handler(BaseHTTPRequestHandler):
                 return {"logs": host.environment_logs(environment_id, int(_number(query.get("lines", "100"))))}
             case "POST", ["environments", environment_id, "logs", "after"]:
                 return host.environment_logs_after(environment_id, self._body())
+            case "GET", ["environments", environment_id, "gate"]:
+                return {"gate": host.gate(environment_id)}
+            case "POST", ["environments", environment_id, "gate"]:
+                return {"gate": host.close_gate(environment_id)}
             case "DELETE", ["environments", environment_id]:
                 host.forget_environment(environment_id)
                 return {}

@@ -44,6 +44,7 @@ class Table:
         self._path = path
         self._first = first
         self._uids: dict[str, int] = {}
+        self._gates: dict[str, int] = {}
         self.specs: dict[str, ProcessSpec] = {}
         self.healthy: set[str] = set()
         self.sessions: dict[str, tuple[int, float]] = {}
@@ -52,6 +53,7 @@ class Table:
 
     def _load(self, data: dict[str, Any]) -> None:
         self._uids = {str(key): int(value) for key, value in data["uids"].items()}
+        self._gates = {str(key): int(value) for key, value in data.get("gates", {}).items()}
         for item in data["processes"]:
             spec = ProcessSpec.from_json(item["spec"])
             self.specs[spec.id] = spec
@@ -65,6 +67,16 @@ class Table:
             self._uids[environment_id] = max(self._uids.values(), default=self._first - 1) + 1
             self._save()
         return self._uids[environment_id]
+
+    def gate(self, environment_id: str) -> int:
+        """Return the number of the gate through which starts for an environment come now."""
+        return self._gates.get(environment_id, 0)
+
+    def close_gate(self, environment_id: str) -> int:
+        """Close the present gate for good, and return the number of the next; numbers are never used again."""
+        self._gates[environment_id] = self.gate(environment_id) + 1
+        self._save()
+        return self._gates[environment_id]
 
     def known_uids(self) -> frozenset[int]:
         """Return every user id that was ever given."""
@@ -108,7 +120,7 @@ class Table:
         temporary = self._path.with_suffix(".new")
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            json.dump({"uids": self._uids, "processes": processes}, file)
+            json.dump({"uids": self._uids, "gates": self._gates, "processes": processes}, file)
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(self._path)

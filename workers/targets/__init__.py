@@ -89,7 +89,8 @@ class Description:
     ``public`` names the service that visitors of ``hostname`` come to, ``url`` is its address, which may refer to what
     the engine makes. ``outputs`` are texts as those of services are. ``parts`` are components of packages, which bring
     their own resources and are found by their names as services are. One that sleeps is ``with_files`` where its commit
-    can still be had.
+    can still be had; its services are told without what they take, and have to be passed over where they run.
+    ``commits`` and ``repositories`` are the commit and the address of every other repository, by its name.
     """
 
     tenant_id: UUID
@@ -105,6 +106,7 @@ class Description:
     parts: tuple[ComponentProgram, ...] = ()
     backing: tuple[BackingService, ...] = ()
     commits: Mapping[str, str] = field(default_factory=dict)
+    repositories: Mapping[str, str] = field(default_factory=dict)
     with_files: bool = True
 
 
@@ -133,14 +135,24 @@ class ProgramTarget(Protocol):
     """A target as far as programs go. Methods are pure: nothing is asked and nothing is done.
 
     ``applications`` and ``routes`` are the types of its resources that run something, and that publish its address.
+    With ``keeps_servers`` the servers of an environment that sleeps are part of its program, and so have to be known.
     """
 
     name: str
     applications: frozenset[str]
     routes: frozenset[str]
+    keeps_servers: bool
 
     def address(self, service: str) -> Address:
         """Return where other services of the environment find a service."""
+        ...
+
+    def server(self, name: str, kind: str, password: str) -> Mapping[str, str]:
+        """Return what services are told of a server behind them, by the names that blueprints have for it.
+
+        Asked for the kinds alone that its provider offers (``TargetProvider.backing``). ``password`` is what the server
+        is given; where the target makes one itself, what is told differs.
+        """
         ...
 
     def public_url(self, service: str, known: str) -> str:

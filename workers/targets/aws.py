@@ -1,11 +1,13 @@
 """The target `aws`: services of Fargate in a cluster of their own behind a load balancer, through Pulumi's provider."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from workers.engine import ProgramResource, StackProgram
 from workers.engine.references import escaped
 from workers.targets import Address, Description, Place, Service
+from workers.targets.aws_servers import servers, told_of
 from workers.targets.cloud_sizes import PORT, command_of, smallest, tags, variables
 from workers.targets.images import needed_image
 
@@ -26,10 +28,15 @@ class AwsPrograms:
     name = "aws"
     applications = frozenset({"aws:ecs/service:Service"})
     routes = frozenset({"aws:lb/listener:Listener"})
+    keeps_servers = True
 
     def address(self, service: str) -> Address:
         """Return the name that Service Connect gives a service."""
         return Address(service, str(PORT), f"http://{service}:{PORT}/")
+
+    def server(self, name: str, kind: str, password: str) -> Mapping[str, str]:
+        """Return what services are told of a server."""
+        return told_of(name, kind, password)
 
     def public_url(self, service: str, known: str) -> str:
         """Return the address of the load balancer."""
@@ -52,7 +59,8 @@ class AwsPrograms:
 
 def _kept(environment: Description, place: Place) -> tuple[ProgramResource, ...]:
     """Return what stays while an environment sleeps."""
-    return (*_cluster(environment), *_rules(environment, place), *_entrance(environment, place))
+    outside = (*_cluster(environment), *_rules(environment, place), *_entrance(environment, place))
+    return (*outside, *servers(environment, place))
 
 
 def _own(environment: Description, key: str, kind: str, **inputs: Any) -> ProgramResource:

@@ -1,28 +1,35 @@
 """What services of an environment are in a cloud: sizes that it sells, commands, and the tags that inventory reads."""
 
+import hashlib
 from collections.abc import Sequence
 
 from catalog.providers.targets.cloud_tags import COMPONENT, ENVIRONMENT, MANAGER
 from workers.engine.references import escaped
-from workers.targets import Description, Service, UnfitError
+from workers.targets import BackingService, Description, Service, UnfitError
 
 PORT = 8080
 """Where a service listens; `PORT` says so to it."""
 
 
-def tags(environment: Description, service: Service | None = None) -> dict[str, str]:
+def tags(environment: Description, service: Service | BackingService | None = None) -> dict[str, str]:
     """Return the tags of every resource of an environment."""
     found = {ENVIRONMENT: str(environment.environment_id), "managed-by": MANAGER}
     return found if service is None else {**found, COMPONENT: service.name}
 
 
-def smallest(service: Service, sizes: Sequence[tuple[str, int]], target: str) -> tuple[str, int]:
+def short_name(environment: Description, component: str, longest: int = 36) -> str:
+    """Return a name for something of an environment: letters, digits and single hyphens, the same each time."""
+    digest = hashlib.sha256(component.encode()).hexdigest()[:8]
+    return f"slw-{environment.environment_id.hex[:16]}-{digest}"[:longest]
+
+
+def smallest(service: Service | BackingService, sizes: Sequence[tuple[str, int]], target: str) -> tuple[str, int]:
     """Return the processors and MiB of the smallest size that has the memory a service may use."""
     for size in sizes:
         if size[1] >= service.limits.memory_mb:
             return size
     raise UnfitError(
-        f"{service.name}: {target} gives a service at most {sizes[-1][1]} MiB, and its limit is"
+        f"{service.name}: {target} gives it at most {sizes[-1][1]} MiB, and its limit is"
         f" {service.limits.memory_mb}. Lower limits.memoryMb, or choose another target."
     )
 

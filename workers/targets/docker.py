@@ -1,46 +1,48 @@
 """The target `docker`: a network for the environment, an image and a container for each service, and a route."""
 
-from typing import Any
-
 from workers.engine import ProgramResource, StackProgram
 from workers.engine.references import escaped
-from workers.targets import Address, Description, Place, Service
-from workers.targets.images import named_image
-from workers.targets.local import ROUTE, checkout, health_of, resource_of
+from workers.targets import BackingService, Description, Place, SeedData, Service
+from workers.targets.containers import (
+    NamedServices,
+    component,
+    filler,
+    folder_of,
+    is_built,
+    needed,
+    root_of,
+    seed_inputs,
+    server_inputs,
+    service_inputs,
+)
+from workers.targets.images import named_image, revision_of
+from workers.targets.local import ROUTE, checkouts, resource_name, seed_name
 
-PORT = 8080
-"""Where the service in a container listens; `PORT` says so to it, as on the local target."""
 NETWORK = "network_own"
 """No component is called so: names of components hold no underscores."""
+CONTAINER = "slipway:docker:Container"
 
 
-class DockerPrograms:
+class DockerPrograms(NamedServices):
     """Runs images: those that the blueprint names, or those that are built from a checkout of the commit."""
 
     name = "docker"
-    applications = frozenset({"slipway:docker:Image", "slipway:docker:Container"})
+    applications = frozenset({"slipway:docker:Image", CONTAINER, "slipway:docker:Seed"})
     routes = frozenset({"slipway:local:Route"})
 
-    def address(self, service: str) -> Address:
-        """Return the name that the environment's network knows a service by."""
-        return Address(service, str(PORT), f"http://{service}:{PORT}/")
-
-    def public_url(self, service: str, known: str) -> str:
-        """Return what the router is known by."""
-        del service
-        return escaped(known)
-
     def program(self, environment: Description, place: Place) -> StackProgram:
-        """Return checkout, network, images, containers and route; the route changes once everything else is there."""
+        """Return checkouts, network, images, containers and route; the route changes once everything else is there."""
+        servers = [_server(environment, each, place) for each in environment.backing]
+        seeds = [_seed(environment, each, each.seed, place) for each in environment.backing if each.seed is not None]
         containers = [_container(environment, service, place) for service in environment.services]
         route = ProgramResource(
             name=ROUTE,
             type="slipway:local:Route",
-            inputs={"host": environment.hostname, "port": f"${{{resource_of(environment.public)}.port}}"},
+            inputs={"host": environment.hostname, "port": f"${{{resource_name(environment.public)}.host_port}}"},
             depends_on=(*(each.name for each in containers), *(each.name for each in environment.parts)),
         )
         return StackProgram(
-            resources=(*_kept(environment, place), *containers, route),
+            resources=(*_kept(environment, place), *servers, *seeds, *containers, route),
             outputs=dict(environment.outputs),
             parts=environment.parts,
         )
@@ -53,62 +55,51 @@ class DockerPrograms:
 
 
 def _kept(environment: Description, place: Place) -> tuple[ProgramResource, ...]:
-    """Return what stays while an environment sleeps."""
+    """Return what stays while an environment sleeps; without the files of the commit nothing is built from them."""
     network = ProgramResource(
         name=NETWORK,
         type="slipway:docker:Network",
         inputs={"environment_id": str(environment.environment_id)},
     )
-    images = [_image(environment, each, place) for each in environment.services if _is_built(environment, each, place)]
-    files = (checkout(environment, place),) if environment.with_files else ()
-    return (*files, network, *images)
-
-
-def _is_built(environment: Description, service: Service, place: Place) -> bool:
-    return named_image(environment, service, place.settings) is None
+    if not environment.with_files:
+        return (network,)
+    built = [_image(environment, each, place) for each in environment.services if is_built(environment, each, place)]
+    return (*checkouts(environment, place), network, *built)
 
 
 def _image(environment: Description, service: Service, place: Place) -> ProgramResource:
     inputs = {
         "environment_id": str(environment.environment_id),
         "name": service.name,
-        "root": "${checkout.directory}",
-        "directory": _folder(service),
-        "revision": environment.revision,
+        "root": root_of(service),
+        "directory": folder_of(service),
+        "revision": revision_of(environment, service),
         "base": escaped(place.settings.docker_base_image),
     }
     return ProgramResource(name=f"image_{service.name}", type="slipway:docker:Image", inputs=inputs)
 
 
-def _container(environment: Description, service: Service, place: Place) -> ProgramResource:
+def _image_of(environment: Description, service: Service, place: Place) -> str:
     image = named_image(environment, service, place.settings)
-    inputs: dict[str, Any] = {
-        "environment_id": str(environment.environment_id),
-        "name": service.name,
-        "network": f"${{{NETWORK}.id}}",
-        "image": f"${{image_{service.name}.id}}" if image is None else escaped(image),
-        "port": PORT,
-        "env": dict(service.env),
-        "limits": service.limits.model_dump(),
-    }
-    if service.command is not None:
-        inputs["command"] = escaped(service.command)
-    elif service.procfile is not None:
-        inputs |= {"procfile_entry": service.procfile, "root": "${checkout.directory}", "directory": _folder(service)}
-    if service.probe is not None:
-        inputs["health"] = health_of(service.probe)
-    return ProgramResource(
-        name=resource_of(service.name),
-        type="slipway:docker:Container",
-        inputs=inputs,
-        depends_on=tuple(resource_of(each) for each in service.depends_on),
-        secret_inputs=("env",),
-    )
+    return f"${{image_{service.name}.id}}" if image is None else escaped(image)
 
 
-def _folder(service: Service) -> str:
-    top = "${checkout.directory}"
-    return top if service.directory is None else f"{top}/{service.directory}"
+def _container(environment: Description, service: Service, place: Place) -> ProgramResource:
+    inputs = service_inputs(environment, service, _image_of(environment, service, place))
+    network = {"network": f"${{{NETWORK}.id}}"}
+    return component(service.name, CONTAINER, {**inputs, **network}, needed(environment, service))
+
+
+def _server(environment: Description, server: BackingService, place: Place) -> ProgramResource:
+    inputs = {**server_inputs(environment, server, place), "network": f"${{{NETWORK}.id}}"}
+    return component(server.name, CONTAINER, inputs)
+
+
+def _seed(environment: Description, server: BackingService, seed: SeedData, place: Place) -> ProgramResource:
+    inputs = {**seed_inputs(environment, server, seed), "network": f"${{{NETWORK}.id}}"}
+    if seed.sql is None:
+        inputs["image"] = _image_of(environment, filler(environment, server.name), place)
+    return component(seed_name(server.name), "slipway:docker:Seed", inputs, (resource_name(server.name),))
 
 
 TARGET = DockerPrograms()

@@ -1,5 +1,6 @@
 """The target `gcp`: a Cloud Run service for each service of the environment, through Pulumi's provider."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from catalog.providers.targets.gcp import service_name
@@ -7,6 +8,7 @@ from workers.engine import ProgramResource, StackProgram
 from workers.engine.references import escaped
 from workers.targets import Address, Description, Place, Service
 from workers.targets.cloud_sizes import PORT, command_of, smallest, tags, variables
+from workers.targets.gcp_servers import parts_of_servers, servers, told_of
 from workers.targets.images import needed_image
 
 SIZES = (("1", 512), ("1", 1024), ("1", 2048), ("1", 4096), ("2", 8192), ("4", 16384), ("8", 32768))
@@ -19,11 +21,16 @@ class GcpPrograms:
     name = "gcp"
     applications = frozenset({"gcp:cloudrunv2/service:Service"})
     routes = frozenset({"gcp:cloudrunv2/serviceIamMember:ServiceIamMember"})
+    keeps_servers = True
 
     def address(self, service: str) -> Address:
         """Return the address that Cloud Run has given a service."""
         url = f"${{{service}.uri}}"
         return Address(url, "443", url)
+
+    def server(self, name: str, kind: str, password: str) -> Mapping[str, str]:
+        """Return what services are told of a server."""
+        return told_of(name, kind, password)
 
     def public_url(self, service: str, known: str) -> str:
         """Return what is known beforehand: the service is called as the host name begins."""
@@ -34,12 +41,15 @@ class GcpPrograms:
         """Return the services, and who may call them."""
         services = [_service(environment, each, place) for each in environment.services]
         callers = [_callers(each, place) for each in environment.services]
-        return StackProgram(resources=(*services, *callers), outputs=dict(environment.outputs), parts=environment.parts)
+        return StackProgram(
+            resources=(*servers(environment, place), *services, *callers),
+            outputs=dict(environment.outputs),
+            parts=environment.parts,
+        )
 
     def sleeping(self, environment: Description, place: Place) -> StackProgram:
-        """Return nothing but parts: what nobody calls costs nothing anyway."""
-        del place
-        return StackProgram(resources=(), parts=environment.parts)
+        """Return nothing but servers and parts: a service that nobody calls costs nothing anyway."""
+        return StackProgram(resources=servers(environment, place), parts=environment.parts)
 
 
 def _service(environment: Description, service: Service, place: Place) -> ProgramResource:
@@ -81,7 +91,7 @@ def _service(environment: Description, service: Service, place: Place) -> Progra
         name=service.name,
         type="gcp:cloudrunv2/service:Service",
         inputs=inputs,
-        depends_on=service.depends_on,
+        depends_on=(*service.depends_on, *parts_of_servers(environment, service)),
         secret_inputs=("template",),
     )
 

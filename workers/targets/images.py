@@ -14,16 +14,22 @@ def named_image(environment: Description, service: Service, settings: Settings) 
         return service.image
     if not settings.image_pattern:
         return None
+    repository = environment.repository if service.repository is None else environment.repositories[service.repository]
     values = {
-        "repository": _UNFIT.sub("-", environment.repository.rstrip("/").rpartition("/")[2].lower()).strip("-.") or "x",
+        "repository": _UNFIT.sub("-", repository.rstrip("/").rpartition("/")[2].lower()).strip("-.") or "x",
         "component": service.name,
-        "revision": environment.revision,
+        "revision": revision_of(environment, service),
     }
     try:
         return settings.image_pattern.format_map(values)
     except (KeyError, ValueError, IndexError) as error:
         known = ", ".join(f"{{{each}}}" for each in values)
         raise UnfitError(f"SLIPWAY_IMAGE_PATTERN cannot be read ({error}); it may hold {known}.") from None
+
+
+def revision_of(environment: Description, service: Service) -> str:
+    """Return the commit that a service is of."""
+    return environment.revision if service.repository is None else environment.commits[service.repository]
 
 
 def needed_image(environment: Description, service: Service, settings: Settings, target: str) -> str:

@@ -1,11 +1,13 @@
 """The local target: a checkout, a process for each service, the servers behind them, and a route to one of them."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from workers.engine import ComponentProgram, ProgramResource, StackProgram
 from workers.engine.references import escaped
 from workers.targets import Address, BackingService, Description, Place, Probe, SeedData, Service, UnfitError
+from workers.targets.servers import told
 
 CHECKOUT = "checkout"
 ROUTE = "route"
@@ -17,14 +19,17 @@ class LocalPrograms:
 
     name = "local"
     applications = frozenset({"slipway:local:Process", "slipway:local:Backing", "slipway:local:Seed"})
-    backing = frozenset({"postgres", "redis", "objects"})
-    takes_repositories = True
     routes = frozenset({"slipway:local:Route"})
+    keeps_servers = False
 
     def address(self, service: str) -> Address:
         """Return the port that the process host has chosen."""
-        port = f"${{{resource_of(service)}.port}}"
+        port = f"${{{resource_name(service)}.port}}"
         return Address(LOOPBACK, port, f"http://{LOOPBACK}:{port}/")
+
+    def server(self, name: str, kind: str, password: str) -> Mapping[str, str]:
+        """Return what services are told of a server, which is where the process host has put it."""
+        return told(kind, self.address(name), password)
 
     def public_url(self, service: str, known: str) -> str:
         """Return what the router is known by."""
@@ -91,9 +96,14 @@ def checkouts(environment: Description, place: Place) -> tuple[ProgramResource, 
     return (checkout(environment, place), *others)
 
 
-def resource_of(component: str) -> str:
-    """Return what the resource of a component is called: as the component, unless one of the targets' own is."""
+def resource_name(component: str) -> str:
+    """Return what the resource of a component is called: as it is, unless one of the target's own is."""
     return f"{component}_run" if component in {CHECKOUT, ROUTE} else component
+
+
+def checkout_of(service: Service) -> str:
+    """Return the name of the resource with the files that a service is made of."""
+    return CHECKOUT if service.repository is None else _checkout_name(service.repository)
 
 
 def _checkout_name(repository: str) -> str:
@@ -101,13 +111,13 @@ def _checkout_name(repository: str) -> str:
 
 
 def _process(environment: Description, service: Service) -> ProgramResource:
-    top = f"${{{CHECKOUT if service.repository is None else _checkout_name(service.repository)}.directory}}"
+    top = f"${{{checkout_of(service)}.directory}}"
     inputs: dict[str, Any] = {
         "environment_id": str(environment.environment_id),
         "name": service.name,
         "directory": top,
         "env": dict(service.env),
-        "limits": service.limits.model_dump(),
+        "limits": service.limits.model_dump(exclude_none=True),
     }
     if service.directory is not None:
         inputs |= {"directory": f"{top}/{service.directory}", "root": top}
@@ -123,10 +133,10 @@ def _process(environment: Description, service: Service) -> ProgramResource:
     # What a database begins with is there before anybody reads it.
     seeded = [each.name for each in environment.backing if each.seed is not None and _uses(service, each.name)]
     return ProgramResource(
-        name=resource_of(service.name),
+        name=resource_name(service.name),
         type="slipway:local:Process",
         inputs=inputs,
-        depends_on=(*(resource_of(each) for each in service.depends_on), *(_seed_name(name) for name in seeded)),
+        depends_on=(*(resource_name(each) for each in service.depends_on), *(seed_name(name) for name in seeded)),
         secret_inputs=("env",),
     )
 
@@ -140,7 +150,7 @@ def health_of(probe: Probe) -> dict[str, Any]:
 
 
 def _uses(service: Service, name: str) -> bool:
-    return name in service.depends_on or any(f"${{{resource_of(name)}." in text for text in service.env.values())
+    return name in service.depends_on or any(f"${{{resource_name(name)}." in text for text in service.env.values())
 
 
 def _server(environment: Description, server: BackingService) -> ProgramResource:
@@ -149,10 +159,10 @@ def _server(environment: Description, server: BackingService) -> ProgramResource
         "name": server.name,
         "kind": server.kind,
         "password": server.password,
-        "limits": server.limits.model_dump(),
+        "limits": server.limits.model_dump(exclude_none=True),
     }
     return ProgramResource(
-        name=resource_of(server.name), type="slipway:local:Backing", inputs=inputs, secret_inputs=("password",)
+        name=resource_name(server.name), type="slipway:local:Backing", inputs=inputs, secret_inputs=("password",)
     )
 
 
@@ -166,11 +176,12 @@ def _seed(environment: Description, server: BackingService, seed: SeedData) -> P
         **what,
     }
     return ProgramResource(
-        name=_seed_name(server.name), type="slipway:local:Seed", inputs=inputs, secret_inputs=("env",)
+        name=seed_name(server.name), type="slipway:local:Seed", inputs=inputs, secret_inputs=("env",)
     )
 
 
-def _seed_name(database: str) -> str:
+def seed_name(database: str) -> str:
+    """Return what the filling of a database is called."""
     return f"{database}_seed"  # no component has a name with an underscore
 
 

@@ -13,6 +13,7 @@ __all__ = [
     "COSIGN",
     "KUBE_APISERVER",
     "KUBE_CONTROLLER_MANAGER",
+    "KWOK",
     "OPA",
     "ORAS",
     "REGISTRY",
@@ -88,6 +89,14 @@ KUBE_APISERVER = GoTool(
 )
 KUBE_CONTROLLER_MANAGER = replace(
     KUBE_APISERVER, name="kube-controller-manager", package="k8s.io/kubernetes/cmd/kube-controller-manager"
+)
+KWOK = GoTool(
+    "kwok",
+    "v0.8.0",
+    "sigs.k8s.io/kwok/cmd/kwok",
+    purpose="the target kubernetes cannot be tried with nodes",
+    install="https://kwok.sigs.k8s.io/docs/user/installation",
+    cgo=False,
 )
 CDXGEN = NpmTool(
     "cdxgen",

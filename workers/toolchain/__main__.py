@@ -11,7 +11,7 @@ TOOLS = {
     for tool in (
         *(toolchain.OPA, toolchain.ORAS, toolchain.COSIGN, toolchain.ACTIONLINT),
         *(toolchain.SYFT, toolchain.REGISTRY),
-        *(toolchain.KUBE_APISERVER, toolchain.KUBE_CONTROLLER_MANAGER),
+        *(toolchain.KUBE_APISERVER, toolchain.KUBE_CONTROLLER_MANAGER, toolchain.KWOK),
     )
 }
 NPM_TOOLS = {tool.name: tool for tool in (toolchain.CDXGEN,)}

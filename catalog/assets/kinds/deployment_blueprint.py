@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from catalog.assets.blueprint_spec import (
+    BlueprintSpec,
     DeploymentSpec,
     makes_environments,
     parse_deployment,
@@ -14,6 +15,7 @@ from catalog.assets.durations import parse_duration, words_of
 from catalog.assets.environment_checks import check_environment, input_problem
 from catalog.assets.findings import Finding
 from catalog.assets.installation import InstallEffect, listing
+from catalog.assets.offers import needs_of
 from catalog.assets.package import Package
 from catalog.assets.shapes import Shape, dotted, suggestion
 from catalog.assets.skeletons import skeleton
@@ -22,6 +24,7 @@ from catalog.assets.strategy_spec import ROLLOUT_VALUES
 from catalog.assets.wired_types import at, plain
 from catalog.assets.wiring import Reference, references
 from catalog.providers.targets import providers
+from catalog.providers.targets.offers import lacking
 
 
 class DeploymentBlueprint:
@@ -42,7 +45,9 @@ class DeploymentBlueprint:
             yield from check_strategy(package, whole.strategy)
             yield from _strategy_wiring(package, manifest["spec"]["strategy"])
         if makes_environments(manifest):
-            yield from check_environment(package, parse_spec(manifest))
+            spec = parse_spec(manifest)
+            yield from check_environment(package, spec)
+            yield from _lacking_targets(package, spec)
         elif whole.strategy is None:
             fix = "Add environment, strategy, or both."
             yield package.finding("blueprint-empty", ("spec",), "The blueprint says nothing.", fix)
@@ -86,6 +91,16 @@ def _unknown_targets(package: Package, named: Sequence[str]) -> Iterator[Finding
         if name not in known:
             message = f"There is no target {name}; there are {listing(known)}."
             yield package.finding("field-value", ("spec", "targets", index), message, suggestion(name, known))
+
+
+def _lacking_targets(package: Package, spec: BlueprintSpec) -> Iterator[Finding]:
+    """Yield the targets that the blueprint goes to and that do not offer what it needs."""
+    known = providers()
+    for index, name in enumerate(spec.targets or ()):
+        problem = lacking(known[name], needs_of(spec)) if name in known else ""
+        if problem:
+            fix = f"Take {name} out of spec.targets, or the component out of the blueprint."
+            yield package.finding("target-offer", ("spec", "targets", index), problem, fix)
 
 
 def _strategy_wiring(package: Package, strategy: Mapping[str, Any]) -> Iterator[Finding]:

@@ -35,7 +35,7 @@ from catalog.environments.triggers import Decision
 from catalog.errors import ConflictError, NotFoundError
 from catalog.gating import PolicyRefusedError
 from catalog.providers.scm import PullRequestNotFoundError, RepositoryNotFoundError, normalised
-from catalog.providers.targets import FollowsLogs, LogPiece, LogTail, provider, target
+from catalog.providers.targets import FollowsLogs, LogPiece, LogTail, TellsBounds, provider, target
 from catalog.scm.service import ScmService
 from catalog.stacks.graph import ResourceGraph, read_graph
 from catalog.stacks.models import StackResource
@@ -209,6 +209,13 @@ class EphemeralEnvironmentService(EnvironmentTurns):
             return ()
         stack = MultiCloudProvisioningService(self._session).get(tenant_id, environment.stack_id)
         return target(stack.target, self._settings).log_tails(environment_id, lines)
+
+    def bounds(self, environment: Environment) -> str:
+        """Say what holds the applications of one that is there to their limits; "" where the target takes care."""
+        if environment.stack_id is None or environment.phase is Phase.DESTROYED:
+            return ""
+        place = target(environment.target, self._settings)
+        return place.bounds() if isinstance(place, TellsBounds) else ""
 
     def log_reader(self, tenant_id: UUID, environment_id: UUID) -> Callable[[str], LogPiece]:
         """Return what reads the components' logs after a position; where the target does not know, their ends.

@@ -91,7 +91,7 @@ class Wish:
             inputs=inputs,
             ttl=ttl,
             maximum=maximum,
-            target=chosen_target(settings, asked.target, parse_spec({"spec": spec}).targets, runs_at),
+            target=chosen_target(settings, asked.target, parse_spec({"spec": spec}), runs_at),
         )
 
     def is_that_of(self, environment: Environment, settings: Settings) -> bool:

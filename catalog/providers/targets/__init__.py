@@ -55,6 +55,15 @@ class FollowsLogs(Protocol):
         ...
 
 
+@runtime_checkable
+class TellsBounds(Protocol):
+    """A target that says what holds applications to memory and processors; of others the engine or the cloud does."""
+
+    def bounds(self) -> str:
+        """Say it in a few words."""
+        ...
+
+
 class Target(Protocol):
     """One place where environments run. Every method raises ``TargetUnavailableError`` where it does not answer."""
 
@@ -83,6 +92,9 @@ class Target(Protocol):
         ...
 
 
+ALL_BACKING = frozenset({"postgres", "redis", "objects"})
+
+
 def _routed_domain(settings: Settings) -> str:
     return settings.preview_domain
 
@@ -97,7 +109,8 @@ class TargetProvider:
 
     ``domain`` is what the host names of its environments end with, ``address`` the public address of a host name, ""
     where that is known only once something runs there. With ``wakes`` a visit wakes an environment that sleeps, so
-    that it may be put to sleep because nobody used it.
+    that it may be put to sleep because nobody used it. ``backing`` are the kinds of servers behind services that it
+    offers (``postgres``, ``redis``, ``objects``), with ``seeds`` it fills databases.
     """
 
     name: str
@@ -106,6 +119,8 @@ class TargetProvider:
     domain: Callable[[Settings], str] = _routed_domain
     address: Callable[[Settings, str], str] = _routed_address
     wakes: bool = True
+    backing: frozenset[str] = frozenset()
+    seeds: bool = False
 
 
 def providers() -> dict[str, TargetProvider]:

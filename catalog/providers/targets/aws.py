@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from catalog.providers.targets import Found, LogTail, TargetProvider, TargetUnavailableError
+from catalog.providers.targets import ALL_BACKING, Found, LogTail, TargetProvider, TargetUnavailableError
 from catalog.providers.targets.cloud_tags import ENVIRONMENT
 from catalog.settings import Settings
 
@@ -76,4 +76,4 @@ def _address(settings: Settings, hostname: str) -> str:
     return ""
 
 
-PROVIDER = TargetProvider("aws", AwsTarget, "AWS Fargate", address=_address, wakes=False)
+PROVIDER = TargetProvider("aws", AwsTarget, "AWS Fargate", address=_address, wakes=False, backing=ALL_BACKING)

@@ -104,4 +104,6 @@ def _address(settings: Settings, hostname: str) -> str:
     return ""
 
 
-PROVIDER = TargetProvider("azure", AzureTarget, "Azure Container Apps", address=_address, wakes=False)
+PROVIDER = TargetProvider(
+    "azure", AzureTarget, "Azure Container Apps", address=_address, wakes=False, backing=frozenset({"postgres"})
+)

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from catalog.providers.routers import RouterUnavailableError
 from catalog.providers.routers.haproxy import PROVIDER as HAPROXY
-from catalog.providers.targets import Found, LogTail, TargetProvider, TargetUnavailableError
+from catalog.providers.targets import ALL_BACKING, Found, LogTail, TargetProvider, TargetUnavailableError
 from catalog.providers.targets.docker_api import COMPONENT_LABEL, ENVIRONMENT_LABEL, DockerEngine, DockerError
 from catalog.settings import Settings
 
@@ -107,4 +107,4 @@ def _uuid(text: str) -> UUID | None:
         return None  # somebody else's label
 
 
-PROVIDER = TargetProvider("docker", DockerTarget, "Docker")
+PROVIDER = TargetProvider("docker", DockerTarget, "Docker", backing=ALL_BACKING, seeds=True)

@@ -85,6 +85,25 @@ class DockerEngine:
             return []
         return b"".join(_frames(body)).decode("utf-8", "replace").splitlines()[-lines:]
 
+    def run(
+        self, container: str, command: list[str], user: str = "", env: Mapping[str, str] | None = None, **more: Any
+    ) -> tuple[int, str]:
+        """Run a command in a container; return its exit code and what it wrote. ``more`` is as for ``ask``."""
+        variables = [f"{name}={value}" for name, value in (env or {}).items()]
+        body = {"Cmd": command, "AttachStdout": True, "AttachStderr": True, "User": user, "Env": variables}
+        made = self.make(f"/containers/{container}/exec", body)
+        _status, answer = self.ask("POST", f"/exec/{made['Id']}/start", {"Detach": False, "Tty": True}, **more)
+        code = self.get(f"/exec/{made['Id']}/json")["ExitCode"]
+        return 1 if code is None else int(code), answer.decode("utf-8", "replace")
+
+    def put(self, container: str, folder: str, archive: bytes) -> None:
+        """Unpack an archive (tar) into a folder of a container."""
+        headers = {"Content-Type": "application/x-tar", "Content-Length": str(len(archive))}
+        target = _target(f"/containers/{container}/archive", {"path": folder})
+        status, answer = self._send("PUT", target, archive, headers, SECONDS)
+        if status == http.client.NOT_FOUND:
+            raise DockerError(status, _message(answer))
+
     def build(self, context: IO[bytes], size: int, seconds: float, **parameters: Any) -> None:
         """Build an image from an archive of ``size`` bytes; raise `DockerError` with the last lines where it fails."""
         headers = {"Content-Type": "application/x-tar", "Content-Length": str(size)}

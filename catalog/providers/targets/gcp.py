@@ -1,11 +1,14 @@
-"""The target `gcp`: services of Cloud Run in one project and region.
+"""The target `gcp`: services of Cloud Run in one project and region, and the servers behind them.
 
-Semantics: the REST reference of Cloud Run (projects.locations.services: list, delete), and service accounts as
-clients of OAuth 2.0 (RFC 7523).
+Semantics: the REST references of Cloud Run (projects.locations.services: list, delete), Cloud SQL (instances),
+Memorystore (projects.locations.instances), Cloud Storage (buckets: list) and IAM (projects.serviceAccounts: list), and
+service accounts as clients of OAuth 2.0 (RFC 7523).
 """
 
 import json
 import re
+from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -15,7 +18,7 @@ import httpx
 import jwt
 
 from catalog.clock import now
-from catalog.providers.targets import Found, LogTail, TargetProvider, TargetUnavailableError
+from catalog.providers.targets import ALL_BACKING, Found, LogTail, TargetProvider, TargetUnavailableError
 from catalog.providers.targets.cloud_tags import ENVIRONMENT
 from catalog.settings import Settings, cloud_credentials
 
@@ -35,29 +38,54 @@ def service_name(hostname: str, service: str) -> str:
     return (label if len(label) <= room else f"{label[: room - 8].rstrip('-')}-{label[-7:]}") + end
 
 
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """One kind of resource: how it is called, where a list of them is, and how one says whose it is."""
+
+    noun: str
+    server: str
+    path: str
+    items: str
+    labels: tuple[str, ...] = ("labels",)
+    removes: str = ""
+    """Where one is removed, from its name; "" where that takes more than one request."""
+
+
 class GcpTarget:
-    """Asks Cloud Run for services by their label."""
+    """Asks for services, databases and the like by their label; an account says it in its description."""
 
     def __init__(self, settings: Settings, transport: httpx.BaseTransport | None = None) -> None:
-        self._parent = f"/v2/projects/{settings.gcp_project}/locations/{settings.gcp_region}/services"
+        project = settings.gcp_project
+        place = f"projects/{project}/locations/{settings.gcp_region}"
+        self._kinds = (
+            _Kind("service", SERVER, f"/v2/{place}/services", "services", removes="/v2/{name}"),
+            _Kind(
+                *("database", "https://sqladmin.googleapis.com", f"/v1/projects/{project}/instances", "items"),
+                labels=("settings", "userLabels"),
+                removes=f"/v1/projects/{project}/instances/{{name}}",
+            ),
+            _Kind("Redis", "https://redis.googleapis.com", f"/v1/{place}/instances", "instances", removes="/v1/{name}"),
+            # Of these two not all is gone by one request: a bucket has to be empty, an account has keys.
+            _Kind("bucket", "https://storage.googleapis.com", f"/storage/v1/b?project={project}", "items"),
+            _Kind("account", "https://iam.googleapis.com", f"/v1/projects/{project}/serviceAccounts", "accounts"),
+        )
         self._transport = transport
 
     def inventory(self, environment_id: UUID, hostname: str) -> tuple[str, ...]:
-        """Name the services of an environment that are still there."""
+        """Name the resources of an environment that are still there."""
         del hostname
-        return tuple(f"the service {_short(each)}" for each in self._services() if _owner(each) == environment_id)
+        return tuple(_named(kind, each) for kind, each, owner in self._owned() if owner == environment_id)
 
     def census(self) -> tuple[Found, ...]:
-        """Name every service that is labelled as an environment's."""
-        owned = [(each, _owner(each)) for each in self._services()]
-        return tuple(Found(f"the service {_short(each)}", owner) for each, owner in owned if owner is not None)
+        """Name every resource that is an environment's."""
+        return tuple(Found(_named(kind, each), owner) for kind, each, owner in self._owned())
 
     def clear(self, environment_id: UUID, hostname: str) -> None:
-        """Remove the services of an environment."""
+        """Remove the resources of an environment that go by one request; what is left is named to people."""
         del hostname
-        for each in self._services():
-            if _owner(each) == environment_id:
-                self._ask("DELETE", f"/v2/{each['name']}")
+        for kind, each, owner in self._owned():
+            if owner == environment_id and kind.removes:
+                self._ask("DELETE", kind.server, kind.removes.format(name=each["name"]))
 
     def forget(self, environment_id: UUID) -> None:
         """Do nothing: logs are Cloud Logging's, and are kept as it says."""
@@ -72,26 +100,44 @@ class GcpTarget:
         del environment_id, lines
         return ()
 
-    def _services(self) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = []
+    def _owned(self) -> Iterator[tuple[_Kind, dict[str, Any], UUID]]:
+        for kind in self._kinds:
+            for each in self._listed(kind):
+                owner = _owner(kind, each)
+                if owner is not None:
+                    yield kind, each, owner
+
+    def _listed(self, kind: _Kind) -> Iterator[dict[str, Any]]:
         token = ""
         while True:
-            page = self._ask("GET", self._parent, **({"pageToken": token} if token else {}))
-            found += page.get("services", ())
+            page = self._ask("GET", kind.server, kind.path, **({"pageToken": token} if token else {}))
+            yield from page.get(kind.items, ())
             token = page.get("nextPageToken", "")
             if not token:
-                return found
+                return
 
-    def _ask(self, method: str, path: str, **parameters: str) -> dict[str, Any]:
+    def _ask(self, method: str, server: str, path: str, **parameters: str) -> dict[str, Any]:
         try:
-            with httpx.Client(base_url=SERVER, timeout=SECONDS, transport=self._transport) as client:
+            with httpx.Client(timeout=SECONDS, transport=self._transport) as client:
                 headers = {"Authorization": f"Bearer {_token(client)}"}
-                answer = client.request(method, path, params=parameters, headers=headers)
+                url = httpx.URL(f"{server}{path}").copy_merge_params(parameters)
+                answer = client.request(method, url, headers=headers)
+                if _is_off(answer):
+                    return {}
                 answer.raise_for_status()
-                read: dict[str, Any] = answer.json()
+                read: dict[str, Any] = answer.json() if answer.content else {}
         except (httpx.HTTPError, OSError, ValueError, KeyError) as error:
-            raise TargetUnavailableError(f"Cloud Run does not answer: {error}") from error
+            raise TargetUnavailableError(f"Google's cloud does not answer: {error}") from error
         return read
+
+
+def _is_off(answer: httpx.Response) -> bool:
+    """Tell whether a project does not use a service at all: then nothing of it is there."""
+    if answer.status_code != httpx.codes.FORBIDDEN:
+        return False
+    said = answer.json().get("error") or {}
+    reasons = [each.get("reason") for key in ("details", "errors") for each in said.get(key) or ()]
+    return bool({"SERVICE_DISABLED", "accessNotConfigured"} & set(reasons))
 
 
 def _token(client: httpx.Client) -> str:
@@ -105,14 +151,18 @@ def _token(client: httpx.Client) -> str:
     return str(answer.json()["access_token"])
 
 
-def _short(service: dict[str, Any]) -> str:
-    return str(service["name"]).rpartition("/")[2]
+def _named(kind: _Kind, found: dict[str, Any]) -> str:
+    return f"the {kind.noun} {str(found['name']).rpartition('/')[2]}"
 
 
-def _owner(service: dict[str, Any]) -> UUID | None:
+def _owner(kind: _Kind, found: dict[str, Any]) -> UUID | None:
+    labels: Any = found
+    for each in kind.labels:
+        labels = labels.get(each) or {}
+    described = str(found.get("description", "")).partition(f"{ENVIRONMENT}=")[2]
     try:
-        return UUID(str((service.get("labels") or {})[ENVIRONMENT]))
-    except (KeyError, ValueError):
+        return UUID(str(labels.get(ENVIRONMENT) or described))
+    except ValueError:
         return None  # not an environment's
 
 
@@ -120,4 +170,4 @@ def _address(settings: Settings, hostname: str) -> str:
     return f"https://{service_name(hostname, '')}-{settings.gcp_project_number}.{settings.gcp_region}.run.app/"
 
 
-PROVIDER = TargetProvider("gcp", GcpTarget, "Google Cloud Run", address=_address, wakes=False)
+PROVIDER = TargetProvider("gcp", GcpTarget, "Google Cloud Run", address=_address, wakes=False, backing=ALL_BACKING)

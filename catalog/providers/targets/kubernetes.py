@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from catalog.providers.targets import Found, LogTail, TargetProvider, TargetUnavailableError
+from catalog.providers.targets import ALL_BACKING, Found, LogTail, TargetProvider, TargetUnavailableError
 from catalog.providers.targets.kubernetes_api import (
     COMPONENT_LABEL,
     ENVIRONMENT_LABEL,
@@ -93,4 +93,6 @@ def _address(settings: Settings, hostname: str) -> str:
     return settings.kubernetes_url.replace("{host}", hostname)
 
 
-PROVIDER = TargetProvider("kubernetes", KubernetesTarget, "Kubernetes", _domain, _address, wakes=False)
+PROVIDER = TargetProvider(
+    "kubernetes", KubernetesTarget, "Kubernetes", _domain, _address, wakes=False, backing=ALL_BACKING, seeds=True
+)

@@ -10,7 +10,7 @@ import httpx
 
 from catalog.providers.routers import RouterUnavailableError
 from catalog.providers.routers.haproxy import PROVIDER as HAPROXY
-from catalog.providers.targets import Found, LogPiece, LogTail, TargetProvider, TargetUnavailableError
+from catalog.providers.targets import ALL_BACKING, Found, LogPiece, LogTail, TargetProvider, TargetUnavailableError
 from catalog.settings import Settings
 
 SECONDS = 5.0
@@ -25,13 +25,13 @@ class LocalTarget:
 
     def inventory(self, environment_id: UUID, hostname: str) -> tuple[str, ...]:
         """Name the processes and the route of an environment that are still there."""
-        processes = [f"the process {each['name']} ({each['id']})" for each in self._processes(environment_id)]
+        processes = [_named(each) for each in self._processes(environment_id)]
         routes = [f"the route {each.host}" for each in self._router.list() if each.host == hostname]
         return (*processes, *routes)
 
     def census(self) -> tuple[Found, ...]:
         """Name every process of the host and every route of the router."""
-        found = [Found(f"the process {each['name']} ({each['id']})", _uuid(each)) for each in self._all()]
+        found = [Found(_named(each), _uuid(each)) for each in self._all()]
         return (*found, *(Found(f"the route {each.host}", hostname=each.host) for each in self._router.list()))
 
     def clear(self, environment_id: UUID, hostname: str) -> None:
@@ -69,6 +69,10 @@ class LocalTarget:
         text = urlsafe_b64encode(json.dumps(short, separators=(",", ":")).encode()).decode()
         return LogPiece(tails, text)
 
+    def bounds(self) -> str:
+        """Say what holds applications to their limits."""
+        return str(self._ask("/health", {}).get("bounds", ""))
+
     def _processes(self, environment_id: UUID) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = self._ask("/processes", {"environment": str(environment_id)})["processes"]
         return found
@@ -92,6 +96,10 @@ class LocalTarget:
         return answer
 
 
+def _named(process: dict[str, Any]) -> str:
+    return f"the process {process['name']} ({process['id']})"
+
+
 def _positions(environment_id: UUID, position: str) -> dict[str, int]:
     """Read what ``log_after`` wrote; anything else is a beginning."""
     try:
@@ -109,4 +117,4 @@ def _uuid(process: dict[str, Any]) -> UUID | None:
         return None  # of something else that the host runs
 
 
-PROVIDER = TargetProvider("local", LocalTarget, "This machine")
+PROVIDER = TargetProvider("local", LocalTarget, "This machine", backing=ALL_BACKING, seeds=True)

@@ -125,6 +125,15 @@ def test_a_missing_field_is_named() -> None:
     assert [finding.message for finding in missing] == ["metadata.license is missing."]
 
 
+def test_a_target_that_lacks_what_the_blueprint_needs_is_named() -> None:
+    second = "      cache: {type: redis}\n      web:\n        type: process"
+    found = changed(("spec:\n", "spec:\n  targets: [local, azure]\n"), ("      web:\n        type: process", second))
+    assert [finding.rule for finding in found] == ["target-offer"]
+    assert found[0].message == (
+        "cache: the target azure offers no Redis. Choose another target, or take it out of the blueprint."
+    )
+
+
 def test_components_cannot_wait_for_each_other() -> None:
     second = (
         "type: process\n        command: sleep 1\n        env: {A: '${web.port}'}\n      web:\n        type: process"

@@ -2,6 +2,7 @@
 
 import pytest
 
+from catalog.assets.blueprint_spec import BlueprintSpec, parse_spec
 from catalog.environments.places import chosen_target
 from catalog.errors import InvalidInputError
 from catalog.providers.targets import offered, providers
@@ -9,6 +10,12 @@ from catalog.settings import Settings
 from workers.targets import program_targets
 
 HERE = Settings(targets=("local",))
+
+
+def goes_to(targets: tuple[str, ...] | None, **servers: str) -> BlueprintSpec:
+    """Return a blueprint that goes to some targets, with servers by name and kind."""
+    environment = {"components": {name: {"type": kind} for name, kind in servers.items()}, "outputs": {"url": "x"}}
+    return parse_spec({"spec": {"environment": environment, "targets": targets}})
 
 
 def test_every_target_can_be_asked_and_programmed() -> None:
@@ -21,12 +28,12 @@ def test_only_what_exists_is_offered_in_the_order_of_preference() -> None:
 
 @pytest.mark.parametrize("allowed", [None, ("local",), ("moon", "local")])
 def test_without_a_wish_the_first_that_fits_is_taken(allowed: tuple[str, ...] | None) -> None:
-    assert chosen_target(HERE, None, allowed, None) == "local"
+    assert chosen_target(HERE, None, goes_to(allowed), None) == "local"
 
 
 def test_what_is_there_stays_where_it_is() -> None:
-    assert chosen_target(HERE, None, ("local",), "moon") == "moon"
-    assert chosen_target(HERE, "local", None, "local") == "local"
+    assert chosen_target(HERE, None, goes_to(("local",)), "moon") == "moon"
+    assert chosen_target(HERE, "local", goes_to(None), "local") == "local"
 
 
 @pytest.mark.parametrize(
@@ -42,5 +49,17 @@ def test_what_cannot_be_names_the_field(
     asked: str | None, allowed: tuple[str, ...] | None, runs_at: str | None, pointer: str, says: str
 ) -> None:
     with pytest.raises(InvalidInputError, match=says) as refused:
-        chosen_target(HERE, asked, allowed, runs_at)
+        chosen_target(HERE, asked, goes_to(allowed), runs_at)
     assert [each.pointer for each in refused.value.errors] == [pointer]
+
+
+def test_a_target_has_to_offer_the_servers_that_are_needed() -> None:
+    clouds = Settings(targets=("azure", "gcp"))
+    assert chosen_target(clouds, None, goes_to(None, db="postgres"), None) == "azure"
+    assert chosen_target(clouds, None, goes_to(None, db="postgres", cache="redis"), None) == "gcp"
+    with pytest.raises(InvalidInputError, match="cache: the target azure offers no Redis") as refused:
+        chosen_target(clouds, "azure", goes_to(None, cache="redis"), None)
+    assert [each.pointer for each in refused.value.errors] == ["/target"]
+    with pytest.raises(InvalidInputError, match="files: the target azure offers no object storage") as refused:
+        chosen_target(clouds, None, goes_to(("azure",), files="objects"), None)
+    assert [each.pointer for each in refused.value.errors] == ["/blueprint"]

@@ -1,5 +1,6 @@
 """Applications under the process host: their life, their logs, and what outlives what."""
 
+import json
 import os
 import signal
 import socket
@@ -195,3 +196,35 @@ def test_a_component_may_be_called_health_and_what_asks_for_health_has_no_log(ho
     told = {each["name"]: each["lines"] for each in answer["logs"]}
 
     assert told == {"health": ["env.health.0a1b2c3d"], "web": ["env.web.0a1b2c3d"]}
+
+
+def test_a_start_that_arrives_after_the_clearing_is_refused(host: Any) -> None:
+    """The order that a killed operation may bring about: its request is on its way while everything is cleared."""
+    body = json.dumps(spec(host).as_json()).encode()
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as late:
+        late.connect(str(host.socket))
+        head = f"PUT /processes/one HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n"
+        late.sendall(head.encode() + body[:-1])
+        host.client.close_gate("env")
+        assert host.client.list("env") == ()
+        late.sendall(body[-1:])
+        answer = late.makefile("rb").read().decode()
+    assert answer.startswith("HTTP/1.0 409")
+    assert '"code": "closed"' in answer
+    assert host.client.list("env") == ()
+
+    host.client.start(spec(host, "two", environment_id="other"))
+    host.client.start(spec(host))
+    assert {status.id for status in host.client.list()} == {"one", "two"}
+
+
+def test_a_gate_stays_closed_when_the_host_starts_again(host: Any) -> None:
+    host.client.close_gate("env")
+    host.process.kill()
+    host.process.wait()
+    host.start()
+    host.client.start(spec(host))
+    body = json.dumps({**spec(host, "late").as_json(), "gate": 0})
+    connection = httpx.Client(transport=httpx.HTTPTransport(uds=str(host.socket)))
+    with connection:
+        assert connection.put("http://host/processes/late", content=body).status_code == 409

@@ -6,7 +6,7 @@ A suite for a target subclasses ``TargetContract`` and has a fixture ``bench``.
 import subprocess
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -125,6 +125,8 @@ class Bench:
             inputs={"greeting": "ahoy-from-the-inputs"},
             target=self.target,
         )
+        passwords = {name: f"password-of_{name}-{made.hex}" for name in plan.spec.environment.backing}
+        plan = replace(plan, credentials=passwords)
         self.made.append(plan)
         return plan
 

@@ -29,6 +29,8 @@ from workers.engine.references import in_order, references
 from workers.environment_program import environment_program, sleeping_program
 from workers.targets import Place, UnfitError
 
+# Importing these classes imports others beside them that are no longer to be used.
+pytestmark = pytest.mark.filterwarnings("ignore:.*deprecated in favor of:DeprecationWarning")
 CLOUDS = ("azure", "aws", "gcp")
 MADE = UUID("0a1b2c3d-4e5f-4a6b-8c7d-9e0f1a2b3c4d")
 SETTINGS = Settings(
@@ -39,8 +41,40 @@ SETTINGS = Settings(
     gcp_project="shop",
     gcp_project_number="4711",
 )
+SERVERS: Mapping[str, Any] = {
+    "environment": {
+        "components": {
+            **SPEC["environment"]["components"],
+            "db": {"type": "postgres"},
+            "cache": {"type": "redis"},
+            "files": {"type": "objects"},
+            "worker": {
+                "type": "process",
+                "command": "work",
+                "env": {
+                    "DATABASE_URL": "${db.url}",
+                    "DATABASE_HOST": "${db.host}:${db.port}",
+                    "REDIS_URL": "${cache.url}",
+                    "S3": "${files.url}/${files.bucket} ${files.region} ${files.access_key} ${files.secret_key}",
+                },
+                "health": {"running": "PT5S"},
+            },
+        },
+        "outputs": {"url": "${web.url}"},
+    },
+}
+"""A blueprint with everything that stands behind services."""
 UNTAGGED = frozenset(
     {
+        "aws:iam/userPolicy:UserPolicy",
+        "aws:iam/accessKey:AccessKey",
+        "gcp:sql/user:User",
+        "gcp:sql/database:Database",
+        "gcp:serviceaccount/account:Account",
+        "gcp:storage/bucketIAMMember:BucketIAMMember",
+        "gcp:storage/hmacKey:HmacKey",
+        "azure-native:dbforpostgresql:FirewallRule",
+        "azure-native:dbforpostgresql:Database",
         "aws:iam/rolePolicyAttachment:RolePolicyAttachment",
         "aws:iam/rolePolicy:RolePolicy",
         "aws:secretsmanager/secretVersion:SecretVersion",
@@ -65,8 +99,23 @@ def plan(target: str, spec: Mapping[str, Any] = SPEC) -> DeployPlan:
         head_sha="a" * 40,
         spec=parse_spec({"spec": spec}),
         inputs={"greeting": "ahoy"},
+        credentials=dict.fromkeys(("db", "cache", "files"), "Pass_word-1"),
         target=target,
     )
+
+
+def offered(target: str) -> Mapping[str, Any]:
+    """Return the blueprint with those of its servers that a target offers."""
+    has = provider(target).backing
+    components = SERVERS["environment"]["components"]
+    kept = {name: each for name, each in components.items() if each["type"] in {"process", *has}}
+    env = {key: text for key, text in kept["worker"]["env"].items() if not _named(text) - kept.keys()}
+    kept["worker"] = {**kept["worker"], "env": env}
+    return {"environment": {**SERVERS["environment"], "components": kept}}
+
+
+def _named(text: str) -> set[str]:
+    return set(re.findall(r"\$\{([a-z]+)\.", text))
 
 
 def place() -> Place:
@@ -98,7 +147,7 @@ def typed(kind: str) -> type[pulumi.CustomResource]:
 
 
 def snake(name: str) -> str:
-    return re.sub(r"(?<=[a-z0-9])([A-Z])", lambda found: f"_{found[1].lower()}", name)
+    return re.sub(r"(?<=[a-z0-9])([A-Z]+)", lambda found: f"_{found[1].lower()}", name)
 
 
 def hints_of(function: Callable[..., Any]) -> dict[str, Any]:
@@ -138,8 +187,48 @@ def _registered(resource: ProgramResource) -> None:
 
 @pytest.mark.parametrize("target", CLOUDS)
 def test_each_resource_is_as_its_provider_wants_it(target: str) -> None:
-    for resource in program(target).resources:
+    for resource in program(target, offered(target)).resources:
         run_mocked(Mocks(), partial(_registered, resource))
+
+
+@pytest.mark.parametrize("target", CLOUDS)
+def test_what_services_are_told_of_servers_is_what_their_resources_have(target: str) -> None:
+    declared = program(target, offered(target))
+    by_name = {each.name: each for each in declared.resources}
+    for each in references([dict(resource.inputs) for resource in declared.resources]):
+        kind = typed(by_name[each.resource].type)
+        assert each.output == "id" or isinstance(inspect.getattr_static(kind, snake(each.output)), property), each
+
+
+@pytest.mark.parametrize("target", CLOUDS)
+def test_passwords_stand_in_secret_inputs_alone(target: str) -> None:
+    for each in program(target, offered(target)).resources:
+        holding = {key for key, value in each.inputs.items() if re.search("Pass[_-]word-1", str(value))}
+        assert holding <= set(each.secret_inputs), each.name
+
+
+@pytest.mark.parametrize("target", CLOUDS)
+def test_servers_stay_while_an_environment_sleeps(target: str) -> None:
+    whole = program(target, offered(target)).resources
+    asleep = sleeping_program(plan(target, offered(target)), place(), {}, ()).resources
+    servers = {each.name: each for each in whole if each.name in {"db", "cache", "files"}}
+    assert {each.name: each for each in asleep if each.name in servers} == servers
+    assert {"web", "api", "worker"}.isdisjoint(each.name for each in asleep)
+
+
+def test_servers_that_only_the_commit_describes_are_not_put_to_sleep_without_it() -> None:
+    spec = {"environment": {**SPEC["environment"], "from": {"format": "compose"}}}
+    with pytest.raises(UnfitError, match=r"docker-compose.yml describes is not known"):
+        sleeping_program(plan("aws", spec), place(), {}, (), with_files=False)
+
+
+def test_what_a_target_has_no_servers_of_is_refused_by_name() -> None:
+    with pytest.raises(UnfitError, match=r"cache: the target azure offers no Redis"):
+        program("azure", SERVERS)
+    seeded = {"type": "postgres", "seed": {"data": "synthetic", "sql": "seed.sql"}}
+    components = {**SPEC["environment"]["components"], "db": seeded}
+    with pytest.raises(UnfitError, match=r"db: the target aws cannot fill a database"):
+        program("aws", {"environment": {**SPEC["environment"], "components": components}})
 
 
 def test_providers_refuse_what_is_missing_or_unknown() -> None:
@@ -156,22 +245,24 @@ def test_providers_refuse_what_is_missing_or_unknown() -> None:
 
 @pytest.mark.parametrize("target", CLOUDS)
 def test_what_inventory_finds_is_tagged(target: str) -> None:
-    for resource in program(target).resources:
-        tags = resource.inputs.get("tags") or resource.inputs.get("labels")
+    for resource in program(target, offered(target)).resources:
+        settings = resource.inputs.get("settings") or {}
+        tags = resource.inputs.get("tags") or resource.inputs.get("labels") or settings.get("userLabels")
         if resource.type in UNTAGGED:
             assert tags is None
             continue
         assert tags is not None, resource.name
         assert tags[ENVIRONMENT] == str(MADE)
-        if resource.name in {"web", "api"}:
+        if resource.name in {"web", "api", "db", "cache", "files"}:
             assert tags[COMPONENT] == resource.name
 
 
 @pytest.mark.parametrize("target", CLOUDS)
 def test_the_graph_has_no_circle_and_services_come_after_what_they_need(target: str) -> None:
-    made = program(target)
+    made = program(target, offered(target))
     ordered = [each.name for each in in_order(made)]
     assert ordered.index("api") < ordered.index("web")
+    assert ordered.index("db") < ordered.index("worker")
     assert in_order(sleeping_program(plan(target), place(), {}, ())) is not None
     known = {each.name for each in made.resources}
     assert {each.resource for each in references(dict(made.outputs))} <= known

@@ -6,13 +6,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
-from typing import Any
 
 from workers.embedded.accounts import service_account
 from workers.embedded.errors import EmbeddedError
 from workers.embedded.programs import objects_program, redis_program
 from workers.embedded.template import database_template
 from workers.engine.plugin import answers
+from workers.engine.plugin.applications import LOG_LINES
+from workers.engine.plugin.hosted import Hosted
 from workers.engine.plugin.resource import (
     UNKNOWN,
     Created,
@@ -30,7 +31,6 @@ from workers.process_host.client import ProcessHostClient
 INPUTS = ("environment_id", "name", "kind", "password", "limits")
 READY_SECONDS = 60.0
 STOP_GRACE_SECONDS = 10.0
-LOG_LINES = 20
 
 # The password comes in the environment, which only the same user can read; arguments are shown to everybody.
 _POSTGRES = """set -eu
@@ -129,7 +129,7 @@ RECIPES: Mapping[str, _Recipe] = {
 }
 
 
-class BackingResource:
+class BackingResource(Hosted):
     """A server behind an application, under the user of its environment; its data stays when it is stopped.
 
     Inputs: `environment_id`, `name`, `kind` (`postgres`, `redis` or `objects`), `password` (letters, digits, `-` and
@@ -139,10 +139,13 @@ class BackingResource:
 
     type = "slipway:local:Backing"
     secrets: tuple[str, ...] = ("password",)
+    noun = "server"
+    inputs = INPUTS
+    grace_seconds = STOP_GRACE_SECONDS
+    hasty_seconds = STOP_GRACE_SECONDS
 
     def __init__(self, client: ProcessHostClient, cancelled: Event, data: Path) -> None:
-        self._client = client
-        self._cancelled = cancelled
+        super().__init__(client, cancelled)
         self._data = data
 
     def check(self, inputs: Values) -> tuple[Values, list[InputProblem]]:
@@ -182,52 +185,9 @@ class BackingResource:
                 data=True,
                 farewell=recipe.farewell,
             )
-            return self._started(spec, recipe, inputs["password"])
+            return self._started(spec, lambda status: self._wait(status, recipe, inputs["password"]))
         except (ProcessHostError, EmbeddedError) as error:
             raise ResourceFailure(f"{inputs['name']}: {error}") from error
-
-    def read(self, resource_id: str, state: Values) -> Values | None:
-        """Notice that the server is unknown to the host, or is not running."""
-        try:
-            status = self._client.status(resource_id)
-        except ProcessHostError as error:
-            raise ResourceFailure(error.message) from error
-        return None if status is None else {**state, **_outputs(status)}
-
-    def update(self, resource_id: str, old: Values, new: Values) -> Values:
-        """Refuse: a server is never changed."""
-        raise ResourceFailure(f"a server is replaced, never changed: {resource_id} {differing(INPUTS, old, new)}")
-
-    def delete(self, resource_id: str, state: Values) -> None:
-        """Stop the server; its data stays."""
-        del state
-        try:
-            self._client.stop(resource_id, grace_seconds=STOP_GRACE_SECONDS)
-        except ProcessHostError as error:
-            raise ResourceFailure(error.message) from error
-
-    def abandon(self, inputs: Values, kept: list[tuple[str, Values]]) -> None:
-        """Stop the servers of this environment and name that no resource has."""
-        known = {resource_id for resource_id, _outputs in kept}
-        environment_id = str(inputs.get("environment_id", ""))
-        try:
-            for status in self._client.list(environment_id) if environment_id else ():
-                if status.name == inputs.get("name") and status.id not in known:
-                    self._client.stop(status.id, grace_seconds=STOP_GRACE_SECONDS)
-        except ProcessHostError as error:
-            raise ResourceFailure(error.message) from error
-
-    def _started(self, spec: ProcessSpec, recipe: _Recipe, password: str) -> Created:
-        ready = False
-        try:
-            status = self._client.start(spec)
-            self._wait(status, recipe, password)
-            status = self._client.mark_healthy(spec.id)
-            ready = True
-        finally:
-            if not ready:
-                self._client.stop(spec.id, grace_seconds=STOP_GRACE_SECONDS)
-        return Created(spec.id, _outputs(status))
 
     def _wait(self, status: ProcessStatus, recipe: _Recipe, password: str) -> None:
         deadline = time.monotonic() + READY_SECONDS
@@ -246,12 +206,3 @@ class BackingResource:
         lines = "\n".join(self._client.log_tail(status.id, lines=LOG_LINES)).replace(password, "[secret]")
         said = f" Its last lines:\n{lines}" if lines else ""
         raise ResourceFailure(f"{status.name}: not ready: {answer}.{said}")
-
-
-def _outputs(status: ProcessStatus) -> dict[str, Any]:
-    return {
-        "port": status.port,
-        "process_id": status.id,
-        "log_file": status.log_file,
-        "state": ProcessState.HEALTHY.value if status.alive else status.state.value,
-    }

@@ -15,6 +15,7 @@ from workers.engine.plugin.resource import (
     Difference,
     InputProblem,
     ResourceFailure,
+    Unchanging,
     Values,
     differing,
     require_text,
@@ -26,7 +27,7 @@ TIME_LIMIT_SECONDS = 300
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
-class CheckoutResource:
+class CheckoutResource(Unchanging):
     """Inputs: `repository` (path of a bare or ordinary repository), `commit` (full name) and `directory` (absolute).
 
     Nothing of the repository but its objects is used: neither its configuration nor hooks, filters or submodules, so
@@ -36,6 +37,8 @@ class CheckoutResource:
 
     type = "slipway:local:Checkout"
     secrets: tuple[str, ...] = ()
+    noun = "checkout"
+    inputs = INPUTS
 
     def __init__(self, environments: Path) -> None:
         self._environments = environments
@@ -81,10 +84,6 @@ class CheckoutResource:
     def read(self, resource_id: str, state: Values) -> Values | None:
         """Notice that the directory is gone."""
         return state if Path(resource_id).is_dir() else None
-
-    def update(self, resource_id: str, old: Values, new: Values) -> Values:
-        """Refuse: a checkout is never changed."""
-        raise ResourceFailure(f"a checkout is replaced, never changed: {resource_id} {differing(INPUTS, old, new)}")
 
     def delete(self, resource_id: str, state: Values) -> None:
         """Remove the directory, and those above it that became empty."""

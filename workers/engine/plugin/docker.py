@@ -1,7 +1,9 @@
 """`slipway:docker:Network` and `slipway:docker:Image`: what containers of an environment need beforehand."""
 
+import hashlib
 import http.client
 import io
+import json
 import os
 import tarfile
 import tempfile
@@ -9,8 +11,9 @@ import time
 from pathlib import Path
 from typing import IO
 
-from catalog.providers.targets.docker_api import COMPONENT_LABEL, ENVIRONMENT_LABEL, DockerEngine, DockerError
-from workers.engine.plugin.process import inside
+from catalog.providers.targets.docker_api import ENVIRONMENT_LABEL, DockerEngine, DockerError
+from workers.engine.plugin.applications import inside
+from workers.engine.plugin.docker_objects import EngineObject, labels, told
 from workers.engine.plugin.resource import (
     UNKNOWN,
     Created,
@@ -32,19 +35,16 @@ _REMOVALS = 20
 _PAUSE_SECONDS = 0.25
 
 
-def failure(error: DockerError) -> ResourceFailure:
-    """Return what the engine said as the failure of a resource."""
-    return ResourceFailure(error.message)
+class NetworkResource(EngineObject):
+    """The network of one environment, and with it the volumes of its data: both live as long as the environment.
 
-
-class NetworkResource:
-    """The network of one environment. Inputs: `environment_id`."""
+    Inputs: `environment_id`.
+    """
 
     type = "slipway:docker:Network"
-    secrets: tuple[str, ...] = ()
-
-    def __init__(self, engine: DockerEngine) -> None:
-        self._engine = engine
+    kind = "networks"
+    noun = "network"
+    inputs = NETWORK_INPUTS
 
     def check(self, inputs: Values) -> tuple[Values, list[InputProblem]]:
         """Check the one input."""
@@ -57,61 +57,33 @@ class NetworkResource:
 
     def create(self, inputs: Values) -> Created:
         """Make the network."""
-        body = {
-            "Name": f"slipway-{inputs['environment_id']}",
-            "CheckDuplicate": True,
-            "Labels": {ENVIRONMENT_LABEL: str(inputs["environment_id"])},
-        }
-        try:
+        body = {"Name": f"slipway-{inputs['environment_id']}", "CheckDuplicate": True, "Labels": labels(inputs)}
+        with told():
             return Created(str(self._engine.make("/networks/create", body)["Id"]))
-        except DockerError as error:
-            raise failure(error) from error
-
-    def read(self, resource_id: str, state: Values) -> Values | None:
-        """Notice that it is gone."""
-        try:
-            return None if self._engine.get(f"/networks/{resource_id}") is None else state
-        except DockerError as error:
-            raise failure(error) from error
-
-    def update(self, resource_id: str, old: Values, new: Values) -> Values:
-        """Refuse: a network is never changed."""
-        raise ResourceFailure(
-            f"a network is replaced, never changed: {resource_id} {differing(NETWORK_INPUTS, old, new)}"
-        )
 
     def delete(self, resource_id: str, state: Values) -> None:
-        """Remove it."""
-        del state
-        try:
-            self._engine.remove(f"/networks/{resource_id}")
-        except DockerError as error:
-            raise failure(error) from error
-
-    def abandon(self, inputs: Values, kept: list[tuple[str, Values]]) -> None:
-        """Remove networks of this environment that no resource has."""
-        known = {resource_id for resource_id, _outputs in kept}
-        try:
-            for each in self._engine.found("networks", f"{ENVIRONMENT_LABEL}={inputs.get('environment_id')}"):
-                if each["Id"] not in known:
-                    self._engine.remove(f"/networks/{each['Id']}")
-        except DockerError as error:
-            raise failure(error) from error
+        """Remove the volumes that containers have left, and the network."""
+        with told():
+            for each in self._engine.found("volumes", f"{ENVIRONMENT_LABEL}={state.get('environment_id')}"):
+                self._engine.remove(f"/volumes/{each['Name']}", force="1")
+        super().delete(resource_id, state)
 
 
-class ImageResource:
+class ImageResource(EngineObject):
     """An image built from a checkout: from its `Dockerfile`, or its files on top of `base` where it has none.
 
     Inputs: `environment_id`, `name` (of the component), `directory`, `root` (out of which it may not lead),
     `revision` and `base` ("" where there is none). The id is the image's digest, so that a container names exactly
-    what was built.
+    what was built. It is called after the digest of what it is built from, and not built again while it is there.
     """
 
     type = "slipway:docker:Image"
-    secrets: tuple[str, ...] = ()
+    kind = "images"
+    noun = "image"
+    inputs = IMAGE_INPUTS
 
     def __init__(self, engine: DockerEngine, environments: Path) -> None:
-        self._engine = engine
+        super().__init__(engine)
         self._environments = environments
 
     def check(self, inputs: Values) -> tuple[Values, list[InputProblem]]:
@@ -126,47 +98,35 @@ class ImageResource:
         return {**inputs, "base": inputs.get("base", "")}, problems
 
     def diff(self, old: Values, new: Values) -> Difference:
-        """Every change is another image."""
+        """Every change of what it is built from is another image."""
         changed = differing(IMAGE_INPUTS, old, new)
+        if UNKNOWN not in new.values() and _tag(old) == _tag(new):
+            changed = ()
         return Difference(changed=changed, replaces=changed)
 
     def create(self, inputs: Values) -> Created:
-        """Build the image."""
-        tag = f"slipway/{inputs['environment_id']}/{inputs['name']}:{str(inputs['revision'])[:16]}"
-        labels = {ENVIRONMENT_LABEL: str(inputs["environment_id"]), COMPONENT_LABEL: str(inputs["name"])}
-        directory = inside(inputs)
+        """Build the image, unless it is there."""
+        tag = _tag(inputs)
         try:
-            with tempfile.TemporaryFile() as archive:
-                dockerfile = _write_context(archive, directory, str(inputs["name"]), str(inputs["base"]))
-                size = archive.tell()
-                archive.seek(0)
-                self._engine.build(
-                    archive,
-                    size,
-                    BUILD_SECONDS,
-                    t=tag,
-                    dockerfile=dockerfile,
-                    labels=labels,
-                    memory=_BUILD_MEMORY,
-                    rm="1",
-                    forcerm="1",
-                )
-            return Created(str(self._engine.get(f"/images/{tag}/json")["Id"]), {"tag": tag})
+            found = self._engine.get(f"/images/{tag}/json")
+            if found is None:
+                self._build(inputs, tag)
+                found = self._engine.get(f"/images/{tag}/json")
+            return Created(str(found["Id"]), {"tag": tag})
         except DockerError as error:
             raise ResourceFailure(f"{inputs['name']}: the image could not be built: {error.message}") from error
         except OSError as error:
             raise ResourceFailure(f"{inputs['name']}: the files could not be read: {error.strerror}") from error
 
-    def read(self, resource_id: str, state: Values) -> Values | None:
-        """Notice that it is gone."""
-        try:
-            return None if self._engine.get(f"/images/{resource_id}/json") is None else state
-        except DockerError as error:
-            raise failure(error) from error
-
-    def update(self, resource_id: str, old: Values, new: Values) -> Values:
-        """Refuse: an image is never changed."""
-        raise ResourceFailure(f"an image is replaced, never changed: {resource_id} {differing(IMAGE_INPUTS, old, new)}")
+    def _build(self, inputs: Values, tag: str) -> None:
+        directory = inside(inputs)
+        with tempfile.TemporaryFile() as archive:
+            dockerfile = _write_context(archive, directory, str(inputs["name"]), str(inputs["base"]))
+            size = archive.tell()
+            archive.seek(0)
+            about = {"t": tag, "dockerfile": dockerfile, "labels": labels(inputs)}
+            always = {"rm": "1", "forcerm": "1"}
+            self._engine.build(archive, size, BUILD_SECONDS, **about, **always, memory=_BUILD_MEMORY)
 
     def delete(self, resource_id: str, state: Values) -> None:
         """Remove its name, and the image with its last name."""
@@ -177,21 +137,21 @@ class ImageResource:
             except DockerError as error:
                 # Images of one build share layers; where another one is removed at this moment, the engine refuses.
                 if error.status != http.client.CONFLICT or not left:
-                    raise failure(error) from error
+                    raise ResourceFailure(error.message) from error
                 time.sleep(_PAUSE_SECONDS)
             else:
                 return
 
-    def abandon(self, inputs: Values, kept: list[tuple[str, Values]]) -> None:
-        """Remove images of this component that no resource has."""
-        known = {resource_id for resource_id, _outputs in kept}
-        try:
-            for each in self._engine.found("images", f"{ENVIRONMENT_LABEL}={inputs.get('environment_id')}"):
-                mine = (each.get("Labels") or {}).get(COMPONENT_LABEL) == inputs.get("name")
-                if mine and each["Id"] not in known:
-                    self._engine.remove(f"/images/{each['Id']}", force="1")
-        except DockerError as error:
-            raise failure(error) from error
+    def _discard(self, found: str) -> None:
+        self._engine.remove(f"/images/{found}", force="1")
+
+
+def _tag(inputs: Values) -> str:
+    """Return the name of what is built from these inputs, wherever the files lie."""
+    folder = os.path.relpath(str(inputs["directory"]), str(inputs["root"]))
+    built_from = json.dumps([inputs["revision"], folder, inputs["base"]])
+    digest = hashlib.sha256(built_from.encode()).hexdigest()
+    return f"slipway/{inputs['environment_id']}/{inputs['name']}:{digest[:32]}"
 
 
 def _write_context(archive: IO[bytes], directory: Path, name: str, base: str) -> str:

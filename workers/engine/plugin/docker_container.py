@@ -1,14 +1,21 @@
-"""`slipway:docker:Container`: one service in a container that answers."""
+"""`slipway:docker:Container`: one service, or a server behind services, in a container that answers."""
 
 import secrets
 import time
 from threading import Event
 from typing import Any
 
-from catalog.providers.targets.docker_api import COMPONENT_LABEL, ENVIRONMENT_LABEL, DockerEngine, DockerError
-from workers.engine.plugin.docker import failure
+from catalog.providers.targets.docker_api import DockerEngine, DockerError
+from workers.engine.plugin.applications import (
+    LOG_LINES,
+    checked_env,
+    checked_health,
+    last_lines,
+    started_by,
+    without_secrets,
+)
+from workers.engine.plugin.docker_objects import EngineObject, labels, told
 from workers.engine.plugin.health import by_connection, over_http
-from workers.engine.plugin.process import checked_env, checked_health, started_by
 from workers.engine.plugin.resource import (
     UNKNOWN,
     Created,
@@ -23,31 +30,35 @@ from workers.engine.plugin.resource import (
 
 INPUTS = (
     *("environment_id", "name", "network", "image", "port", "env", "limits"),
-    *("health", "command", "procfile_entry", "root", "directory"),
+    *("health", "command", "procfile_entry", "root", "directory", "data"),
 )
 LIMITS = ("memory_mb", "processes", "open_files", "file_size_mb", "cpus")
 RUNNING = "running"
-LOG_LINES = 20
 STOP_SECONDS = 5
 _MIB = 1024 * 1024
 
 
-class ContainerResource:
+class ContainerResource(EngineObject):
     """A service in a container; every change makes another one, which must be healthy before the old one goes.
 
     Inputs: `environment_id`, `name` (which the environment's network knows it by), `network`, `image`, `port`
     (where it listens, told to it as PORT); `command` (for `sh -c`), or `procfile_entry` with the `directory` of the
     Procfile and the `root` that it may not lead out of, or neither for the image's own command; `env`; `limits`;
     `health` as for processes. It gets no new privileges, and its port is published on the loopback address alone.
+    With `data`, a path, what it keeps there lies in a volume of its name that stays without it; as two over the same
+    volume would harm each other, the old one goes first.
 
-    Outputs: `port` (there), `state`.
+    Outputs: `host_port` (there), `state`.
     """
 
     type = "slipway:docker:Container"
+    kind = "containers"
+    noun = "container"
+    inputs = INPUTS
     secrets: tuple[str, ...] = ("env",)
 
     def __init__(self, engine: DockerEngine, cancelled: Event) -> None:
-        self._engine = engine
+        super().__init__(engine)
         self._cancelled = cancelled
 
     def check(self, inputs: Values) -> tuple[Values, list[InputProblem]]:
@@ -69,7 +80,7 @@ class ContainerResource:
         changed = differing(INPUTS, old, new)
         if old.get("state") != RUNNING:
             changed += ("state",)
-        return Difference(changed=changed, replaces=changed)
+        return Difference(changed=changed, replaces=changed, delete_first=bool(new.get("data")))
 
     def create(self, inputs: Values) -> Created:
         """Start the container and wait until it answers; on failure remove it and say why."""
@@ -77,6 +88,8 @@ class ContainerResource:
         container = ""
         healthy = False
         try:
+            if inputs.get("data"):
+                self._engine.make("/volumes/create", {"Name": _volume(inputs), "Labels": labels(inputs)})
             made = self._engine.make("/containers/create", _body(inputs), name=_name(inputs))
             container = str(made["Id"])
             self._engine.make(f"/containers/{container}/start", None)
@@ -86,49 +99,28 @@ class ContainerResource:
             self._engine.make(f"/containers/{container}/update", policy)
             healthy = True
         except DockerError as error:
-            raise ResourceFailure(f"{name}: {_hidden(error.message, inputs)}") from error
+            raise ResourceFailure(f"{name}: {without_secrets(error.message, inputs)}") from error
         finally:
             if container and not healthy:
                 self._discard(container, seconds=1)
-        return Created(container, {"port": port, "state": RUNNING})
+        return Created(container, {"host_port": port, "state": RUNNING})
 
     def read(self, resource_id: str, state: Values) -> Values | None:
         """Notice that the container is gone, ended, or publishes another port."""
-        try:
+        with told():
             found = self._engine.get(f"/containers/{resource_id}/json")
-        except DockerError as error:
-            raise failure(error) from error
         if found is None:
             return None
-        return {**state, "state": str(found["State"]["Status"]), "port": _published(found) or state.get("port")}
+        return {
+            **state,
+            "state": str(found["State"]["Status"]),
+            "host_port": _published(found) or state.get("host_port"),
+        }
 
-    def update(self, resource_id: str, old: Values, new: Values) -> Values:
-        """Refuse: a container is never changed."""
-        raise ResourceFailure(f"a container is replaced, never changed: {resource_id} {differing(INPUTS, old, new)}")
-
-    def delete(self, resource_id: str, state: Values) -> None:
-        """Stop the container and remove it."""
-        del state
-        try:
-            self._discard(resource_id, seconds=STOP_SECONDS)
-        except DockerError as error:
-            raise failure(error) from error
-
-    def abandon(self, inputs: Values, kept: list[tuple[str, Values]]) -> None:
-        """Remove the containers of this environment and name that no resource has."""
-        known = {resource_id for resource_id, _outputs in kept}
-        try:
-            for each in self._engine.found("containers", f"{ENVIRONMENT_LABEL}={inputs.get('environment_id')}"):
-                mine = (each.get("Labels") or {}).get(COMPONENT_LABEL) == inputs.get("name")
-                if mine and each["Id"] not in known:
-                    self._discard(str(each["Id"]), seconds=STOP_SECONDS)
-        except DockerError as error:
-            raise failure(error) from error
-
-    def _discard(self, container: str, *, seconds: int) -> None:
+    def _discard(self, found: str, seconds: int = STOP_SECONDS) -> None:
         # Asked to stop first, so that the application can end what it is doing.
-        self._engine.ask("POST", f"/containers/{container}/stop", t=str(seconds))
-        self._engine.remove(f"/containers/{container}", force="1", v="1")
+        self._engine.ask("POST", f"/containers/{found}/stop", t=str(seconds))
+        self._engine.remove(f"/containers/{found}", force="1", v="1")
 
     def _wait(self, container: str, inputs: Values) -> int:
         """Return the published port once the service answers there."""
@@ -165,23 +157,15 @@ class ContainerResource:
         if health["running_seconds"]:
             return "" if time.monotonic() - started >= health["running_seconds"] else "it has not run for long enough"
         if health["command"]:
-            code = self._run(container, ["/bin/sh", "-c", health["command"]])[0]
+            code = self._engine.run(container, ["/bin/sh", "-c", health["command"]])[0]
             return "" if code == 0 else f"the command of its health check ended with {code}"
         if health["path"]:
             return over_http(port, health["path"])
         return by_connection(port) or ("" if self._listens(container, inputs) else "nothing listens there")
 
-    def _run(self, container: str, command: list[str], user: str = "") -> tuple[int, str]:
-        """Run a command in the container; return its exit code and what it wrote."""
-        body = {"Cmd": command, "AttachStdout": True, "AttachStderr": True, "User": user}
-        made = self._engine.make(f"/containers/{container}/exec", body)
-        _status, answer = self._engine.ask("POST", f"/exec/{made['Id']}/start", {"Detach": False, "Tty": True})
-        code = self._engine.get(f"/exec/{made['Id']}/json")["ExitCode"]
-        return 1 if code is None else int(code), answer.decode("utf-8", "replace")
-
     def _listens(self, container: str, inputs: Values) -> bool:
         """Tell whether something listens inside; the engine's own proxy takes connections before that."""
-        _code, answer = self._run(container, ["cat", "/proc/net/tcp", "/proc/net/tcp6"], user="0")
+        _code, answer = self._engine.run(container, ["cat", "/proc/net/tcp", "/proc/net/tcp6"], user="0")
         wanted = f":{int(inputs['port']):04X} "
         lines = [line.split() for line in answer.splitlines()]
         # Where the image has no "cat" nothing can be seen, and running is all that is known.
@@ -189,20 +173,15 @@ class ContainerResource:
         return not seen or any(f"{each[1][-5:]} " == wanted and each[3] == "0A" for each in seen)
 
     def _lines(self, container: str, inputs: Values) -> str:
-        text = _hidden("\n".join(self._engine.logs(container, LOG_LINES)), inputs)
-        return f"\nIts last lines:\n{text}" if text else " It wrote nothing."
-
-
-def _hidden(text: str, inputs: Values) -> str:
-    """Values of the environment may be secrets, and an application that fails likes to print them."""
-    for value in inputs["env"].values():
-        if len(value) > 5:
-            text = text.replace(value, "[secret]")
-    return text
+        return last_lines("\n".join(self._engine.logs(container, LOG_LINES)), inputs)
 
 
 def _name(inputs: Values) -> str:
     return f"slipway-{str(inputs['environment_id'])[:8]}-{inputs['name']}-{secrets.token_hex(4)}"
+
+
+def _volume(inputs: Values) -> str:
+    return f"slipway-{inputs['environment_id']}-{inputs['name']}"
 
 
 def _published(found: Any) -> int | None:
@@ -217,7 +196,7 @@ def _body(inputs: Values) -> dict[str, Any]:
     body: dict[str, Any] = {
         "Image": inputs["image"],
         "Env": [f"{key}={value}" for key, value in variables.items()],
-        "Labels": {ENVIRONMENT_LABEL: str(inputs["environment_id"]), COMPONENT_LABEL: str(inputs["name"])},
+        "Labels": labels(inputs),
         "ExposedPorts": {port: {}},
         "HostConfig": {
             "PortBindings": {port: [{"HostIp": "127.0.0.1", "HostPort": ""}]},
@@ -230,6 +209,8 @@ def _body(inputs: Values) -> dict[str, Any]:
         },
         "NetworkingConfig": {"EndpointsConfig": {inputs["network"]: {"Aliases": [inputs["name"]]}}},
     }
+    if inputs.get("data"):
+        body["HostConfig"]["Mounts"] = [{"Type": "volume", "Source": _volume(inputs), "Target": inputs["data"]}]
     if "command" in inputs or "procfile_entry" in inputs:
         body |= {"Entrypoint": ["/bin/sh", "-c"], "Cmd": [started_by(inputs)]}
     return body

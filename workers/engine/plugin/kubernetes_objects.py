@@ -3,14 +3,17 @@
 import base64
 import hashlib
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from catalog.providers.targets.kubernetes_api import COMPONENT_LABEL, ENVIRONMENT_LABEL
-from workers.engine.plugin.process import started_by
+from workers.engine.plugin.applications import started_by
 from workers.engine.plugin.resource import Values
 
 ACCOUNT = "application"
 ENVIRONMENT_ROLE = "slipway-environment"
+SHARED = "/slipway"
+FILES = "/slipway-files"
 _TIMES = ("timeout_seconds", "running_seconds")
 _POD_SECURITY = "pod-security.kubernetes.io"
 
@@ -78,8 +81,12 @@ def role_binding(inputs: Values, user: str) -> dict[str, Any]:
 
 def secret(inputs: Values) -> dict[str, Any]:
     """Return the variables of a service, which stand in no other object."""
-    values = {key: base64.b64encode(value.encode()).decode("ascii") for key, value in inputs["env"].items()}
-    return _object("v1", "Secret", f"{inputs['name']}-env", labels(inputs), type="Opaque", data=values)
+    return _secret(inputs, "env", inputs["env"])
+
+
+def _secret(inputs: Values, ending: str, texts: Mapping[str, str]) -> dict[str, Any]:
+    values = {key: base64.b64encode(value.encode()).decode("ascii") for key, value in texts.items()}
+    return _object("v1", "Secret", f"{inputs['name']}-{ending}", labels(inputs), type="Opaque", data=values)
 
 
 def service(inputs: Values) -> dict[str, Any]:
@@ -95,7 +102,7 @@ def deployment(inputs: Values) -> dict[str, Any]:
     """Return the deployment of a service; other variables make other pods, though they stand elsewhere."""
     about = labels(inputs)
     digest = hashlib.sha256(json.dumps(inputs["env"], sort_keys=True).encode()).hexdigest()
-    pod = {
+    pod: dict[str, Any] = {
         "metadata": {
             "labels": about,
             "annotations": {"slipway.dev/env-digest": digest, "slipway.dev/revision": str(inputs["revision"])},
@@ -108,16 +115,73 @@ def deployment(inputs: Values) -> dict[str, Any]:
             "containers": [_container(inputs)],
         },
     }
+    rolling: dict[str, Any] = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}
+    if inputs.get("data"):
+        # Two servers over the same data would harm each other.
+        rolling = {"type": "Recreate"}
+        pod["spec"]["volumes"] = [{"name": "data", "persistentVolumeClaim": {"claimName": f"{inputs['name']}-data"}}]
     spec = {
         "replicas": 1,
         "selector": {"matchLabels": {COMPONENT_LABEL: inputs["name"]}},
         "minReadySeconds": int(inputs["health"]["running_seconds"]),
-        "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}},
+        "strategy": rolling,
         "progressDeadlineSeconds": max(10, *(int(inputs["health"][each]) + 5 for each in _TIMES)),
         "revisionHistoryLimit": 1,
         "template": pod,
     }
     return _object("apps/v1", "Deployment", inputs["name"], about, spec=spec)
+
+
+def claim(inputs: Values) -> dict[str, Any]:
+    """Return the claim to storage of a server's data."""
+    spec: dict[str, Any] = {
+        "accessModes": ["ReadWriteOnce"],
+        "resources": {"requests": {"storage": f"{inputs['storage_gb']}Gi"}},
+    }
+    if inputs.get("storage_class"):
+        spec["storageClassName"] = inputs["storage_class"]
+    return _object("v1", "PersistentVolumeClaim", f"{inputs['name']}-data", labels(inputs), spec=spec)
+
+
+def filling(inputs: Values, steps: Mapping[str, tuple[str, str]], text: str) -> list[tuple[str, dict[str, Any]]]:
+    """Return what fills a database: a job of ``steps`` (image and script, by name), with its variables and a file.
+
+    Each with its path in the namespace. The steps come one after the other and share a folder.
+    """
+    about, name = labels(inputs), inputs["name"]
+    limits = {"memory": "512Mi", "ephemeral-storage": "2Gi"}
+    containers = [
+        {
+            "name": step,
+            "image": image,
+            "command": ["/bin/sh", "-c", script],
+            "envFrom": [{"secretRef": {"name": f"{name}-env"}}],
+            "resources": {"limits": limits, "requests": {"cpu": "50m", "memory": "512Mi"}},
+            "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["NET_RAW", "MKNOD"]}},
+            "volumeMounts": [
+                {"name": "shared", "mountPath": SHARED},
+                {"name": "file", "mountPath": FILES, "readOnly": True},
+            ],
+        }
+        for step, (image, script) in steps.items()
+    ]
+    pod = {
+        "serviceAccountName": ACCOUNT,
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "restartPolicy": "Never",
+        "securityContext": {"seccompProfile": {"type": "RuntimeDefault"}},
+        "initContainers": containers[:-1],
+        "containers": containers[-1:],
+        "volumes": [{"name": "shared", "emptyDir": {}}, {"name": "file", "secret": {"secretName": f"{name}-file"}}],
+    }
+    about_pods = {"labels": about, "annotations": {"slipway.dev/revision": str(inputs["revision"])}}
+    job = {"backoffLimit": 0, "activeDeadlineSeconds": 600, "template": {"metadata": about_pods, "spec": pod}}
+    return [
+        ("api/v1/secrets", secret(inputs)),
+        ("api/v1/secrets", _secret(inputs, "file", {"seed.sql": text})),
+        ("apis/batch/v1/jobs", _object("batch/v1", "Job", name, about, spec=job)),
+    ]
 
 
 def _container(inputs: Values) -> dict[str, Any]:
@@ -136,6 +200,8 @@ def _container(inputs: Values) -> dict[str, Any]:
         "resources": {"limits": limits, "requests": {"cpu": "50m", "memory": memory}},
         "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["NET_RAW", "MKNOD"]}},
     }
+    if inputs.get("data"):
+        made["volumeMounts"] = [{"name": "data", "mountPath": inputs["data"]}]
     if check:
         made["readinessProbe"] = {**check, "periodSeconds": 2, "timeoutSeconds": 5, "failureThreshold": 3}
     if "command" in inputs or "procfile_entry" in inputs:

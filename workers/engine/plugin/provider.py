@@ -18,7 +18,10 @@ from workers.engine.plugin.backing import BackingResource
 from workers.engine.plugin.checkout import CheckoutResource
 from workers.engine.plugin.docker import ImageResource, NetworkResource
 from workers.engine.plugin.docker_container import ContainerResource
-from workers.engine.plugin.kubernetes import DeploymentResource, IngressResource, NamespaceResource
+from workers.engine.plugin.docker_seed import DockerSeedResource
+from workers.engine.plugin.kubernetes import IngressResource, NamespaceResource
+from workers.engine.plugin.kubernetes_deployment import DeploymentResource
+from workers.engine.plugin.kubernetes_seed import KubernetesSeedResource
 from workers.engine.plugin.process import ProcessResource
 from workers.engine.plugin.resource import UNKNOWN, Resource, ResourceFailure, Values
 from workers.engine.plugin.route import RouteResource
@@ -59,8 +62,10 @@ def _of_targets(configuration: PluginConfiguration, cancelled: Event) -> Iterato
     yield NetworkResource(docker)
     yield ImageResource(docker, configuration.data_dir / "environments")
     yield ContainerResource(docker, cancelled)
+    yield DockerSeedResource(docker, cancelled)
     cluster = KubernetesCluster(configuration.kubeconfig)
-    yield from (kind(cluster, cancelled) for kind in (NamespaceResource, DeploymentResource, IngressResource))
+    kinds = (NamespaceResource, DeploymentResource, KubernetesSeedResource, IngressResource)
+    yield from (kind(cluster, cancelled) for kind in kinds)
 
 
 class SlipwayProvider(engine.Provider):

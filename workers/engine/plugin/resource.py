@@ -106,3 +106,15 @@ def require_text(inputs: Values, *names: str) -> list[InputProblem]:
         for name in names
         if inputs.get(name) is not UNKNOWN and (not isinstance(inputs.get(name), str) or not inputs[name])
     ]
+
+
+class Unchanging:
+    """What is replaced and never changed: a resource that is called ``noun`` and has ``inputs``."""
+
+    noun: str
+    inputs: tuple[str, ...]
+
+    def update(self, resource_id: str, old: Values, new: Values) -> Values:
+        """Refuse: every difference is another resource."""
+        changed = differing(self.inputs, old, new)
+        raise ResourceFailure(f"a {self.noun} is replaced, never changed: {resource_id} {changed}")

@@ -8,22 +8,13 @@ from threading import Event
 from workers.embedded.accounts import service_account
 from workers.embedded.errors import EmbeddedError
 from workers.embedded.programs import postgres_programs
-from workers.engine.plugin.resource import (
-    UNKNOWN,
-    Created,
-    Difference,
-    InputProblem,
-    ResourceFailure,
-    Values,
-    require_text,
-    unexpected,
-)
+from workers.engine.plugin.applications import LOG_LINES, last_lines
+from workers.engine.plugin.resource import Created, Difference, InputProblem, ResourceFailure, Values
+from workers.engine.plugin.seeding import LONGEST_SECONDS, checked_seed
 from workers.process_host import ProcessHostError, ProcessSpec, ProcessStatus
 from workers.process_host.client import ProcessHostClient
 
 INPUTS = ("environment_id", "database", "directory", "sql", "command", "env")
-LONGEST_SECONDS = 600.0
-LOG_LINES = 20
 
 
 class SeedResource:
@@ -45,16 +36,7 @@ class SeedResource:
 
     def check(self, inputs: Values) -> tuple[Values, list[InputProblem]]:
         """Check all inputs."""
-        problems = unexpected(inputs, INPUTS) + require_text(inputs, "environment_id", "database", "directory")
-        if ("sql" in inputs) == ("command" in inputs):
-            problems.append(InputProblem("command", "give either command or sql"))
-        env = inputs.get("env", {})
-        if env is not UNKNOWN and not isinstance(env, dict):
-            problems.append(InputProblem("env", "must map names to text"))
-        if isinstance(env, dict):
-            # A variable that is one reference and nothing else keeps the type of what it refers to, as a port.
-            env = {name: str(value) if isinstance(value, int) else value for name, value in env.items()}
-        return {**inputs, "env": env}, problems
+        return checked_seed(inputs, INPUTS, ("environment_id", "database", "directory"))
 
     def diff(self, old: Values, new: Values) -> Difference:
         """Nothing differs: a database begins once, whatever later commits bring."""
@@ -91,6 +73,7 @@ class SeedResource:
         """Stop what an interrupted run left."""
         del kept
         try:
+            self._client.close_gate(str(inputs["environment_id"]))
             self._client.stop(_process(inputs), grace_seconds=1.0)
         except ProcessHostError as error:
             raise ResourceFailure(error.message) from error
@@ -126,10 +109,7 @@ class SeedResource:
         except (ProcessHostError, EmbeddedError) as error:
             raise ResourceFailure(f"{name}: {error}") from error
         if status.exit_code != 0:
-            text = "\n".join(lines)
-            for value in inputs["env"].values():
-                text = text.replace(value, "[secret]") if len(value) > 5 else text
-            said = f" Its last lines:\n{text}" if text else " It wrote nothing."
+            said = last_lines("\n".join(lines), inputs)
             raise ResourceFailure(f"{name}: what the database begins with ended with {status.exit_code}.{said}")
 
     def _end(self, status: ProcessStatus) -> ProcessStatus:

@@ -2,9 +2,10 @@
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from typing import Any
 from uuid import UUID, uuid4
 
 import httpx
@@ -65,26 +66,52 @@ def test_azure_names_and_removes_the_groups_of_one_environment(azure: AzureTarge
 
 
 class Gcp:
-    """Answers as Cloud Run does: pages of services with labels."""
+    """Answers as Cloud Run and the services beside it do: pages of what there is, some of it an environment's."""
 
-    def __init__(self) -> None:
-        self.services = {"a": str(MINE), "b": str(OTHER), "c": None}
+    paths: Mapping[str, tuple[str, str]] = {
+        "run.googleapis.com": ("/v2/projects/shop/locations/europe-west1/services", "services"),
+        "sqladmin.googleapis.com": ("/v1/projects/shop/instances", "items"),
+        "redis.googleapis.com": ("/v1/projects/shop/locations/europe-west1/instances", "instances"),
+        "storage.googleapis.com": ("/storage/v1/b", "items"),
+        "iam.googleapis.com": ("/v1/projects/shop/serviceAccounts", "accounts"),
+    }
+
+    def __init__(self, off: str = "") -> None:
+        self.off = off
+        self.there = {host: {"a": str(MINE), "b": str(OTHER), "c": None} for host in self.paths}
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         if request.url.path == "/token":
             return httpx.Response(200, json={"access_token": "token"})
         assert request.headers["Authorization"] == "Bearer token"
-        parent = "/v2/projects/shop/locations/europe-west1/services"
+        host = request.url.host
+        if host == self.off:
+            details = [{"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "SERVICE_DISABLED"}]
+            return httpx.Response(403, json={"error": {"code": 403, "details": details}})
+        path, items = self.paths[host]
+        there = self.there[host]
         if request.method == "DELETE":
-            del self.services[request.url.path.removeprefix(f"{parent}/")]
+            del there[request.url.path.removeprefix(f"{path}/")]
             return httpx.Response(200, json={"name": "operation"})
-        assert request.url.path == parent
-        names = sorted(self.services)
+        assert request.url.path == path
+        assert host != "storage.googleapis.com" or request.url.params["project"] == "shop"
+        names = sorted(there)
         page = int(request.url.params.get("pageToken", 0))
-        name, owner = names[page], self.services[names[page]]
-        found = {"name": f"{parent.removeprefix('/v2/')}/{name}", **({"labels": {ENVIRONMENT: owner}} if owner else {})}
+        found = _of_google(host, path, names[page], there[names[page]])
         following = {"nextPageToken": str(page + 1)} if names[page + 1 :] else {}
-        return httpx.Response(200, json={"services": [found], **following})
+        return httpx.Response(200, json={items: [found], **following})
+
+
+def _of_google(host: str, path: str, name: str, owner: str | None) -> dict[str, Any]:
+    """Return one resource in the shape that its service gives it; databases have their labels in their settings."""
+    labels = {ENVIRONMENT: owner} if owner else {}
+    if host == "sqladmin.googleapis.com":
+        return {"name": name, "settings": {"tier": "db-g1-small", **({"userLabels": labels} if labels else {})}}
+    if host == "iam.googleapis.com":
+        told = {"description": f"{ENVIRONMENT}={owner}"} if owner else {}
+        return {"name": f"projects/shop/serviceAccounts/{name}", "email": f"{name}@shop.example.com", **told}
+    whole = name if host == "storage.googleapis.com" else f"{path.partition('/v')[2].partition('/')[2]}/{name}"
+    return {"name": whole, **({"labels": labels} if labels else {})}
 
 
 @pytest.fixture
@@ -102,11 +129,19 @@ def gcp(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> GcpTarget:
 
 
 def test_gcp_names_and_removes_the_services_of_one_environment(gcp: GcpTarget) -> None:
-    assert gcp.inventory(MINE, "x") == ("the service a",)
-    assert [each.environment_id for each in gcp.census()] == [MINE, OTHER]
+    kinds = ("service", "database", "Redis", "bucket", "account")
+    assert gcp.inventory(MINE, "x") == tuple(f"the {kind} a" for kind in kinds)
+    assert [each.environment_id for each in gcp.census()] == [MINE, OTHER] * 5
     gcp.clear(MINE, "x")
-    assert gcp.inventory(MINE, "x") == ()
-    assert gcp.inventory(OTHER, "x") == ("the service b",)
+    # These do not go by one request, and are named to people.
+    assert gcp.inventory(MINE, "x") == ("the bucket a", "the account a")
+    assert gcp.inventory(OTHER, "x") == tuple(f"the {kind} b" for kind in kinds)
+
+
+@pytest.mark.usefixtures("gcp")
+def test_a_service_of_google_that_a_project_does_not_use_has_nothing() -> None:
+    some = GcpTarget(Settings(gcp_project="shop"), httpx.MockTransport(Gcp(off="redis.googleapis.com")))
+    assert some.inventory(MINE, "x") == ("the service a", "the database a", "the bucket a", "the account a")
 
 
 def test_names_of_services_fit_and_tell_environments_apart() -> None:
