@@ -48,6 +48,7 @@ class Settings(BaseSettings):
     internal_domains: tuple[str, ...] = ()
 
     targets: tuple[str, ...] = ("local",)
+    tenant_targets: dict[str, str] = {}
     image_pattern: str = ""
     docker_socket: str = "/var/run/docker.sock"
     docker_base_image: str = ""

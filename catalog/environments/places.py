@@ -1,4 +1,4 @@
-"""Which target an environment goes to: what the request says, else where it runs, else the first that fits."""
+"""Which target an environment goes to: what the request says, else where it runs, else the preferred that fits."""
 
 from collections.abc import Iterable
 
@@ -10,14 +10,16 @@ from catalog.providers.targets.offers import lacking
 from catalog.settings import Settings
 
 
-def chosen_target(settings: Settings, asked: str | None, spec: BlueprintSpec, runs_at: str | None) -> str:
+def chosen_target(
+    settings: Settings, asked: str | None, spec: BlueprintSpec, runs_at: str | None, tenant: str = ""
+) -> str:
     """Return the name of the target.
 
-    ``runs_at`` is that of an environment that is there already and stays where it is. Raises ``InvalidInputError`` for
+    ``runs_at`` is that of an environment that is there already and stays where it is; ``tenant`` may prefer one. Raises ``InvalidInputError`` for
     the field ``target``, or for the blueprint where nothing was asked and none of the targets offered here fits it: it
     goes there, and it offers the servers that the blueprint needs.
     """
-    here, allowed = offered(settings), spec.targets
+    here, allowed = offered(settings, tenant), spec.targets
     going = [name for name in here if allowed is None or name in allowed]
     lacks = {name: lacking(here[name], needs_of(spec)) for name in going}
     fitting = [name for name in going if not lacks[name]]

@@ -36,12 +36,12 @@ def lifetimes(version: AssetVersionRead, maximum: timedelta) -> list[tuple[str, 
     ]
 
 
-def targets(version: AssetVersionRead, settings: Settings) -> list[tuple[str, str]]:
+def targets(version: AssetVersionRead, settings: Settings, tenant: str) -> list[tuple[str, str]]:
     """Return the targets to choose from; empty where there is no choice."""
     spec = parse_spec(version.manifest)
     fitting = [
         (name, each.title)
-        for name, each in offered(settings).items()
+        for name, each in offered(settings, tenant).items()
         if (spec.targets is None or name in spec.targets) and not lacking(each, needs_of(spec))
     ]
     if len(fitting) < 2:

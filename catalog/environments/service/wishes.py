@@ -36,6 +36,7 @@ from catalog.scm.service import ScmService
 from catalog.secrets import SecretBox
 from catalog.settings import Settings
 from catalog.tenants.secrets import SecretService
+from catalog.tenants.service import TenantService
 
 BLUEPRINT_KIND = "deployment-blueprint"
 SHORTEST = timedelta(minutes=1)
@@ -78,6 +79,7 @@ class Wish:
         spec = pinned(session, settings, tenant_id, spec, inputs)
         check_seeds(session, settings, tenant_id, parse_spec({"spec": spec}))
         _check_secrets(session, settings, tenant_id, versions)
+        tenant = TenantService(session).get(tenant_id).name
         runs_at = present.target if present is not None and present.phase is not Phase.DESTROYED else None
         return cls(
             repository=repository,
@@ -91,7 +93,7 @@ class Wish:
             inputs=inputs,
             ttl=ttl,
             maximum=maximum,
-            target=chosen_target(settings, asked.target, parse_spec({"spec": spec}), runs_at),
+            target=chosen_target(settings, asked.target, parse_spec({"spec": spec}), runs_at, tenant),
         )
 
     def is_that_of(self, environment: Environment, settings: Settings) -> bool:

@@ -133,10 +133,12 @@ def provider(name: str) -> TargetProvider:
     return providers()[name]
 
 
-def offered(settings: Settings) -> dict[str, TargetProvider]:
-    """Return the targets that this installation offers, the one to be preferred first."""
+def offered(settings: Settings, tenant: str = "") -> dict[str, TargetProvider]:
+    """Return the targets that this installation offers, the one to be preferred first: by a tenant, where it has one."""
     known = providers()
-    return {name: known[name] for name in settings.targets if name in known}
+    own = settings.tenant_targets.get(tenant)
+    names = sorted(settings.targets, key=lambda name: name != own)
+    return {name: known[name] for name in names if name in known}
 
 
 def target(name: str, settings: Settings) -> Target:

@@ -63,3 +63,12 @@ def test_a_target_has_to_offer_the_servers_that_are_needed() -> None:
     with pytest.raises(InvalidInputError, match="files: the target azure offers no object storage") as refused:
         chosen_target(clouds, None, goes_to(("azure",), files="objects"), None)
     assert [each.pointer for each in refused.value.errors] == ["/blueprint"]
+
+
+def test_what_a_tenant_prefers_comes_first_where_it_fits() -> None:
+    here = Settings(targets=("local", "azure"), tenant_targets={"acme": "azure", "globex": "moon"})
+    assert chosen_target(here, None, goes_to(None), None, "acme") == "azure"
+    assert chosen_target(here, None, goes_to(None), None, "globex") == "local"
+    assert chosen_target(here, None, goes_to(None, cache="redis"), None, "acme") == "local"
+    assert chosen_target(here, "local", goes_to(None), None, "acme") == "local"
+    assert chosen_target(here, None, goes_to(None), "local", "acme") == "local"
