@@ -15,9 +15,9 @@ def chosen_target(
 ) -> str:
     """Return the name of the target.
 
-    ``runs_at`` is that of an environment that is there already and stays where it is; ``tenant`` may prefer one. Raises ``InvalidInputError`` for
-    the field ``target``, or for the blueprint where nothing was asked and none of the targets offered here fits it: it
-    goes there, and it offers the servers that the blueprint needs.
+    ``runs_at`` is that of an environment that is there already and stays where it is; ``tenant`` may prefer one. Raises
+    ``InvalidInputError`` for the field ``target``, or for the blueprint where nothing was asked and none of the targets
+    offered here fits it: it goes there, and it offers the servers that the blueprint needs.
     """
     here, allowed = offered(settings, tenant), spec.targets
     going = [name for name in here if allowed is None or name in allowed]

@@ -134,7 +134,7 @@ def provider(name: str) -> TargetProvider:
 
 
 def offered(settings: Settings, tenant: str = "") -> dict[str, TargetProvider]:
-    """Return the targets that this installation offers, the one to be preferred first: by a tenant, where it has one."""
+    """Return the targets that this installation offers, what a tenant prefers before what the installation does."""
     known = providers()
     own = settings.tenant_targets.get(tenant)
     names = sorted(settings.targets, key=lambda name: name != own)
