@@ -32,9 +32,10 @@ if [ ! -s "$PGDATA/PG_VERSION" ]; then
   echo "host all all all scram-sha-256" >> "$PGDATA/pg_hba.conf"
   echo "CREATE DATABASE $POSTGRES_DB;" > /tmp/make.sql
   chmod 644 /tmp/make.sql
-  su postgres -c "postgres --single -D $PGDATA postgres" < /tmp/make.sql > /dev/null
+  su postgres -c "postgres --single -c io_method=sync -c dynamic_shared_memory_type=mmap -D $PGDATA postgres" < /tmp/make.sql > /dev/null
 fi
-exec su postgres -c "exec postgres -D $PGDATA -c listen_addresses='*' -c unix_socket_directories=/tmp"
+own="-c io_method=sync -c dynamic_shared_memory_type=mmap -c listen_addresses='*' -c unix_socket_directories=/tmp"
+exec su postgres -c "exec postgres -D $PGDATA $own"
 """
 
 
