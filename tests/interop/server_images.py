@@ -20,6 +20,7 @@ TOOLS = ("sh", "cat", "httpd", "mkdir", "chown", "chmod", "grep", "id", "su", "t
 _USERS = "root:x:0:0::/root:/bin/sh\npostgres:x:70:70::/:/bin/sh\n"
 _START = """#!/bin/sh
 set -eu
+own="-c io_method=sync -c dynamic_shared_memory_type=mmap"
 mkdir -p "$PGDATA"
 chown -R postgres "$PGDATA"
 chmod 700 "$PGDATA"
@@ -32,10 +33,9 @@ if [ ! -s "$PGDATA/PG_VERSION" ]; then
   echo "host all all all scram-sha-256" >> "$PGDATA/pg_hba.conf"
   echo "CREATE DATABASE $POSTGRES_DB;" > /tmp/make.sql
   chmod 644 /tmp/make.sql
-  su postgres -c "postgres --single -c io_method=sync -c dynamic_shared_memory_type=mmap -D $PGDATA postgres" < /tmp/make.sql > /dev/null
+  su postgres -c "postgres --single $own -D $PGDATA postgres" < /tmp/make.sql > /dev/null
 fi
-own="-c io_method=sync -c dynamic_shared_memory_type=mmap -c listen_addresses='*' -c unix_socket_directories=/tmp"
-exec su postgres -c "exec postgres -D $PGDATA $own"
+exec su postgres -c "exec postgres -D $PGDATA $own -c listen_addresses='*' -c unix_socket_directories=/tmp"
 """
 
 
