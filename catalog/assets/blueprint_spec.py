@@ -95,7 +95,7 @@ class ProcessLimits(Shape):
     processes: Annotated[int, Field(ge=1, le=4096)] = 256
     open_files: Annotated[int, Field(ge=64, le=65_536)] = 4096
     file_size_mb: Annotated[int, Field(ge=1, le=65_536)] = 1024
-    cpus: Annotated[float, Field(ge=0.1, le=64)] | None = None
+    cpus: Annotated[float | None, Field(ge=0.1, le=64)] = None
 
 
 class ProcessComponent(Shape):

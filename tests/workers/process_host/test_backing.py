@@ -134,7 +134,7 @@ def test_a_database_begins_once_with_its_seed(host: Any, environment: str) -> No
     port = str(made.outputs["port"])
     env = {"PGHOST": "127.0.0.1", "PGPORT": port, "PGUSER": "app", "PGDATABASE": "app", "PGPASSWORD": PASSWORD}
     seed = {"environment_id": environment, "database": "db", "directory": str(files), "env": env}
-    with pytest.raises(ResourceFailure, match=r"db-seed: .* ended with 1.*\n.*missing.sql"):
+    with pytest.raises(ResourceFailure, match=r"(?s)db-seed: .* ended with 1.*missing.sql"):
         seeds.create({**seed, "sql": "missing.sql"})
     checked, problems = seeds.check({**seed, "sql": "seed.sql"})
     assert problems == []
