@@ -7,7 +7,7 @@ from workers.engine import ProgramResource
 from workers.engine.references import escaped
 from workers.targets import Address, BackingService, Description, Place, SeedData, Service, UnfitError
 from workers.targets.images import named_image
-from workers.targets.local import CHECKOUT, checkout_of, health_of, resource_name, seed_name
+from workers.targets.local import CHECKOUT, checkout_of, health_of, resource_of, seed_name
 from workers.targets.servers import DATA, RECIPES, named, probe_of, told
 
 PORT = 8080
@@ -107,7 +107,7 @@ def uses(service: Service, name: str) -> bool:
 def needed(environment: Description, service: Service) -> tuple[str, ...]:
     """Return what has to be there before a service; databases are filled by then."""
     seeded = [each.name for each in environment.backing if each.seed is not None and uses(service, each.name)]
-    return (*map(resource_name, service.depends_on), *map(seed_name, seeded))
+    return (*map(resource_of, service.depends_on), *map(seed_name, seeded))
 
 
 def is_built(environment: Description, service: Service, place: Place) -> bool:
@@ -127,5 +127,5 @@ def folder_of(service: Service) -> str:
 
 def component(name: str, kind: str, inputs: Mapping[str, Any], needs: tuple[str, ...] = ()) -> ProgramResource:
     """Return the resource of a component, whose variables are secret."""
-    called = resource_name(name)
+    called = resource_of(name)
     return ProgramResource(name=called, type=kind, inputs=inputs, depends_on=needs, secret_inputs=("env",))

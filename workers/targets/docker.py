@@ -16,7 +16,7 @@ from workers.targets.containers import (
     service_inputs,
 )
 from workers.targets.images import named_image, revision_of
-from workers.targets.local import ROUTE, checkouts, resource_name, seed_name
+from workers.targets.local import ROUTE, checkouts, resource_of, seed_name
 
 NETWORK = "network_own"
 """No component is called so: names of components hold no underscores."""
@@ -38,7 +38,7 @@ class DockerPrograms(NamedServices):
         route = ProgramResource(
             name=ROUTE,
             type="slipway:local:Route",
-            inputs={"host": environment.hostname, "port": f"${{{resource_name(environment.public)}.host_port}}"},
+            inputs={"host": environment.hostname, "port": f"${{{resource_of(environment.public)}.host_port}}"},
             depends_on=(*(each.name for each in containers), *(each.name for each in environment.parts)),
         )
         return StackProgram(
@@ -99,7 +99,7 @@ def _seed(environment: Description, server: BackingService, seed: SeedData, plac
     inputs = {**seed_inputs(environment, server, seed), "network": f"${{{NETWORK}.id}}"}
     if seed.sql is None:
         inputs["image"] = _image_of(environment, filler(environment, server.name), place)
-    return component(seed_name(server.name), "slipway:docker:Seed", inputs, (resource_name(server.name),))
+    return component(seed_name(server.name), "slipway:docker:Seed", inputs, (resource_of(server.name),))
 
 
 TARGET = DockerPrograms()

@@ -17,7 +17,7 @@ from workers.targets.containers import (
     service_inputs,
 )
 from workers.targets.images import needed_image, revision_of
-from workers.targets.local import checkouts, resource_name, seed_name
+from workers.targets.local import checkouts, resource_of, seed_name
 
 NAMESPACE = "namespace_own"
 INGRESS = "ingress_own"
@@ -124,7 +124,7 @@ def _seed(environment: Description, server: BackingService, seed: SeedData, plac
     if seed.sql is None:
         service = filler(environment, server.name)
         inputs["image"] = escaped(needed_image(environment, service, place.settings, "kubernetes"))
-    return component(seed_name(server.name), "slipway:kubernetes:Seed", inputs, (resource_name(server.name),))
+    return component(seed_name(server.name), "slipway:kubernetes:Seed", inputs, (resource_of(server.name),))
 
 
 TARGET = KubernetesPrograms()

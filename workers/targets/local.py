@@ -24,7 +24,7 @@ class LocalPrograms:
 
     def address(self, service: str) -> Address:
         """Return the port that the process host has chosen."""
-        port = f"${{{resource_name(service)}.port}}"
+        port = f"${{{resource_of(service)}.port}}"
         return Address(LOOPBACK, port, f"http://{LOOPBACK}:{port}/")
 
     def server(self, name: str, kind: str, password: str) -> Mapping[str, str]:
@@ -96,7 +96,7 @@ def checkouts(environment: Description, place: Place) -> tuple[ProgramResource, 
     return (checkout(environment, place), *others)
 
 
-def resource_name(component: str) -> str:
+def resource_of(component: str) -> str:
     """Return what the resource of a component is called: as it is, unless one of the target's own is."""
     return f"{component}_run" if component in {CHECKOUT, ROUTE} else component
 
@@ -133,10 +133,10 @@ def _process(environment: Description, service: Service) -> ProgramResource:
     # What a database begins with is there before anybody reads it.
     seeded = [each.name for each in environment.backing if each.seed is not None and _uses(service, each.name)]
     return ProgramResource(
-        name=resource_name(service.name),
+        name=resource_of(service.name),
         type="slipway:local:Process",
         inputs=inputs,
-        depends_on=(*(resource_name(each) for each in service.depends_on), *(seed_name(name) for name in seeded)),
+        depends_on=(*(resource_of(each) for each in service.depends_on), *(seed_name(name) for name in seeded)),
         secret_inputs=("env",),
     )
 
@@ -150,7 +150,7 @@ def health_of(probe: Probe) -> dict[str, Any]:
 
 
 def _uses(service: Service, name: str) -> bool:
-    return name in service.depends_on or any(f"${{{resource_name(name)}." in text for text in service.env.values())
+    return name in service.depends_on or any(f"${{{resource_of(name)}." in text for text in service.env.values())
 
 
 def _server(environment: Description, server: BackingService) -> ProgramResource:
@@ -162,7 +162,7 @@ def _server(environment: Description, server: BackingService) -> ProgramResource
         "limits": server.limits.model_dump(exclude_none=True),
     }
     return ProgramResource(
-        name=resource_name(server.name), type="slipway:local:Backing", inputs=inputs, secret_inputs=("password",)
+        name=resource_of(server.name), type="slipway:local:Backing", inputs=inputs, secret_inputs=("password",)
     )
 
 
