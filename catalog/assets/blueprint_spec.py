@@ -48,7 +48,6 @@ LONGEST_HEALTH_TIMEOUT = timedelta(minutes=10)
 MOST_COMPONENTS = 10
 """How many components an environment has, with those of its parts."""
 
-
 ComponentName = Annotated[str, StringConstraints(pattern=r"^[a-z](?:[a-z0-9-]{0,29}[a-z0-9])?$")]
 TargetName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,29}$")]
 Targets = Annotated[tuple[TargetName, ...], Field(min_length=1, max_length=10)]
@@ -326,8 +325,8 @@ class Follow(Shape):
     ``concurrency`` says what a commit means for the deployment of an earlier one that is under way: with ``replace``
     that ends at the next point where the stack is consistent, with ``latest`` it is finished first; either way the
     newest commit follows, and those between are left out. With ``queue`` and ``allow`` each commit is deployed after
-    the one before it, and shown; with ``allow`` it is fetched meanwhile. With ``forbid`` it is left out.
-    With ``tracks_base`` the environment is made again as well when the branch moves that the pull request goes to.
+    the one before it, and shown; with ``allow`` it is fetched meanwhile. With ``forbid`` it is left out. With
+    ``tracks_base`` it is made again as well when the branch moves that the pull request goes to.
     """
 
     drafts: bool = True
