@@ -29,6 +29,38 @@ RIGHTS = Path(__file__).resolve().parents[2] / "docs" / "kubernetes-rights.yaml"
 IMAGES = "registry.example.com/{repository}-{component}:{revision}"
 
 
+READY = """
+phase: Running
+startTime: {{ Now | Quote }}
+conditions:
+- {type: Ready, status: "True", lastTransitionTime: {{ Now | Quote }}}
+"""
+
+
+def _stage(name: str, kind: str, then: dict[str, Any], *conditions: tuple[str, str, tuple[str, ...]]) -> dict[str, Any]:
+    """Return what kwok does next with an object that meets some conditions."""
+    matches = [
+        {"key": key, "operator": operator, **({"values": list(values)} if values else {})}
+        for key, operator, values in conditions
+    ]
+    spec = {"resourceRef": {"apiGroup": "v1", "kind": kind}, "selector": {"matchExpressions": matches}, "next": then}
+    return {"apiVersion": "kwok.x-k8s.io/v1alpha1", "kind": "Stage", "metadata": {"name": name}, "spec": spec}
+
+
+_STAYS = (".metadata.deletionTimestamp", "DoesNotExist", ())
+_PHASE = ".status.phase"
+STAGES = (
+    _stage("node-ready", "Node", {"statusTemplate": READY}, (_PHASE, "NotIn", ("Running",))),
+    _stage("pod-ready", "Pod", {"statusTemplate": READY}, _STAYS, (_PHASE, "In", ("Pending",))),
+    _stage(
+        *("pod-of-a-job-ends", "Pod", {"statusTemplate": "phase: Succeeded"}, _STAYS),
+        *((_PHASE, "In", ("Running",)), (".metadata.ownerReferences.[].kind", "In", ("Job",))),
+    ),
+    _stage("pod-goes", "Pod", {"delete": True}, (".metadata.deletionTimestamp", "Exists", ())),
+)
+"""What the node does: every pod starts, is ready, and ends when it shall."""
+
+
 @dataclass
 class Cluster:
     """A cluster; `kubeconfig` is Slipway's, `admin` may do everything. Pods of `refused` components get no node."""
@@ -115,7 +147,9 @@ def cluster() -> Iterator[Cluster]:
             *(f"--service-account-private-key-file={folder}/key.pem", "--use-service-account-credentials=false"),
             "--controllers=*,-node-lifecycle-controller",
         )
-        _start(stack, place, *(str(kwok), f"--kubeconfig={folder}/root", "--manage-all-nodes=true"))
+        (place / "stages.yaml").write_text(yaml.safe_dump_all(STAGES))
+        playing = ("--manage-all-nodes=true", f"--config={folder}/stages.yaml")
+        _start(stack, place, *(str(kwok), f"--kubeconfig={folder}/root", *playing))
         admin.make("/api/v1/nodes", {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "node"}})
         for manifest in yaml.safe_load_all(RIGHTS.read_text()):
             kind = f"{manifest['kind'].lower()}s"
