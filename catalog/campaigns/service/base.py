@@ -20,6 +20,7 @@ from catalog.clock import now
 from catalog.errors import SlipwayError
 from catalog.events import outbox
 from catalog.events.registry import EventData
+from catalog.gating import Level, PolicyRefusedError
 from catalog.installs.service import InstallService
 from catalog.operations.models import Problem
 from catalog.settings import Settings
@@ -160,6 +161,8 @@ def soak(campaign: Campaign) -> timedelta:
 def problem_of(error: SlipwayError) -> Problem:
     """Return an error as a member keeps it."""
     lines = [error.detail, *(f"{each.pointer}: {each.detail}" for each in error.errors if each.detail != error.detail)]
+    if isinstance(error, PolicyRefusedError):
+        lines += [each.message for each in error.verdict.violations if each.level.rank > Level.ADVISORY.rank]
     return Problem(code=error.code, message=" ".join(lines[:4])[:1000])
 
 
