@@ -115,13 +115,18 @@ def _has_begun(connection: Connection, tenant: str) -> bool:
 def _refuse_dead(connection: Any, *_: object) -> None:
     """Have another connection made where this one was closed by the server, as by its restart.
 
-    A connection from which nothing is awaited has something to read only where its end, or the reason for it, has
-    come. To look costs one call of the kernel, where a question costs the server's answer.
+    A connection from which nothing is awaited has something to read where its end has come, and else only for a remark
+    of the server; so only then it is asked. To look costs one call of the kernel, to ask an answer of the server.
     """
     watch = select.poll()
     watch.register(connection.fileno(), select.POLLIN)
-    if watch.poll(0):
-        raise InvalidatePoolError("the server has closed the connection")
+    if not watch.poll(0):
+        return
+    try:
+        connection.execute("SELECT 1")
+        connection.rollback()
+    except psycopg.Error:
+        raise InvalidatePoolError("the server has closed the connection") from None
 
 
 def _engine(url: str, role: str, pool_size: int) -> Engine:

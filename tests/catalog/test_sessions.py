@@ -1,5 +1,8 @@
 """What every session promises: the tenant in each transaction, another connection for a dead one, and who is woken."""
 
+import select
+import time
+
 import psycopg
 import pytest
 from sqlalchemy import text
@@ -54,6 +57,26 @@ def test_a_connection_that_the_server_closed_is_replaced(
     assert ask() != before
     with database.system_session() as session:
         assert session.connection().execute(text("SELECT 1")).scalar_one() == 1
+
+
+def test_a_connection_with_a_remark_of_the_server_is_kept(database: Database, acme: Principal) -> None:
+    def ask() -> int:
+        with database.tenant_session(acme.tenant_id) as session:
+            return int(session.connection().execute(text("SELECT pg_backend_pid()")).scalar_one())
+
+    with database.tenant_session(acme.tenant_id) as session:
+        driver = session.connection().connection.driver_connection
+        assert driver is not None
+        session.connection().execute(text("LISTEN remarks"))
+    before = ask()
+    for number in range(2):
+        with database.system_session() as session:
+            session.connection().execute(text("NOTIFY remarks"))
+        # A notification is what an idle connection has to read without being at its end.
+        until = time.monotonic() + 30
+        while not select.select([driver.fileno()], [], [], 0.05)[0] and time.monotonic() < until:
+            pass
+        assert ask() == before, number
 
 
 def test_who_waits_is_woken_once_by_a_commit_and_by_nothing_else(
