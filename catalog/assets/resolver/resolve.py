@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
+from packaging.specifiers import SpecifierSet
 from resolvelib import AbstractProvider, BaseReporter, Resolver
 from resolvelib.resolvers import ResolutionImpossible, ResolutionTooDeep
 
@@ -133,6 +134,8 @@ class _Provider(AbstractProvider[_Requirement, _Candidate, str]):
         self._bits: dict[int, int] = {}
         self._absent: dict[str, _Absent] = {}
         self._alive: dict[str, int] = {}
+        # With the constraint itself, so that nothing else gets its identity meanwhile.
+        self._satisfying: dict[tuple[str, str, int], tuple[SpecifierSet, int]] = {}
 
     def thin(self) -> None:
         """Leave out every version that can be in no answer, because something it needs can be in none.
@@ -164,14 +167,20 @@ class _Provider(AbstractProvider[_Requirement, _Candidate, str]):
 
     def requirement(self, need: Need, by: Release | None) -> _Requirement:
         """Return a need with the versions that satisfy it in this universe."""
+        # Versions of one asset mostly need the same of another, and constraints are read once for each text.
+        key = (need.asset, need.kind, id(need.constraint))
+        found = self._satisfying.get(key)
+        if found is None:
+            found = self._satisfying[key] = (need.constraint, self._mask(need))
+        return _Requirement(need, by, found[1])
+
+    def _mask(self, need: Need) -> int:
         listing = self._universe[need.asset]
         if listing is None or (need.kind and need.kind != listing.kind):
-            return _Requirement(need, by, 0)
+            return 0
         allowed, admitted = self._limit(listing)
         mask = listing.line.mask(need.constraint)
-        return _Requirement(
-            need, by, mask & allowed & (listing.selectable | admitted | listing.named_by(need.constraint))
-        )
+        return mask & allowed & (listing.selectable | admitted | listing.named_by(need.constraint))
 
     def needs_of(self, release: Release) -> Iterator[Need]:
         """Yield what a version needs; optional dependencies that were asked for count as needed."""
