@@ -321,7 +321,9 @@ class TestKubernetes(TargetContract):
         """Look whether pods of the commit, and no others, are ready; nothing runs in them that could answer."""
         del bench
         space = f"/api/v1/namespaces/slipway-{plan.environment_id}"
-        pods = self.cluster.admin.listed(f"{space}/pods", COMPONENT_LABEL)
+        # Those of before end in their own time.
+        there = self.cluster.admin.listed(f"{space}/pods", COMPONENT_LABEL)
+        pods = [each for each in there if "deletionTimestamp" not in each["metadata"]]
         assert sorted(each["metadata"]["labels"][COMPONENT_LABEL] for each in pods) == ["api", "web"]
         assert {each["metadata"]["annotations"]["slipway.dev/revision"] for each in pods} == {plan.head_sha}
         conditions = [one for each in pods for one in each["status"]["conditions"] if one["type"] == "Ready"]
