@@ -207,6 +207,7 @@ class EnvironmentFollowing(EnvironmentMoves):
         elif decision.act in {Act.HOLD, Act.BUILD}:
             self._hold(environment, found, decision)
         elif decision.act is Act.QUEUE:
+            environment.seen_base, environment.seen_base_sha = found.base, tip
             self._put_off(environment, found.head_sha)
         elif decision.act is Act.NOTE:
             environment.seen_sha, environment.seen_base, environment.seen_base_sha = found.head_sha, found.base, tip
@@ -237,8 +238,8 @@ class EnvironmentFollowing(EnvironmentMoves):
     def _hold(self, environment: Environment, found: PullRequest, decision: Decision) -> None:
         if environment.waiting_sha == found.head_sha:
             return
-        # Whatever was approved before is void: an approval is of one commit.
-        environment.waiting_sha, environment.approved_sha = found.head_sha, None
+        # Whatever was approved before is void, also where it still waits for its turn: an approval is of one commit.
+        environment.waiting_sha, environment.approved_sha, environment.backlog = found.head_sha, None, []
         set_condition(environment, NOTED, "ApprovalNeeded", decision.why, status=False)
         clear_condition(environment, BUILT)
         data = EnvironmentApprovalNeeded(**stamp(environment), name=environment.name, head_sha=found.head_sha)

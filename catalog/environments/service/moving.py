@@ -89,8 +89,10 @@ class EnvironmentMoves(EnvironmentLife):
         """Let a commit wait for its turn; where too many do, the newest takes the place of the one before it."""
         environment.seen_sha = head_sha
         environment.waiting_sha = None
-        environment.backlog = [*environment.backlog[: MOST_COMMITS - 1], head_sha]
         clear_condition(environment, NOTED)
+        if head_sha in environment.backlog[-1:]:
+            return  # the same commit for another base has its turn already
+        environment.backlog = [*environment.backlog[: MOST_COMMITS - 1], head_sha]
         length = len(environment.backlog)
         data = EnvironmentCommitQueued(**stamp(environment), head_sha=head_sha, length=length)
         tell(self._session, environment, data, "system")

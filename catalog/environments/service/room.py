@@ -89,11 +89,13 @@ class EnvironmentRoom:
                 self._turn_away(environment, never)
                 turned_away += 1
                 continue
-            if self._short_of(environment):
+            short, unused = self._room_for(environment)
+            if short:
                 break
             if not self._still_allowed(environment):
                 turned_away += 1
                 continue
+            self._make_room(unused)
             let_in(self._session, environment)
             self._session.flush()
             admitted += 1
@@ -202,14 +204,25 @@ class EnvironmentRoom:
         return self._short_of(environment)
 
     def _short_of(self, environment: Environment) -> str:
-        """Return what there is too little of, once others have made room where the settings say so.
+        """Return what there is too little of, once others have made room where the settings say so."""
+        short, unused = self._room_for(environment)
+        self._make_room(unused)
+        return short
 
-        Those are chosen first, unused longest before others: nobody makes room that would not be enough.
+    def _make_room(self, unused: Sequence[Environment]) -> None:
+        for each in unused:
+            fall_asleep(self._session, each, "system", "made room for another one", Rest.ROOM)
+        self._session.flush()
+
+    def _room_for(self, environment: Environment) -> tuple[str, Sequence[Environment]]:
+        """Return what there is too little of, or "" and who has to make room for that.
+
+        The one unused longest comes before others, and nobody makes room that would not be enough.
         """
         used = queries.sizes_awake(self._session, environment.tenant_id, environment.id)
         short = self._lacks(environment, used)
         if not short or self._settings.environment_eviction != "sleep":
-            return short
+            return short, ()
         chosen: list[Environment] = []
         left = dict(used)
         for unused in self._unused(environment):
@@ -218,16 +231,13 @@ class EnvironmentRoom:
             if not self._lacks(environment, left):
                 break
         else:
-            return short
+            return short, ()
         for each in list(chosen):
             again = {**left, each.id: used.get(each.id, {})}
             if not self._lacks(environment, again):
                 chosen.remove(each)
                 left = again
-        for each in chosen:
-            fall_asleep(self._session, each, "system", "made room for another one", Rest.ROOM)
-        self._session.flush()
-        return ""
+        return "", chosen
 
     def _lacks(self, environment: Environment, used: Mapping[UUID, Mapping[str, int]]) -> str:
         return lacking(self._settings, environment.size, used.values())

@@ -393,3 +393,55 @@ def test_who_waited_is_let_in_only_where_policies_allow_it_still(
     assert (phase(slipway, second), phase(slipway, first)) == (Phase.DESTROYED, Phase.SLEEPING)
     assert (place(slipway, first), slipway.outside.running) == (None, {})
     assert first in slipway.do(lambda service: service.refused(slipway.principal.tenant_id))
+
+
+def test_an_approval_ends_with_the_next_commit_though_its_own_waits_for_room(slipway: Slipway) -> None:
+    limit(slipway, environment_quota=1, environment_queue=1)
+    slipway.outside.about[1] = {"base": "main", "is_fork": True, "author": "mallory"}
+    fork = ask(slipway, 1)
+    act(slipway, "sleep", fork)
+    others = ask(slipway, 2), ask(slipway, 3)
+    tenant_id = slipway.principal.tenant_id
+    slipway.outside.pulls[1] = (PullRequestState.OPEN, "e" * 40)
+    slipway.do(lambda service: service.watch(tenant_id, fork))
+    approved = slipway.do(lambda service: service.approve(slipway.principal, fork, "e" * 40))
+    assert approved.backlog == ["e" * 40]
+    slipway.outside.pulls[1] = (PullRequestState.OPEN, "f" * 40)
+    slipway.do(lambda service: service.watch(tenant_id, fork))
+    for each in reversed(others):
+        act(slipway, "destroy", each)
+    slipway.do(lambda service: service.next_commit(tenant_id, fork))
+    row = slipway.do(lambda service: service.get(tenant_id, fork))
+    assert (row.phase, row.waiting_sha, row.head_sha) == (Phase.SLEEPING, "f" * 40, f"{1:040x}")
+
+
+def test_nobody_makes_room_for_what_policies_refuse(slipway: Slipway, monkeypatch: pytest.MonkeyPatch) -> None:
+    limit(slipway, environment_quota=1)
+    unused, refused = ask(slipway, 1), ask(slipway, 2)
+    unused_for(slipway, unused, timedelta(hours=5))
+    limit(slipway, environment_eviction="sleep")
+
+    def refuse(*_: object) -> Verdict:
+        raise PolicyRefusedError(Verdict(allowed=False), lambda _: None)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(room, "pass_gate", refuse)
+        assert admit(slipway) == 0
+    work_all(slipway, unused, refused)
+    assert (phase(slipway, unused), phase(slipway, refused)) == (Phase.READY, Phase.DESTROYED)
+
+
+def test_a_commit_that_waits_its_turn_waits_once_whatever_its_branch_goes_to(slipway: Slipway) -> None:
+    slipway.outside.pulls[1], slipway.outside.about[1] = (PullRequestState.OPEN, "e" * 40), {"base": "main"}
+    blueprint = slipway.blueprint("queue", follow={"concurrency": "queue", "tracksBase": True})
+    asked = RequestEnvironment(repository="/srv/shop", pull_request=1, blueprint=blueprint)
+    made: UUID = slipway.do(lambda service: service.request(slipway.principal, asked).id)
+    tenant_id = slipway.principal.tenant_id
+    slipway.do(lambda service: service.watch(tenant_id, made))
+    for tip in ("1" * 40, "2" * 40):
+        slipway.outside.tip = tip
+        for _ in range(3):
+            slipway.do(lambda service: service.watch(tenant_id, made))
+    row = slipway.do(lambda service: service.get(tenant_id, made))
+    assert (row.phase, row.backlog, row.seen_base_sha) == (Phase.QUEUED, ["e" * 40], "2" * 40)
+    assert sum("commit_queued" in each.type for each in slipway.events(made)) == 1
