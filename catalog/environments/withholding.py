@@ -5,8 +5,9 @@ from copy import deepcopy
 from typing import Any
 
 from catalog.assets.blueprint_spec import BlueprintSpec
-from catalog.assets.inputs import HIDDEN
+from catalog.assets.inputs import HIDDEN, secret_pointers
 from catalog.assets.wiring import Reference, references
+from catalog.forms.pointers import pointer_to
 
 
 def secret_paths(shown: Mapping[str, Any], prefix: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
@@ -47,13 +48,45 @@ def _is_secret(reference: Reference, paths: Iterable[tuple[str, ...]]) -> bool:
     return any(each[: len(asked)] == asked or asked[: len(each)] == each for each in paths)
 
 
-def with_secrets_of(inputs: Mapping[str, Any], before: Mapping[str, Any], shown: Mapping[str, Any]) -> dict[str, Any]:
-    """Return inputs with the secrets of those ``before`` where they give none; ``shown`` are those without secrets."""
+def exposed(schema: Mapping[str, Any], shown: Mapping[str, Any]) -> list[tuple[str, ...]]:
+    """Return the paths of what is secret among the ``shown`` inputs, and would not be by a schema."""
+    secret = set(secret_pointers(schema))
+    return [
+        path
+        for path in secret_paths(shown)
+        if not any(pointer_to(path[:length]) in secret for length in range(1, len(path) + 1))
+    ]
+
+
+def unmarked(schema: Mapping[str, Any], shown: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the ``shown`` inputs without the marks of what is no secret by a schema, and has to be given anew."""
+    kept: dict[str, Any] = deepcopy(dict(shown))
+    for *above, name in exposed(schema, shown):
+        place = kept
+        for step in above:
+            place = place[step]
+        del place[name]
+    return kept
+
+
+def with_secrets_of(
+    inputs: Mapping[str, Any], before: Mapping[str, Any], shown: Mapping[str, Any], schema: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return inputs with the secrets of those ``before`` where they give none; ``shown`` are those without secrets.
+
+    What the inputs' ``schema`` does not keep secret is not kept: it would be shown from now on.
+    """
     kept: dict[str, Any] = deepcopy(dict(inputs))
+    lost = set(exposed(schema, shown))
     for path in secret_paths(shown):
         place, value = kept, before
+        if path in lost:
+            continue
         for name in path[:-1]:
             place, value = place.setdefault(name, {}), value.get(name, {})
-        if path[-1] in value:
-            place.setdefault(path[-1], value[path[-1]])
+            if not isinstance(place, dict):
+                break  # something else is given in the place of the object that held it
+        else:
+            if path[-1] in value:
+                place.setdefault(path[-1], value[path[-1]])
     return kept

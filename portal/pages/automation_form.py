@@ -18,6 +18,7 @@ from catalog.assets.models import AssetRead
 from catalog.assets.references import parse_reference
 from catalog.environments.models import AutomateEnvironments, AutomationRead
 from catalog.environments.service import EnvironmentAutomation
+from catalog.environments.withholding import unmarked
 from catalog.errors import FieldError, InvalidInputError, NotFoundError
 from catalog.settings import Settings
 from catalog.tenancy import Principal
@@ -125,7 +126,8 @@ def show_automation_form(  # noqa: PLR0913, PLR0917  # each is a query parameter
         chosen = choose(session, principal.tenant_id, blueprint, values.get("version", ""))
     except (NotFoundError, InvalidConstraintError, VersionNotSelectableError) as error:
         return renderer_of(request).respond(request, _choice(session, principal, values, error.detail))
-    source = _source(session, settings, principal, chosen, values=inputs)
+    shown = None if inputs is None else unmarked(chosen.version.input_schema or {}, inputs)
+    source = _source(session, settings, principal, chosen, values=shown)
     page = replace(_page(settings, chosen, source, values), replaces=present is not None)
     return renderer_of(request).respond(request, page)
 

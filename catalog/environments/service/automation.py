@@ -29,7 +29,7 @@ from catalog.environments.service.requests import EphemeralEnvironmentService
 from catalog.environments.service.rows import is_wanted
 from catalog.environments.service.wishes import blueprint_of, composed_of, duration
 from catalog.environments.triggers import Act, Decision, Facts, Weighed, decide
-from catalog.environments.withholding import with_secrets_of
+from catalog.environments.withholding import exposed, secret_paths, with_secrets_of
 from catalog.errors import FieldError, InvalidInputError, NotFoundError, SlipwayError, UnavailableError
 from catalog.events import outbox
 from catalog.gating import PolicyRefusedError
@@ -70,7 +70,8 @@ class EnvironmentAutomation:
         row = queries.automation_of(self._session, principal.tenant_id, repository, lock=True)
         given = asked.inputs
         if keep_secrets and row is not None and _name(row.blueprint) == _name(asked.blueprint):
-            given = with_secrets_of(given, SecretBox(self._settings).open(_purpose(row), row.sealed_inputs), row.inputs)
+            before = SecretBox(self._settings).open(_purpose(row), row.sealed_inputs)
+            given = with_secrets_of(given, before, row.inputs, version.input_schema or {})
         inputs = OverlayService(self._session).over(principal.tenant_id, version).complete(given)
         if asked.ttl is not None:
             duration(asked.ttl, "/ttl")
@@ -217,6 +218,13 @@ class EnvironmentAutomation:
         return EphemeralEnvironmentService(self._session, self._settings).request(principal, asked)
 
     def _request(self, row: Automation, pull_request: int) -> RequestEnvironment:
+        """Return what an automation asks for; raise where the blueprint would show now what was a secret."""
+        if any(secret_paths(row.inputs)):
+            version, _ = blueprint_of(self._session, row.tenant_id, row.blueprint, ())
+            if shown := exposed(version.input_schema or {}, row.inputs):
+                names = ", ".join(".".join(each) for each in shown)
+                detail = f"{version.namespace}/{version.name} {version.version} no longer keeps secret: {names}."
+                raise InvalidInputError(f"{detail} Say anew what begins here by itself.")
         return RequestEnvironment(
             repository=row.repository,
             pull_request=pull_request,

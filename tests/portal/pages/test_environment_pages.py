@@ -13,6 +13,8 @@ from sqlalchemy import text
 from catalog.assets.archive import PackageFile, build_archive
 from catalog.assets.skeletons import skeleton
 from catalog.db import Database
+from catalog.environments.service import EnvironmentAutomation
+from catalog.errors import InvalidInputError
 from catalog.providers.scm.local_git import demo_repositories
 from catalog.secrets import SecretBox
 from catalog.settings import Settings, inherited_environment
@@ -99,16 +101,26 @@ def test_what_is_wrong_is_said_and_nothing_is_lost(
     assert published.get("/api/v1/environments/automations").json()["items"] == []
 
 
+def publish(browser: Browser, version: str, **properties: object) -> None:
+    """Publish a version of the blueprint with these inputs in addition."""
+    files = dict(skeleton("deployment-blueprint", "acme", "preview"))
+    schema = json.loads(files["inputs.schema.json"])
+    schema["properties"] |= properties
+    files["inputs.schema.json"] = json.dumps(schema).encode()
+    files["asset.yaml"] = files["asset.yaml"].replace(b"0.1.0", version.encode())
+    packed = build_archive({path: PackageFile(data) for path, data in files.items()}).data
+    sent = {"archive": (f"acme-preview-{version}.slipway.tar.gz", packed, "application/gzip")}
+    answer = browser.post("/uploads", files=sent, data={"visibility": ""})
+    assert answer.status_code == 201, answer.text
+
+
+SECRET = {"type": "string", "writeOnly": True}
+
+
 def test_a_secret_input_that_is_left_empty_stays_as_it_is(
     browser: Browser, repository: Path, settings: Settings, database: Database, acme: Principal
 ) -> None:
-    files = dict(skeleton("deployment-blueprint", "acme", "preview"))
-    schema = json.loads(files["inputs.schema.json"])
-    schema["properties"]["token"] = {"type": "string", "writeOnly": True}
-    files["inputs.schema.json"] = json.dumps(schema).encode()
-    packed = build_archive({path: PackageFile(data) for path, data in files.items()}).data
-    sent = {"archive": ("acme-preview-0.1.0.slipway.tar.gz", packed, "application/gzip")}
-    assert browser.post("/uploads", files=sent, data={"visibility": ""}).status_code == 201
+    publish(browser, "0.1.0", token=SECRET)
     for fields in ({"inputs/token": VALUE}, {"inputs/token": "", "inputs/greeting": "Hi"}):
         assert begin(browser, repository, **fields).status_code == 303
     with database.tenant_session(acme.tenant_id) as session:
@@ -116,6 +128,28 @@ def test_a_secret_input_that_is_left_empty_stays_as_it_is(
     assert (row.inputs["greeting"], row.inputs["token"]) == ("Hi", "[secret]")
     opened = SecretBox(settings).open(f"environment_automations/{row.id}/inputs", row.sealed_inputs)
     assert (opened["greeting"], opened["token"]) == ("Hi", VALUE)
+
+
+def test_what_was_given_as_a_secret_is_shown_by_no_later_version(
+    browser: Browser, repository: Path, settings: Settings, database: Database, acme: Principal
+) -> None:
+    publish(browser, "0.1.0", token=SECRET, key={"type": "object", "properties": {"private": SECRET}})
+    secret = {"inputs/token": VALUE, "inputs/key/private": VALUE}
+    assert begin(browser, repository, labels="", **secret).status_code == 303
+    publish(browser, "0.2.0", token={"type": "string"}, key={"type": "string"})
+
+    # The newest version counts each time, and nobody has looked at this one yet.
+    (found,) = browser.get("/api/v1/environments/automations").json()["items"]
+    with database.tenant_session(acme.tenant_id) as session:
+        automation = EnvironmentAutomation(session, settings)
+        with pytest.raises(InvalidInputError, match=r"0\.2\.0 no longer keeps secret: key\.private, token"):
+            automation.ask_for(acme, found["repository"], 42)
+    form = browser.get(f"{AUTOMATIONS}/new?from={found['id']}").text
+    assert "[secret]" not in form, "it is no value, and would be sent back as one"
+    assert begin(browser, repository, **{"inputs/greeting": "Hi", "inputs/key": "open"}).status_code == 303
+    (kept,) = browser.get("/api/v1/environments/automations").json()["items"]
+    assert kept["inputs"] == {"greeting": "Hi", "health_path": "/up", "key": "open"}
+    assert VALUE not in form + browser.get(AUTOMATIONS).text
 
 
 def test_an_unknown_blueprint_or_automation_is_no_surprise(published: Browser, repository: Path) -> None:
