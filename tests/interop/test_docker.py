@@ -24,6 +24,7 @@ from tests.interop import server_images
 from tests.workers.targets.contract import SPEC, Bench, TargetContract
 from tests.workers.targets.parts import running
 from workers.engine import EngineError
+from workers.targets import UnfitError
 
 
 def base_image() -> bytes:
@@ -223,6 +224,22 @@ class TestDocker(TargetContract):
         assert any("volume" in each for each in bench.inventory(plan))
         bench.destroy(moved)
         assert bench.inventory(plan) == ()
+
+    def test_a_filling_says_why_it_fails_and_is_held_as_services_are(self, bench: Bench) -> None:
+        web = {**SPEC["environment"]["components"]["web"], "env": {"DATABASE_URL": "${db.url}"}}
+
+        def up(seed: dict[str, str], name: str = "web") -> None:
+            server = {"type": "postgres", "seed": {"data": "synthetic", **seed}}
+            components = {name: web, "db": server}
+            environment = {"components": components, "outputs": {"url": f"${{{name}.url}}"}}
+            bench.up(bench.plan(bench.commit("one", **{"seed.sql": "SELEKT 1;"}), environment=environment))
+
+        with pytest.raises(EngineError, match=r'(?s)ended with 3\..*syntax error at or near "SELEKT"'):
+            up({"sql": "seed.sql"})
+        with pytest.raises(EngineError, match=r"(?s)ended with 7\..*files: 4096"):
+            up({"command": "echo files: $(ulimit -n); exit 7"})
+        with pytest.raises(UnfitError, match="db-seed: what fills db is called so here"):
+            up({"sql": "seed.sql"}, "db-seed")
 
     def container(self, engine: DockerEngine, plan: DeployPlan, name: str) -> str:
         """Return the container of a component."""

@@ -243,8 +243,8 @@ class ProcessHost:
 
     def _launch(self, process_id: str) -> None:
         spec, application = self._table.specs[process_id], self._applications[process_id]
-        arguments, environment = self._isolator.prepare(spec, self._table.uid(spec.environment_id))
         try:
+            arguments, environment = self._isolator.prepare(spec, self._table.uid(spec.environment_id))
             process = subprocess.Popen(
                 arguments,
                 env=environment,
@@ -255,6 +255,8 @@ class ProcessHost:
                 start_new_session=True,
             )
         except OSError as error:
+            # As where a disk is full, or somebody took the control group away: no reason for the others to end.
+            self._isolator.bounds.ended(process_id)
             raise ProcessHostError("failed", f"the application could not be started: {error}") from error
         output = cast("IO[bytes]", process.stdout)
         os.set_blocking(output.fileno(), False)

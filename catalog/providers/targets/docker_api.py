@@ -88,13 +88,16 @@ class DockerEngine:
     def run(
         self, container: str, command: list[str], user: str = "", env: Mapping[str, str] | None = None, **more: Any
     ) -> tuple[int, str]:
-        """Run a command in a container; return its exit code and what it wrote. ``more`` is as for ``ask``."""
+        """Run a command in a container; return its exit code and what it wrote, its errors as well.
+
+        ``more`` is as for ``ask``.
+        """
         variables = [f"{name}={value}" for name, value in (env or {}).items()]
         body = {"Cmd": command, "AttachStdout": True, "AttachStderr": True, "User": user, "Env": variables}
         made = self.make(f"/containers/{container}/exec", body)
-        _status, answer = self.ask("POST", f"/exec/{made['Id']}/start", {"Detach": False, "Tty": True}, **more)
+        _status, answer = self.ask("POST", f"/exec/{made['Id']}/start", {"Detach": False, "Tty": False}, **more)
         code = self.get(f"/exec/{made['Id']}/json")["ExitCode"]
-        return 1 if code is None else int(code), answer.decode("utf-8", "replace")
+        return 1 if code is None else int(code), b"".join(_frames(answer)).decode("utf-8", "replace")
 
     def put(self, container: str, folder: str, archive: bytes) -> None:
         """Unpack an archive (tar) into a folder of a container."""

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -228,3 +229,17 @@ def test_a_gate_stays_closed_when_the_host_starts_again(host: Any) -> None:
     connection = httpx.Client(transport=httpx.HTTPTransport(uds=str(host.socket)))
     with connection:
         assert connection.put("http://host/processes/late", content=body).status_code == 409
+
+
+def test_what_cannot_be_started_again_is_tried_later_and_takes_nobody_along(host: Any) -> None:
+    other, one = host.client.start(spec(host, "other", environment_id="other")), host.client.start(spec(host))
+    host.wait_until(lambda: serves(other.port) and serves(one.port))
+    host.client.mark_healthy("one")
+    home = host.data / "processes" / "homes" / "env"
+    shutil.rmtree(home)
+    home.write_text("in the way")
+    os.kill(one.pid, signal.SIGKILL)
+    host.wait_until(lambda: "could not be started" in "".join(host.client.log_tail("one")))
+    assert host.client.status("other").pid == other.pid
+    home.unlink()
+    host.wait_until(lambda: serves(one.port))

@@ -200,12 +200,7 @@ def _body(inputs: Values) -> dict[str, Any]:
         "ExposedPorts": {port: {}},
         "HostConfig": {
             "PortBindings": {port: [{"HostIp": "127.0.0.1", "HostPort": ""}]},
-            "NetworkMode": inputs["network"],
-            "SecurityOpt": ["no-new-privileges"],
-            "CapDrop": ["NET_RAW", "MKNOD", "AUDIT_WRITE"],
-            "Init": True,
-            "LogConfig": {"Type": "json-file", "Config": {"max-size": "1m", "max-file": "2"}},
-            **_host_limits(limits),
+            **confined(inputs["network"], limits),
         },
         "NetworkingConfig": {"EndpointsConfig": {inputs["network"]: {"Aliases": [inputs["name"]]}}},
     }
@@ -214,6 +209,18 @@ def _body(inputs: Values) -> dict[str, Any]:
     if "command" in inputs or "procfile_entry" in inputs:
         body |= {"Entrypoint": ["/bin/sh", "-c"], "Cmd": [started_by(inputs)]}
     return body
+
+
+def confined(network: str, limits: Values) -> dict[str, Any]:
+    """Return what holds a container that runs what publishers or contributors wrote."""
+    return {
+        "NetworkMode": network,
+        "SecurityOpt": ["no-new-privileges"],
+        "CapDrop": ["NET_RAW", "MKNOD", "AUDIT_WRITE"],
+        "Init": True,
+        "LogConfig": {"Type": "json-file", "Config": {"max-size": "1m", "max-file": "2"}},
+        **_host_limits(limits),
+    }
 
 
 def _host_limits(limits: Values) -> dict[str, Any]:

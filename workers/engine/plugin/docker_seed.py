@@ -9,6 +9,7 @@ from threading import Event
 
 from catalog.providers.targets.docker_api import COMPONENT_LABEL, ENVIRONMENT_LABEL, DockerEngine
 from workers.engine.plugin.applications import LOG_LINES, last_lines
+from workers.engine.plugin.docker_container import confined
 from workers.engine.plugin.docker_objects import labels, told
 from workers.engine.plugin.resource import Created, Difference, InputProblem, ResourceFailure, Values
 from workers.engine.plugin.seeding import BEGIN, END, LONGEST_SECONDS, checked_seed, fill, sql_of
@@ -18,6 +19,8 @@ LARGEST = 64 * 1024 * 1024
 _FOLDER = "/tmp"  # noqa: S108  # of the container
 _FILE = "slipway-seed.sql"
 _PAUSE_SECONDS = 0.2
+_LIMITS = {"memory_mb": 1024, "processes": 256, "open_files": 4096, "file_size_mb": 1024}
+"""What a command may use, as on the local target."""
 
 
 class DockerSeedResource:
@@ -110,7 +113,7 @@ class DockerSeedResource:
             "Labels": labels({**inputs, "name": name}),
             "Entrypoint": ["/bin/sh", "-c"],
             "Cmd": [inputs["command"]],
-            "HostConfig": {"NetworkMode": inputs["network"], "SecurityOpt": ["no-new-privileges"], "Init": True},
+            "HostConfig": confined(inputs["network"], _LIMITS),
         }
         with self._held(inputs, str(self._engine.make("/containers/create", body)["Id"])) as container:
             self._engine.make(f"/containers/{container}/start", None)

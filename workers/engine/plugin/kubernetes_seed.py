@@ -70,7 +70,8 @@ class KubernetesSeedResource(Workload):
         steps = {
             "begin": (
                 server,
-                f"({BEGIN}) > {objects.SHARED}/note && grep -q begun {objects.SHARED}/note || touch {_DONE}",
+                # Not part of a condition, in which the shell would pass over what fails.
+                f"set -e\n({BEGIN}) > {objects.SHARED}/note\ngrep -q begun {objects.SHARED}/note || touch {_DONE}",
             ),
             "fill": (server if "sql" in inputs else str(inputs["image"]), f"[ -e {_DONE} ] && exit 0\n{work}"),
             "end": (server, f"[ -e {_DONE} ] && exit 0\n{END}"),
