@@ -81,7 +81,7 @@ def server_image(server: BackingService, place: Place) -> str:
 def seed_inputs(environment: Description, server: BackingService, seed: SeedData) -> dict[str, Any]:
     """Return the inputs of a filling that do not depend on the target; raise where a component has its name."""
     name = f"{server.name}-seed"
-    if name in {each.name for each in (*environment.services, *environment.backing)}:
+    if name in [each.name for each in environment.services] + [each.name for each in environment.backing]:
         raise UnfitError(f"{name}: what fills {server.name} is called so here. Give the component another name.")
     own = {
         "environment_id": str(environment.environment_id),
