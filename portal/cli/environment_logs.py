@@ -9,7 +9,7 @@ import click
 
 from portal.cli.client import Client, connect
 from portal.cli.environments import identifier_of
-from portal.cli.errors import UnreachableError
+from portal.cli.errors import CommandError, ExitCode
 from portal.cli.output import Output, json_option
 
 _PAUSE_SECONDS = 1.0
@@ -60,22 +60,25 @@ class _Followed:
     def to_the_end(self) -> None:
         """Print what is written until the environment is destroyed, or Ctrl-C.
 
-        Raises ``UnreachableError`` where Slipway does not answer for a minute, ``ProblemError`` where it refuses.
+        Raises ``UnreachableError`` where Slipway does not answer for a minute, ``ProblemError`` where it refuses, or
+        where for a minute a gateway before it says that it is away.
         """
-        answered = time.monotonic()
+        silent_since: float | None = None
         try:
             while True:
                 try:
                     with self._client.events(self._path, self._position) as events:
+                        silent_since = None  # it answers, however long nothing is written
                         for event in events:
-                            answered = time.monotonic()
                             self._position = event.id or self._position
                             if event.type == "end":
                                 return
                             if event.type == "log":
                                 self._tell(json.loads(event.data))
-                except UnreachableError:
-                    if time.monotonic() - answered > _PATIENCE_SECONDS:
+                except CommandError as error:
+                    silent_since = silent_since or time.monotonic()
+                    is_away = error.exit_code is ExitCode.NOT_REACHABLE
+                    if not is_away or time.monotonic() - silent_since > _PATIENCE_SECONDS:
                         raise
                 time.sleep(_PAUSE_SECONDS)
         except KeyboardInterrupt:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from subprocess import CompletedProcess
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -14,7 +15,7 @@ from catalog.settings import Settings, inherited_environment
 from portal.cli import environment_logs
 from portal.cli.client import Client
 from portal.cli.environment_logs import _after, _Followed
-from portal.cli.errors import UnreachableError
+from portal.cli.errors import CommandError, ProblemError, UnreachableError
 from portal.cli.output import Output
 from portal.cli.sample_repository import ensure_sample_repository
 from portal.cli.sse import ServerEvent
@@ -68,6 +69,52 @@ def test_a_stream_that_breaks_off_is_taken_up_where_it_was(capsys: pytest.Captur
     streams = Streams(first, [log("web", "four", place="3"), END])
     assert told(capsys, streams) == ["web: two", "web: three", "jobs: begun", "web: four"]
     assert streams.taken_up == ["", "2"]
+
+
+class Gone(Streams):
+    """Is away before it answers the streams: says so with ``errors``, of which each takes a while."""
+
+    def __init__(self, clock: list[float], errors: list[CommandError], *streams: list[ServerEvent]) -> None:
+        super().__init__(*streams)
+        self.clock = clock
+        self.errors = errors
+
+    @contextmanager
+    def events(self, path: str, last_id: str) -> Iterator[Iterator[ServerEvent]]:
+        if self.taken_up and self.errors:
+            self.clock[0] += 25.0
+            raise self.errors.pop(0)
+        with super().events(path, last_id) as events:
+            yield self.slowly(events)
+
+    def slowly(self, events: Iterator[ServerEvent]) -> Iterator[ServerEvent]:
+        for event in events:
+            self.clock[0] += 3600.0  # nothing was written for an hour
+            yield event
+        self.clock[0] += 3600.0
+
+
+AWAY: list[CommandError] = [ProblemError(503, {}), UnreachableError("It does not answer.")]
+
+
+@pytest.mark.parametrize(
+    ("errors", "end"), [(AWAY, None), (AWAY * 2, AWAY[0]), ([refused := ProblemError(404, {})], refused)]
+)
+def test_only_a_minute_without_an_answer_is_too_long(
+    errors: list[CommandError],
+    end: CommandError | None,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock = [1000.0]
+    monkeypatch.setattr(environment_logs, "time", SimpleNamespace(monotonic=lambda: clock[0], sleep=lambda _: None))
+    streams = Gone(clock, list(errors), [log("web", "one", place="1")], [log("web", "two", place="2"), END])
+    if end is None:
+        assert told(capsys, streams) == ["web: one", "web: two"]
+        return
+    with pytest.raises(CommandError) as failed:
+        told(capsys, streams)
+    assert failed.value is end
 
 
 def test_one_component_is_told_without_its_name_and_programs_get_objects(capsys: pytest.CaptureFixture[str]) -> None:
