@@ -238,10 +238,12 @@ class Drafting(Base):
         sealed = deepcopy(dict(given))
         for pointer in secret_pointers(schema):
             value, known = rules.at(sealed, pointer), rules.at(before, pointer)
-            if value is None or list(rules.references({"it": value})):
+            if value is None or _is_reference(value):
                 continue
-            same = _is_reference(known) and self._opened(tenant_id, {"it": known})["it"] == value
-            rules.put(sealed, pointer, known if same else self._seal(tenant_id, value))
+            # What becomes secret as a whole may have had a secret inside.
+            whole = self._opened(tenant_id, {"it": value})["it"]
+            same = _is_reference(known) and self._opened(tenant_id, {"it": known})["it"] == whole
+            rules.put(sealed, pointer, known if same else self._seal(tenant_id, whole))
         return sealed
 
     def _input_changes(

@@ -120,3 +120,23 @@ def test_what_becomes_secret_is_not_shown_where_it_changes(publish: Do, repo: Re
     assert SECRET not in plan.model_dump_json()
     after = ledger.apply(plan)
     assert SECRET not in json.dumps(ledger.revisions(after.id)[0].model_dump(mode="json"))
+
+
+def test_what_becomes_secret_as_a_whole_is_sealed_with_the_secret_inside(
+    publish: Do, repo: Repo, ledger: Ledger, work: Work
+) -> None:
+    publish(properties=SCHEMA)
+    given = {"registry": {"name": "r", "key": SECRET}}
+    install = ledger.install("acme/pipeline", {"repository": str(repo.path)}, inputs=given)
+    repo.merge(install.proposed["branch"])
+    work(periodic=True)
+    publish("2.0.0", properties=SCHEMA.replace('"registry": {', '"registry": {"writeOnly": true, '))
+    for asked in (AskUpgrade(inputs={"registry": {"name": ANOTHER}}), AskUpgrade(inputs={"greeting": "ho"})):
+        plan = ledger.ask("plan_upgrade", install.id, asked)
+        assert plan.state == "ready", plan.problem
+        after = ledger.apply(plan)
+        assert set(ledger.revisions(after.id)[0].content["inputs"]["registry"]) == {"$secret"}
+    assert exposed(ledger, repo, SECRET, ANOTHER) == []
+    refused = AskUpgrade(inputs={"registry": {"name": "r", "key": "NO"}})
+    with pytest.raises(InvalidInputError):
+        ledger.ask("plan_upgrade", install.id, refused)
