@@ -119,10 +119,10 @@ def _refuse_dead(connection: Any, *_: object) -> None:
     of the server; so only then it is asked. To look costs one call of the kernel, to ask an answer of the server.
     """
     watch = select.poll()
-    watch.register(connection.fileno(), select.POLLIN)
-    if not watch.poll(0):
-        return
     try:
+        watch.register(connection.fileno(), select.POLLIN)
+        if not watch.poll(0):
+            return
         connection.execute("SELECT 1")
         connection.rollback()
     except psycopg.Error:

@@ -142,18 +142,22 @@ def automate(
     blueprint, wrong = values.get("blueprint", ""), list[FieldError]()
     try:
         chosen = choose(session, principal.tenant_id, blueprint, values.get("version", ""))
-    except InvalidConstraintError as error:
-        # The form stays as it was sent, with the inputs of the newest version.
-        wrong.append(FieldError("/version", error.detail))
-        chosen = choose(session, principal.tenant_id, blueprint, "")
-    except (NotFoundError, VersionNotSelectableError) as error:
+    except NotFoundError as error:
         return renderer_of(request).respond(request, _choice(session, principal, values, error.detail), status_code=422)
+    except (InvalidConstraintError, VersionNotSelectableError) as error:
+        # The form stays as it was sent, with the inputs of the newest version, where there is one.
+        wrong.append(FieldError("/version", error.detail))
+        try:
+            chosen = choose(session, principal.tenant_id, blueprint, "")
+        except VersionNotSelectableError as none:
+            page_of_all = _choice(session, principal, values, none.detail)
+            return renderer_of(request).respond(request, page_of_all, status_code=422)
     keeper = Keeper(settings, principal, f"automation:{blueprint}")
     draft = keeper.read(fields)
 
     def page(errors: Sequence[FieldError]) -> AutomationFormPage:
         source = _source(session, settings, principal, chosen, submitted=draft.fields, errors=errors)
-        made = replace(_page(settings, chosen, source, values), errors=errors)
+        made = replace(_page(settings, chosen, source, values), errors=errors, replaces=bool(values.get("replaces")))
         return replace(made, kept=keeper.keep(draft.fields, made.form))
 
     inputs, unread = read_form(schema_of(chosen.version, chosen.fitted), draft.fields)

@@ -59,6 +59,15 @@ def test_a_connection_that_the_server_closed_is_replaced(
         assert session.connection().execute(text("SELECT 1")).scalar_one() == 1
 
 
+def test_a_connection_that_was_closed_here_is_replaced(database: Database, acme: Principal) -> None:
+    with database.tenant_session(acme.tenant_id) as session:
+        driver = session.connection().connection.driver_connection
+    assert driver is not None
+    driver.close()
+    with database.tenant_session(acme.tenant_id) as session:
+        assert stated(session) == str(acme.tenant_id)
+
+
 def test_a_connection_with_a_remark_of_the_server_is_kept(database: Database, acme: Principal) -> None:
     def ask() -> int:
         with database.tenant_session(acme.tenant_id) as session:

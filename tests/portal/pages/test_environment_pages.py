@@ -74,6 +74,11 @@ def test_what_begins_by_itself_is_asked_for_with_the_inputs_of_its_blueprint(
     again = published.get(f"{AUTOMATIONS}/new?from={found['id']}").text
     assert 'value="preview, web"' in again
     assert 'value="Ahoy"' in again
+    assert ("readonly" in again, "readonly" in form) == (True, False), (
+        "another repository is none of this one's changes"
+    )
+    refused = begin(published, repository, replaces="yes", version="not a version").text
+    assert ("Change what begins by itself" in refused, "readonly" in refused) == (True, True)
     assert begin(published, repository, **{"inputs/greeting": "Hi", "labels": ""}).status_code == 303
     (found,) = published.get("/api/v1/environments/automations").json()["items"]
     assert (found["labels"], found["inputs"]["greeting"]) == ([], "Hi")
@@ -87,6 +92,7 @@ def test_what_begins_by_itself_is_asked_for_with_the_inputs_of_its_blueprint(
         ({"repository": "/nowhere"}, 'href="#field-repository"'),
         ({"repository": ""}, "Name the repository"),
         ({"version": "not a version"}, 'href="#field-version"'),
+        ({"version": "^9"}, 'href="#field-version"'),
         ({"inputs/health_path": "up"}, 'href="#field-inputs-health-path"'),
     ],
 )
