@@ -149,7 +149,7 @@ def automate(
         wrong.append(FieldError("/version", error.detail))
         try:
             chosen = choose(session, principal.tenant_id, blueprint, "")
-        except VersionNotSelectableError as none:
+        except (NotFoundError, VersionNotSelectableError) as none:
             page_of_all = _choice(session, principal, values, none.detail)
             return renderer_of(request).respond(request, page_of_all, status_code=422)
     keeper = Keeper(settings, principal, f"automation:{blueprint}")

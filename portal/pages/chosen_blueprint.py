@@ -6,6 +6,7 @@ from uuid import UUID
 
 from sqlmodel import Session
 
+from catalog.assets.blueprint_spec import makes_environments
 from catalog.assets.constraints import Translation, translate
 from catalog.assets.errors import InvalidVersionError
 from catalog.assets.models import AssetRead, AssetVersionRead, SearchQuery
@@ -50,8 +51,8 @@ def makers_of_environments(session: Session, tenant_id: UUID) -> Sequence[AssetR
 def choose(session: Session, tenant_id: UUID, blueprint: str, version: str) -> Chosen:
     """Return the blueprint and the version that a constraint in any spelling means; "" stands for the newest.
 
-    Raises ``NotFoundError`` where there is no such blueprint, ``InvalidConstraintError`` for what is no constraint,
-    and ``VersionNotSelectableError`` where none of its versions may be chosen.
+    Raises ``NotFoundError`` where there is no such blueprint of environments, ``InvalidConstraintError`` for what is no
+    constraint, and ``VersionNotSelectableError`` where none of its versions may be chosen.
     """
     assets = AssetService(session)
     namespace, _, name = blueprint.partition("/")
@@ -61,6 +62,8 @@ def choose(session: Session, tenant_id: UUID, blueprint: str, version: str) -> C
     read = translate(f"=={version}" if _is_version(version) else version)
     found = assets.resolve(tenant_id, AssetReference(namespace, name, read.constraint))
     chosen = assets.get_version(tenant_id, namespace, name, found.version)
+    if not makes_environments(chosen.manifest):
+        raise NotFoundError(f"{blueprint} says how releases move, and not what an environment is made of.")
     fitted = OverlayService(session).over(tenant_id, chosen)
     return Chosen(asset, chosen, read, "" if _is_version(version) else version.strip(), fitted)
 

@@ -267,7 +267,7 @@ def request_environment(
         wrong_version = (FieldError("/version", error.detail),)
         try:
             chosen = form.version(values.get("blueprint", ""), "")
-        except VersionNotSelectableError as none:
+        except (NotFoundError, VersionNotSelectableError) as none:
             return renderer_of(request).respond(request, form.choice(none.detail, {}), status_code=422)
     keeper = Keeper(settings, principal, values["blueprint"])
     draft = keeper.read(fields)

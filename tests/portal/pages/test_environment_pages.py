@@ -24,6 +24,7 @@ from portal.cli.sample_repository import ensure_sample_repository
 Browser = TestClient[Litestar]
 AUTOMATIONS = "/environments/automations"
 VALUE = "the value of the secret"
+CANARY = Path(__file__).parents[3] / "blueprints" / "strategies" / "canary"
 
 
 @pytest.fixture
@@ -163,6 +164,21 @@ def test_an_unknown_blueprint_or_automation_is_no_surprise(published: Browser, r
     assert (answer.status_code, "Choose a blueprint" in answer.text) == (422, True)
     unknown = "00000000-0000-4000-8000-000000000000"
     assert published.get(f"{AUTOMATIONS}/new?from={unknown}").status_code == 404
+
+
+def test_a_blueprint_that_makes_no_environments_is_no_choice(browser: Browser, repository: Path) -> None:
+    files = {str(each.relative_to(CANARY)): each.read_bytes() for each in CANARY.rglob("*") if each.is_file()}
+    files["asset.yaml"] = files["asset.yaml"].replace(b"namespace: slipway", b"namespace: acme")
+    packed = build_archive({path: PackageFile(data) for path, data in files.items()}).data
+    sent = {"archive": ("acme-canary-1.0.0.slipway.tar.gz", packed, "application/gzip")}
+    assert browser.post("/uploads", files=sent, data={"visibility": ""}).status_code == 201
+    asked = {"blueprint": "acme/canary", "repository": str(repository), "pull_request": "42"}
+    for address in ("/environments", AUTOMATIONS):
+        answers = [browser.get(f"{address}/new?blueprint=acme/canary"), browser.post(address, data=asked)]
+        assert [each.status_code for each in answers] == [200, 422]
+        for each in answers:
+            assert "not what an environment is made of" in each.text
+            assert "Choose a blueprint" in each.text
 
 
 def test_secrets_are_set_replaced_and_removed_and_never_shown(
