@@ -49,7 +49,6 @@ def departures(mirror: Path, commit: str, writes: Mapping[str, File | None], wor
     before = {each["path"]: each["before"] for each in work.document.get("changes", {}).get("files", ())}
     found = {}
     for path, blob in differing(mirror, commit, writes).items():
-        data = None if blob is None else run_git_for_bytes(mirror, "cat-file", "blob", blob)
-        digest = None if data is None else hashlib.sha256(data).hexdigest()
-        found[path] = "left" if digest == before.get(path) else "removed" if data is None else "changed"
+        digest = hashlib.sha256(run_git_for_bytes(mirror, "cat-file", "blob", blob)).hexdigest() if blob else blob
+        found[path] = "left" if digest == before.get(path) else "removed" if blob is None else "changed"
     return found

@@ -72,15 +72,18 @@ def holds(mirror: Path, commit: str, writes: Mapping[str, File | None]) -> bool:
 
 
 def differing(mirror: Path, commit: str, writes: Mapping[str, File | None]) -> dict[str, str | None]:
-    """Return what a commit has at each path where it has something else than these: its blob, None for no file."""
+    """Return what a commit has at each path where it has something else than these.
+
+    That is its blob, "" for what is no file, such as a submodule, and None for nothing.
+    """
     paths = [f":(literal){path}" for path in writes]
     listing = run_git_for_bytes(mirror, "ls-tree", "-r", "-z", "--full-tree", commit, "--", *paths)
     found = {}
     for entry in listing.split(b"\0"):
         head, tab, name = entry.partition(b"\t")
         if tab:
-            mode, _, blob = head.split(b" ")
-            found[os.fsdecode(name)] = (blob.decode(), mode == b"100755")
+            mode, kind, blob = head.split(b" ")
+            found[os.fsdecode(name)] = (blob.decode() if kind == b"blob" else "", mode == b"100755")
     wanted = {path: None if file is None else (_blob_id(file[0]), file[1]) for path, file in writes.items()}
     others = {path: found.get(path) for path, each in wanted.items() if found.get(path) != each}
     return {path: None if each is None else each[0] for path, each in others.items()}

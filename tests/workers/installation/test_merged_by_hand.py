@@ -117,3 +117,17 @@ def test_a_decision_left_to_git_s_marks_is_taken_in_the_pull_request(
     publish("1.2.0", {"build.yml.j2": changed, "other.yml.j2": LATER, "third.yml.j2": WORKFLOW})
     following = ledger.ask("plan_upgrade", install.id, AskUpgrade())
     assert (following.open_conflicts, [e["path"] for e in following.document["changes"]["files"]]) == ([], [OTHER])
+
+
+def test_a_submodule_in_the_place_of_a_file_is_a_change_as_well(
+    publish: Do, repo: Repo, ledger: Ledger, work: Work
+) -> None:
+    install = proposed(publish, repo, ledger)
+    branch = install.proposed["branch"]
+    repo.git("read-tree", branch)
+    repo.git("update-index", "--cacheinfo", f"160000,{repo.git('rev-parse', 'main')},{BUILD}")
+    commit = repo.git("commit-tree", repo.git("write-tree"), "-p", branch, "-m", "Change")
+    repo.git("update-ref", f"refs/heads/{branch}", commit)
+    repo.merge(branch)
+    work(periodic=True)
+    assert ledger.get(install.id).outputs["by_hand"] == {BUILD: "changed"}
