@@ -170,7 +170,8 @@ class Operations:
         if self._exists():
             stack = self._stack(None)
             stack.destroy(on_event=self._recorder.listen, color="never", remove=True, suppress_outputs=True)
-            self._forget_backups()
+        # Also where there is no stack any more: whoever removed it may have been killed before this.
+        self._forget_backups()
         return {"summary": self._recorder.summary()}
 
     def _forget_backups(self) -> None:

@@ -82,7 +82,11 @@ def test_stack_lives_from_preview_to_destroy(target: Any, events: Any) -> None:
     assert target.get(name)[0] == 404
     assert not engine.exists(StackRef("environments", name))
     assert engine.resources(StackRef("environments", name)) == ()
+    # Whoever removed the stack may have been killed before the copy of its state went.
+    state = target.data / "pulumi-state" / ".pulumi" / "stacks" / "environments"
+    (state / f"{name}.json.bak").write_text("{}")
     assert engine.destroy(target.request(name, second)).summary == ChangeSummary()
+    assert list(state.glob(f"{name}*")) == []
 
 
 def test_refresh_notices_drift_and_up_repairs_it(target: Any) -> None:
