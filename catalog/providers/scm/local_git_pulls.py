@@ -14,7 +14,7 @@ from catalog.providers.scm.errors import (
 )
 from catalog.providers.scm.git_command import run_git
 from catalog.providers.scm.local_git_board import Board, Records, key
-from catalog.providers.scm.local_git_reading import resolved
+from catalog.providers.scm.local_git_reading import commits_of, resolved
 from catalog.providers.scm.values import Association, NewPullRequest, PullRequest, PullRequestState
 
 BRANCH = re.compile(r"(?!-)[\w./+@#-]{1,200}")
@@ -147,13 +147,12 @@ class LocalPullRequests:
 
     def _refs(self) -> dict[str, tuple[str | None, str]]:
         """Return each ref that may name a pull request: its commit, if any, and the branch that it is or points to."""
-        shown = "%(refname) %(objecttype) %(objectname) %(symref)"
-        found = {}
-        for line in run_git(self._place, "for-each-ref", f"--format={shown}", "refs/pull", "refs/heads").splitlines():
-            name, kind, sha, target = line.split(" ", 3)
-            commit = sha if kind == "commit" else resolved(self._place, f"{name}^{{commit}}")
-            found[name] = (commit, (target or name).removeprefix("refs/heads/"))
-        return found
+        shown = "%(refname) %(objectname) %(symref)"  # what is asked of an object fails where one is missing
+        listing = run_git(self._place, "for-each-ref", f"--format={shown}", "refs/pull", "refs/heads")
+        # Not by any other sign that ends a line: a branch's name may hold one.
+        refs = [line.split(" ", 2) for line in listing.split("\n") if line]
+        commits = commits_of(self._place, [sha for _, sha, _ in refs])
+        return {name: (commits[sha], (target or name).removeprefix("refs/heads/")) for name, sha, target in refs}
 
     def _target(self, ref: str) -> str:
         try:

@@ -1,6 +1,6 @@
 """What a repository on this machine holds, read without opening any of it: trees, blobs, commits, differences."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +15,15 @@ def resolved(place: Path, revision: str) -> str | None:
         return run_git(place, "rev-parse", "--verify", "--quiet", "--end-of-options", revision).strip() or None
     except RepositoryUnavailableError:
         return None
+
+
+def commits_of(place: Path, objects: Collection[str]) -> dict[str, str | None]:
+    """Return for each object the commit that it is or, as a tag, points to; None for any other, or a missing one."""
+    asked = list(dict.fromkeys(objects))
+    sent = "".join(f"{each}^{{commit}}\n" for each in asked).encode()
+    answers = run_git_for_bytes(place, "cat-file", "--batch-check", sent=sent).decode().splitlines() if asked else []
+    found = (answer.split(" ") for answer in answers)
+    return {each: words[0] if words[1] == "commit" else None for each, words in zip(asked, found, strict=True)}
 
 
 def folder_at(place: Path, tree: str, shown: str, limits: FolderLimits) -> Mapping[str, FolderEntry]:

@@ -167,6 +167,26 @@ def test_a_branch_that_is_not_text_does_no_harm(allowed: Settings, tmp_path: Pat
     assert open_repository(str(path), allowed).pull_request(7).head_sha == sha
 
 
+def test_strange_and_broken_refs_keep_no_pull_request_from_the_listing(allowed: Settings, tmp_path: Path) -> None:
+    path = repository(tmp_path / "open" / "app")
+    sha = git(path, "rev-parse", "HEAD")
+    git(path, "tag", "--annotate", "--message", "Say", "said")
+    refs = {
+        "heads/one\u2028line": sha,
+        "pull/7/head": git(path, "rev-parse", "said"),
+        "pull/8/head": git(path, "rev-parse", "HEAD^{tree}"),
+        "pull/9/head": "1" * 40,
+        "pull/10/head": sha,
+    }
+    for name, found in refs.items():
+        place = path / ".git" / "refs" / name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text(f"{found}\n")
+
+    pulls = open_repository(str(path), allowed).pull_requests()
+    assert [(each.number, each.head_sha) for each in pulls] == [(1, sha), (7, sha), (10, sha)]
+
+
 def test_files_of_a_tag_are_read_as_they_are(allowed: Settings, tmp_path: Path) -> None:
     path = repository(tmp_path / "open" / "app")
     (path / "asset" / "content").mkdir(parents=True)
