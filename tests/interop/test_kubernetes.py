@@ -294,7 +294,7 @@ class TestKubernetes(TargetContract):
 
         assert held() == claims
         bench.sleep(plan)
-        assert self.cluster.admin.listed(f"/apis/apps/v1/{path}/deployments") == []
+        self.in_time(lambda: self.cluster.admin.listed(f"/apis/apps/v1/{path}/deployments") == [])
         assert held() == claims
         bench.up(plan)
         bench.destroy(plan)
