@@ -2,6 +2,7 @@
 
 import signal
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -44,7 +45,11 @@ def assert_made_once(slipway: Installation, environment: dict[str, Any]) -> None
     """See that an environment has one of each thing."""
     number = environment["id"]
     assert len(slipway.stacks(number)) == 1
-    assert len(slipway.applications(number)) == 1
+    # What was replaced may take a moment to end.
+    deadline = time.monotonic() + 20
+    while len(running_now := slipway.applications(number)) != 1 and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert len(running_now) == 1, [(each, each.ppid(), each.cmdline()) for each in running_now]
     assert len(list((slipway.data / "environments" / number).iterdir())) == 1
     assert environment["hostname"] in slipway.routes()
     kinds = sorted(each["type"] for each in environment["resources"])
