@@ -7,6 +7,7 @@ from uuid import UUID
 
 from catalog.assets.service import AssetService
 from catalog.errors import SlipwayError
+from catalog.forms.pointers import steps_of
 from portal.pages.schema_form import humanised
 
 SECRET, MASKED = "secret", "not shown here"  # words of a page
@@ -54,7 +55,7 @@ class InputReview:
         """Return what changes about inputs, with values as they are shown, without those that are hidden."""
         found: list[Mapping[str, Any]] = []
         for each in changes:
-            name = each["pointer"].split("/")[1] if "/" in each["pointer"] else ""
+            name = next(iter(steps_of(each["pointer"])), "")
             if self.how(name) == "hide":
                 continue
             if "message" in each:

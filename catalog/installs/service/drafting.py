@@ -19,6 +19,7 @@ from catalog.assets.resolver import ResolveAssets
 from catalog.assets.versions import allows, parse_constraint, parse_version
 from catalog.attestations.service import SupplyChainAttestationService
 from catalog.errors import FieldError, InvalidInputError, SlipwayError
+from catalog.forms.pointers import pointer_to
 from catalog.installs import queries, rules
 from catalog.installs.errors import UpgradeRefusedError
 from catalog.installs.models import Action, InstallPlan, InstallRevision, InstallState
@@ -265,7 +266,7 @@ class Drafting(Base):
             old, new = base.content["inputs"].get(name), inputs.get(name)
             if old != new:
                 known = [HIDDEN if old is not None and _is_reference(new) else rules.shown(old), rules.shown(new)]
-                found.append({"pointer": f"/{name}", "what": "value", "before": known[0], "after": known[1]})
+                found.append({"pointer": pointer_to([name]), "what": "value", "before": known[0], "after": known[1]})
         return found
 
     def _version_of(self, tenant_id: UUID, revision: InstallRevision) -> AssetVersion | None:
