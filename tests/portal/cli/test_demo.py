@@ -57,6 +57,6 @@ def test_the_demo_publishes_what_is_missing_and_nothing_twice(
     foreign = slipway("demo", env={**env, "SLIPWAY_RELEASE_PUBLIC_KEY": str(tmp_path / "other.pub")})
     assert (foreign.returncode, "not a signature of the given keys" in foreign.stderr) == (1, True), foreign.stderr
     # Another tenant sees the assets.
-    assert "slipway/preview-web" in slipway("search", env=signed_in).stdout
+    assert "slipway/preview-web" in slipway("search", "preview-web", env=signed_in).stdout
     repository = settings.data_dir / "demo" / "repositories" / "hello-slipway"
     assert (repository / "Procfile").is_file()

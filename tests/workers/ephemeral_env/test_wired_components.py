@@ -170,3 +170,6 @@ def test_what_components_and_providers_tell_of_secrets_is_masked_wherever_it_goe
     told = "".join(shop.streams(environment_id))
     assert "nobody removes what [secret] opens" in told
     assert SECRET not in told + stays.model_dump_json()
+    # Nobody waits here for the next try, and the pretended cloud is that of other tests as well.
+    for each in things.iterdir():
+        each.unlink()
