@@ -53,13 +53,18 @@ def _broken(value: Any, place: str) -> Iterator[str]:
 
 def secret_pointers(schema: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
     """Yield the JSON pointers of the inputs marked ``writeOnly``, which nothing may show."""
+    yield from marked_pointers(schema, "writeOnly", prefix)
+
+
+def marked_pointers(schema: Mapping[str, Any], mark: str, prefix: str = "") -> Iterator[str]:
+    """Yield the JSON pointers of the inputs that a keyword, such as ``readOnly``, is true of."""
     for name, part in schema.get("properties", {}).items():
         if isinstance(part, dict):
             pointer = f"{prefix}/{escape(name)}"
-            if part.get("writeOnly") is True:
+            if part.get(mark) is True:
                 yield pointer
             else:
-                yield from secret_pointers(part, pointer)
+                yield from marked_pointers(part, mark, pointer)
 
 
 def without_secrets(schema: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """What a commit of a fork does without: secret inputs, and the names of all that is made from them; pure."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from copy import deepcopy
 from typing import Any
 
@@ -70,17 +70,22 @@ def unmarked(schema: Mapping[str, Any], shown: Mapping[str, Any]) -> dict[str, A
 
 
 def with_secrets_of(
-    inputs: Mapping[str, Any], before: Mapping[str, Any], shown: Mapping[str, Any], schema: Mapping[str, Any]
+    inputs: Mapping[str, Any],
+    before: Mapping[str, Any],
+    shown: Mapping[str, Any],
+    schema: Mapping[str, Any],
+    forgotten: Collection[str] = (),
 ) -> dict[str, Any]:
     """Return inputs with the secrets of those ``before`` where they give none; ``shown`` are those without secrets.
 
-    What the inputs' ``schema`` does not keep secret is not kept: it would be shown from now on.
+    What the inputs' ``schema`` does not keep secret is not kept: it would be shown from now on. Nor are those at the
+    ``forgotten`` JSON pointers.
     """
     kept: dict[str, Any] = deepcopy(dict(inputs))
     lost = set(exposed(schema, shown))
     for path in secret_paths(shown):
         place, value = kept, before
-        if path in lost:
+        if path in lost or pointer_to(path) in forgotten:
             continue
         for name in path[:-1]:
             place, value = place.setdefault(name, {}), value.get(name, {})

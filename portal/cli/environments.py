@@ -147,9 +147,27 @@ def explain(repository: str, pull_request: int, as_json: bool) -> None:  # noqa:
     output.result(found, lambda each: _explain(output, each))
 
 
+_MEANS = {
+    "move": "Its environment moves to the commit",
+    "keep": "Its environment stays as it is",
+    "note": "Its environment stays as it is, and says so",
+    "hold": "The commit waits for an approval",
+    "queue": "The commit waits for its turn",
+    "build": "The commit is built, and waits for an approval",
+    "dismiss": "Its environment is removed",
+}
+_MEANS_WITHOUT = {
+    "move": "It gets an environment",
+    "hold": "It gets an environment once its commit is approved",
+    "build": "It is built, and gets an environment once its commit is approved",
+}
+
+
 def _explain(output: Output, found: dict[str, Any]) -> None:
     decision = found["decision"]
-    output.line(f"{decision['act']}, by the rule {decision['rule']}", style="bold")
+    act = decision["act"]
+    means = _MEANS[act] if found["environment"] else _MEANS_WITHOUT.get(act, "It gets no environment")
+    output.line(f"{means}, by the rule {decision['rule']}", style="bold")
     output.line(decision["why"])
     if found.get("rules"):
         output.line()

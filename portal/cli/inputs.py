@@ -32,16 +32,22 @@ def read_inputs(settings: Iterable[str], values: str | None) -> dict[str, Any]:
 
 
 def typed_inputs(
-    client: Client, asset: str, settings: Iterable[str], values: str | None, example: str | None = None
+    client: Client,
+    asset: str,
+    settings: Iterable[str],
+    values: str | None,
+    example: str | None = None,
+    *,
+    target: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Return the inputs of a request with the texts of ``settings`` as what the schema of ``asset`` wants.
 
     They start from the preset ``example`` of the asset, before which those of the file ``values`` go: that of the one
-    version that ``asset`` names, or of the newest. Where the schema cannot be had they stay texts, and the server says
-    what it thinks of them.
+    version that ``asset`` names, or of the newest, and of that what an install takes that goes to ``target``. Where the
+    schema cannot be had they stay texts, and the server says what it thinks of them.
     """
     settings = tuple(settings)
-    inputs = {**_preset(client, asset, example), **read_inputs(settings, values)}
+    inputs = {**_preset(client, asset, example, target or {}), **read_inputs(settings, values)}
     names = {setting.partition("=")[0] for setting in settings}
     texts = {name for name in names if not name.endswith(":") and isinstance(inputs.get(name), str)}
     match = _ASSET.match(asset)
@@ -65,7 +71,7 @@ def _exact(asset: str, match: re.Match[str]) -> str:
     return exact if _EXACT.fullmatch(exact) else ""
 
 
-def _preset(client: Client, asset: str, example: str | None) -> dict[str, Any]:
+def _preset(client: Client, asset: str, example: str | None, target: Mapping[str, Any]) -> dict[str, Any]:
     if example is None:
         return {}
     match = _ASSET.match(asset)
@@ -78,7 +84,14 @@ def _preset(client: Client, asset: str, example: str | None) -> dict[str, Any]:
             f"a preset is one version's, and {asset!r} may be several. Write {name}@1.2.0, or {name} for the newest.",
             param_hint="--example",
         )
-    return _named(client, f"{match[1]}/{match[2]}", version or "latest", example)
+    found = _named(client, f"{match[1]}/{match[2]}", version or "latest", example)
+    if not target.get("component"):
+        return found
+    schema = client.get(f"/assets/{match[1]}/{match[2]}/versions/{version or 'latest'}")["input_schema"] or {}
+    # Reading presets takes a while to load, which commands without them do not wait for.
+    from catalog.installs.presets import asked_of  # noqa: PLC0415
+
+    return asked_of(found, schema, target)
 
 
 def preset_of_upgrade(
@@ -87,8 +100,10 @@ def preset_of_upgrade(
     """Return the version to go to, and what its preset ``example`` changes of an install.
 
     That is the version ``wanted``, or the newest: a preset is one version's. What was decided with the first install
-    stays, and so do secrets.
+    stays, and so do secrets; of a package of several components only what the install's own takes is changed.
     """
+    if install["becomes"] == "pin":
+        raise click.UsageError("a pin takes no inputs, which a preset would give it.")
     if wanted and not _ONE_VERSION.fullmatch(wanted.strip().lstrip("=").strip()):
         raise click.BadParameter(
             f"a preset is one version's, and {wanted!r} may be several. Name one, such as --to 1.2.0.",
@@ -97,10 +112,11 @@ def preset_of_upgrade(
     exact = (wanted or "latest").strip().lstrip("=").strip()
     version = client.get(f"/assets/{install['asset']}/versions/{exact}")
     found = _named(client, install["asset"], version["version"], example)
-    # Reading schemas takes a while to load, which commands without presets do not wait for.
-    from catalog.installs.presets import changeable  # noqa: PLC0415
+    schema = version["input_schema"] or {}
+    # Reading presets takes a while to load, which commands without them do not wait for.
+    from catalog.installs.presets import asked_of, changeable  # noqa: PLC0415
 
-    return version["version"], changeable(found, version["manifest"], version["input_schema"] or {})
+    return version["version"], changeable(asked_of(found, schema, install["target"]), version["manifest"], schema)
 
 
 def _named(client: Client, asset: str, version: str, example: str) -> dict[str, Any]:

@@ -96,7 +96,7 @@ def install(  # noqa: PLR0913, PLR0917  # click passes options by name
         body["name"] = name
     output = Output(as_json=as_json)
     with connect() as client:
-        body["inputs"] = typed_inputs(client, asset, settings, values, example)
+        body["inputs"] = typed_inputs(client, asset, settings, values, example, target=place)
         with output.busy("Planning"):
             plan = client.post("/installs/plan", body)
         _decide(client, output, plan["id"], plan["operation_id"], plan_only=plan_only, yes=yes)

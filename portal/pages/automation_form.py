@@ -31,7 +31,7 @@ from portal.pages.narrowed_form import hints_of, schema_of
 from portal.pages.option_sources import OptionSources
 from portal.pages.render import Page, redirect
 from portal.pages.schema_controls import Control, element_id
-from portal.pages.schema_drafts import Keeper, mistakes, news
+from portal.pages.schema_drafts import Keeper, forgotten_pointers, mistakes, news
 from portal.pages.schema_form import FormSource, build_form
 from portal.pages.schema_input import read_form
 from portal.pages.schema_shape import Submitted
@@ -154,9 +154,11 @@ def automate(
             return renderer_of(request).respond(request, page_of_all, status_code=422)
     keeper = Keeper(settings, principal, f"automation:{blueprint}")
     draft = keeper.read(fields)
+    stored = _stored(session, settings, principal, chosen, values)
 
     def page(errors: Sequence[FieldError]) -> AutomationFormPage:
-        source = _source(session, settings, principal, chosen, submitted=draft.fields, errors=errors)
+        source = _source(session, settings, principal, chosen, values=stored, submitted=draft.fields, errors=errors)
+        source = replace(source, forgotten=draft.forgotten)
         made = replace(_page(settings, chosen, source, values), errors=errors, replaces=bool(values.get("replaces")))
         return replace(made, kept=keeper.keep(draft.fields, made.form))
 
@@ -169,7 +171,8 @@ def automate(
     try:
         asked = _asked(values, chosen, inputs)
         if not wrong:
-            EnvironmentAutomation(session, settings).automate(principal, asked, keep_secrets=True)
+            forgotten = None if stored is None else forgotten_pointers(page(()).form)
+            EnvironmentAutomation(session, settings).automate(principal, asked, forgotten)
     except ValidationError as refused:
         names = dict.fromkeys(str(each["loc"][0]) for each in refused.errors(include_url=False))
         wrong += [FieldError(f"/{each}", FIXES.get(each, "This is not valid.")) for each in names]
@@ -199,6 +202,20 @@ def _found(session: Session, settings: Settings, principal: Principal, wanted: U
     if present is None:
         raise NotFoundError(f"There is no automation {wanted}.")
     return present
+
+
+def _stored(
+    session: Session, settings: Settings, principal: Principal, chosen: Chosen, values: Mapping[str, str]
+) -> Mapping[str, Any] | None:
+    """Return what a form shows of the inputs that it changes, with marks for secrets that stay; None where none do."""
+    repository = values.get("repository", "").strip()
+    found = EnvironmentAutomation(session, settings).all(principal.tenant_id) if values.get("replaces") else []
+    for each in found:
+        before = parse_reference(each.blueprint, "/blueprint")
+        is_same = (before.namespace, before.name) == (chosen.asset.namespace, chosen.asset.name)
+        if each.repository == repository and is_same:
+            return unmarked(chosen.version.input_schema or {}, each.inputs)
+    return None
 
 
 def _choice(session: Session, principal: Principal, values: Mapping[str, str], problem: str = "") -> AutomationFormPage:

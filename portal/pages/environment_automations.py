@@ -1,7 +1,7 @@
 """The page of what begins by itself: repositories whose pull requests get environments without a request."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import ClassVar
 from uuid import UUID
 
@@ -11,6 +11,7 @@ from litestar.response import Redirect
 
 from catalog.assets.durations import parse_duration
 from catalog.assets.references import parse_reference
+from catalog.assets.service import AssetService
 from catalog.environments.models import AutomationRead
 from catalog.environments.service import EnvironmentAutomation
 from portal.auth.guards import requires
@@ -20,6 +21,7 @@ from portal.pages.automation_form import ADDRESS
 from portal.pages.environment_choices import LIFETIMES
 from portal.pages.forms import renderer_of
 from portal.pages.render import Page, redirect
+from portal.pages.reviewed_inputs import NO_REVIEW, InputReview, ReviewedInput
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,11 @@ class AutomationsPage(Page):
 
     automations: Sequence[AutomationRead]
     may_change: bool
+    reviews: Mapping[str, InputReview] = field(default_factory=dict)
+
+    def inputs_of(self, automation: AutomationRead) -> Sequence[ReviewedInput]:
+        """Return an automation's inputs as the hints of its blueprint want them looked at."""
+        return self.reviews.get(automation.blueprint, NO_REVIEW).of_all(automation.inputs)
 
     def asset_of(self, automation: AutomationRead) -> str:
         """Return the blueprint's namespace and name, without the versions that it may have."""
@@ -50,7 +57,11 @@ def show_automations(
 ) -> Response[str]:
     """Show what begins by itself."""
     found = EnvironmentAutomation(session, settings).all(principal.tenant_id)
-    page = AutomationsPage(found, principal.may("environments:write"))
+    assets = AssetService(session)
+    reviews = {
+        each: InputReview.of_reference(assets, principal.tenant_id, each) for each in {one.blueprint for one in found}
+    }
+    page = AutomationsPage(found, principal.may("environments:write"), reviews)
     return renderer_of(request).respond(request, page)
 
 

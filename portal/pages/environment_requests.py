@@ -1,6 +1,6 @@
 """The page that asks for an environment: the choice of a blueprint, then a form made from its input schema."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Annotated, Any, ClassVar
@@ -27,6 +27,7 @@ from catalog.tenancy import Principal
 from portal.auth.guards import requires
 from portal.boundary import AppSettings, Caller, OpenSession, WebRequest
 from portal.pages.chosen_blueprint import Chosen, choose, makers_of_environments
+from portal.pages.environment_changes import changed_environment, is_about, left_behind, shown_inputs
 from portal.pages.environment_choices import LIFETIMES, lifetimes, targets, version_options
 from portal.pages.forms import SentForm, Text, last_values, renderer_of, sent_fields
 from portal.pages.narrowed_form import hints_of, schema_of
@@ -34,7 +35,7 @@ from portal.pages.option_sources import OptionSources
 from portal.pages.presets import presets
 from portal.pages.render import Page, redirect
 from portal.pages.schema_controls import Control, element_id
-from portal.pages.schema_drafts import Keeper, mistakes, news
+from portal.pages.schema_drafts import Keeper, forgotten_pointers, mistakes, news
 from portal.pages.schema_form import FormSource, build_form
 from portal.pages.schema_input import read_form
 
@@ -63,7 +64,8 @@ MOST_VERSIONS = 200
 class RequestEnvironmentPage(Page):
     """The form that asks for an environment: first the choice of a blueprint, then its inputs.
 
-    ``reading`` says how the constraint on the version was understood, and which version that is now.
+    ``reading`` says how the constraint on the version was understood, and which version that is now. ``changes`` is the
+    environment that is there already, whose secrets stay.
     """
 
     template: ClassVar[str] = "environments/new.html"
@@ -85,6 +87,7 @@ class RequestEnvironmentPage(Page):
     example: str = ""
     kept: str = ""
     news: str = ""
+    changes: UUID | None = None
 
     def choose_href(self, blueprint: AssetRead) -> str:
         """Return the address of the form for a blueprint, with what was given before."""
@@ -139,6 +142,8 @@ class _Filled:
     fields: Mapping[str, Sequence[str]] | None = None
     errors: Sequence[FieldError] = ()
     example: str = ""
+    forgotten: Collection[str] = ()
+    changes: UUID | None = None
 
 
 class _Form:
@@ -177,6 +182,7 @@ class _Form:
             submitted=filled.fields,
             errors=filled.errors,
             offers=self._offers,
+            forgotten=filled.forgotten,
         )
         recent = self._environments.page(self._tenant_id)
         return RequestEnvironmentPage(
@@ -193,6 +199,7 @@ class _Form:
             targets=targets(version, self._settings, self._tenant),
             examples=examples,
             example="" if preset is None else preset.name,
+            changes=filled.changes,
         )
 
 
@@ -217,13 +224,12 @@ def show_request(  # noqa: PLR0913, PLR0917  # each is a query parameter of its 
     form = _Form(session, settings, principal)
     given = {"repository": repository, "pull_request": pull_request, "branch": branch, "version": version}
     values = {name: value for name, value in given.items() if value}
-    inputs: Mapping[str, Any] | None = None
+    present: Environment | None = None
     problem = ""
     if again is not None:
-        environment = EphemeralEnvironmentService(session, settings).get(principal.tenant_id, again)
-        blueprint = blueprint or environment.blueprint
-        values = {**_texts(environment), **values}
-        inputs = environment.inputs
+        present = EphemeralEnvironmentService(session, settings).get(principal.tenant_id, again)
+        blueprint = blueprint or present.blueprint
+        values = {**_texts(present), **values}
     if blueprint:
         try:
             chosen = form.version(blueprint, values.get("version", ""))
@@ -232,9 +238,10 @@ def show_request(  # noqa: PLR0913, PLR0917  # each is a query parameter of its 
         else:
             if values.get("version") == chosen.asset.latest_version:
                 values = {**values, "version": ""}
-            return renderer_of(request).respond(
-                request, form.filled(chosen, _Filled(values, inputs, example=example or ""))
-            )
+            changes = present.id if present is not None and is_about(present, values, blueprint) else None
+            inputs = None if present is None else shown_inputs(present, chosen, stays=changes is not None)
+            filled = _Filled(values, inputs, example=example or "", changes=changes)
+            return renderer_of(request).respond(request, form.filled(chosen, filled))
     carried = {name: value for name, value in values.items() if name != "version"}
     return renderer_of(request).respond(request, form.choice(problem, carried))
 
@@ -272,22 +279,28 @@ def request_environment(
     keeper = Keeper(settings, principal, values["blueprint"])
     draft = keeper.read(fields)
     inputs, unread = read_form(schema_of(chosen.version, chosen.fitted), draft.fields)
+    present = changed_environment(session, settings, principal, values)
+    filled = _Filled(values, fields=draft.fields, forgotten=draft.forgotten)
+    if present is not None and is_about(present, values, values["blueprint"]):
+        filled = replace(filled, inputs=shown_inputs(present, chosen, stays=True), changes=present.id)
+    page = form.filled(chosen, filled)
+    left = [] if present is None or filled.changes else left_behind(present, page.form, draft)
     if draft.is_unfinished:
-        page = form.filled(chosen, _Filled(values, fields=draft.fields))
         found = mistakes(page.form, draft.fields, lambda: chosen.fitted.complete(inputs))
-        page = form.filled(chosen, _Filled(values, fields=draft.fields, errors=(*wrong_version, *unread, *found)))
+        page = form.filled(chosen, replace(filled, errors=(*wrong_version, *unread, *found, *left)))
         kept = keeper.keep(draft.fields, page.form)
         return renderer_of(request).respond(
             request, replace(page, kept=kept, news=news(fields, page.errors, page.form))
         )
     asked, wrong = _asked(values, chosen, inputs)
-    wrong = (*wrong_version, *wrong)
+    wrong = (*wrong_version, *wrong, *left)
     errors: Sequence[FieldError] = (*wrong, *unread)
     status = 422
     verdict = None
     if asked is not None and not errors:
         try:
-            environment = EphemeralEnvironmentService(session, settings).request(principal, asked)
+            forgotten = None if filled.changes is None else forgotten_pointers(page.form)
+            environment = EphemeralEnvironmentService(session, settings).request(principal, asked, forgotten)
         except (InvalidInputError, ConflictError, QuotaExceededError) as error:
             session.rollback()
             errors, status = _placed(error), error.status
@@ -297,7 +310,7 @@ def request_environment(
         else:
             notice = "environment-requested" if environment.generation == 1 else "environment-moved"
             return redirect(f"/environments/{environment.id}", notice)
-    page = form.filled(chosen, _Filled(values, fields=draft.fields, errors=errors))
+    page = form.filled(chosen, replace(filled, errors=errors))
     page = replace(page, verdict=verdict, kept=keeper.keep(draft.fields, page.form))
     return renderer_of(request).respond(request, page, status_code=status)
 

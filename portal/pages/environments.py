@@ -12,6 +12,7 @@ from litestar.params import FromPath, QueryParameter
 from litestar.response import Redirect, Stream
 from sqlmodel import Session
 
+from catalog.assets.service import AssetService
 from catalog.assets.usage.models import Notice
 from catalog.attestations.shapes import Assessment
 from catalog.environments.life import TtlBase
@@ -35,6 +36,7 @@ from portal.pages.live import EVENT_STREAM, Moment, follow_page
 from portal.pages.presentation import PHASES
 from portal.pages.proposals import blocks_on
 from portal.pages.render import Page, redirect
+from portal.pages.reviewed_inputs import NO_REVIEW, InputReview, ReviewedInput
 from portal.pages.shell import Toast
 
 READ = [requires("environments:read")]
@@ -110,6 +112,12 @@ class EnvironmentPage(Page):
     notices: Sequence[Notice] = ()
     extensions: Sequence[tuple[str, str]] = EXTENSIONS
     blocks: Sequence[Violation] = ()
+    review: InputReview = NO_REVIEW
+
+    @property
+    def inputs(self) -> Sequence[ReviewedInput]:
+        """Return the environment's inputs as the hints of its blueprint want them looked at."""
+        return self.review.of_all(self.environment.inputs)
 
     @property
     def is_moving(self) -> bool:
@@ -220,6 +228,13 @@ def _load(session: Session, settings: Settings, principal: Principal, environmen
     )
 
 
+def _reviewed(page: EnvironmentPage, session: Session, principal: Principal) -> EnvironmentPage:
+    """Return the page with how the inputs are looked at, which the parts that change by themselves do not need."""
+    made_of = page.environment
+    review = InputReview.of(AssetService(session), principal.tenant_id, made_of.blueprint, made_of.blueprint_version)
+    return replace(page, review=review)
+
+
 @get("/environments/{environment_id:uuid}", guards=READ, sync_to_thread=True)
 def show_environment(
     request: WebRequest,
@@ -229,7 +244,7 @@ def show_environment(
     principal: Caller,
 ) -> Response[str]:
     """Show one environment."""
-    page = _load(session, settings, principal, environment_id)
+    page = _reviewed(_load(session, settings, principal, environment_id), session, principal)
     evidence = evidence_about(session, settings, principal, f"environments/{environment_id}")
     blocks = () if page.is_gone else blocks_on(session, settings, principal, f"environments/{environment_id}")
     return renderer_of(request).respond(request, replace(page, evidence=evidence, blocks=blocks))
@@ -280,7 +295,7 @@ def _changed(
         change(EphemeralEnvironmentService(session, settings))
     except (ConflictError, InvalidInputError, QuotaExceededError) as error:
         session.rollback()
-        page = _load(session, settings, principal, environment_id)
+        page = _reviewed(_load(session, settings, principal, environment_id), session, principal)
         return renderer_of(request).respond(
             request, page, status_code=error.status, toasts=(Toast("bad", error.detail),)
         )

@@ -8,13 +8,14 @@ from urllib.parse import urlencode
 from sqlmodel import Session
 
 from catalog.assets.examples import Example
-from catalog.assets.inputs import HIDDEN, secret_pointers
+from catalog.assets.inputs import HIDDEN, marked_pointers, secret_pointers
 from catalog.assets.kinds import kinds
 from catalog.assets.models import AssetVersionRead, VersionState, VersionSummary
 from catalog.assets.service import LATEST, AssetService
 from catalog.errors import FieldError
 from catalog.forms.pointers import pointer_to
-from catalog.installs.presets import changeable, started_from
+from catalog.installs.presets import changeable, narrowed, started_from
+from catalog.installs.rules import changes_to
 from catalog.installs.service import InstallService
 from catalog.installs.shapes import InstallRead
 from catalog.overlays.fitting import Fitted
@@ -29,6 +30,7 @@ from portal.pages.presets import presets
 from portal.pages.reference import component_reference
 from portal.pages.render import Page
 from portal.pages.schema_controls import Control, element_id
+from portal.pages.schema_drafts import Draft, forgotten_pointers
 from portal.pages.schema_form import FormSource, build_form, split_form
 
 PIN, STACK = "pin", "stack"
@@ -87,17 +89,14 @@ class InstallFormPage(Page):
         ("mandatory", "It stops"),
     )
 
-    def cleared(self, inputs: Mapping[str, Any]) -> dict[str, None]:
-        """Return what was given before and is empty now; a secret that is left empty stays as it is."""
-        return {
-            name: None
-            for name, value in self.given.items()
-            if name not in inputs and not self._stays_secret(name, value) and not _is_read_only(self.schema, name)
-        }
-
-    def _stays_secret(self, name: str, value: Any) -> bool:
-        part = self.schema.get("properties", {}).get(name)
-        return is_secret(value) and isinstance(part, Mapping) and part.get("writeOnly") is True
+    def changes(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what an upgrade changes: what is empty now goes, but for secrets, unless they are to be forgotten."""
+        forgotten = forgotten_pointers(*self.forms)
+        secret = set(secret_pointers(self.schema)) - forgotten
+        fixed = set(marked_pointers(self.schema, "readOnly"))
+        return changes_to(
+            inputs, self.given, lambda pointer, value: pointer in fixed or (is_secret(value) and pointer in secret)
+        )
 
     ways: ClassVar[Sequence[tuple[str, str]]] = (
         (PIN, "Pinned: blueprints and programs of the tenant use it"),
@@ -205,7 +204,8 @@ class InstallForms:
         if inputs is not None and STACK in becomes:
             # An example has inputs, which only a stack takes: of the component that it gives them to.
             values = {"as": STACK, "component": next(iter(inputs), "") if components else "", **values}
-        schema = _schema(schema_of(version, fitted), _way(becomes, values), components, values.get("component", ""))
+        component = values.get("component", "") if components else None
+        schema = narrowed(schema_of(version, fitted), _way(becomes, values), component)
         source = FormSource(
             hints=hints_of(version, fitted), values=inputs, submitted=fields, errors=errors, offers=self._offers
         )
@@ -227,7 +227,7 @@ class InstallForms:
         self,
         install: InstallRead,
         wanted: str,
-        fields: Mapping[str, Sequence[str]] | None = None,
+        draft: Draft | None = None,
         errors: Sequence[FieldError] = (),
         example: str = "",
     ) -> InstallFormPage:
@@ -244,8 +244,8 @@ class InstallForms:
         present = _present(content["inputs"], frozenset(secret_pointers(version.input_schema or {})))
 
         def asks(which: AssetVersionRead, over: Fitted) -> Mapping[str, Any]:
-            component = str(install.target.get("component") or "")
-            return _schema(schema_of(which, over), install.becomes, self._components(which), component)
+            component = str(install.target.get("component") or "") if self._components(which) else None
+            return narrowed(schema_of(which, over), install.becomes, component)
 
         schema = asks(version, fitted)
         examples = self._presets(version, schema)
@@ -253,9 +253,10 @@ class InstallForms:
         source = FormSource(
             hints=hints_of(version, fitted),
             values=started_from(present, said),
-            submitted=fields,
+            submitted=None if draft is None else draft.fields,
             errors=errors,
             offers=self._offers,
+            forgotten=() if draft is None else draft.forgotten,
         )
         known = asks(before, self._overlays.over(self._tenant_id, before))
         fresh, kept = split_form(known, schema, source, present)
@@ -315,21 +316,6 @@ def _way(becomes: Sequence[str], values: Mapping[str, str]) -> str:
         return ""
     chosen = values.get("as", "")
     return chosen if chosen in {PIN, STACK} else STACK if values.get("stack") else PIN
-
-
-def _schema(whole: Mapping[str, Any], way: str, components: Sequence[str], component: str) -> Mapping[str, Any]:
-    """Return what is asked for: nothing for a pin, and the inputs of the chosen component alone for a stack."""
-    if way == PIN:
-        return {}
-    if way != STACK or not components:
-        return whole
-    parts = {name: part for name, part in whole.get("properties", {}).items() if name == component}
-    return {**whole, "properties": parts, "required": list(parts)}
-
-
-def _is_read_only(schema: Mapping[str, Any], name: str) -> bool:
-    part = schema.get("properties", {}).get(name)
-    return isinstance(part, Mapping) and part.get("readOnly") is True
 
 
 def _versions(versions: Sequence[VersionSummary]) -> list[tuple[str, str]]:

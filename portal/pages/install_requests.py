@@ -115,11 +115,11 @@ def plan_upgrade(  # each is what the handler needs
     forms = InstallForms(session, settings, principal)
     keeper = Keeper(settings, principal, str(install_id))
     draft = keeper.read(fields)
-    page = forms.upgrade(install, wanted, draft.fields, example=example)
+    page = forms.upgrade(install, wanted, draft, example=example)
     inputs, errors = read_form(page.schema, draft.fields)
     if draft.is_unfinished:
         found = (*errors, *_mistakes(page, draft, inputs))
-        page = forms.upgrade(install, wanted, draft.fields, found, example)
+        page = forms.upgrade(install, wanted, draft, found, example)
         return renderer_of(request).respond(request, _carrying(page, keeper, draft, fields))
     status = 422
     if not errors:
@@ -127,7 +127,7 @@ def plan_upgrade(  # each is what the handler needs
             plan: InstallPlan = service.plan_upgrade(
                 principal,
                 install_id,
-                AskUpgrade(version=page.version.version, inputs={**page.cleared(inputs), **inputs}),
+                AskUpgrade(version=page.version.version, inputs=page.changes(inputs)),
             )
         except (InvalidInputError, ConflictError) as error:
             session.rollback()
@@ -135,7 +135,7 @@ def plan_upgrade(  # each is what the handler needs
         else:
             return redirect(f"/installs/plans/{plan.id}")
     present = service.get(principal.tenant_id, install_id)
-    shown = _carrying(forms.upgrade(present, wanted, draft.fields, errors, example), keeper, draft)
+    shown = _carrying(forms.upgrade(present, wanted, draft, errors, example), keeper, draft)
     return renderer_of(request).respond(request, shown, status_code=status)
 
 

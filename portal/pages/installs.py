@@ -34,7 +34,7 @@ from portal.boundary import AppSettings, Caller, OpenSession, WebRequest
 from portal.pages.forms import SentForm, Text, last_values, renderer_of, sent_fields
 from portal.pages.live import EVENT_STREAM, Moment, follow_page
 from portal.pages.render import Page, redirect
-from portal.pages.reviewed_inputs import InputReview, ReviewedInput
+from portal.pages.reviewed_inputs import NO_REVIEW, InputReview, ReviewedInput
 
 READ = [requires("installs:read")]
 WRITE = [requires("installs:write")]
@@ -45,7 +45,6 @@ CHOICES: tuple[tuple[Resolve, str], ...] = (
     ("theirs", "Take the new version's"),
     ("markers", "Both, between git's marks"),
 )
-NO_REVIEW = InputReview({}, {})
 
 
 @dataclass(frozen=True)

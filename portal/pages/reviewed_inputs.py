@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from catalog.assets.references import parse_reference
 from catalog.assets.service import AssetService
 from catalog.errors import SlipwayError
 from catalog.forms.pointers import steps_of
@@ -43,6 +44,16 @@ class InputReview:
         except SlipwayError:
             return cls({}, {})
         return cls(found.input_schema or {}, found.input_hints or {})
+
+    @classmethod
+    def of_reference(cls, assets: AssetService, tenant_id: UUID, reference: str) -> "InputReview":
+        """Return the review of the inputs of the version that a reference with a constraint means today."""
+        try:
+            wanted = parse_reference(reference, "/blueprint")
+            found = assets.resolve(tenant_id, wanted)
+        except SlipwayError:
+            return cls({}, {})
+        return cls.of(assets, tenant_id, f"{wanted.namespace}/{wanted.name}", found.version)
 
     def of_all(self, inputs: Mapping[str, Any]) -> Sequence[ReviewedInput]:
         """Return the inputs in the order of the form, without those that are hidden."""
@@ -95,3 +106,7 @@ def _without_references(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {name: _without_references(each) for name, each in value.items()}
     return [_without_references(each) for each in value] if isinstance(value, list) else value
+
+
+NO_REVIEW = InputReview({}, {})
+"""Shows all that is no secret, by its name."""

@@ -28,7 +28,7 @@ class Control:
     for secrets, always. ``key`` is that of a row of a mapping, and ``off`` what a box sends that is not ticked.
     ``is_demanded`` tells that the browser may insist on it, which what is required of an optional group is not.
     ``is_kept`` tells that a secret was given before and need not be given again; ``can_remove``, of a secret, that it
-    can be taken back.
+    can be taken back, and ``is_forgotten`` that it will be.
     ``suggestions`` are values that there are, of which the schema need take none. ``step`` names what a control of the
     top belongs to, such as ``Delivery``.
     ``is_live`` marks a whole form that asks for other things when something else is written into it.
@@ -58,6 +58,7 @@ class Control:
     is_deprecated: bool = False
     can_add: bool = False
     can_remove: bool = False
+    is_forgotten: bool = False
     suggestions: tuple[str, ...] = ()
     step: str = ""
     is_live: bool = False

@@ -23,10 +23,14 @@ _MOST_KEPT = 64 * 1024
 
 @dataclass(frozen=True)
 class Draft:
-    """What a form sent, with what was kept of it; ``is_unfinished`` where it only asks to be shown again."""
+    """What a form sent, with what was kept of it; ``is_unfinished`` where it only asks to be shown again.
+
+    ``forgotten`` are the names of the fields whose secrets are to be taken away.
+    """
 
     fields: Mapping[str, Sequence[str]] = field(default_factory=dict)
     is_unfinished: bool = False
+    forgotten: frozenset[str] = frozenset()
 
 
 class Keeper:
@@ -39,11 +43,13 @@ class Keeper:
     def read(self, submitted: Submitted) -> Draft:
         """Return what was sent together with what was kept, as the pressed button wants it."""
         merged = {name: values for name, values in submitted.items() if name != KEPT and not name.endswith(FORGET)}
+        ticked = (name.removesuffix(FORGET) for name in submitted if name.endswith(FORGET))
+        # What is written anew goes before the wish to have nothing there.
+        forgotten = frozenset(name for name in ticked if _is_empty(merged.get(name, ())))
         for name, values in self._opened(submitted).items():
-            is_empty = not any(each.strip() for each in merged.get(name, ()))
-            if name not in merged or (is_empty and name + FORGET not in submitted):
+            if name not in merged or (_is_empty(merged[name]) and name not in forgotten):
                 merged[name] = values
-        return Draft(rearranged(merged), DO in submitted)
+        return Draft(rearranged(merged), DO in submitted, forgotten)
 
     def keep(self, fields: Submitted, *forms: Control) -> str:
         """Return, sealed, what was given and the forms do not show: secrets, and fields of branches that are closed.
@@ -77,6 +83,17 @@ class Keeper:
         except SecretsUnavailableError:
             return {}
         return found
+
+
+def _is_empty(values: Sequence[str]) -> bool:
+    return not any(each.strip() for each in values)
+
+
+def forgotten_pointers(*forms: Control) -> frozenset[str]:
+    """Return the JSON pointers, within the inputs, of the secrets of some forms that are to be taken away."""
+    return frozenset(
+        each.pointer.removeprefix(f"/{form.name}") for form in forms for each in every(form) if each.is_forgotten
+    )
 
 
 def every(form: Control) -> Iterator[Control]:

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -39,7 +39,8 @@ class FormSource:
     """What fills a form: ``submitted`` (shown again as it was sent) wins over ``values``, and these over defaults.
 
     ``is_optional`` holds inside of what may be left out as a whole; ``read`` is what was read of ``submitted``.
-    ``offers`` answers which values there are of what a hint names; without it none are suggested.
+    ``offers`` answers which values there are of what a hint names; without it none are suggested. ``forgotten`` are the
+    names of the fields whose stored secrets are to be taken away.
     """
 
     prefix: str = "inputs"
@@ -50,6 +51,7 @@ class FormSource:
     is_optional: bool = False
     read: Any = None
     offers: Offers | None = None
+    forgotten: Collection[str] = ()
 
 
 def build_form(schema: Schema, source: FormSource) -> Control:
@@ -138,6 +140,7 @@ def _control(shape: Shape, source: FormSource) -> Control:
     is_secret = bool(schema.get("writeOnly"))
     was_sent = is_secret and any(text.strip() for text in (source.submitted or {}).get(name, ()))
     is_stored = is_secret and _value_at(source.values, shape.path) == HIDDEN
+    may_go = is_stored and (source.is_optional or not shape.is_required)
     value = "" if is_secret else _text_value(shape, source)
     # A control that stands for a whole list or mapping shows what is wrong with its members too.
     inner = () if shape.kind in _PARTED else (f"{pointer}/",)
@@ -165,7 +168,8 @@ def _control(shape: Shape, source: FormSource) -> Control:
         children=children,
         off="false" if shape.is_required or value or "default" in schema else "",
         is_deprecated=schema.get("deprecated") is True,
-        can_remove=was_sent,
+        can_remove=was_sent or may_go,
+        is_forgotten=may_go and name in source.forgotten,
         can_add=len(children) < most_rows(schema),
         suggestions=_suggestions(shape, source, hint),
         step=str(hint.get("step", "")) if len(shape.path) == 1 else "",

@@ -1,6 +1,6 @@
 """What begins by itself: environments of pull requests for which nobody has to ask one by one."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -44,8 +44,6 @@ from catalog.tenants.service import TenantService
 TRY_AGAIN = timedelta(minutes=1)
 """After how long a pull request is taken up again whose environment failed to begin for a passing reason."""
 _BEGINS = {Act.MOVE, Act.HOLD, Act.BUILD}
-_FINAL = {"head_sha", "problem"}
-"""What an attempt says that is not made again with the same commit; others say more."""
 
 
 class EnvironmentAutomation:
@@ -55,10 +53,13 @@ class EnvironmentAutomation:
         self._session = session
         self._settings = settings
 
-    def automate(self, principal: Principal, asked: AutomateEnvironments, *, keep_secrets: bool = False) -> Automation:
+    def automate(
+        self, principal: Principal, asked: AutomateEnvironments, forgotten: Collection[str] | None = None
+    ) -> Automation:
         """Let pull requests of a repository have environments by themselves; once more replaces what was said before.
 
-        With ``keep_secrets`` secret inputs that are left out stay as they are, where the blueprint does. Raises
+        Given ``forgotten``, secret inputs that are left out stay as they are where the blueprint does, but for those at
+        its JSON pointers, such as ``/token``; without it nothing stays. Raises
         ``InvalidInputError`` for a repository, blueprint, inputs or time to live that cannot be.
         """
         principal.require("environments:write")
@@ -69,9 +70,9 @@ class EnvironmentAutomation:
         version, _ = blueprint_of(self._session, principal.tenant_id, asked.blueprint, ())
         row = queries.automation_of(self._session, principal.tenant_id, repository, lock=True)
         given = asked.inputs
-        if keep_secrets and row is not None and _name(row.blueprint) == _name(asked.blueprint):
+        if forgotten is not None and row is not None and _name(row.blueprint) == _name(asked.blueprint):
             before = SecretBox(self._settings).open(_purpose(row), row.sealed_inputs)
-            given = with_secrets_of(given, before, row.inputs, version.input_schema or {})
+            given = with_secrets_of(given, before, row.inputs, version.input_schema or {}, forgotten)
         inputs = OverlayService(self._session).over(principal.tenant_id, version).complete(given)
         if asked.ttl is not None:
             duration(asked.ttl, "/ttl")
@@ -329,11 +330,18 @@ def _unlabelled(row: Automation, pull: PullRequest) -> Decision | None:
 
 
 def _attempted(row: Automation, pull: PullRequest) -> Decision | None:
-    """Return what became of a pull request that was taken up and is not to be taken up again as it is."""
+    """Return what became of a pull request that was taken up and is not to be taken up again as it is, or not yet."""
     before = row.attempts.get(str(pull.number))
-    if before is None or (before["problem"] and (before["head_sha"] != pull.head_sha or len(before) > len(_FINAL))):
+    if before is None or (before["problem"] and (before["head_sha"] != pull.head_sha or _is_open(before, pull))):
         return None
-    why = before["problem"] or "Its environment was made by itself and has been destroyed since. Request it again."
+    if not before["problem"]:
+        why = "It got an environment by itself once, and that was destroyed. Another one has to be requested."
+    elif again_at := before.get("again_at"):
+        at = f"{datetime.fromisoformat(again_at):%H:%M:%S} UTC"
+        why = f"Its environment could not begin: {before['problem']} It is tried again by itself at {at}."
+    else:
+        next_ = "It is tried again with the next commit, or when you request it."
+        why = f"Its environment could not begin with commit {pull.head_sha[:8]}: {before['problem']} {next_}"
     return Decision(act=Act.KEEP, rule="automatic", why=why)
 
 

@@ -1,7 +1,7 @@
 """What may be asked: an environment for a pull request, another commit, more time, or that it be gone."""
 
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from functools import partial
 from hashlib import sha256
@@ -52,15 +52,20 @@ SIGNS = "OutwardSigns"
 class EphemeralEnvironmentService(EnvironmentTurns):
     """One unit of work on environments; everything happens in the session's transaction."""
 
-    def request(self, principal: Principal, asked: RequestEnvironment) -> Environment:
+    def request(
+        self, principal: Principal, asked: RequestEnvironment, forgotten: Collection[str] | None = None
+    ) -> Environment:
         """Ask for the environment of a pull request, or for another state of the one it has.
+
+        Given ``forgotten``, secret inputs that are left out stay as they are where the blueprint does, but for those at
+        its JSON pointers, such as ``/token``; without it nothing stays.
 
         Raises ``InvalidInputError`` naming the fields at fault: repository, pull request, commit, blueprint, inputs
         or ttl; ``QuotaExceededError`` where there can never be room for it, or too many wait for room already;
         ``PolicyRefusedError`` where policies do not allow it.
         """
         principal.require("environments:write")
-        wish = Wish.resolve(self._session, self._settings, principal.tenant_id, asked)
+        wish = Wish.resolve(self._session, self._settings, principal.tenant_id, asked, forgotten)
         number = wish.pull_request.number
         environment = queries.by_pull_request(self._session, principal.tenant_id, wish.repository, number)
         if environment is None or environment.phase is Phase.DESTROYED or environment.phase in LEAVING:

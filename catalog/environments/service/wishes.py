@@ -1,6 +1,6 @@
 """Wishes: what a request asks for, looked up and checked, before anything is written."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -21,7 +21,7 @@ from catalog.environments.places import chosen_target
 from catalog.environments.room import size_of
 from catalog.environments.seeds import check_seeds
 from catalog.environments.sources import pinned, pins
-from catalog.environments.withholding import without
+from catalog.environments.withholding import with_secrets_of, without
 from catalog.errors import FieldError, InvalidInputError, SlipwayError
 from catalog.overlays.service import OverlayService
 from catalog.providers.blobs import open_blobs
@@ -63,17 +63,29 @@ class Wish:
     target: str = "local"
 
     @classmethod
-    def resolve(cls, session: Session, settings: Settings, tenant_id: UUID, asked: RequestEnvironment) -> "Wish":
+    def resolve(
+        cls,
+        session: Session,
+        settings: Settings,
+        tenant_id: UUID,
+        asked: RequestEnvironment,
+        forgotten: Collection[str] | None = None,
+    ) -> "Wish":
         """Look up and check everything a request names.
 
-        Raises ``InvalidInputError`` with the field at fault, or ``OverlayConflictError`` where what the tenant narrows
-        of the blueprint does not fit its version.
+        Given ``forgotten``, secrets that the environment has stay, but for those at its JSON pointers. Raises
+        ``InvalidInputError`` with the field at fault, or ``OverlayConflictError`` where what the tenant narrows of the
+        blueprint does not fit its version.
         """
         repository, pull_request, head_sha = _source(session, settings, tenant_id, asked)
         present = queries.by_pull_request(session, tenant_id, repository, pull_request.number)
         in_use = present.lock if present is not None and present.phase is not Phase.DESTROYED else []
         version, lock = blueprint_of(session, tenant_id, asked.blueprint, in_use)
-        inputs = OverlayService(session).over(tenant_id, version).complete(asked.inputs)
+        given = asked.inputs
+        if forgotten is not None and present is not None and present.blueprint == f"{version.namespace}/{version.name}":
+            before = open_inputs(present, settings)
+            given = with_secrets_of(given, before, present.inputs, version.input_schema or {}, forgotten)
+        inputs = OverlayService(session).over(tenant_id, version).complete(given)
         ttl, maximum = _ttl(settings, asked.ttl, parse_spec(version.manifest))
         spec, versions = composed_of(session, settings, tenant_id, version, lock)
         spec = pinned(session, settings, tenant_id, spec, inputs)

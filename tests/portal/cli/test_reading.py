@@ -17,6 +17,8 @@ from portal.cli.inputs import Duration, preset_of_upgrade, read_inputs, typed_in
 from portal.cli.sse import parse_events
 from portal.cli.text import plain
 
+WEB = {"asset": "acme/web", "becomes": "environment", "target": {"repository": "/srv/shop", "pull_request": 3}}
+
 
 def test_a_setting_is_a_text_unless_it_is_json() -> None:
     typed = ["a=1", "b:=1", "c=", "d=x=y", 'e:={"k": [true]}', "url=http://x:=1"]
@@ -139,16 +141,35 @@ def test_a_preset_of_an_upgrade_leaves_what_cannot_change() -> None:
     client.items_there = [{"name": "mild", "inputs": {"greeting": "Come in", "region": "eu", "token": "changeme"}}]
     for wanted, asked in ((None, "latest"), ("1.2.0", "1.2.0"), ("==1.2.0", "1.2.0")):
         client.asked.clear()
-        preset = preset_of_upgrade(client, {"asset": "acme/web"}, wanted, "mild")
+        preset = preset_of_upgrade(client, WEB, wanted, "mild")
         assert preset == ("1.2.0", {"greeting": "Come in"})
         assert [path for path, _ in client.asked] == [
             f"/assets/acme/web/versions/{asked}",
             "/assets/acme/web/versions/1.2.0/examples",
         ]
     with pytest.raises(click.BadParameter, match="has no preset 'none'; it has mild"):
-        preset_of_upgrade(client, {"asset": "acme/web"}, None, "none")
+        preset_of_upgrade(client, WEB, None, "none")
     with pytest.raises(click.BadParameter, match="one version's"):
-        preset_of_upgrade(client, {"asset": "acme/web"}, ">=1", "mild")
+        preset_of_upgrade(client, WEB, ">=1", "mild")
+
+
+def test_a_preset_gives_one_component_what_is_its_own() -> None:
+    size, token = {"type": "integer"}, {"type": "string", "writeOnly": True}
+    parts: dict[str, Any] = {name: {"type": "object", "properties": {"size": size}} for name in ("Cache", "Web")}
+    parts["Web"]["properties"] = {"size": size, "token": token}
+    client = Answers({}, {"version": "1.2.0", "manifest": {}, "input_schema": {"properties": parts}})
+    client.items_there = [{"name": "big", "inputs": {"Cache": {"size": 8}, "Web": {"size": 4, "token": "changeme"}}}]
+    stack: dict[str, Any] = {"asset": "acme/parts", "becomes": "stack", "target": {"stack": "shop", "component": "Web"}}
+    assert preset_of_upgrade(client, stack, None, "big") == ("1.2.0", {"Web": {"size": 4}})
+    begun = typed_inputs(client, "acme/parts", [], None, "big", target=stack["target"])
+    assert begun == {"Web": {"size": 4, "token": "changeme"}}
+    # The only component of a package takes the inputs as they are, whether or not it is named.
+    client = Answers({}, {"version": "1.2.0", "manifest": {}, "input_schema": parts["Cache"]})
+    client.items_there = [{"name": "big", "inputs": {"size": 8}}]
+    for only in ({"stack": "shop"}, {"stack": "shop", "component": "Cache"}):
+        assert preset_of_upgrade(client, {**stack, "target": only}, None, "big") == ("1.2.0", {"size": 8})
+    with pytest.raises(click.UsageError, match="a pin takes no inputs"):
+        preset_of_upgrade(client, {**stack, "becomes": "pin", "target": {}}, None, "big")
 
 
 def test_without_the_schema_texts_stay_texts() -> None:

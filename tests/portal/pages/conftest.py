@@ -1,6 +1,7 @@
 """Sample pages of every kind: as they usually are, empty, with long texts, and with errors."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -38,6 +39,7 @@ from portal.pages.environments import DestroyEnvironmentPage, EnvironmentListPag
 from portal.pages.marketplace import MarketplacePage
 from portal.pages.operations import DeadLettersPage, OperationPage
 from portal.pages.render import ErrorPage, Page, Renderer, create_environment
+from portal.pages.reviewed_inputs import InputReview
 from portal.pages.schema_form import FormSource, build_form
 from portal.pages.session import LinkUsedPage, SignInPage
 from portal.pages.shell import Shell, Toast
@@ -290,6 +292,7 @@ def _environment_pages() -> dict[str, Page]:
         queue=QueuePlace(place=3, length=12, since=NOW - timedelta(minutes=4)),
         extension=Extension(by="Ann", at=NOW, until=NOW + timedelta(days=1), reason="Shown to customers"),
     )
+    asleep = environment(phase=Phase.SLEEPING, wakes_at=NOW + timedelta(hours=18))
     stripped = environment(withheld=["api_key", "web: API_KEY"], backlog=[OLD_SHA, OLD_SHA])
     gone = environment(phase=Phase.DESTROYED, resources=[], outputs={}, destroyed_at=NOW - timedelta(hours=1))
     living = [
@@ -309,6 +312,11 @@ def _environment_pages() -> dict[str, Page]:
         "environment-list-filtered": EnvironmentListPage([], counts, "moving", can_request=True),
         "environment-list-empty": EnvironmentListPage([], {}, "living", can_request=True),
         "environment-ready": shown(environment(), OperationState.SUCCEEDED, LOG),
+        "environment-asleep": replace(
+            shown(asleep, OperationState.SUCCEEDED, LOG),
+            bounds="resource limits, and a look at the memory in use every second",
+            review=InputReview(SCHEMA, {"region": {"review": "mask"}, "replicas": {"review": "hide"}}),
+        ),
         "environment-updating": shown(updating, OperationState.RUNNING, LOG[:4]),
         "environment-provisioning": shown(fresh, OperationState.RUNNING, []),
         "environment-waiting": shown(waits, OperationState.PENDING, []),

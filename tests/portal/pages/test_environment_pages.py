@@ -1,8 +1,11 @@
 """What begins by itself, and secrets, as a browser without JavaScript meets them."""
 
 import json
+import re
+from html import unescape
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 from litestar import Litestar
@@ -108,9 +111,10 @@ def test_what_is_wrong_is_said_and_nothing_is_lost(
     assert published.get("/api/v1/environments/automations").json()["items"] == []
 
 
-def publish(browser: Browser, version: str, **properties: object) -> None:
-    """Publish a version of the blueprint with these inputs in addition."""
+def publish(browser: Browser, version: str, hints: object = None, **properties: object) -> None:
+    """Publish a version of the blueprint with these inputs in addition, and hints for the form."""
     files = dict(skeleton("deployment-blueprint", "acme", "preview"))
+    files |= {} if hints is None else {"inputs.ui.json": json.dumps(hints).encode()}
     schema = json.loads(files["inputs.schema.json"])
     schema["properties"] |= properties
     files["inputs.schema.json"] = json.dumps(schema).encode()
@@ -128,13 +132,100 @@ def test_a_secret_input_that_is_left_empty_stays_as_it_is(
     browser: Browser, repository: Path, settings: Settings, database: Database, acme: Principal
 ) -> None:
     publish(browser, "0.1.0", token=SECRET)
-    for fields in ({"inputs/token": VALUE}, {"inputs/token": "", "inputs/greeting": "Hi"}):
+    for fields in ({"inputs/token": VALUE}, {"replaces": "yes", "inputs/token": "", "inputs/greeting": "Hi"}):
         assert begin(browser, repository, **fields).status_code == 303
+    row, opened = stored(database, acme, settings)
+    assert (row["greeting"], row["token"]) == ("Hi", "[secret]")
+    assert (opened["greeting"], opened["token"]) == ("Hi", VALUE)
+    # A form that is filled in from nothing has said of no secret that it stays.
+    assert begin(browser, repository, **{"inputs/token": ""}).status_code == 303
+    assert "token" not in stored(database, acme, settings)[1]
+
+
+def stored(database: Database, acme: Principal, settings: Settings) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the inputs of the only automation as they are shown, and as they are."""
     with database.tenant_session(acme.tenant_id) as session:
         row = session.execute(text("SELECT id, inputs, sealed_inputs FROM environment_automations")).one()
-    assert (row.inputs["greeting"], row.inputs["token"]) == ("Hi", "[secret]")
-    opened = SecretBox(settings).open(f"environment_automations/{row.id}/inputs", row.sealed_inputs)
-    assert (opened["greeting"], opened["token"]) == ("Hi", VALUE)
+    return row.inputs, SecretBox(settings).open(f"environment_automations/{row.id}/inputs", row.sealed_inputs)
+
+
+FORGET = re.compile(r'name="([^"]+)/~forget" value="true"( checked)?')
+
+
+def test_an_optional_secret_is_taken_away_by_its_form(
+    browser: Browser, repository: Path, settings: Settings, database: Database, acme: Principal
+) -> None:
+    key = {"type": "object", "properties": {"private": SECRET, "name": {"type": "string"}}}
+    publish(browser, "0.1.0", token=SECRET, key=key)
+    given = {"inputs/token": VALUE, "inputs/key/private": VALUE, "inputs/key/name": "main"}
+    assert begin(browser, repository, **given).status_code == 303
+    (found,) = browser.get("/api/v1/environments/automations").json()["items"]
+    shown = FORGET.findall(browser.get(f"{AUTOMATIONS}/new?from={found['id']}").text)
+    assert sorted(shown) == [("inputs/key/private", ""), ("inputs/token", "")]
+
+    ticked = {"replaces": "yes", "inputs/key/name": "main", "inputs/key/private/~forget": "true"}
+    refused = begin(browser, repository, **ticked, **{"inputs/health_path": "up"})
+    assert refused.status_code == 422
+    assert sorted(FORGET.findall(refused.text)) == [("inputs/key/private", " checked"), ("inputs/token", "")]
+    assert begin(browser, repository, **ticked).status_code == 303
+    row, opened = stored(database, acme, settings)
+    assert (row["key"], row["token"]) == ({"name": "main"}, "[secret]")
+    assert (opened["key"], opened["token"]) == ({"name": "main"}, VALUE)
+
+    # What is written goes before the tick, and what is gone can be given again.
+    anew = {"replaces": "yes", "inputs/token": f"{VALUE} now", "inputs/token/~forget": "true"}
+    assert begin(browser, repository, **anew).status_code == 303
+    assert stored(database, acme, settings)[1]["token"] == f"{VALUE} now"
+
+
+def environment_of(
+    database: Database, acme: Principal, settings: Settings, number: int = 42
+) -> tuple[UUID, dict[str, Any]]:
+    """Return the environment of a pull request, and its inputs as they are."""
+    with database.tenant_session(acme.tenant_id) as session:
+        rows = session.execute(text("SELECT id, pull_request, sealed_inputs FROM environments")).all()
+    (row,) = (each for each in rows if each.pull_request == number)
+    return row.id, SecretBox(settings).open(f"environments/{row.id}/inputs", row.sealed_inputs)
+
+
+def test_secrets_of_an_environment_stay_with_it_when_it_is_changed(
+    browser: Browser, repository: Path, settings: Settings, database: Database, acme: Principal
+) -> None:
+    publish(browser, "0.1.0", token=SECRET, pin=SECRET, note={"type": "string"})
+
+    def send(**fields: str) -> Any:
+        form = {"blueprint": "acme/preview", "repository": str(repository), "pull_request": "42", **fields}
+        return browser.post("/environments", data=form, follow_redirects=False)
+
+    begun = send(**{"inputs/token": VALUE, "inputs/pin": "1234567", "inputs/note": "one"})
+    assert begun.status_code == 303, begun.text
+    environment, given = environment_of(database, acme, settings)
+    assert (given["token"], given["pin"]) == (VALUE, "1234567")
+
+    page = browser.get(f"/environments/new?from={environment}").text
+    assert f'name="from" value="{environment}"' in page
+    assert page.count("Kept from before") == 2
+    assert VALUE not in page
+    same = {"from": str(environment), "inputs/note": "two", "inputs/token": "", "inputs/pin": ""}
+    assert send(**same, **{"inputs/pin/~forget": "true"}).status_code == 303
+    _, given = environment_of(database, acme, settings)
+    assert (given["note"], given["token"], "pin" in given) == ("two", VALUE, False)
+
+    # Another pull request's code gets none of it by silence, and the form says so before it is sent again.
+    other = browser.get(f"/environments/new?from={environment}&pull_request=7").text
+    assert ("Kept from before" in other, 'name="from"' in other) == (False, False)
+    refused = send(**same, branch="main", pull_request="7")
+    assert refused.status_code == 422
+    assert "This stays with pull request 42" in refused.text
+    assert 'name="from"' not in refused.text
+    without = {name: value for name, value in same.items() if name != "from"}
+    assert send(**without, branch="main", pull_request="7").status_code == 303
+    _, given = environment_of(database, acme, settings, 7)
+    assert (given["note"], "token" in given) == ("two", False)
+
+    # A form that is filled in from nothing has said of no secret that it stays.
+    assert send(**{"inputs/note": "three"}).status_code == 303
+    assert "token" not in environment_of(database, acme, settings)[1]
 
 
 def test_what_was_given_as_a_secret_is_shown_by_no_later_version(
@@ -153,10 +244,28 @@ def test_what_was_given_as_a_secret_is_shown_by_no_later_version(
             automation.ask_for(acme, found["repository"], 42)
     form = browser.get(f"{AUTOMATIONS}/new?from={found['id']}").text
     assert "[secret]" not in form, "it is no value, and would be sent back as one"
-    assert begin(browser, repository, **{"inputs/greeting": "Hi", "inputs/key": "open"}).status_code == 303
+    change = {"replaces": "yes", "inputs/greeting": "Hi", "inputs/key": "open"}
+    assert begin(browser, repository, **change).status_code == 303
     (kept,) = browser.get("/api/v1/environments/automations").json()["items"]
     assert kept["inputs"] == {"greeting": "Hi", "health_path": "/up", "key": "open"}
     assert VALUE not in form + browser.get(AUTOMATIONS).text
+
+
+def test_pages_show_inputs_as_hints_want_them_looked_at(browser: Browser, repository: Path) -> None:
+    login = {"type": "object", "title": "Login", "properties": {"host": {"type": "string"}, "password": SECRET}}
+    publish(browser, "0.1.0", {"greeting": {"review": "mask"}, "health_path": {"review": "hide"}}, login=login)
+    given = {"inputs/greeting": "Ahoy", "inputs/health_path": "/is-it-up"}
+    given |= {"inputs/login/host": "db.internal", "inputs/login/password": VALUE}
+    assert begin(browser, repository, **given).status_code == 303
+    asked = {"blueprint": "acme/preview", "repository": str(repository), "pull_request": "42"}
+    made = browser.post("/environments", data={**asked, **given}, follow_redirects=False)
+    assert made.status_code == 303, made.text
+    for address in (AUTOMATIONS, made.headers["location"]):
+        page = unescape(browser.get(address).text)
+        shown = page[page.index("<dt>Login") :].partition("</dl>")[0]
+        assert "not shown here" in shown.partition("<dt>Greeting")[2].partition("</dd>")[0]
+        assert [each for each in ("db.internal", "[secret]") if each not in shown] == []
+        assert [each for each in ("Ahoy", "/is-it-up", VALUE) if each in page] == []
 
 
 def test_an_unknown_blueprint_or_automation_is_no_surprise(published: Browser, repository: Path) -> None:

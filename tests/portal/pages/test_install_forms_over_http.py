@@ -284,6 +284,48 @@ def test_inputs_are_looked_at_as_hints_say_and_an_upgrade_asks_for_what_is_new(
     assert {"[secret]", "$secret", SECRET} & {each for each in ("[secret]", "$secret", SECRET) if each in page} == set()
 
 
+def test_an_upgrade_forgets_a_secret_where_it_is_told_to_and_empties_groups(
+    browser: Browser, publish: Callable[..., None], work: Callable[[], list[str]], repository: str
+) -> None:
+    text_, secret = {"type": "string"}, {"type": "string", "writeOnly": True}
+    group = {"type": "object", "properties": {"user": text_, "host": text_, "password": secret}}
+    properties = {"token": secret, "login": group, "bare": {"type": "object", "properties": {"key": secret}}}
+    schema = {"$schema": SCHEMA["$schema"], "type": "object", "properties": properties}
+    publish({**template("0.1.0", schema), "inputs.ui.json": b"{}"})
+    first = {"inputs/login/user": "ann", "inputs/login/host": "db", "inputs/login/password": SECRET}
+    given = {**first, "inputs/token": SECRET, "inputs/bare/key": SECRET}
+    asked = {"asset": "acme/pipe", "version": "0.1.0", "repository": repository, "name": "my-pipe", **given}
+    planned = browser.post("/installs/plan", data=asked, follow_redirects=False)
+    assert planned.status_code == 303, planned.text
+
+    def apply(plan: str) -> str:
+        work()
+        digest = re.search(r'name="digest" value="([^"]+)"', browser.get(plan).text)
+        assert digest is not None
+        moved = browser.post(f"{plan}/apply", data={"digest": digest[1]}, follow_redirects=False)
+        work()
+        return str(moved.headers["location"].partition("?")[0])
+
+    place = apply(planned.headers["location"])
+    page = browser.get(f"{place}/upgrade").text
+    assert set(re.findall(r'name="([^"]+)/~forget"', page)) == {
+        "inputs/token",
+        "inputs/login/password",
+        "inputs/bare/key",
+    }
+    empty = dict.fromkeys(given, "")
+    changed = {**empty, "version": "0.1.0", "inputs/login/user": "bob", "inputs/token/~forget": "true"}
+    again = browser.post(f"{place}/upgrade", data={**changed, "do": "refresh"})
+    assert re.search(r'name="inputs/token/~forget" value="true" checked', again.text)
+    moved = browser.post(f"{place}/upgrade", data=changed, follow_redirects=False)
+    assert moved.status_code == 303, moved.text
+    apply(moved.headers["location"])
+    (revision, *_) = browser.get(f"/api/v1{place}/revisions").json()["items"]
+    kept = revision["content"]["given"]
+    assert set(kept["login"].pop("password")) == set(kept["bare"].pop("key")) == {"$secret"}
+    assert kept == {"login": {"user": "bob"}, "bare": {}}
+
+
 def test_a_pin_asks_for_nothing_and_a_stack_for_the_inputs_of_its_component(things: Send, browser: Browser) -> None:
     page = browser.get("/installs/new?asset=acme/things").text
     assert "A pin takes no inputs" in page

@@ -13,7 +13,7 @@ from litestar.testing import TestClient
 from catalog.providers.scm import NewPullRequest, PullRequestChange, PullRequestState
 from catalog.settings import Settings
 from tests.catalog.providers.scm.azure_fake import hook
-from tests.catalog.providers.scm.worlds import AzureDevOpsWorld
+from tests.catalog.providers.scm.worlds import AzureDevOpsWorld, git
 from workers import scm_feedback, scm_watch
 from workers.main import App
 from workers.runtime.drain import drain
@@ -140,6 +140,60 @@ def test_an_environment_shows_itself_and_obeys(
     assert api.get(path).json()["phase"] == "destroyed", "it was never made, so nothing is to be removed"
     assert world.deployments() == {}
     assert sum("is gone" in each for each in world.comments(number)) == 1
+
+
+def lies(world: AzureDevOpsWorld, number: int) -> list[tuple[str, dict[str, Any]]]:
+    """What could be said of a pull request that is open: none of it is so."""
+    pull, repository = world.fake.state.pull(number), world.fake.state.repository()
+    other = {**pull, "lastMergeSourceCommit": {"commitId": "b" * 40}}
+    branch = {"name": "refs/heads/feature", "oldObjectId": "c" * 40}
+    said = commented(world, number, "mallory", "/preview down", 0)["resource"]
+    said["comment"]["author"] = world.fake.state.identity("maria")
+    return [
+        ("git.pullrequest.updated", {**pull, "status": "abandoned"}),
+        ("git.pullrequest.merged", {**pull, "status": "completed"}),
+        ("git.pullrequest.updated", other),
+        ("git.pullrequest.created", other),
+        ("git.push", {"repository": repository, "refUpdates": [{**branch, "newObjectId": "0" * 40}]}),
+        ("git.push", {"repository": repository, "refUpdates": [{**branch, "newObjectId": "b" * 40}]}),
+        ("git.repo.deleted", {"repository": repository}),
+        (COMMENTED, said),
+    ]
+
+
+def test_whatever_is_delivered_an_environment_ends_as_its_pull_request_is(
+    anyone: Client, api: Client, archive: bytes, world: AzureDevOpsWorld, connection: dict[str, Any], working: App
+) -> None:
+    world.fake.state.visibility = "public"
+    number = world.open().open_pull_request(NewPullRequest("A title", "A body", "feature", "main")).number
+    api.post(f"{API}/assets", files={"archive": ("a.tar.gz", archive, "application/gzip")})
+    asked = {"repository": world.open().address, "pull_request": number, "blueprint": "acme/preview"}
+    path = f"{API}/environments/{api.post(f'{API}/environments/ephemeral', json=asked).json()['id']}"
+    drain(working, patience=QUICK)
+    names = ("phase", "incarnation", "generation", "head_sha", "expires_at", "operation_id")
+
+    def stands() -> dict[str, Any]:
+        found = api.get(path).json()
+        return {name: found[name] for name in names}
+
+    before, said, notification = stands(), lies(world, number), 100
+    for secret, status in (("forged", 403), ("", 202)):
+        # Each of them in two orders, twice as one notification and once as another.
+        for order in (said, said[::-1]):
+            for kind, resource in order:
+                bodies = [hook(world.fake, kind, resource, notification + more) for more in (1, 1, 2)]
+                notification += 2
+                assert {deliver(anyone, connection, each, secret).status_code for each in bodies} == {status}
+            drain(working, patience=QUICK)
+            assert stands() == before, secret or "genuine"
+    assert sum("Preview environment" in each for each in world.comments(number)) == 1
+    assert world.deployments() == {f"preview/pr-{number}": "queued"}
+
+    main = git(world.origin, "rev-parse", "main")
+    git(world.origin, "update-ref", "refs/heads/feature", main)
+    deliver(anyone, connection, hook(world.fake, *said[0], notification + 1))
+    drain(working, patience=QUICK)
+    assert stands()["head_sha"] == main, "the pull request itself was looked at"
 
 
 @pytest.mark.parametrize(

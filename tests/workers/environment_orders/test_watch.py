@@ -1,5 +1,6 @@
 """The clock and the watch of pull requests: an environment that fails stops none of the others."""
 
+import re
 from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -11,6 +12,7 @@ from sqlalchemy import text
 from catalog.assets.blueprint_spec import Follow
 from catalog.environments.models import AutomateEnvironments, Environment, Phase, RequestEnvironment
 from catalog.environments.service import EnvironmentAutomation, EphemeralEnvironmentService, room, signs_of
+from catalog.environments.triggers import Act, Decision
 from catalog.errors import ConflictError, UnavailableError
 from catalog.gating import Level, PolicyRefusedError, Verdict, Violation
 from catalog.installs.models import Action, OutcomeState
@@ -128,11 +130,15 @@ def made(slipway: Slipway) -> dict[int, Phase]:
     return {each.pull_request: each.phase for each in found}
 
 
-def explained(slipway: Slipway, number: int) -> tuple[str, str]:
+def decision_on(slipway: Slipway, number: int) -> Decision:
     with slipway.database.tenant_session(slipway.principal.tenant_id) as session:
         automatic = EnvironmentAutomation(session, slipway.settings).explain
         service = EphemeralEnvironmentService(session, slipway.settings)
-        decision = service.explain(slipway.principal, "/srv/shop", number, automatic).decision
+        return service.explain(slipway.principal, "/srv/shop", number, automatic).decision
+
+
+def explained(slipway: Slipway, number: int) -> tuple[str, str]:
+    decision = decision_on(slipway, number)
     return str(decision.act), decision.rule
 
 
@@ -185,6 +191,7 @@ def test_pull_requests_begin_by_themselves_and_stay_destroyed(slipway: Slipway) 
     slipway.outside.pulls[1] = (PullRequestState.OPEN, "f" * 40)
     watch_pull_requests(slipway.context())
     assert (made(slipway)[1], explained(slipway, 1)) == (Phase.DESTROYED, ("keep", "automatic"))
+    assert "got an environment by itself once, and that was destroyed" in decision_on(slipway, 1).why
     slipway.outside.pulls[1] = (PullRequestState.CLOSED, "f" * 40)
     watch_pull_requests(slipway.context())
     slipway.outside.pulls[1] = (PullRequestState.OPEN, "f" * 40)
@@ -234,6 +241,27 @@ def test_what_policies_refuse_is_said_and_asked_again_with_the_next_commit(
     assert row(slipway, refused.id).conditions == []
 
 
+def test_what_may_pass_by_itself_is_told_with_the_time_of_the_next_try(
+    slipway: Slipway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slipway.outside.pulls[1] = (PullRequestState.OPEN, "a" * 40)
+    slipway.outside.about[1] = {"base": "main"}
+    automate(slipway)
+
+    def fail(*_: object) -> Environment:
+        raise UnavailableError("The server does not answer.")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(EphemeralEnvironmentService, "request", fail)
+        watch_pull_requests(slipway.context())
+    decision = decision_on(slipway, 1)
+    assert (decision.act, decision.rule) == (Act.KEEP, "automatic")
+    told = (
+        r"Its environment could not begin: The server does not answer\. It is tried again by itself at [\d:]{8} UTC\."
+    )
+    assert re.fullmatch(told, decision.why)
+
+
 def test_what_is_in_the_way_is_told_and_tried_again_with_the_next_commit(slipway: Slipway) -> None:
     slipway.outside.pulls[1] = (PullRequestState.OPEN, "a" * 40)
     slipway.outside.about[1] = {"base": "main"}
@@ -244,6 +272,10 @@ def test_what_is_in_the_way_is_told_and_tried_again_with_the_next_commit(slipway
     with slipway.database.tenant_session(slipway.principal.tenant_id) as session:
         (found,) = EnvironmentAutomation(session, slipway.settings).all(slipway.principal.tenant_id)
     assert [(each.pull_request, "never be enough" in each.problem) for each in found.attempts] == [(1, True)]
+    decision = decision_on(slipway, 1)
+    assert (decision.act, decision.rule) == (Act.KEEP, "automatic")
+    assert decision.why.startswith("Its environment could not begin with commit aaaaaaaa: ")
+    assert decision.why.endswith("It is tried again with the next commit, or when you request it.")
     slipway.settings = slipway.settings.model_copy(update={"environment_quota_memory_mb": None})
     watch_pull_requests(slipway.context())
     assert made(slipway) == {}

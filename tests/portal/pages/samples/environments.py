@@ -12,6 +12,7 @@ from catalog.tenants.models import SecretRead
 from portal.pages.automation_form import AutomationFormPage
 from portal.pages.environment_automations import AutomationsPage
 from portal.pages.render import Page
+from portal.pages.reviewed_inputs import InputReview
 from portal.pages.schema_form import FormSource, build_form
 from portal.pages.secrets import SecretsPage
 
@@ -87,7 +88,9 @@ def pages() -> dict[str, Page]:
     uses = {"PAYMENT_TOKEN": [(UUID(int=each), f"hello-slipway-pr-{each}") for each in range(1, 6)]}
     some = [automation(1, "/srv/hello", ["preview"], attempts), automation(2, "/srv/" + LONG, [], [])]
     return {
-        "environment-automations": AutomationsPage(some, may_change=True),
+        "environment-automations": AutomationsPage(
+            some, may_change=True, reviews={some[0].blueprint: InputReview(SCHEMA, {"replicas": {"review": "mask"}})}
+        ),
         "environment-automations-empty": AutomationsPage([], may_change=True),
         "environment-automations-read": AutomationsPage(some, may_change=False),
         "environment-automation-choice": AutomationFormPage(None, [blueprint()], build_form({}, FormSource())),
