@@ -1,7 +1,7 @@
 """How installs move, how revisions are chained, and what stands in inputs: pure functions."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any
 from uuid import UUID
@@ -121,29 +121,6 @@ def merged_inputs(given: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[
         else:
             result[name] = value
     return result
-
-
-def changes_to(
-    inputs: Mapping[str, Any], given: Mapping[str, Any], stays: Callable[[str, Any], bool], place: str = ""
-) -> dict[str, Any]:
-    """Return what ``merged_inputs`` takes to make of what was ``given`` before what a form asks for now.
-
-    What the form leaves out goes, unless ``stays`` holds of its JSON pointer and value; a group of which nothing stays
-    goes as a whole.
-    """
-    changes = dict(inputs)
-    for name, value in given.items():
-        pointer = f"{place}/{escape(name)}"
-        is_group = isinstance(value, Mapping) and set(value) != {SECRET}
-        if name in inputs:
-            if is_group and isinstance(inputs[name], Mapping):
-                changes[name] = changes_to(inputs[name], value, stays, pointer)
-        elif is_group:
-            left = changes_to({}, value, stays, pointer)
-            changes[name] = left if any(left.get(each, value) is not None for each in value) else None
-        elif not stays(pointer, value):
-            changes[name] = None
-    return changes
 
 
 def demands(rule: InstallApprovalRule, action: Action, asked: Mapping[str, Any], remarks: Iterable[str]) -> bool:

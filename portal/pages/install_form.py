@@ -14,8 +14,8 @@ from catalog.assets.models import AssetVersionRead, VersionState, VersionSummary
 from catalog.assets.service import LATEST, AssetService
 from catalog.errors import FieldError
 from catalog.forms.pointers import pointer_to
+from catalog.installs.changes import changes_to
 from catalog.installs.presets import changeable, narrowed, started_from
-from catalog.installs.rules import changes_to
 from catalog.installs.service import InstallService
 from catalog.installs.shapes import InstallRead
 from catalog.overlays.fitting import Fitted
