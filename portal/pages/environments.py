@@ -203,7 +203,7 @@ def list_environments(
 
 
 def _load(session: Session, settings: Settings, principal: Principal, environment_id: UUID) -> EnvironmentPage:
-    service = EphemeralEnvironmentService(session, settings)
+    service, assets = EphemeralEnvironmentService(session, settings), AssetService(session)
     environment = service.get(principal.tenant_id, environment_id)
     operation = None
     if environment.operation_id is not None:
@@ -225,14 +225,8 @@ def _load(session: Session, settings: Settings, principal: Principal, environmen
         log_problem=problem,
         bounds=bounds,
         notices=service.notices(environment),
+        review=InputReview.of(assets, principal.tenant_id, environment.blueprint, environment.blueprint_version),
     )
-
-
-def _reviewed(page: EnvironmentPage, session: Session, principal: Principal) -> EnvironmentPage:
-    """Return the page with how the inputs are looked at, which the parts that change by themselves do not need."""
-    made_of = page.environment
-    review = InputReview.of(AssetService(session), principal.tenant_id, made_of.blueprint, made_of.blueprint_version)
-    return replace(page, review=review)
 
 
 @get("/environments/{environment_id:uuid}", guards=READ, sync_to_thread=True)
@@ -244,7 +238,7 @@ def show_environment(
     principal: Caller,
 ) -> Response[str]:
     """Show one environment."""
-    page = _reviewed(_load(session, settings, principal, environment_id), session, principal)
+    page = _load(session, settings, principal, environment_id)
     evidence = evidence_about(session, settings, principal, f"environments/{environment_id}")
     blocks = () if page.is_gone else blocks_on(session, settings, principal, f"environments/{environment_id}")
     return renderer_of(request).respond(request, replace(page, evidence=evidence, blocks=blocks))
@@ -295,7 +289,7 @@ def _changed(
         change(EphemeralEnvironmentService(session, settings))
     except (ConflictError, InvalidInputError, QuotaExceededError) as error:
         session.rollback()
-        page = _reviewed(_load(session, settings, principal, environment_id), session, principal)
+        page = _load(session, settings, principal, environment_id)
         return renderer_of(request).respond(
             request, page, status_code=error.status, toasts=(Toast("bad", error.detail),)
         )
