@@ -119,7 +119,9 @@ def extend(environment: str, by: str, reason: str, as_json: bool) -> None:  # no
     output = Output(as_json=as_json)
     with connect() as client:
         found = client.post(f"/environments/{identifier_of(client, environment)}/extend", {"by": by, "reason": reason})
-    output.result(found, lambda each: output.line(f"{each['name']} expires {moment(each['expires_at'])}{_latest(each)}."))
+    output.result(
+        found, lambda each: output.line(f"{each['name']} expires {moment(each['expires_at'])}{_latest(each)}.")
+    )
 
 
 def _latest(found: dict[str, Any]) -> str:
