@@ -195,6 +195,16 @@ def making_environments(session: Session, tenant_id: UUID, paths: Sequence[str])
     return session.exec(statement.distinct()).all()
 
 
+def replacements(session: Session, tenant_id: UUID, asset_id: UUID) -> list[tuple[str, str]]:
+    """Return version and replacement of those versions of the tenant's own asset that name one."""
+    statement = select(AssetVersion.version, AssetVersion.replacement).where(
+        AssetVersion.tenant_id == tenant_id,
+        AssetVersion.asset_id == asset_id,
+        col(AssetVersion.replacement).is_not(None),
+    )
+    return [(version, replacement or "") for version, replacement in session.exec(statement.order_by(*_newest_first()))]
+
+
 def artifacts(session: Session, version_id: UUID) -> Sequence[VersionArtifact]:
     """Return the derived files of a version that the tenant may see, by name."""
     statement = select(VersionArtifact).where(VersionArtifact.version_id == version_id)

@@ -17,6 +17,7 @@ from sqlmodel import Session
 
 from catalog.assets.models import AssetVersion
 from catalog.assets.service import AssetService
+from catalog.assets.service.reading import told_to_others
 from catalog.environments.models import Environment
 from catalog.environments.service import EphemeralEnvironmentService
 from catalog.errors import NotFoundError
@@ -157,7 +158,7 @@ class InputService:
         digests = [f"sha256:{version.blob_digest}"]
         sbom = sbom_about(self._session, self._settings, tenant_id, digests)
         visibility = self._assets.get(tenant_id, version.namespace, version.name).visibility
-        parts = {"asset": {**_asset_part(version), "visibility": str(visibility)}, **sbom}
+        parts = {"asset": {**_asset_part(tenant_id, version), "visibility": str(visibility)}, **sbom}
         return self._identified(subject, parts, digests), parts
 
     def _install_plan(self, tenant_id: UUID, plan_id: UUID, point: GatePoint | None) -> tuple[Subject, dict[str, Any]]:
@@ -177,7 +178,7 @@ class InputService:
             asset=plan["asset"],
             asset_kind=version.kind,
         )
-        parts: dict[str, Any] = {"asset": _asset_part(version), "install": _install_part(plan)}
+        parts: dict[str, Any] = {"asset": _asset_part(tenant_id, version), "install": _install_part(plan)}
         digests = [each["digest"] for each in plan["lock"]]
         parts |= attestations_about(self._session, self._settings, tenant_id, digests)
         if service is not None:
@@ -270,7 +271,7 @@ def _is_reference(value: Any) -> bool:
     return isinstance(value, Mapping) and set(value) == {"$secret"}
 
 
-def _asset_part(version: AssetVersion) -> dict[str, Any]:
+def _asset_part(tenant_id: UUID, version: AssetVersion) -> dict[str, Any]:
     return {
         "namespace": version.namespace,
         "name": version.name,
@@ -279,7 +280,9 @@ def _asset_part(version: AssetVersion) -> dict[str, Any]:
         "digest": f"sha256:{version.blob_digest}",
         "manifest": version.manifest,
         "files": [{"path": each["path"], "size": each["size"]} for each in version.files],
-        "published_by": version.published_by,
+        "published_by": version.published_by
+        if version.tenant_id == tenant_id
+        else told_to_others(version)["published_by"],
     }
 
 

@@ -117,10 +117,15 @@ class ExportService:
             writer.manifest(statement, {"dev.slipway.predicate-type": each.predicate_type})
 
     def _states(self, tenant_id: UUID, assets: Iterable[str]) -> Iterable[dict[str, Any]]:
-        """Yield the state of every version of the exported assets, also of those whose bytes are not exported."""
+        """Yield the state of every version of the exported assets, also of those whose bytes are not exported.
+
+        What is not out yet, with the comments of its review, stays in the house.
+        """
         for asset in assets:
             namespace, _, name = asset.partition("/")
             for each in self._assets.versions(tenant_id, namespace, name):
+                if not MEANINGS[each.state].seen:
+                    continue
                 yield {
                     "asset": asset,
                     "version": each.version,

@@ -31,6 +31,7 @@ _VERBS = {
     VersionState.DEPRECATED: "deprecate",
     VersionState.ARCHIVED: "retire",
     VersionState.YANKED: "yank",
+    VersionState.QUARANTINED: "quarantine",
     VersionState.REVOKED: "revoke",
 }
 _UNKNOWN = {Reason.UNKNOWN_KEY, Reason.UNKNOWN_IDENTITY, Reason.KEY_RETIRED, Reason.KEYLESS_OFF}

@@ -15,7 +15,7 @@ from catalog.assets.service import LATEST, AssetService
 from catalog.assets.versions import parse_version
 from catalog.attestations.service import SupplyChainAttestationService
 from catalog.attestations.shapes import AttestationRead
-from catalog.errors import SlipwayError
+from catalog.errors import NotFoundError, SlipwayError
 from catalog.providers.blobs import BlobError, BlobStore
 from catalog.settings import Settings
 from catalog.transfers.artifacts import (
@@ -50,20 +50,23 @@ class Place:
 
 
 class _Known:
-    """Which digest leads where, for digests met before: what they lead to never changes, only who may see it."""
+    """Which digest leads where, for digests met before: what they lead to never changes, only who may see it.
+
+    Each tenant has places of its own, so that what another one has asked for changes neither answer nor time.
+    """
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._places: OrderedDict[tuple[UUID, str], Place] = OrderedDict()
+        self._places: OrderedDict[tuple[UUID, UUID, str], Place] = OrderedDict()
         self._lock = Lock()
 
-    def get(self, asset_id: UUID, digest: str) -> Place | None:
+    def get(self, tenant_id: UUID, asset_id: UUID, digest: str) -> Place | None:
         with self._lock:
-            return self._places.get((asset_id, digest))
+            return self._places.get((tenant_id, asset_id, digest))
 
-    def put(self, asset_id: UUID, digest: str, place: Place) -> None:
+    def put(self, tenant_id: UUID, asset_id: UUID, digest: str, place: Place) -> None:
         with self._lock:
-            self._places[asset_id, digest] = place
+            self._places[tenant_id, asset_id, digest] = place
             while len(self._places) > self._most:
                 self._places.popitem(last=False)
 
@@ -96,17 +99,20 @@ class RegistryService:
             return self.referrers(tenant_id, namespace, name, f"sha256:{fallback[1]}")
         if ":" not in reference:
             version = self._tagged(tenant_id, namespace, name, reference)
-            return self._image(asset_id, version)
+            return self._image(tenant_id, asset_id, version)
         _check(reference)
         place = self._place(tenant_id, asset_id, namespace, name, reference)
+        unknown = ManifestUnknownError(f"{namespace}/{name} has no manifest {reference}.")
         if place is None:
-            raise ManifestUnknownError(f"{namespace}/{name} has no manifest {reference}.")
-        version = self._version(tenant_id, namespace, name, place.version)
-        image = self._image(asset_id, version)
-        if place.statement is None:
-            return image
-        statement = self._attestations.get(tenant_id, place.statement)
-        return referrer_manifest(image.descriptor(), statement)
+            raise unknown
+        try:
+            version = self._version(tenant_id, namespace, name, place.version)
+            image = self._image(tenant_id, asset_id, version)
+            if place.statement is None:
+                return image
+            return referrer_manifest(image.descriptor(), self._attestations.get(tenant_id, place.statement))
+        except NotFoundError:
+            raise unknown from None  # it was there when the digest was met: a draft thrown away, a share taken back
 
     def blob(self, tenant_id: UUID, namespace: str, name: str, digest: str) -> tuple[bytes, str]:
         """Return a blob's bytes, compared with their digest, and its media type."""
@@ -123,7 +129,10 @@ class RegistryService:
         place = self._place(tenant_id, asset_id, namespace, name, digest)
         if place is None or place.statement is None:
             raise BlobUnknownError(f"{namespace}/{name} has no blob {digest}.")
-        return self._attestations.envelope(place.statement)
+        try:
+            return self._attestations.envelope(place.statement)
+        except NotFoundError:
+            raise BlobUnknownError(f"{namespace}/{name} has no blob {digest}.") from None
 
     def referrers(
         self, tenant_id: UUID, namespace: str, name: str, digest: str, artifact_type: str | None = None
@@ -134,8 +143,11 @@ class RegistryService:
         place = self._place(tenant_id, asset_id, namespace, name, digest)
         if place is None or place.statement is not None:
             return index_of(())
-        version = self._version(tenant_id, namespace, name, place.version)
-        subject = self._image(asset_id, version).descriptor()
+        try:
+            version = self._version(tenant_id, namespace, name, place.version)
+        except NotFoundError:
+            return index_of(())
+        subject = self._image(tenant_id, asset_id, version).descriptor()
         found = [each for _, each in self._referrers(tenant_id, asset_id, version, subject)]
         return index_of(each for each in found if artifact_type in {None, each.artifact_type})
 
@@ -160,20 +172,20 @@ class RegistryService:
         if not MEANINGS[version.state].download:
             raise HeldBackError(f"{version.namespace}/{version.name} {version.version} is in quarantine.")
 
-    def _image(self, asset_id: UUID, version: AssetVersion) -> Document:
+    def _image(self, tenant_id: UUID, asset_id: UUID, version: AssetVersion) -> Document:
         image = image_manifest(version)
-        _KNOWN.put(asset_id, image.digest, Place(version.version))
+        _KNOWN.put(tenant_id, asset_id, image.digest, Place(version.version))
         return image
 
     def _place(self, tenant_id: UUID, asset_id: UUID, namespace: str, name: str, digest: str) -> Place | None:
-        found = _KNOWN.get(asset_id, digest)
+        found = _KNOWN.get(tenant_id, asset_id, digest)
         if found is not None:
             return found
         for version in self._newest(tenant_id, asset_id, namespace, name):
-            subject = self._image(asset_id, version).descriptor()
+            subject = self._image(tenant_id, asset_id, version).descriptor()
             for _ in self._referrers(tenant_id, asset_id, version, subject):
                 continue
-            found = _KNOWN.get(asset_id, digest)
+            found = _KNOWN.get(tenant_id, asset_id, digest)
             if found is not None:
                 return found
         return None
@@ -191,8 +203,8 @@ class RegistryService:
         for each in self._attestations.page(tenant_id, digest=("sha256", version.blob_digest), limit=200):
             document = referrer_manifest(subject, each)
             place = Place(version.version, each.id)
-            _KNOWN.put(asset_id, document.digest, place)
-            _KNOWN.put(asset_id, f"sha256:{each.envelope_digest}", place)
+            _KNOWN.put(tenant_id, asset_id, document.digest, place)
+            _KNOWN.put(tenant_id, asset_id, f"sha256:{each.envelope_digest}", place)
             annotations = {"dev.slipway.predicate-type": each.predicate_type}
             found.append((each, document.descriptor(annotations)))
         return found

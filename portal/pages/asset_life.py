@@ -85,7 +85,7 @@ def _page(
         raise ForbiddenError(f"{version.namespace}/{version.name} belongs to another publisher.")
     move = find_move(verb, version.state)
     allow(principal, move)
-    meaning = MEANINGS[move.target]
+    meaning = MEANINGS[service.state_after(principal.tenant_id, version, verb)]
     affected = affected_by(session, settings, principal, (version.namespace, version.name), version.version)
     return LifePage(version, verb, affected, meaning.summary, meaning.running.value, values)
 

@@ -5,12 +5,13 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, exists
+from sqlalchemy import ColumnElement, text
 from sqlmodel import Session, col, select
 
+from catalog.assets.feeds.models import FeedEntry
 from catalog.assets.life import UNSEEN
 from catalog.assets.models import AssetVersion, VersionState
-from catalog.assets.usage.models import AssetUse, VersionMove
+from catalog.assets.usage.models import VersionMove
 
 
 class VersionRow(NamedTuple):
@@ -70,6 +71,19 @@ def moved(session: Session, tenant_id: UUID, where: ColumnElement[bool], limit: 
     return [MoveRow(row[0], VersionState(row[1]), row[2], row[3], VersionRow._make(row[4:])) for row in rows]
 
 
+_MOVES_IN_USE = text("""
+    SELECT move_id AS id, at, namespace, name, version, after AS state, reason AS summary FROM moves_in_use(:most)
+    ORDER BY at DESC, move_id
+""")
+
+
+def moved_in_use(session: Session, tenant_id: UUID, limit: int) -> list[FeedEntry]:
+    """Return the steps of versions that something of the tenant's runs, seen or not, the latest first."""
+    del tenant_id  # the function, which is SECURITY DEFINER, takes that of the transaction
+    rows = session.connection().execute(_MOVES_IN_USE, {"most": limit}).mappings()
+    return [FeedEntry(**{**row, "state": VersionState(row["state"])}, is_new=False) for row in rows]
+
+
 def of_asset(asset_id: UUID) -> ColumnElement[bool]:
     """Return the condition on the versions of one asset."""
     return col(AssetVersion.asset_id) == asset_id
@@ -88,15 +102,6 @@ def of_assets(asset_ids: Sequence[UUID]) -> ColumnElement[bool]:
 def of_all() -> ColumnElement[bool]:
     """Return the condition that every version fits."""
     return col(AssetVersion.id).is_not(None)
-
-
-def in_use(tenant_id: UUID) -> ColumnElement[bool]:
-    """Return the condition on versions that something of the tenant's runs."""
-    return exists().where(
-        col(AssetUse.tenant_id) == tenant_id,
-        col(AssetUse.version_id) == col(AssetVersion.id),
-        col(AssetUse.until).is_(None),
-    )
 
 
 def _seen(tenant_id: UUID) -> ColumnElement[bool]:

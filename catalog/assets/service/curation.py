@@ -24,6 +24,7 @@ from catalog.assets.events import AssetShared, CatalogChanged
 from catalog.assets.models import Asset, VersionState, Visibility
 from catalog.assets.references import is_name
 from catalog.assets.service.reading import Reading, no_asset
+from catalog.assets.service.replacing import require_replaceable
 from catalog.clock import now
 from catalog.errors import ConflictError, FieldError, ForbiddenError, InvalidInputError
 from catalog.events import outbox
@@ -48,7 +49,8 @@ class Curation(Reading):
         """Say who may see an asset of one's own from now on.
 
         A name that no tenant has is taken like any other and gives nobody access, so that the answer never tells
-        which tenants there are. Raises ``InvalidInputError`` for what cannot be a name, and ``PolicyRefusedError``
+        which tenants there are. Raises ``InvalidInputError`` for what cannot be a name and where a version names a
+        replacement that fewer may see, and ``PolicyRefusedError``
         where more could see it than before and policies do not let one of its versions be published so.
         """
         principal.require("assets:write")
@@ -81,6 +83,7 @@ class Curation(Reading):
         self._session.add(asset)
         self._session.flush()
         if is_wider:
+            require_replaceable(self._session, asset, names)
             self._pass_gate(principal, asset)
         data = AssetShared(
             asset_id=asset.id, namespace=namespace, name=name, visibility=asset.visibility, tenants=names

@@ -38,11 +38,14 @@ class Feeds(Publisher):
 
     def changes_feed(self, tenant_id: UUID, *, installed: bool = False) -> Feed:
         """Return the changes of state of every version, or of those that the tenant runs."""
-        where = queries.in_use(tenant_id) if installed else queries.of_all()
-        moves = queries.moved(self._session, tenant_id, where, _MOST_READ)
-        # What the tenant runs concerns it, whatever its catalog offers for something new.
-        view = None if installed else self.catalog_view(tenant_id)
-        entries = [_moved(each) for each in moves if view is None or _offered(view, each.of)]
+        if installed:
+            # What the tenant runs concerns it, whatever its catalog offers for something new, and also once its
+            # publisher shares it no more.
+            entries = queries.moved_in_use(self._session, tenant_id, MOST_ENTRIES)
+        else:
+            view = self.catalog_view(tenant_id)
+            moves = queries.moved(self._session, tenant_id, queries.of_all(), _MOST_READ)
+            entries = [_moved(each) for each in moves if _offered(view, each.of)]
         identifier = uuid5(NAMESPACE_URL, f"slipway:changes:{tenant_id}:{installed}")
         title = "Changes of what you run" if installed else "Versions deprecated, yanked, revoked or restored"
         return Feed(identifier, title, "/assets", BEGINNING, entries[:MOST_ENTRIES])

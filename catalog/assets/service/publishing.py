@@ -18,6 +18,7 @@ from catalog.assets.lookalikes import looking_like, skeleton
 from catalog.assets.models import Asset, AssetVersion, Namespace, VersionArtifact, VersionState, Visibility
 from catalog.assets.package import Package
 from catalog.assets.service.reading import Reading, label
+from catalog.assets.service.replacing import require_replaceable
 from catalog.assets.service.usage import dependencies_of
 from catalog.assets.versions import parse_version
 from catalog.clock import now
@@ -129,7 +130,7 @@ class Publishing(Reading):
         version.output_schema = version.output_schema or dict(derived.output_schema or {})
         self._session.add(version)
         if state is VersionState.PUBLISHED:
-            _offer(asset, version)  # before it is written for the first time, which is then the last time too
+            self._offer(asset, version)  # before it is written for the first time, which is then the last time too
         self._session.flush()
         self._session.add_all(dependencies_of(version))
         if state is VersionState.PUBLISHED:
@@ -143,8 +144,17 @@ class Publishing(Reading):
 
     def _put_out(self, principal: Principal, asset: Asset, version: AssetVersion) -> None:
         """Offer a version from now on."""
-        _offer(asset, version)
+        self._offer(asset, version)
         self._let_out(principal, asset, version)
+
+    def _offer(self, asset: Asset, version: AssetVersion) -> None:
+        wanted = version.wanted_visibility or asset.visibility
+        if wanted is not asset.visibility:
+            asset.visibility = wanted
+            with self._session.no_autoflush:
+                require_replaceable(self._session, asset)
+        version.state, version.wanted_visibility = VersionState.PUBLISHED, None
+        version.published_at = version.state_changed_at = now()
 
     def _let_out(self, principal: Principal, asset: Asset, version: AssetVersion) -> None:
         """Ask policies about a version that is `_offer`ed, and tell of it."""
@@ -264,12 +274,6 @@ class Publishing(Reading):
     def _emit(self, principal: Principal, version: AssetVersion, data: EventData) -> None:
         subject = f"assets/{version.asset_id}"
         outbox.append(self._session, data, tenant_id=version.tenant_id, subject=subject, actor=principal.actor)
-
-
-def _offer(asset: Asset, version: AssetVersion) -> None:
-    asset.visibility = version.wanted_visibility or asset.visibility
-    version.state, version.wanted_visibility = VersionState.PUBLISHED, None
-    version.published_at = version.state_changed_at = now()
 
 
 def _alike(name: str, own: str) -> NamespaceTakenError:

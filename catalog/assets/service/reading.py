@@ -1,6 +1,7 @@
 """Searching and reading assets, and choosing the version that a request gets."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 from uuid import UUID
 
 from sqlmodel import Session
@@ -36,6 +37,7 @@ from catalog.assets.versions import VersionNumber, allows, parse_constraint, par
 from catalog.providers.blobs import BlobError, BlobStore
 
 LATEST = "latest"
+_KINDS_OF_ACTORS = {"member": "a member", "token": "an access token", "system": "Slipway itself"}
 _MOST_GUESSES = 200
 
 
@@ -196,13 +198,14 @@ class Reading:
     def offered_versions(self, tenant_id: UUID, namespace: str, name: str) -> tuple[list[VersionSummary], str | None]:
         """Return the versions that the tenant's own catalog offers, newest first, and the one that stands for them.
 
-        Raises ``AssetNotFoundError``, for an asset that the catalog hides or has not adopted as for none at all.
+        Drafts are offered to nobody, their own publisher included. Raises ``AssetNotFoundError``, for an asset that
+        the catalog hides or has not adopted as for none at all.
         """
         asset = self._asset(tenant_id, namespace, name)
         view = self.catalog_view(tenant_id)
         if not view.offers(namespace, name):
             raise no_asset(namespace, name)
-        rows = queries.versions(self._session, tenant_id, asset.id)
+        rows = [row for row in queries.versions(self._session, tenant_id, asset.id) if MEANINGS[row.state].seen]
         offered = [row for row in rows if view.allows(namespace, name, rules.number_of(row))]
         best = rules.latest(rules.Candidate(rules.number_of(row), row.state) for row in offered)
         return [VersionSummary.model_validate(row) for row in offered], best.canonical if best else None
@@ -302,8 +305,40 @@ def asset_read(asset: Asset, tenant_id: UUID) -> AssetRead:
 
 
 def version_read(version: AssetVersion, tenant_id: UUID) -> AssetVersionRead:
-    """Return a version as others read it."""
-    return AssetVersionRead.model_validate({**version.model_dump(), "owned": version.tenant_id == tenant_id})
+    """Return a version as the tenant reads it.
+
+    For its owner alone is what may name something that others do not see: what the checks noted, who published it, and
+    the folder of a repository.
+    """
+    owned = version.tenant_id == tenant_id
+    return AssetVersionRead.model_validate(
+        {**version.model_dump(), **({} if owned else told_to_others(version)), "owned": owned}
+    )
+
+
+def told_to_others(version: AssetVersion) -> dict[str, Any]:
+    """Return what readers of other tenants get of the fields whose whole values are the owner's alone."""
+    origin = dict(version.published_from or {})
+    if (repository := str(origin.get("repository") or "")) and "issuer" not in origin:
+        origin["repository"] = without_private_parts(repository)
+    is_job = "issuer" in origin
+    return {
+        "warnings": [],
+        "published_by": "a CI job"
+        if is_job
+        else _KINDS_OF_ACTORS.get(version.author_actor.partition(":")[0], "its publisher"),
+        "published_from": origin or None,
+    }
+
+
+def without_private_parts(repository: str) -> str:
+    """Return the address of a repository without the folder it lies in on some machine, or who signs in to it."""
+    path = repository.removeprefix("file://")
+    if path.startswith("/"):
+        return path.rstrip("/").rpartition("/")[2]
+    scheme, separator, rest = repository.partition("://")
+    host, slash, place = rest.partition("/")
+    return f"{scheme}{separator}{host.rpartition('@')[2]}{slash}{place}" if separator else repository
 
 
 def no_asset(namespace: str, name: str) -> AssetNotFoundError:

@@ -49,13 +49,16 @@ class Usage(Reading):
             self._session.add(outcome)
 
     def notices(self, tenant_id: UUID, subject: str) -> list[Notice]:
-        """Return what whoever runs ``subject`` should know: the versions of it that are no longer simply published."""
-        found = queries.versions_used(self._session, tenant_id, subject)
-        return [_notice(each) for each in found if MEANINGS[each.state].running is not Running.ON]
+        """Return what whoever runs ``subject`` should know: the versions of it that are no longer simply published.
+
+        Also of a version that its publisher shares no more: whoever runs it is told of its fate to the end.
+        """
+        found = queries.notices(self._session, tenant_id, subject)
+        return [each for each in found if MEANINGS[each.state].running is not Running.ON]
 
     def is_held(self, tenant_id: UUID, subject: str) -> bool:
         """Tell whether ``subject`` must stay as it is, because a version that it runs is in quarantine."""
-        found = queries.versions_used(self._session, tenant_id, subject)
+        found = queries.notices(self._session, tenant_id, subject)
         return any(MEANINGS[each.state].running is Running.HELD for each in found)
 
     def used_by(self, tenant_id: UUID, namespace: str, name: str, version: str | None = None) -> Affected:
@@ -98,12 +101,14 @@ class Usage(Reading):
         )
 
     def history(self, tenant_id: UUID, version: AssetVersionRead) -> list[MoveRead]:
-        """Return the latest steps in the life of a version, newest first; who took them is for its owner alone."""
+        """Return the latest steps in the life of a version, newest first.
+
+        For its owner alone is who took them, and what came before it was out, with the comments of a review.
+        """
         is_own = version.owned
-        del tenant_id  # the policy of the table decides; the names are left out by who owns the version
         return [
             MoveRead(before=row.before, after=row.after, reason=row.reason, by=row.name if is_own else None, at=row.at)
-            for row in queries.moves(self._session, version.id)
+            for row in queries.moves(self._session, tenant_id, version.id)
         ]
 
     def tell(self, tenant_id: UUID, version_id: UUID, move_id: UUID, changed: Mapping[str, str | None]) -> bool:
@@ -167,16 +172,3 @@ def dependencies_of(version: AssetVersion) -> list[AssetDependency]:
         )
         rows.setdefault((namespace, name, row.needs_version), row)
     return list(rows.values())
-
-
-def _notice(version: AssetVersion) -> Notice:
-    return Notice(
-        namespace=version.namespace,
-        name=version.name,
-        version=version.version,
-        state=version.state,
-        reason=version.state_reason,
-        replacement=version.replacement,
-        end_of_life=version.end_of_life,
-        link=version.state_link,
-    )

@@ -1,10 +1,12 @@
 """Uses, dependencies and outcomes of versions, and the history of their states."""
 
 from datetime import date, datetime
+from typing import Any
 from uuid import UUID, uuid4
 
 from pydantic import BaseModel, ConfigDict
-from sqlalchemy import ForeignKeyConstraint, Index, UniqueConstraint, text
+from sqlalchemy import Column, ForeignKeyConstraint, Index, UniqueConstraint, text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
 from catalog.assets.models import AssetRead, VersionState
@@ -77,7 +79,11 @@ class AssetDependency(SQLModel, table=True):
 
 
 class VersionMove(SQLModel, table=True):
-    """One step in the life of a version: who took it, when and why."""
+    """One step in the life of a version: who took it, when and why.
+
+    ``said`` is what the version said of its state before it (``state_reason``, ``replacement``, ``end_of_life``,
+    ``state_link``), where the step may be taken back.
+    """
 
     __tablename__ = "asset_version_moves"
     __table_args__ = (
@@ -97,6 +103,7 @@ class VersionMove(SQLModel, table=True):
     actor: str
     name: str
     at: datetime = Field(default_factory=now, sa_type=Timestamp)
+    said: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True)))
 
 
 class AssetTotal(SQLModel, table=True):

@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import func, text
+from sqlalchemy import and_, func, or_, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import Session, col, select, update
 
+from catalog.assets.life import UNSEEN
 from catalog.assets.models import AssetVersion, VersionState
-from catalog.assets.usage.models import AssetDependency, AssetTotal, AssetUse, Totals, VersionMove
+from catalog.assets.usage.models import AssetDependency, AssetTotal, AssetUse, Notice, Totals, VersionMove
 
 MOST = 500
 """How many dependents or uses are named at once."""
@@ -58,15 +59,17 @@ def count_by_area(session: Session, tenant_id: UUID, asset_id: UUID, version_id:
     return dict(session.exec(statement.group_by(area)).all())
 
 
-def versions_used(session: Session, tenant_id: UUID, subject: str) -> Sequence[AssetVersion]:
-    """Return the versions that one thing of the tenant's runs, as far as the tenant may still see them."""
-    statement = (
-        select(AssetVersion)
-        .join(AssetUse, col(AssetUse.version_id) == AssetVersion.id)
-        .where(AssetUse.tenant_id == tenant_id, AssetUse.subject == subject, col(AssetUse.until).is_(None))
-        .order_by(col(AssetVersion.namespace), col(AssetVersion.name))
-    )
-    return session.exec(statement).all()
+_NOTICES = text("""
+    SELECT namespace, name, version, state, state_reason AS reason, replacement, end_of_life, state_link AS link
+    FROM versions_in_use(:subject) ORDER BY namespace, name
+""")
+
+
+def notices(session: Session, tenant_id: UUID, subject: str) -> list[Notice]:
+    """Return the states of the versions that one thing of the tenant's runs, seen or not (SECURITY DEFINER)."""
+    del tenant_id  # the function takes that of the transaction
+    rows = session.connection().execute(_NOTICES, {"subject": subject}).mappings()
+    return [Notice.model_validate(dict(row)) for row in rows]
 
 
 def active(session: Session, tenant_id: UUID, subject: str) -> Sequence[AssetUse]:
@@ -144,9 +147,12 @@ def ended(session: Session, today: date, limit: int) -> list[tuple[UUID, UUID]]:
     return list(session.exec(statement).all())
 
 
-def moves(session: Session, version_id: UUID, limit: int = 50) -> Sequence[VersionMove]:
+def moves(session: Session, tenant_id: UUID, version_id: UUID, limit: int = 50) -> Sequence[VersionMove]:
     """Return the latest steps in the life of a version that the tenant may see, newest first."""
-    statement = select(VersionMove).where(VersionMove.version_id == version_id)
+    was_out = and_(col(VersionMove.before).not_in(UNSEEN), col(VersionMove.after).not_in(UNSEEN))
+    statement = select(VersionMove).where(
+        VersionMove.version_id == version_id, or_(col(VersionMove.tenant_id) == tenant_id, was_out)
+    )
     return session.exec(statement.order_by(col(VersionMove.at).desc(), col(VersionMove.id)).limit(limit)).all()
 
 
@@ -178,6 +184,17 @@ def totals(session: Session, asset_ids: Sequence[UUID]) -> dict[UUID, Totals]:
     """Return what is measured across tenants of those assets that enough of them run."""
     statement = select(AssetTotal).where(col(AssetTotal.asset_id).in_(asset_ids))
     return {row.asset_id: Totals.model_validate(row) for row in session.exec(statement).all()}
+
+
+def into_quarantine(session: Session, tenant_id: UUID, version_id: UUID) -> VersionMove | None:
+    """Return the step by which a version of the tenant's own came into quarantine, None where none is kept."""
+    statement = select(VersionMove).where(
+        VersionMove.tenant_id == tenant_id,
+        VersionMove.version_id == version_id,
+        VersionMove.after == VersionState.QUARANTINED,
+        VersionMove.before != VersionState.QUARANTINED,
+    )
+    return session.exec(statement.order_by(col(VersionMove.at).desc(), col(VersionMove.id)).limit(1)).first()
 
 
 def measure(session: Session, moment: datetime) -> int:

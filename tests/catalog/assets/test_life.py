@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from sqlmodel import select
 
 from catalog.assets import life
+from catalog.assets.curation.models import ShareAsset
 from catalog.assets.errors import VersionNotSelectableError, VersionStateError
 from catalog.assets.life import MEANINGS, MOVES, Choice, Running
 from catalog.assets.models import AssetVersionRead, ChangeVersionState, VersionState, Visibility
@@ -123,6 +124,103 @@ def test_only_an_administrator_brings_a_version_back_from_quarantine(
     with pytest.raises(ForbiddenError, match="administrator"):
         move(database, publisher, "restore")
     assert move(database, acme, "restore").state is VersionState.PUBLISHED
+
+
+def test_what_comes_back_from_quarantine_is_what_it_was_before(
+    database: Database, acme: Principal, publish: Publish
+) -> None:
+    publish(acme, "shop")
+    publish(acme, "store")
+    day = now().date() + timedelta(days=30)
+    said = ChangeVersionState(reason="Old.", replacement="acme/store>=1", end_of_life=day, link="https://example.com/a")
+    for verb, state in (("deprecate", VersionState.DEPRECATED), ("yank", VersionState.YANKED)):
+        move(database, acme, verb, change=said)
+        for _ in range(2):
+            move(database, acme, "quarantine", change=ChangeVersionState(reason="Under examination."))
+        back = move(database, acme, "restore", change=ChangeVersionState(reason="Cleared."))
+        assert (back.state, back.state_reason, back.replacement) == (state, "Old.", "acme/store>=1")
+        assert (back.end_of_life, back.state_link) == (day, said.link)
+        with database.tenant_session(acme.tenant_id) as session:
+            newest = AssetService(session).history(acme.tenant_id, back)[0]
+        assert (newest.before, newest.after, newest.reason) == (VersionState.QUARANTINED, state, "Cleared.")
+    move(database, acme, "restore")
+    move(database, acme, "quarantine")
+    assert move(database, acme, "restore").state is VersionState.PUBLISHED
+
+
+def test_whoever_runs_a_version_is_told_of_it_also_once_it_is_shared_no_more(
+    database: Database,
+    acme: Principal,
+    rival: Principal,
+    publish: Publish,
+    new_tenants: Callable[[int], list[Principal]],
+) -> None:
+    publish(acme, "shop", visibility=PUBLIC)
+    (third,) = new_tenants(1)
+    use(database, rival, "environments/r")
+    with database.tenant_session(acme.tenant_id) as session:
+        AssetService(session).share(acme, "acme", "shop", ShareAsset(visibility=Visibility.PRIVATE))
+    move(database, acme, "quarantine", change=ChangeVersionState(reason="Under examination."))
+    with database.tenant_session(rival.tenant_id) as session:
+        service = AssetService(session)
+        (notice,) = service.notices(rival.tenant_id, "environments/r")
+        assert service.is_held(rival.tenant_id, "environments/r")
+        told_of = service.changes_feed(rival.tenant_id, installed=True).entries
+        assert service.changes_feed(rival.tenant_id).entries == []
+    assert (notice.namespace, notice.name, notice.version) == ("acme", "shop", "1.0.0")
+    assert (notice.state, notice.reason) == (VersionState.QUARANTINED, "Under examination.")
+    assert [(each.name, each.state, each.summary) for each in told_of] == [
+        ("shop", VersionState.QUARANTINED, "Under examination.")
+    ]
+    with database.tenant_session(third.tenant_id) as session:
+        service = AssetService(session)
+        assert service.notices(third.tenant_id, "environments/r") == []
+        assert service.changes_feed(third.tenant_id, installed=True).entries == []
+    with database.tenant_session(rival.tenant_id) as session:
+        AssetService(session).release(rival.tenant_id, "environments/r")
+    with database.tenant_session(rival.tenant_id) as session:
+        service = AssetService(session)
+        assert service.notices(rival.tenant_id, "environments/r") == []
+        assert service.changes_feed(rival.tenant_id, installed=True).entries == []
+
+
+def share(database: Database, principal: Principal, name: str, *tenants: str) -> None:
+    visibility = Visibility.SHARED if tenants else Visibility.PUBLIC
+    with database.tenant_session(principal.tenant_id) as session:
+        wanted = ShareAsset(visibility=visibility, tenants=list(tenants))
+        AssetService(session).share(principal, principal.tenant_name, name, wanted)
+
+
+def refused_at(doing: Callable[[], object]) -> str:
+    with pytest.raises(InvalidInputError, match="may see") as refusal:
+        doing()
+    return refusal.value.errors[0].pointer
+
+
+def test_no_replacement_is_named_that_readers_of_the_version_could_not_see(
+    database: Database, acme: Principal, rival: Principal, publish: Publish
+) -> None:
+    change = ChangeVersionState(reason="Old.", replacement="acme/store>=1")
+    publish(acme, "shop")
+    publish(acme, "store")
+    move(database, acme, "deprecate", change=change)
+    assert refused_at(lambda: share(database, acme, "shop", "rival")) == "/visibility"
+    assert refused_at(lambda: share(database, acme, "shop")) == "/visibility"
+    assert refused_at(lambda: publish(acme, "shop", "1.1.0", visibility=PUBLIC)) == "/visibility"
+    share(database, acme, "store", "rival", "third")
+    share(database, acme, "shop", "rival")
+    assert refused_at(lambda: share(database, acme, "shop", "rival", "fourth")) == "/visibility"
+    share(database, acme, "store")
+    share(database, acme, "shop")
+    publish(acme, "secret")
+    hidden = ChangeVersionState(reason="Old.", replacement="acme/secret")
+    assert refused_at(lambda: move(database, acme, "yank", change=hidden)) == "/replacement"
+    publish(rival, "theirs")
+    share(database, rival, "theirs", "acme")
+    shared = ChangeVersionState(reason="Old.", replacement="rival/theirs")
+    assert refused_at(lambda: move(database, acme, "yank", change=shared)) == "/replacement"
+    own = ChangeVersionState(reason="Old.", replacement="acme/shop>=2")
+    assert move(database, acme, "yank", change=own).replacement == "acme/shop>=2"
 
 
 def test_a_deprecation_says_what_replaces_it_until_when_and_where_to_read_more(

@@ -270,6 +270,30 @@ def test_a_slip_of_a_letter_suggests_what_the_tenant_can_see(
     assert guesses(acme, "zzzzzzzz") == []
 
 
+def test_nothing_is_suggested_that_the_tenants_own_catalog_keeps_from_it(
+    database: Database, acme: Principal, rival: Principal, publish: Publish
+) -> None:
+    for name in ("storefront", "storefronts"):
+        publish(acme, name, visibility=Visibility.PUBLIC)
+    publish(rival, "storefrond")
+
+    def guesses() -> list[str]:
+        with database.tenant_session(rival.tenant_id) as session:
+            return AssetService(session).search(rival.tenant_id, SearchQuery(q="storefromt")).suggestions
+
+    everything = {"rival/storefrond", "acme/storefront", "acme/storefronts"}
+    assert set(guesses()) == everything
+    with database.tenant_session(rival.tenant_id) as session:
+        AssetService(session).decide(rival, "acme", "storefront", DecideEntry(hidden=True))
+    assert set(guesses()) == everything - {"acme/storefront"}
+    with database.tenant_session(rival.tenant_id) as session:
+        AssetService(session).decide_catalog(rival, DecideCatalog(is_curated=True))
+    assert guesses() == ["rival/storefrond"]
+    with database.tenant_session(rival.tenant_id) as session:
+        AssetService(session).decide(rival, "acme", "storefronts", DecideEntry(allowed=">=1"))
+    assert set(guesses()) == everything - {"acme/storefront"}
+
+
 @given(st.text(max_size=80))
 def test_no_cursor_breaks_a_search(cursor: str) -> None:
     try:

@@ -49,7 +49,9 @@ class Slipway:
         self.database, self.settings, self.principal, self.folder = database, settings, principal, folder
         self.blobs = LocalBlobs(folder / "blobs-1")
 
-    def publish(self, name: str, version: str, needs: str = "", visibility: Visibility | None = None) -> None:
+    def publish(
+        self, name: str, version: str, needs: str = "", visibility: Visibility | None = None, *, draft: bool = False
+    ) -> None:
         files = {path: PackageFile(data) for path, data in skeleton("deployment-blueprint", "acme", name).items()}
         manifest = files["asset.yaml"].content.decode().replace("version: 0.1.0", f"version: {version}")
         if needs:
@@ -57,7 +59,7 @@ class Slipway:
         files["asset.yaml"] = PackageFile(manifest.encode())
         data = io.BytesIO(build_archive(files).data)
         with self.database.tenant_session(self.principal.tenant_id) as session:
-            UploadService(session, self.blobs).receive(self.principal, data, visibility)
+            UploadService(session, self.blobs).receive(self.principal, data, visibility, draft=draft)
 
     def move(self, verb: str, name: str, version: str) -> None:
         with self.database.tenant_session(self.principal.tenant_id) as session:
@@ -195,6 +197,32 @@ def test_a_revocation_reaches_a_version_that_came_before(slipway: Slipway) -> No
     report = slipway.bring_in(after)
     assert report.states == ["acme/net 1.0.0 is revoked"]
     assert slipway.states("net") == {"1.0.0": "revoked", "1.1.0": "published"}
+
+
+def test_a_quarantine_travels_and_is_lifted_by_no_layout(slipway: Slipway) -> None:
+    slipway.publish("net", "1.1.0")
+    before = slipway.export("acme/net")
+    slipway.move("yank", "net", "1.0.0")
+    slipway.move("quarantine", "net", "1.0.0")
+    held = slipway.export("acme/net")
+    slipway.leave()
+    slipway.bring_in(before)
+    slipway.publish("net", "1.0.0")
+    assert slipway.bring_in(held).states == ["acme/net 1.0.0 is quarantined"]
+    slipway.bring_in(before)
+    assert slipway.states("net") == {"1.0.0": "quarantined", "1.1.0": "published"}
+
+
+def test_what_is_not_out_yet_stays_in_the_house(slipway: Slipway) -> None:
+    slipway.publish("net", "1.1.0", draft=True)
+    slipway.publish("net", "1.2.0", draft=True)
+    with slipway.database.tenant_session(slipway.principal.tenant_id) as session:
+        AssetService(session).submit(slipway.principal, "acme", "net", "1.2.0", "Zeppelin is the customer.")
+    with tarfile.open(fileobj=io.BytesIO(slipway.export("acme/net"))) as tar:
+        pieces = [(tar.extractfile(member) or io.BytesIO()).read() for member in tar]
+    (record,) = [json.loads(each) for each in pieces if each.startswith(b'{"lock"')]
+    assert [each["version"] for each in record["states"]] == ["1.0.0"]
+    assert not any(b"Zeppelin" in each for each in pieces)
 
 
 def test_signed_statements_travel_and_count_where_their_signer_is_trusted(slipway: Slipway) -> None:

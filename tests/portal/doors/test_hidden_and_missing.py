@@ -9,14 +9,12 @@ import io
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 from litestar import Litestar
 from litestar.testing import TestClient
-from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
 from catalog.assets.archive import PackageFile, build_archive
@@ -28,6 +26,7 @@ from catalog.providers.blobs import open_blobs
 from catalog.settings import Settings
 from catalog.tenancy import Principal
 from catalog.uploads.service import UploadService
+from tests.statements import statements
 
 Client = TestClient[Litestar]
 NewClient = Callable[..., Client]
@@ -108,22 +107,6 @@ def hidden(database: Database, settings: Settings, rival: Principal) -> None:
             if taken.version is None and taken.upload is not None:
                 # What the sandbox would derive is not the matter here.
                 uploads.conclude(rival.tenant_id, taken.upload.id, checked, [], NOTHING_DERIVED)
-
-
-@contextmanager
-def statements(of: Engine) -> Iterator[list[str]]:
-    """Gather the statements that an engine sends meanwhile, but for the heartbeat, which has a clock of its own."""
-    seen: list[str] = []
-
-    def take(_: Any, __: Any, statement: str, *___: Any) -> None:
-        if "heartbeat" not in statement:
-            seen.append(statement)
-
-    event.listen(of, "before_cursor_execute", take)
-    try:
-        yield seen
-    finally:
-        event.remove(of, "before_cursor_execute", take)
 
 
 @dataclass(frozen=True)

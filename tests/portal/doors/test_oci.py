@@ -20,6 +20,8 @@ from catalog.clock import now
 from catalog.db import Database
 from catalog.settings import Settings
 from catalog.tenancy import Principal
+from catalog.transfers.artifacts import image_manifest
+from tests.statements import statements
 
 Client = TestClient[Litestar]
 NewToken = Callable[..., str]
@@ -212,6 +214,56 @@ def test_nothing_of_another_tenant_is_there(
         assert hidden.text.replace("acme/preview", "X") == never.text.replace("acme/absent", "X")
     publish(stocked, pack("1.2.0"), visibility="public")
     assert stranger.get(f"{REPOSITORY}/manifests/1.2.0").status_code == 200
+
+
+def test_a_draft_has_no_tag(stocked: Client) -> None:
+    form = {"archive": ("a.tar.gz", pack("2.0.0"), "application/gzip")}
+    kept = stocked.post("/api/v1/assets", files=form, data={"draft": "true"})
+    assert (kept.status_code, kept.json()["state"]) == (201, "draft"), kept.text
+    assert stocked.get(f"{REPOSITORY}/tags/list").json()["tags"] == ["1.0.0", "1.1.0-rc.1", "latest"]
+    assert stocked.get(f"{REPOSITORY}/manifests/2.0.0").status_code == 404
+
+
+def test_what_another_tenant_has_met_changes_no_answer(
+    stocked: Client,
+    client_of: Callable[..., Client],
+    database: Database,
+    settings: Settings,
+    portal: Litestar,
+    rival: Principal,
+) -> None:
+    publish(stocked, pack("1.2.0"), visibility="public")
+    theirs = client_of(rival)
+    with database.tenant_session(rival.tenant_id) as session:
+        row = AssetService(session).version(rival.tenant_id, "acme", "preview", "1.2.0").model_dump()
+        SupplyChainAttestationService(session, settings).sign_published(rival, row)
+    digest = theirs.get(f"{REPOSITORY}/manifests/1.2.0").headers["docker-content-digest"]
+    (described,) = theirs.get(f"{REPOSITORY}/referrers/{digest}").json()["manifests"]
+    manifest = theirs.get(f"{REPOSITORY}/manifests/{described['digest']}")
+    (layer,) = manifest.json()["layers"]
+    assert theirs.get(f"{REPOSITORY}/blobs/{layer['digest']}").status_code == 200
+    stocked.get(f"{REPOSITORY}/manifests/sha256:{'1' * 64}")
+    for kind, known in (("manifests", described["digest"]), ("blobs", layer["digest"])):
+        said = []
+        for each in (known, f"sha256:{'0' * 64}"):
+            with statements(portal.state.database.app) as asked:
+                answer = stocked.get(f"{REPOSITORY}/{kind}/{each}")
+            said.append((answer.status_code, answer.text.replace(each, "<digest>"), len(asked)))
+        assert said[0] == said[1], kind
+        assert said[0][0] == 404
+
+
+def test_a_digest_that_led_to_what_is_gone_is_unknown(stocked: Client, database: Database, acme: Principal) -> None:
+    form = {"archive": ("a.tar.gz", pack("2.0.0"), "application/gzip")}
+    assert stocked.post("/api/v1/assets", files=form, data={"draft": "true"}).status_code == 201
+    with database.tenant_session(acme.tenant_id) as session:
+        digest = image_manifest(AssetService(session).version(acme.tenant_id, "acme", "preview", "2.0.0")).digest
+    assert stocked.get(f"{REPOSITORY}/manifests/{digest}").status_code == 200
+    thrown = stocked.delete("/api/v1/assets/acme/preview/versions/2.0.0")
+    assert thrown.status_code in {200, 204}, thrown.text
+    gone = stocked.get(f"{REPOSITORY}/manifests/{digest}")
+    assert (gone.status_code, gone.json()["errors"][0]["code"]) == (404, "MANIFEST_UNKNOWN")
+    assert stocked.get(f"{REPOSITORY}/referrers/{digest}").json()["manifests"] == []
 
 
 def test_a_version_in_quarantine_is_held_back(stocked: Client) -> None:

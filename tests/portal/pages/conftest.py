@@ -170,7 +170,7 @@ def asset_version(**changes: Any) -> AssetVersionRead:
         "manifest_digest": "ef" * 32,
         "packed_size": 4321,
         "published_at": NOW - timedelta(days=3),
-        "published_by": "token:1",
+        "published_by": "an access token",
         "owned": False,
     }
     return AssetVersionRead(**{**values, **changes})

@@ -66,7 +66,7 @@ def _version(state: VersionState = VersionState.PUBLISHED) -> AssetVersionRead:
         manifest_digest="ef" * 32,
         packed_size=4321,
         published_at=MOMENT,
-        published_by="member:1",
+        published_by="Ada Lovelace",
         owned=True,
     )
 

@@ -62,7 +62,7 @@ def _asset(kind: str, path: str) -> AssetPage:
         manifest_digest="8" * 64,
         packed_size=20_480,
         published_at=MOMENT,
-        published_by="token:ci",
+        published_by="ci",
         owned=True,
     )
     ways = uses(version, URL, "demo", is_latest=True)

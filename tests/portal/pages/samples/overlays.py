@@ -52,7 +52,7 @@ def pages() -> dict[str, Page]:
         manifest_digest="c" * 64,
         packed_size=1,
         published_at=MOMENT,
-        published_by="system",
+        published_by="Slipway itself",
         owned=False,
     )
     rules: list[dict[str, Any]] = [

@@ -1,0 +1,96 @@
+"""What readers of another tenant get of a version that they may see: nothing that names what they may not."""
+
+import io
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+from litestar import Litestar
+from litestar.testing import TestClient
+
+from catalog.assets.archive import PackageFile, build_archive
+from catalog.assets.models import Visibility
+from catalog.assets.skeletons import skeleton
+from catalog.db import Database
+from catalog.providers.blobs import open_blobs
+from catalog.settings import Settings
+from catalog.tenancy import Principal
+from catalog.uploads.service import UploadService
+
+Client = TestClient[Litestar]
+NewClient = Callable[..., Client]
+SHOP = "/api/v1/assets/rival/shop/versions/0.1.0"
+
+
+def pack(name: str) -> bytes:
+    files = skeleton("deployment-blueprint", "rival", name)
+    return build_archive({path: PackageFile(data) for path, data in files.items()}).data
+
+
+def send(client: Client, name: str, **form: str) -> None:
+    sent = client.post("/api/v1/assets", files={"archive": ("a.tar.gz", pack(name), "application/gzip")}, data=form)
+    assert sent.status_code == 201, sent.text
+
+
+@pytest.fixture
+def owner(client_of: NewClient, rival: Principal) -> Client:
+    """A program of the tenant that publishes; readers are acme's."""
+    return client_of(rival)
+
+
+def test_the_comments_of_a_review_stay_with_the_publisher(owner: Client, browser: Client) -> None:
+    send(owner, "shop", draft="true", visibility="public")
+    for verb in ("submit", "withdraw", "publish"):
+        moved = owner.post(f"{SHOP}/{verb}", json={"comment": f"Zeppelin wants it: {verb}."})
+        assert moved.status_code == 200, moved.text
+    owner.post(f"{SHOP}/yank", json={"reason": "It leaks."})
+    page = browser.get("/assets/rival/shop?tab=versions")
+    assert page.status_code == 200
+    assert "It leaks." in page.text
+    assert "Zeppelin" not in page.text
+    assert "In review" not in page.text
+
+
+def test_what_the_checks_noted_and_who_published_are_the_owners_alone(
+    owner: Client, api: Client, browser: Client
+) -> None:
+    send(owner, "shop-front")
+    send(owner, "shopfront", visibility="public")
+    path = "/api/v1/assets/rival/shopfront/versions/0.1.0"
+    own, others = owner.get(path).json(), api.get(path).json()
+    assert "rival/shop-front" in own["warnings"][0]["message"]
+    assert own["published_by"] == "test", "the name of the token"
+    assert others["warnings"] == []
+    assert others["published_by"] == "an access token"
+    page = browser.get("/assets/rival/shopfront?tab=security").text
+    assert "an access token" in page
+    assert "shop-front" not in page
+
+
+@pytest.mark.parametrize(
+    ("origin", "told", "by"),
+    [
+        ({"repository": "/home/ada/secret/shop", "commit": "a" * 40}, "shop", "its publisher"),
+        ({"repository": "file:///home/ada/secret/shop"}, "shop", "its publisher"),
+        ({"repository": "https://ada:hush@git.example.com/a/shop.git"}, "https://git.example.com/a/shop.git", ""),
+        ({"repository": "https://git.example.com/a/shop.git"}, "https://git.example.com/a/shop.git", ""),
+        ({"repository": "acme/shop", "issuer": "https://issuer.example.com"}, "acme/shop", "a CI job"),
+    ],
+)
+def test_a_repository_is_told_without_its_folder_and_without_who_signs_in(  # noqa: PLR0917  # fixtures
+    origin: dict[str, str],
+    told: str,
+    by: str,
+    database: Database,
+    settings: Settings,
+    owner: Client,
+    api: Client,
+    rival: Principal,
+) -> None:
+    with database.tenant_session(rival.tenant_id) as session:
+        uploads = UploadService(session, open_blobs(settings))
+        uploads.receive(replace(rival, origin=origin), io.BytesIO(pack("shop")), Visibility.PUBLIC)
+    assert owner.get(SHOP).json()["published_from"] == origin
+    others = api.get(SHOP).json()
+    assert others["published_from"] == {**origin, "repository": told}
+    assert by in others["published_by"]
