@@ -13,7 +13,6 @@ import gc
 import importlib.util
 import json
 import os
-import runpy
 import signal
 import socket
 import sys
@@ -48,6 +47,8 @@ class _Nursery:
         self._program = program
         # Under a name of its own, so that it does nothing but import.
         _load("slipway_sandboxed_program", program)
+        with open(program, "rb") as source:  # noqa: PTH123  # without a library more
+            self._code = compile(source.read(), program, "exec")
         self._launcher = _load("slipway_launcher", launcher)
         self._library = ctypes.CDLL(None, use_errno=True)
 
@@ -122,8 +123,11 @@ class _Nursery:
             os._exit(code)
 
     def _run(self) -> int:
+        main = ModuleType("__main__")
+        main.__file__ = self._program
+        sys.modules["__main__"] = main
         try:
-            runpy.run_path(self._program, run_name="__main__")
+            exec(self._code, main.__dict__)  # noqa: S102  # what the interpreter does with a script, compiled once
         except SystemExit as request:
             return request.code if isinstance(request.code, int) else int(request.code is not None)
         except BaseException:  # noqa: BLE001  # whatever ends a program is for its errors, as the interpreter does it

@@ -57,10 +57,14 @@ class Sandbox:
         started = spare if isinstance(spare, _Started) else self._start(task)
         try:
             outcome = started.follow(task, should_stop)
-        finally:
+        except BaseException:
             started.end()
-        if ahead is not None:
-            ahead.restock(task)
+            raise
+        if ahead is None:
+            started.end()
+        else:
+            # Nothing of the run lives any more; nobody need wait until its folder is gone, too.
+            ahead.restock(task, started.end)
         return outcome
 
     def _start(self, task: Task) -> "_Started":

@@ -45,6 +45,7 @@ class Spares:
         self._spares: dict[object, Future[_Spare]] = {}
         self._lock = threading.Lock()
         self._is_closed = False
+        self._timer: threading.Timer | None = None
         # A run ends with the thread that started it: so one that lives as long as the worker starts them all, and the
         # task that was just done is not kept waiting for the next one's start.
         self._starter = ThreadPoolExecutor(1, "spares")
@@ -61,22 +62,25 @@ class Spares:
         spare.run.end()
         return None
 
-    def restock(self, task: Task) -> None:
-        """Have a spare started for the next task of this sort, and return at once."""
+    def restock(self, task: Task, afterwards: Callable[[], None] = lambda: None) -> None:
+        """Have a spare started for the next task of this sort, then do ``afterwards``, and return at once."""
         key = _key(task)
         with self._lock:
-            if self._is_closed or key in self._spares:
+            if not self._is_closed:
+                if key not in self._spares:
+                    self._spares[key] = self._starter.submit(self._stock, task)
+                    self._look_after(self._idle_seconds)
+                self._starter.submit(afterwards)
                 return
-            self._spares[key] = self._starter.submit(self._stock, task)
-        timer = threading.Timer(self._idle_seconds, self._expire)
-        timer.daemon = True
-        timer.start()
+        afterwards()
 
     def close(self) -> None:
         """End every spare, and keep none from now on."""
         with self._lock:
             self._is_closed = True
             ended, self._spares = list(self._spares.values()), {}
+            if self._timer is not None:
+                self._timer.cancel()
         for each in ended:
             spare = _of(each)
             if spare is not None:
@@ -86,15 +90,28 @@ class Spares:
     def _stock(self, task: Task) -> _Spare:
         return _Spare(self._start(task))
 
+    def _look_after(self, seconds: float) -> None:
+        """Have one thread, however many spares come and go, look for idle ones after some time; the lock is held."""
+        if self._timer is None and not self._is_closed:
+            self._timer = threading.Timer(seconds, self._expire)
+            self._timer.daemon = True
+            self._timer.start()
+
     def _expire(self) -> None:
         before = time.monotonic() - self._idle_seconds + 0.05
         old = []
         with self._lock:
+            self._timer = None
+            kept = []
             for key, coming in list(self._spares.items()):
                 spare = _of(coming) if coming.done() else None
                 if coming.done() and (spare is None or spare.since <= before):
                     del self._spares[key]
                     old += [] if spare is None else [spare]
+                else:
+                    kept.append(time.monotonic() if spare is None else spare.since)
+            if kept:
+                self._look_after(min(kept) - before)
         for each in old:
             each.run.end()
 

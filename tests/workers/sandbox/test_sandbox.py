@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -447,6 +448,30 @@ def test_one_that_nobody_needs_is_given_up() -> None:
         time.sleep(0.05)
     assert run.ended
     assert kept.take(given("one")) is None
+
+
+def test_one_thread_looks_after_all_that_wait_however_many_come_and_go() -> None:
+    class Run:
+        def is_waiting(self) -> bool:
+            return True
+
+        def end(self) -> None:
+            ended.append(self)
+
+    ended: list[Run] = []
+    before = {each for each in threading.enumerate() if isinstance(each, threading.Timer)}
+    kept = Spares(lambda _task: Run())
+    left: list[int] = []
+    for number in range(20):
+        kept.restock(given("one"), partial(left.append, number))
+        assert kept.take(given("one")) is not None
+    kept.restock(given("one"))
+    timers = {each for each in threading.enumerate() if isinstance(each, threading.Timer)} - before
+    assert len(timers) == 1
+    kept.close()
+    assert (len(ended), left) == (1, list(range(20)))
+    kept.restock(given("one"), partial(left.append, 20))
+    assert left[-1] == 20, "what follows a run is done after the end, too"
 
 
 def test_limits_hold_for_what_was_started_ahead(ahead: Sandbox) -> None:
