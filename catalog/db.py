@@ -16,6 +16,7 @@ from sqlmodel import Session, SQLModel
 from catalog.errors import SlipwayError
 from catalog.gating import GATE, Gate, keep_refusal
 from catalog.settings import Settings
+from catalog.waking import LISTENER, Listener
 
 NAMING_CONVENTION = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -38,7 +39,10 @@ class Database:
     write that tenant's rows only. ``system_session`` reaches outbox, leases and due lists, and nothing else.
     Neither runs SQL before its first statement, so that opening one never blocks an event loop. ``gate`` is what
     services ask before they change the world; without one (see ``catalog.gates.open_database``) they refuse.
+    ``listener`` is told at once what this process has committed that others are woken for (`catalog.waking`).
     """
+
+    listener: Listener | None = None
 
     def __init__(self, settings: Settings, gate: Gate | None = None) -> None:
         self.gate = gate
@@ -49,6 +53,7 @@ class Database:
         """Return a session whose transactions are bound to ``tenant_id`` (to no tenant where it is None)."""
         session = _TenantSession(self.app, tenant_id)
         session.info[GATE] = self.gate
+        session.info[LISTENER] = self.listener
         return session
 
     @contextmanager
@@ -68,7 +73,8 @@ class Database:
     @contextmanager
     def system_session(self) -> Iterator[Session]:
         """Run a unit of work across tenants, in the tables that the system role may reach."""
-        with Session(self.system, expire_on_commit=False) as session, session.begin():
+        told = {LISTENER: self.listener}
+        with Session(self.system, expire_on_commit=False, info=told) as session, session.begin():
             yield session
 
     def close(self) -> None:
@@ -134,6 +140,7 @@ def _engine(url: str, role: str, pool_size: int) -> Engine:
     # already is the role takes it once more, which changes nothing.
     options = f"-c role={role} -c statement_timeout=60000 -c timezone=UTC"
     arguments: dict[str, Any] = {"options": options, "connect_timeout": 10}
-    engine = create_engine(url, pool_size=pool_size, max_overflow=4, connect_args=arguments)
+    # The connection that was used last comes first: it knows the tables and has the statements prepared.
+    engine = create_engine(url, pool_size=pool_size, max_overflow=4, pool_use_lifo=True, connect_args=arguments)
     event.listen(engine, "checkout", _refuse_dead)  # a restarted PostgreSQL must not fail the first request after it
     return engine

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy.orm import SessionTransaction
 from sqlmodel import Session
 
 from catalog.clock import now
@@ -33,6 +34,8 @@ class OperationService:
 
     def __init__(self, session: Session) -> None:
         self._session = session
+        # What this transaction has locked already is as it is: it need not be asked for again at each step.
+        self._locked: tuple[SessionTransaction | None, dict[UUID, Operation]] = (None, {})
 
     def start(self, tenant_id: UUID, kind: str, subject: str, steps: Sequence[Step], requested_by: str) -> Operation:
         """Open an operation in state ``pending`` with its steps announced."""
@@ -114,10 +117,21 @@ class OperationService:
         return [OperationEventRead(id=each.id or 0, at=each.at, type=each.type, data=each.data) for each in found]
 
     def _find(self, tenant_id: UUID, operation_id: UUID, *, lock: bool) -> Operation:
+        if self._locked[0] is not self._transaction() or self._locked[0] is None:
+            self._locked = (None, {})
+        operation = self._locked[1].get(operation_id)
+        if operation is not None and operation.tenant_id == tenant_id:
+            return operation
         operation = queries.by_id(self._session, tenant_id, operation_id, lock=lock)
         if operation is None:
             raise NotFoundError(f"There is no operation {operation_id}.")
+        if lock:
+            self._locked = (self._transaction(), {**self._locked[1], operation_id: operation})
         return operation
+
+    def _transaction(self) -> SessionTransaction | None:
+        """Return the innermost one: what was locked behind a savepoint is free again when that is taken back."""
+        return self._session.get_nested_transaction() or self._session.get_transaction()
 
     def _move_steps(self, operation: Operation, steps: Sequence[Step], named: str = "") -> None:
         """Write down how the steps stand and tell of each that moved, and of the one called ``named`` in any case."""

@@ -59,24 +59,31 @@ class Checking(Receiving):
             member_id=upload.member_id,
             origin=upload.origin or {},
         )
-        operations = OperationService(self._session)
-        if upload.operation_id is not None:
-            operations.run(tenant_id, upload.operation_id)
-            operations.step(tenant_id, upload.operation_id, PUBLISH_STEP, StepState.RUNNING)
         try:
             with self._session.begin_nested():
                 self._publish(publisher, upload, package, warnings_of(findings), derived)
         except (ConflictError, InvalidInputError) as error:
             self._session.refresh(upload)
+            self._reach_publishing(upload)
             reasons = error.findings if isinstance(error, PackageRejectedError) else ()
             return self._reject(upload, [*findings, *(reasons or [Finding(error.code, "", None, error.detail, "")])])
         except PolicyRefusedError as refusal:
             refusal.keep(self._session)
             self._session.refresh(upload)
+            self._reach_publishing(upload)
             return self._reject(upload, [*findings, *_refused(refusal)])
+        operations = self._reach_publishing(upload)
         if upload.operation_id is not None:
             operations.finish(tenant_id, upload.operation_id, OperationState.SUCCEEDED)
         return upload.state
+
+    def _reach_publishing(self, upload: Upload) -> OperationService:
+        """Note that the last step was reached: together with its end, because nobody sees it before."""
+        operations = OperationService(self._session)
+        if upload.operation_id is not None:
+            operations.run(upload.tenant_id, upload.operation_id)
+            operations.step(upload.tenant_id, upload.operation_id, PUBLISH_STEP, StepState.RUNNING)
+        return operations
 
     def abandon(self, tenant_id: UUID, upload_id: UUID, reason: str) -> None:
         """Reject an upload whose checks could not be carried out; ``reason`` is one line for its publisher."""
