@@ -76,7 +76,8 @@ def create_app(settings: Settings, static: Path = DEFAULT_DIRECTORY) -> Litestar
         state=State(state),
         logging_config=None,
     )
-    recent = RecentAnswers(app.asgi_handler, app.state.streams.generation, settings.door_repeat_seconds)
+    database.listener = app.state.streams.changes.committed
+    recent = RecentAnswers(app.asgi_handler, app.state.streams.changes, settings.door_repeat_seconds)
     app.asgi_handler = Edge(recent, settings, figures.observe, Sleepers(database, settings, threads))
     return app
 

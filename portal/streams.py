@@ -20,6 +20,7 @@ from catalog.events.outbox import CHANNEL as EVENTS
 from catalog.operations.models import OperationEventRead, OperationState
 from catalog.operations.service import CHANNEL, FINAL, OperationService
 from catalog.settings import Settings
+from portal.changes import Changes
 from portal.threads import Threads
 
 LOG = logging.getLogger("slipway.portal.streams")
@@ -63,8 +64,7 @@ class OperationStreams:
         self._enders: Followers = defaultdict(set)
         self._waiting: set[asyncio.Event] = set()
         self.followers_of_logs: Counter[UUID] = Counter()
-        self._heard = 0
-        self._is_listening = False
+        self.changes = Changes()
         self._is_closing = False
 
     async def listen(self) -> None:
@@ -78,7 +78,7 @@ class OperationStreams:
             except (psycopg.Error, OSError) as error:
                 LOG.warning("listening for operations was interrupted, streams poll meanwhile: %s", error)
             finally:
-                was_listening, self._is_listening = self._is_listening, False
+                was_listening, self.changes.is_heard_of = self.changes.is_heard_of, False
                 self._wake_all()
             delay = _FIRST_DELAY if was_listening else min(delay * 2, _LONGEST_DELAY)
             await asyncio.sleep(delay)
@@ -89,10 +89,11 @@ class OperationStreams:
             await connection.execute(f"LISTEN {CHANNEL}")
             await connection.execute(f"LISTEN {EVENTS}")
             self._wake_all()  # what was notified while nobody listened
-            self._is_listening = True
+            self.changes.is_heard_of = True
             while True:
                 async for notification in connection.notifies(timeout=_PROBE_SECONDS):
                     if notification.channel == EVENTS:
+                        self.changes.hear(notification.payload)
                         self._wake_waiting()
                     else:
                         self._wake(notification.payload)
@@ -182,7 +183,7 @@ class OperationStreams:
         self._waiting.add(woken)
         started = monotonic()
         try:
-            limit = HEARTBEAT_SECONDS if self._is_listening else POLL_SECONDS
+            limit = HEARTBEAT_SECONDS if self.changes.is_heard_of else POLL_SECONDS
             await asyncio.wait_for(woken.wait(), min(limit, seconds))
             await asyncio.sleep(min(PAUSE_SECONDS, max(0.0, seconds - (monotonic() - started))))
         except TimeoutError:
@@ -210,7 +211,7 @@ class OperationStreams:
             return state, service.stream(tenant_id, operation_id, after, _BATCH)
 
     async def _wait(self, woken: asyncio.Event) -> None:
-        limit = HEARTBEAT_SECONDS if self._is_listening else POLL_SECONDS
+        limit = HEARTBEAT_SECONDS if self.changes.is_heard_of else POLL_SECONDS
         try:
             await asyncio.wait_for(woken.wait(), limit)
         except TimeoutError:
@@ -225,16 +226,12 @@ class OperationStreams:
         for each in (*self._followers.get(operation_id, ()), *(self._enders.get(operation_id, ()) if is_final else ())):
             each.set()
 
-    def generation(self) -> int | None:
-        """Return a number that changes with every event that anybody records, None while events are not heard of."""
-        return self._heard if self._is_listening else None
-
     def _wake_waiting(self) -> None:
-        self._heard += 1
         for each in self._waiting:
             each.set()
 
     def _wake_all(self) -> None:
+        self.changes.of_everybody()
         self._wake_waiting()
         for followers in (*self._followers.values(), *self._enders.values()):
             for each in followers:

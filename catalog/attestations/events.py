@@ -3,7 +3,11 @@
 from datetime import datetime
 from uuid import UUID
 
+from catalog.events.reach import Reach
 from catalog.events.registry import EventData, event
+
+IN_INDEXES = frozenset({"index-publish", "provenance"})
+"""The evidence that a simple index shows (PEP 740)."""
 
 
 class _AttestationEvent(EventData):
@@ -18,6 +22,10 @@ class _AttestationEvent(EventData):
 @event("attestation.verified", version=1)
 class AttestationVerified(_AttestationEvent):
     """A statement was verified and is evidence from now on; ``subjects`` are ``algorithm:digest``, at most 20."""
+
+    def reach(self) -> Reach:
+        """Return whose index shows it: nobody's, unless it says where a wheel comes from."""
+        return super().reach() if self.evidence in IN_INDEXES else Reach.NOBODY
 
 
 @event("attestation.rejected", version=1)

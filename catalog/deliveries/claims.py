@@ -82,6 +82,7 @@ def renew(session: Session, held: Mapping[int, int], lease: timedelta = RUN_LEAS
     return set(session.connection().execute(_RENEW, values).scalars())
 
 
+# Told in the words of `catalog.events.reach.ELSEWHERE`: there is work to send, and nothing that an index shows.
 # The one after it in line, if there is one, need not wait for the relay's next round.
 _FINISH = text("""
     WITH finished AS (
@@ -95,7 +96,7 @@ _FINISH = text("""
         SELECT FROM deliveries AS d
         WHERE d.job = finished.job AND d.subject = finished.subject AND d.tenant_id = finished.tenant_id
           AND d.state = 'pending'
-    ) THEN pg_notify(:channel, '') END
+    ) THEN pg_notify(:channel, '-') END
     FROM finished
 """)
 
@@ -131,7 +132,7 @@ _PUT_OFF = text("""
         WHERE id = :id AND attempt = :attempt AND state = 'running'
         RETURNING id
     )
-    SELECT pg_notify(:channel, '') FROM put_off
+    SELECT pg_notify(:channel, '-') FROM put_off
 """)
 
 
@@ -157,7 +158,7 @@ _HAND_BACK = text("""
         WHERE id = :id AND attempt = :attempt - 1 AND state IN ('pending', 'sent')
         RETURNING id
     )
-    SELECT pg_notify(:channel, '') FROM handed_back
+    SELECT pg_notify(:channel, '-') FROM handed_back
 """)
 
 

@@ -7,10 +7,12 @@ from uuid import UUID, uuid4
 from sqlmodel import Session
 
 from catalog.events.models import EventRecord
+from catalog.events.reach import news
 from catalog.events.registry import EventData
 from catalog.waking import wake
 
 CHANNEL = "slipway_events"
+"""On which PostgreSQL tells of events; the payload is `catalog.events.reach.news`."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,7 @@ CAUSE: ContextVar[Cause | None] = ContextVar("slipway_cause", default=None)
 
 
 def append(session: Session, data: EventData, *, tenant_id: UUID, subject: str, actor: str) -> EventRecord:
-    """Record an event in the session's transaction and wake the relay when, and only if, it commits.
+    """Record an event in the session's transaction; relay and portals are told when, and only if, it commits.
 
     ``subject`` names the row it is about, such as ``environments/<id>``: events of one subject are delivered in
     the order they were recorded.
@@ -43,5 +45,5 @@ def append(session: Session, data: EventData, *, tenant_id: UUID, subject: str, 
     )
     session.add(record)
     session.flush()
-    wake(session, CHANNEL)
+    wake(session, CHANNEL, news(data.reach(), tenant_id))
     return record

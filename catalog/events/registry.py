@@ -6,6 +6,7 @@ from typing import ClassVar, TypeVar
 from pydantic import BaseModel, ConfigDict
 
 from catalog.discovery import DiscoveryError, modules
+from catalog.events.reach import Reach, usual
 
 TYPE_PREFIX = "dev.slipway"
 
@@ -22,6 +23,10 @@ class EventData(BaseModel):
     def event_type(cls) -> str:
         """Return the CloudEvents ``type``, such as ``dev.slipway.environment.requested.v1``."""
         return f"{TYPE_PREFIX}.{cls.event_name}.v{cls.event_version}"
+
+    def reach(self) -> Reach:
+        """Return whose simple index may say something else from now on; a class overrides it that knows better."""
+        return usual(self.event_name)
 
 
 E = TypeVar("E", bound=type[EventData])

@@ -1,22 +1,25 @@
 """Answers of the standard doors that were given a moment ago, given again as long as nothing has happened since.
 
 A build farm asks for the same pages and files over and over. Every change of state records an event, and PostgreSQL
-tells every portal process of it when it commits; so an answer may be repeated to the very same request as long as no
-event was recorded after it was made. Without that connection nothing is repeated, and never anything older than a
-setting says, so that a token which expires, or a connection that dies without a word, does not matter for longer.
+tells every portal process of it when it commits, and whose index it may change; so an answer may be repeated to the
+very same request as long as no event of that reach was recorded after its making began. Without that connection nothing
+is repeated, and never anything older than a setting says, so that a token which expires, or a connection that dies
+without a word, does not matter for longer.
 """
 
 import hashlib
 from asyncio import Event
 from collections import OrderedDict
-from collections.abc import Callable
 from dataclasses import dataclass
 from time import monotonic
 from typing import Any
+from uuid import UUID
 
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
+from catalog.tenancy import Principal
+from portal.changes import Changes
 from portal.idempotency import has_already
 
 READS = frozenset({"GET", "HEAD"})
@@ -29,16 +32,14 @@ OVERHEAD = 4096
 """What an answer takes beside its body, in bytes, rather too much than too little."""
 _KEYED = (b"authorization", b"accept", b"range", b"if-range")
 
-Generation = Callable[[], int | None]
-"""Tells a number that changes with every event, None while events are not heard of."""
-
 
 @dataclass
 class Kept:
-    """One answer, with the moment and the generation in which its making began."""
+    """One answer to somebody of a tenant, with the time and the moment of `Changes` in which its making began."""
 
     since: float
-    generation: int
+    moment: int
+    tenant_id: UUID
     template: str
     status: int
     headers: list[tuple[bytes, bytes]]
@@ -57,11 +58,10 @@ class Kept:
 class RecentAnswers:
     """Stands before the application; the key of an answer is all of the request that it depends on, token included."""
 
-    def __init__(self, app: ASGIApp, generation: Generation, seconds: float) -> None:
+    def __init__(self, app: ASGIApp, changes: Changes, seconds: float) -> None:
         self._app = app
-        self._generation = generation
+        self._changes = changes
         self._seconds = seconds
-        self._changes = 0
         self._kept: OrderedDict[bytes, Kept] = OrderedDict()
         self._size = 0
         self._under_way: dict[bytes, Event] = {}
@@ -71,10 +71,10 @@ class RecentAnswers:
         if scope["type"] != ScopeType.HTTP or not self._seconds:
             await self._app(scope, receive, send)
         elif scope["method"] not in READS:
-            await self._app(scope, receive, self._counting(send))
-        elif (key := _key(scope)) is None or (generation := self._now()) is None:
+            await self._app(scope, receive, self._noting(scope, send))
+        elif (key := _key(scope)) is None:
             await self._app(scope, receive, send)
-        elif (kept := self._find(key, generation) or await self._awaited(key)) is not None:
+        elif (kept := self._find(key) or await self._awaited(key)) is not None:
             await _repeat(kept, scope, send)
         else:
             await self._make(scope, receive, send, key)
@@ -89,18 +89,17 @@ class RecentAnswers:
         if under_way is None:
             return None
         await under_way.wait()
-        generation = self._now()
-        return None if generation is None else self._find(key, generation)
+        return self._find(key)
 
     async def _make(self, scope: HTTPScope, receive: Receive, send: Send, key: bytes) -> None:
-        generation = self._now()
-        if generation is None:
+        moment = self._changes.now
+        if moment is None:
             await self._app(scope, receive, send)
             return
         made = Event()
         self._under_way.setdefault(key, made)
         try:
-            await self._app(scope, receive, self._keeping(scope, send, key, generation, made))
+            await self._app(scope, receive, self._keeping(scope, send, key, moment, made))
         finally:
             self._over(key, made)
 
@@ -109,35 +108,34 @@ class RecentAnswers:
         if self._under_way.get(key) is made:
             del self._under_way[key]
 
-    def _now(self) -> int | None:
-        heard = self._generation()
-        return None if heard is None else heard + self._changes
-
-    def _find(self, key: bytes, generation: int) -> Kept | None:
+    def _find(self, key: bytes) -> Kept | None:
         found = self._kept.get(key)
-        if found is None or found.generation != generation or monotonic() - found.since > self._seconds:
+        if found is None or monotonic() - found.since > self._seconds:
+            return None
+        if not self._changes.nothing_since(found.moment, found.tenant_id):
             return None
         self._kept.move_to_end(key)
         return found
 
-    def _counting(self, send: Send) -> Send:
-        async def send_and_count(message: Message) -> None:
-            # What this process itself has changed is seen by the next request, however late the news of it comes.
-            if message["type"] == "http.response.start":
-                self._changes += 1
+    def _noting(self, scope: HTTPScope, send: Send) -> Send:
+        async def send_and_note(message: Message) -> None:
+            # Of what was committed with an event is heard already; whatever else somebody did concerns their own.
+            if message["type"] == "http.response.start" and (caller := _caller(scope)) is not None:
+                self._changes.of_tenant(caller.tenant_id)
             await send(message)
 
-        return send_and_count
+        return send_and_note
 
-    def _keeping(self, scope: HTTPScope, send: Send, key: bytes, generation: int, is_made: Event) -> Send:
+    def _keeping(self, scope: HTTPScope, send: Send, key: bytes, moment: int, is_made: Event) -> Send:
         made: list[Kept] = []
         since = monotonic()
 
         async def send_and_keep(message: Message) -> None:
-            if message["type"] == "http.response.start" and message["status"] in {200, 206}:
+            caller = _caller(scope)
+            if message["type"] == "http.response.start" and message["status"] in {200, 206} and caller is not None:
                 template = str(scope.get("path_template") or "")
                 headers = [(bytes(name).lower(), bytes(value)) for name, value in message["headers"]]
-                made.append(Kept(since, generation, template, message["status"], headers))
+                made.append(Kept(since, moment, caller.tenant_id, template, message["status"], headers))
             elif message["type"] == "http.response.body" and made:
                 made[0].body += message.get("body", b"")
                 if not message.get("more_body", False):
@@ -156,6 +154,12 @@ class RecentAnswers:
         while self._size > TOGETHER:
             _, oldest = self._kept.popitem(last=False)
             self._size -= oldest.cost
+
+
+def _caller(scope: HTTPScope) -> Principal | None:
+    """Return who was found to be asking, once the application has found out."""
+    found: Principal | None = scope.get("user")
+    return found
 
 
 def _key(scope: HTTPScope) -> bytes | None:

@@ -5,6 +5,7 @@ import hashlib
 import time
 from collections.abc import Callable
 from typing import Any
+from uuid import UUID
 
 import pytest
 from litestar import Litestar
@@ -13,14 +14,27 @@ from sqlalchemy import text
 
 from catalog.assets.service import AssetService
 from catalog.db import Database
+from catalog.events import outbox
+from catalog.events.reach import EVERYBODY, NOBODY, TENANT
+from catalog.events.registry import load_events
+from catalog.notifications.events import NotificationQueued
 from catalog.settings import Settings
 from catalog.tenancy import Principal
+from portal.changes import Changes
 from portal.doors import recent
 from portal.doors.recent import RecentAnswers
 
 Client = TestClient[Litestar]
 INDEX = "/t/acme/simple/"
 FORM = {"format": "application/vnd.pypi.simple.v1+json"}
+CALLER = Principal(UUID(int=1), "acme", "token:1", "x", frozenset({"assets:read"}))
+
+
+def heard() -> Changes:
+    """Return changes that are heard of, as in a portal that listens."""
+    changes = Changes()
+    changes.is_heard_of = True
+    return changes
 
 
 class Application:
@@ -29,9 +43,11 @@ class Application:
     def __init__(self, body: bytes = b"x") -> None:
         self.answers = 0
         self.body = body
+        self.caller: Principal | None = CALLER
 
     async def __call__(self, scope: Any, _receive: Any, send: Any) -> None:
         self.answers += 1
+        scope["user"] = self.caller
         headers = [(b"etag", b'"1"')]
         await send({"type": "http.response.start", "status": scope.get("answer", 200), "headers": headers})
         await send({"type": "http.response.body", "body": self.body, "more_body": False})
@@ -59,7 +75,7 @@ def ask(door: RecentAnswers, **changes: Any) -> tuple[int, bytes]:
 
 def test_the_same_request_gets_the_same_answer() -> None:
     application = Application()
-    door = RecentAnswers(application, lambda: 1, 60)
+    door = RecentAnswers(application, heard(), 60)
     assert ask(door) == ask(door) == (200, b"x")
     assert application.answers == 1
     assert ask(door, headers={"authorization": "Bearer a", "if-none-match": '"1"'}) == (304, b"")
@@ -94,7 +110,7 @@ def test_the_same_request_gets_the_same_answer() -> None:
 )
 def test_others_are_never_repeated(changes: dict[str, Any]) -> None:
     application = Application()
-    door = RecentAnswers(application, lambda: 1, 60)
+    door = RecentAnswers(application, heard(), 60)
     for _ in range(2):
         ask(door, **changes)
     assert application.answers == 2
@@ -110,7 +126,8 @@ class Slow(Application):
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         await self.go.wait()
-        await super().__call__({**scope, "answer": self.status}, receive, send)
+        scope["answer"] = self.status
+        await super().__call__(scope, receive, send)
 
 
 async def crowd(door: RecentAnswers, application: Slow, meanwhile: Callable[[list[Any]], None]) -> list[int]:
@@ -142,15 +159,15 @@ async def crowd(door: RecentAnswers, application: Slow, meanwhile: Callable[[lis
 def test_who_asks_the_same_at_once_gets_one_answer_that_is_made_once(
     case: str, statuses: list[int], least: int, most: int
 ) -> None:
-    heard = [1]
+    changes = heard()
 
     async def run() -> tuple[list[int], int]:
         application = Slow()
-        door = RecentAnswers(application, lambda: heard[0], 60)
+        door = RecentAnswers(application, changes, 60)
 
         def meanwhile(asked: list[Any]) -> None:
             if case == "event":
-                heard[0] = 2
+                changes.of_everybody()
             elif case == "refused":
                 application.status = 401
             elif case == "left":
@@ -165,10 +182,10 @@ def test_who_asks_the_same_at_once_gets_one_answer_that_is_made_once(
 
 def test_nothing_is_repeated_past_an_event_a_change_or_its_time() -> None:
     application = Application()
-    heard: list[int | None] = [1]
-    door = RecentAnswers(application, lambda: heard[0], 0.2)
+    changes = heard()
+    door = RecentAnswers(application, changes, 0.2)
     ask(door)
-    heard[0] = 2
+    changes.hear("")
     ask(door)
     assert application.answers == 2
     ask(door, method="POST")
@@ -177,9 +194,45 @@ def test_nothing_is_repeated_past_an_event_a_change_or_its_time() -> None:
     time.sleep(0.25)
     ask(door)
     assert application.answers == 5
-    heard[0] = None
+    changes.is_heard_of = False
     ask(door)
     assert application.answers == 6, "nobody would tell of changes"
+
+
+def test_news_of_others_and_of_what_no_index_shows_leave_answers_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    application, changes = Application(), heard()
+    door = RecentAnswers(application, changes, 60)
+    made = 1
+    ask(door)
+    for payload, is_made_again in [
+        ("-", False),
+        (str(UUID(int=2)), False),
+        (str(UUID(int=1)), True),
+        ("", True),
+        ("of another release", True),
+    ]:
+        changes.hear(payload)
+        ask(door)
+        made += is_made_again
+        assert application.answers == made, payload
+    changes.committed("slipway_operations", "")
+    ask(door)
+    assert application.answers == made
+    monkeypatch.setattr("portal.changes.MOST_TENANTS", 1)
+    changes.hear(str(UUID(int=3)))
+    ask(door)
+    assert application.answers == made + 1, "whose changes are not remembered may have changed"
+    application.caller = None
+    for _ in range(2):
+        ask(door, query_string=b"a")
+    assert application.answers == made + 3, "nobody knows whose that is"
+
+
+def test_it_is_decided_for_every_event_whose_index_it_may_change() -> None:
+    assert not (NOBODY & TENANT) | (NOBODY & EVERYBODY) | (TENANT & EVERYBODY)
+    ours = {each.event_name for each in load_events().values() if each.__module__.startswith(("catalog.", "workers."))}
+    families = {each.partition(".")[0] for each in ours}
+    assert families - (NOBODY | TENANT | EVERYBODY) == set(), "decide in catalog/events/reach.py"
 
 
 def test_what_is_kept_stays_within_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -187,7 +240,7 @@ def test_what_is_kept_stays_within_bounds(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(recent, "TOGETHER", 20)
     monkeypatch.setattr(recent, "OVERHEAD", 1)
     application = Application(b"0" * 8)
-    door = RecentAnswers(application, lambda: 1, 60)
+    door = RecentAnswers(application, heard(), 60)
     for name in (b"a", b"b", b"c"):
         ask(door, query_string=name)
     ask(door, query_string=b"c")
@@ -241,10 +294,51 @@ def test_what_another_process_changes_is_heard_of(api: Client, database: Databas
     assert names() == ["x"]
 
 
+def test_what_others_share_and_take_back_is_seen_at_once(
+    api: Client, client_of: Callable[..., Client], rival: Principal, publish_wheel: Callable[..., tuple[str, bytes]]
+) -> None:
+    other = client_of(rival)
+    publish_wheel()
+    page = "/t/rival/simple/acme-network/"
+    sharing = "/api/v1/assets/acme/acme-network/sharing"
+    for visibility, tenants, status in [
+        ("private", [], 404),
+        ("public", [], 200),
+        ("private", [], 404),
+        ("shared", ["rival"], 200),
+        ("shared", ["third"], 404),
+        ("public", [], 200),
+    ]:
+        body = {"visibility": visibility, "tenants": tenants}
+        assert api.put(sharing, json=body).status_code == 200
+        for _ in range(2):
+            assert other.get(page, params=FORM).status_code == status, body
+    filename, _ = publish_wheel(version="1.1.0")
+    assert filename in other.get(page, params=FORM).text
+    yanked = api.post("/api/v1/assets/acme/acme-network/versions/1.1.0/yank", json={"reason": "broken"})
+    assert yanked.status_code == 200, yanked.text
+    assert other.get(page, params=FORM).json()["files"][-1]["yanked"] == "broken"
+
+
+def test_a_busy_neighbour_costs_no_answers(
+    client_of: Callable[..., Client], portal: Litestar, database: Database, acme: Principal, rival: Principal
+) -> None:
+    api, changes = client_of(acme), portal.state.streams.changes
+    assert api.get(INDEX).status_code == 200
+    moment = changes.now
+    with database.tenant_session(rival.tenant_id) as session:
+        data = NotificationQueued(notification_id=UUID(int=5))
+        outbox.append(session, data, tenant_id=rival.tenant_id, subject="notifications/5", actor="system")
+    assert client_of(rival).post("/api/v1/tokens", json={"name": "x", "scopes": ["assets:read"]}).status_code == 201
+    assert changes.now > moment
+    assert changes.nothing_since(moment, acme.tenant_id)
+    assert not changes.nothing_since(moment, rival.tenant_id)
+
+
 def test_the_setting_turns_it_off(settings: Settings) -> None:
     assert settings.door_repeat_seconds > 0
     application = Application()
-    door = RecentAnswers(application, lambda: 1, 0)
+    door = RecentAnswers(application, heard(), 0)
     for _ in range(2):
         ask(door)
     assert application.answers == 2
