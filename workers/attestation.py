@@ -38,7 +38,7 @@ _STATES: dict[type[EventData], str] = {AssetVersionPublished: "published", **STA
 
 
 @WORKER.on(AssetVersionPublished)
-@WORKER.job("attestations.sign_published", time_limit=timedelta(seconds=60), max_attempts=8)
+@WORKER.job("attestations.sign_published", time_limit=timedelta(seconds=60), max_attempts=8, patient=True)
 def sign_published(context: JobContext) -> None:
     """Say, signed with the publisher's key, that the registry took a version in; bind to it what came before it."""
     published = context.event(AssetVersionPublished)
@@ -52,7 +52,7 @@ def sign_published(context: JobContext) -> None:
 
 
 @WORKER.on(*_STATES)
-@WORKER.job("attestations.countersign", time_limit=timedelta(seconds=60), max_attempts=8)
+@WORKER.job("attestations.countersign", time_limit=timedelta(seconds=60), max_attempts=8, patient=True)
 def countersign(context: JobContext) -> None:
     """Write what happened to a version into its asset's log."""
     envelope = context.envelope
@@ -107,7 +107,7 @@ def sign_release(context: JobContext) -> None:
 
 
 @WORKER.on(PolicyEvaluated)
-@WORKER.job("attestations.sign_decision", time_limit=timedelta(seconds=60), max_attempts=8)
+@WORKER.job("attestations.sign_decision", time_limit=timedelta(seconds=60), max_attempts=8, patient=True)
 def sign_decision(context: JobContext) -> None:
     """Say what policies decided at a gate; what somebody only asked is nothing to vouch for."""
     evaluated = context.event(PolicyEvaluated)

@@ -29,7 +29,7 @@ def bury(context: JobContext, reason: str) -> None:
 
 
 @WORKER.on(*NOTABLE)
-@WORKER.job("notifications.take", time_limit=timedelta(seconds=60))
+@WORKER.job("notifications.take", time_limit=timedelta(seconds=60), patient=True)
 def take(context: JobContext) -> None:
     """Make a notification for everybody who wants the event, once each."""
     if context.envelope is None:

@@ -11,7 +11,7 @@ WORKER = Worker("overlays", queue="clock")
 
 
 @WORKER.on(AssetVersionPublished, AssetVersionRestored, AssetShared)
-@WORKER.job("overlays.recheck", time_limit=timedelta(seconds=120))
+@WORKER.job("overlays.recheck", time_limit=timedelta(seconds=120), patient=True)
 def recheck(context: JobContext) -> None:
     """Look at what has come of an asset with the eyes of each tenant that narrows it; tell each of a misfit once."""
     envelope = context.envelope

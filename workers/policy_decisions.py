@@ -53,7 +53,7 @@ def assess_impact(context: JobContext) -> None:
 
 
 @WORKER.on(PolicyEvaluated)
-@WORKER.job("policies.send_decision", time_limit=timedelta(seconds=30), max_attempts=8)
+@WORKER.job("policies.send_decision", time_limit=timedelta(seconds=30), max_attempts=8, patient=True)
 def send_decision(context: JobContext) -> None:
     """Send a decision in the format of OPA's decision logs, where the settings name somebody to send it to."""
     url = context.settings.decision_log_url

@@ -36,7 +36,7 @@ def look_again(context: JobContext) -> None:
 
 
 @WORKER.on(AssetVersionPublished)
-@WORKER.job("publishers.mark_assets", time_limit=timedelta(seconds=30))
+@WORKER.job("publishers.mark_assets", time_limit=timedelta(seconds=30), patient=True)
 def mark_assets(context: JobContext) -> None:
     """Let a new asset say as whom its publisher is verified."""
     if context.tenant_id is not None:

@@ -37,7 +37,7 @@ SANDBOX: Resource[Sandbox] = Resource("sbom_sandbox", _sandbox)
 
 
 @WORKER.on(AssetVersionPublished, AttestationVerified, SbomRequested)
-@WORKER.job("attestations.generate_sbom", time_limit=timedelta(minutes=8), max_attempts=4)
+@WORKER.job("attestations.generate_sbom", time_limit=timedelta(minutes=8), max_attempts=4, patient=True)
 def generate_sbom(context: JobContext) -> None:
     """Describe every artifact of a thing in both formats; what is described already is left, unless it is asked for.
 
@@ -66,7 +66,7 @@ def generate_sbom(context: JobContext) -> None:
 
 
 @WORKER.on(SbomMade)
-@WORKER.job("attestations.attach", time_limit=timedelta(minutes=2), max_attempts=8)
+@WORKER.job("attestations.attach", time_limit=timedelta(minutes=2), max_attempts=8, patient=True)
 def attach(context: JobContext) -> None:
     """Sign what was made, byte for byte, and attach it to the version, release or image that it is about."""
     made = context.event(SbomMade)
@@ -79,7 +79,7 @@ def attach(context: JobContext) -> None:
 
 
 @WORKER.on(AttestationVerified)
-@WORKER.job("attestations.index_sbom", time_limit=timedelta(minutes=5), max_attempts=8)
+@WORKER.job("attestations.index_sbom", time_limit=timedelta(minutes=5), max_attempts=8, patient=True)
 def index_sbom(context: JobContext) -> None:
     """Read the packages of a bill of materials into the index, whoever sent it."""
     verified = context.event(AttestationVerified)
@@ -95,7 +95,7 @@ def index_sbom(context: JobContext) -> None:
 
 
 @WORKER.on(AttestationVerified)
-@WORKER.job("attestations.refer_sbom", time_limit=timedelta(minutes=10), max_attempts=5)
+@WORKER.job("attestations.refer_sbom", time_limit=timedelta(minutes=10), max_attempts=5, patient=True)
 def refer_sbom(context: JobContext) -> None:
     """Attach a signed bill of materials to the images that it is about, in registries that take it from the tenant.
 

@@ -46,7 +46,7 @@ def _give_up(context: JobContext, reason: str) -> None:
 
 
 @WORKER.on(UploadReceived)
-@WORKER.job("uploads.check", time_limit=timedelta(minutes=5), max_attempts=3, when_dead=_give_up)
+@WORKER.job("uploads.check", time_limit=timedelta(minutes=5), max_attempts=3, when_dead=_give_up, awaited=True)
 def check(context: JobContext) -> None:
     """Check one upload and end it: published, or rejected with every finding."""
     received = context.event(UploadReceived)

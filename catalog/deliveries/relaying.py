@@ -4,7 +4,7 @@ One relay works at a time, under a lock that ends with its transaction; others t
 every decision about order is made in one place, and a position, once visible, is higher than all before it.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from uuid import UUID
@@ -121,6 +121,19 @@ _HAND_OUT = text("""
         FROM (SELECT DISTINCT queue, places FROM known) AS k LEFT JOIN under_way AS u USING (queue)
         GROUP BY k.queue, k.places
     ),
+    occupied AS MATERIALIZED (
+        SELECT EXISTS (SELECT FROM held WHERE job = ANY(CAST(:awaited AS varchar[])))
+            OR EXISTS (
+                SELECT FROM deliveries
+                WHERE state = 'pending' AND next_attempt_at <= clock_timestamp()
+                  AND job = ANY(CAST(:awaited AS varchar[]))
+            )
+            OR EXISTS (
+                SELECT FROM deliveries
+                WHERE state = 'done' AND finished_at > clock_timestamp() - CAST(:calm AS interval)
+                  AND job = ANY(CAST(:awaited AS varchar[]))
+            ) AS so
+    ),
     due AS (
         SELECT head.id, head.position, k.queue, w.tenant_id,
                row_number() OVER (PARTITION BY k.queue, w.tenant_id ORDER BY head.position)
@@ -129,10 +142,16 @@ _HAND_OUT = text("""
         JOIN known AS k USING (job)
         JOIN room AS r ON r.queue = k.queue AND r.places > 0
         LEFT JOIN under_way AS u ON u.queue = k.queue AND u.tenant_id = w.tenant_id
+        CROSS JOIN (
+            SELECT clock_timestamp() AS at_once,
+                   clock_timestamp() - CASE WHEN o.so THEN CAST(:longest AS interval) ELSE '0' END AS patiently
+            FROM occupied AS o
+        ) AS before
         CROSS JOIN LATERAL (
             SELECT d.id, d.position FROM deliveries AS d
             WHERE d.state = 'pending' AND d.job = w.job AND d.tenant_id = w.tenant_id
-              AND d.next_attempt_at <= clock_timestamp()
+              AND d.next_attempt_at
+                  <= CASE WHEN w.job = ANY(CAST(:patient AS varchar[])) THEN before.patiently ELSE before.at_once END
               AND (d.job, d.tenant_id, d.subject) NOT IN (SELECT job, tenant_id, subject FROM held)
               AND d.position = (
                   SELECT o.position FROM deliveries AS o
@@ -174,15 +193,44 @@ class Window:
         return [min(self.most, self.bounds.get(each, self.most)) for each in queues]
 
 
+@dataclass(frozen=True)
+class Courtesy:
+    """Which jobs give way to which: somebody waits for ``awaited`` ones, and nobody for ``patient`` ones.
+
+    While an awaited one is under way, and for ``calm`` after it, because the next often follows, patient ones are held
+    back; each of them for at most ``longest``.
+    """
+
+    awaited: Collection[str] = ()
+    patient: Collection[str] = ()
+    calm: timedelta = timedelta(milliseconds=300)
+    longest: timedelta = timedelta(seconds=5)
+
+
+_NO_COURTESY = Courtesy()
+
+
 def hand_out(
-    session: Session, queues: Mapping[str, str], window: Window, lease: timedelta = SENT_LEASE
+    session: Session,
+    queues: Mapping[str, str],
+    window: Window,
+    lease: timedelta = SENT_LEASE,
+    courtesy: Courtesy = _NO_COURTESY,
 ) -> list[Handout]:
     """Mark what is due as sent and return it in the order of sending; ``queues`` is the queue of each known job.
 
     The caller sends before it commits: a crash in between sends twice, never not at all.
     """
-    windows = window.of(queues.values())
-    values = {"jobs": list(queues), "queues": list(queues.values()), "windows": windows, "lease": lease}
+    values = {
+        "jobs": list(queues),
+        "queues": list(queues.values()),
+        "windows": window.of(queues.values()),
+        "lease": lease,
+        "awaited": list(courtesy.awaited),
+        "patient": list(courtesy.patient),
+        "calm": courtesy.calm,
+        "longest": courtesy.longest,
+    }
     rows = session.connection().execute(_HAND_OUT, values)
     return [Handout(row.id, row.attempt + 1, row.job, row.tenant_id, row.again) for row in rows]
 
@@ -206,24 +254,38 @@ _PAUSE = text("""
            EXISTS (
                SELECT FROM held JOIN known USING (job) WHERE held.state = 'sent'
                GROUP BY queue, places HAVING count(*) >= places
-           ) AS crowded
+           ) AS crowded,
+           EXISTS (
+               SELECT FROM deliveries
+               WHERE state = 'pending' AND next_attempt_at <= clock_timestamp()
+                 AND job = ANY(CAST(:patient AS varchar[]))
+           ) AS held_back
     FROM moments
 """)
 
 
 @dataclass(frozen=True)
 class Pause:
-    """How long nothing is due by itself, in seconds (None: nothing is), and whether a queue's window is full."""
+    """How long nothing is due by itself, in seconds (None: nothing is), and whether a queue's window is full.
+
+    ``held_back`` says that patient deliveries are due that were not handed out.
+    """
 
     seconds: float | None
     crowded: bool
+    held_back: bool = False
 
 
-def pause(session: Session, queues: Mapping[str, str], window: Window) -> Pause:
+def pause(session: Session, queues: Mapping[str, str], window: Window, courtesy: Courtesy = _NO_COURTESY) -> Pause:
     """Tell when the next retry, schedule or lease is due."""
-    values = {"jobs": list(queues), "queues": list(queues.values()), "windows": window.of(queues.values())}
+    values = {
+        "jobs": list(queues),
+        "queues": list(queues.values()),
+        "windows": window.of(queues.values()),
+        "patient": list(courtesy.patient),
+    }
     row = session.connection().execute(_PAUSE, values).one()
-    return Pause(None if row.seconds is None else float(row.seconds), bool(row.crowded))
+    return Pause(None if row.seconds is None else float(row.seconds), bool(row.crowded), bool(row.held_back))
 
 
 _RETRY = text("""

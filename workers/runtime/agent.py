@@ -130,6 +130,7 @@ class Agent(Worker):
         looking = Job(
             *(name, partial(run, self), self.queue, self.time_limit, 5),
             *(Backoff(), partial(give_up, self), tuple(dict.fromkeys(self._events))),
+            is_patient=True,
         )
         acting = Job(
             *(f"{name}_carry_out", partial(carry_out, self), self.queue, self.time_limit, 5),

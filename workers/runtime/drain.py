@@ -29,7 +29,8 @@ def drain(app: App, *, periodic: bool = False, patience: timedelta = timedelta(s
     what became of them stands in the deliveries.
     """
     queue = LocalQueue()
-    relay = Relay(app.settings, app.database, app.registry, queue, RelayOptions(window=10_000))
+    options = RelayOptions(window=10_000, calm=timedelta(), longest_patience=timedelta())
+    relay = Relay(app.settings, app.database, app.registry, queue, options)
     ran: list[str] = []
     app.keeper.start()
     quiet_since = time.monotonic()

@@ -24,6 +24,16 @@ class Registry:
         return {job.name: job.queue for job in self.jobs.values()}
 
     @property
+    def awaited(self) -> tuple[str, ...]:
+        """The jobs that somebody waits for."""
+        return tuple(job.name for job in self.jobs.values() if job.is_awaited)
+
+    @property
+    def patient(self) -> tuple[str, ...]:
+        """The jobs that nobody waits for."""
+        return tuple(job.name for job in self.jobs.values() if job.is_patient)
+
+    @property
     def subscriptions(self) -> list[tuple[str, str]]:
         """Every pair of a CloudEvents type and the job that wants it."""
         return [(event.event_type(), job.name) for job in self.jobs.values() for event in job.events]

@@ -47,6 +47,8 @@ class RelayOptions:
     crowded_pause: timedelta = timedelta(milliseconds=20)
     crowded_longest: timedelta = timedelta(milliseconds=160)
     sent_lease: timedelta = relaying.SENT_LEASE
+    calm: timedelta = relaying.Courtesy.calm
+    longest_patience: timedelta = relaying.Courtesy.longest
     keep_done: timedelta = timedelta(days=7)
     keep_events: timedelta = timedelta(days=90)
     clean_every: timedelta = timedelta(minutes=5)
@@ -88,6 +90,8 @@ class Relay:
         self._intervals = registry.intervals(settings)
         bounds = {queue: held * WAITING_FOR_EACH for queue, held in registry.concurrency.items()}
         self._window = relaying.Window(self._options.window, bounds)
+        awaited, patient = registry.awaited, registry.patient
+        self._courtesy = relaying.Courtesy(awaited, patient, self._options.calm, self._options.longest_patience)
         self._crowded = self._options.crowded_pause
         self._schedules_known = False
         self._cleaned_at = time.monotonic()
@@ -108,8 +112,8 @@ class Relay:
                 log.warning("sending again what nobody finished: %s", list(lost))
             messages = self._due_runs(session) if periodic else []
             messages += self._due_deliveries(session)
-            pause = relaying.pause(session, self._queues, self._window)
             self._queue.send(messages)
+            pause = relaying.pause(session, self._queues, self._window, self._courtesy)
         self._schedules_known = self._schedules_known or periodic
         return Round(ours=True, relayed=relayed, sent=len(messages), pause=pause)
 
@@ -143,6 +147,8 @@ class Relay:
         if pause.crowded:
             found, self._crowded = self._crowded, min(self._crowded * 2, self._options.crowded_longest)
             return found.total_seconds()
+        if pause.held_back:
+            longest = min(longest, self._options.calm.total_seconds())
         if pause.seconds is None:
             return longest
         return max(0.005, min(longest, pause.seconds))
@@ -161,7 +167,7 @@ class Relay:
         return [Send(self._queues[each.job], each.job, f"{each.job}.{each.run}", {"run": each.run}) for each in due]
 
     def _due_deliveries(self, session: Session) -> list[Send]:
-        due = relaying.hand_out(session, self._queues, self._window, self._options.sent_lease)
+        due = relaying.hand_out(session, self._queues, self._window, self._options.sent_lease, self._courtesy)
         return [
             Send(
                 queue=self._queues[each.job],

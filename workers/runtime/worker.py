@@ -3,7 +3,7 @@
 import random
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TypeVar
 
@@ -62,7 +62,10 @@ class Backoff:
 
 @dataclass(frozen=True)
 class Job:
-    """One job as the relay and the worker processes know it; ``name`` reads ``<area>.<verb>``."""
+    """One job as the relay and the worker processes know it; ``name`` reads ``<area>.<verb>``.
+
+    While a job that ``is_awaited`` is under way, those that are patient are held back for a few seconds at most.
+    """
 
     name: str
     function: JobFunction
@@ -73,6 +76,8 @@ class Job:
     when_dead: WhenDead | None = None
     events: tuple[type[EventData], ...] = ()
     every: Interval | None = None
+    is_awaited: bool = False
+    is_patient: bool = False
 
     def interval(self, settings: Settings) -> timedelta | None:
         """Return how often the job runs by itself, or None where events alone start it."""
@@ -109,12 +114,15 @@ class Worker:
         max_attempts: int = 5,
         backoff: Backoff | None = None,
         when_dead: WhenDead | None = None,
+        awaited: bool = False,
+        patient: bool = False,
     ) -> Callable[[F], F]:
         """Make the function the job ``name``.
 
         A run longer than ``time_limit`` is interrupted and counts as failed. After ``max_attempts`` failures, or
         ``GiveUp``, ``when_dead`` is called with the reason, to tell whoever waits; then the delivery is dead.
-        Runs may repeat: a job has to be safe to run again with the same event.
+        Runs may repeat: a job has to be safe to run again with the same event. ``awaited`` is for jobs that somebody
+        sits and waits for, ``patient`` for those that follow by the way, and give way to the former for some seconds.
         """
         if not _JOB_NAME.fullmatch(name):
             raise DiscoveryError(f"the worker {self.name} has a job {name!r}; a job is called <area>.<verb>")
@@ -123,7 +131,8 @@ class Worker:
             draft = self._draft(function)
             if draft.job is not None:
                 raise DiscoveryError(f"{_where(function)} is the job {draft.job.name} already and cannot be {name}")
-            draft.job = Job(name, function, self.queue, time_limit, max_attempts, backoff or Backoff(), when_dead)
+            job = Job(name, function, self.queue, time_limit, max_attempts, backoff or Backoff(), when_dead)
+            draft.job = replace(job, is_awaited=awaited, is_patient=patient)
             return function
 
         return register
@@ -168,17 +177,7 @@ class Worker:
 
 
 def _complete(job: Job, draft: _Draft) -> Job:
-    return Job(
-        name=job.name,
-        function=job.function,
-        queue=job.queue,
-        time_limit=job.time_limit,
-        max_attempts=job.max_attempts,
-        backoff=job.backoff,
-        when_dead=job.when_dead,
-        events=tuple(dict.fromkeys(draft.events)),
-        every=draft.every,
-    )
+    return replace(job, events=tuple(dict.fromkeys(draft.events)), every=draft.every)
 
 
 def _where(function: JobFunction) -> str:

@@ -254,3 +254,46 @@ def test_a_queue_of_slow_jobs_has_fewer_places(database: Database, acme: Princip
     _relay(database)
     _execute(database, "UPDATE deliveries SET state = 'done' WHERE state = 'sent'")
     assert handed_out() == [acme.tenant_id, rival.tenant_id], "tenants take turns"
+
+
+def test_what_nobody_waits_for_gives_way_for_a_while(database: Database, acme: Principal) -> None:
+    both = [*SUBSCRIPTIONS, (Noted.event_type(), "tests.other")]
+    hour, day = timedelta(hours=1), timedelta(days=1)
+
+    def handed_out(longest: timedelta, calm: timedelta = timedelta()) -> list[str]:
+        courtesy = relaying.Courtesy(["tests.note"], ["tests.other"], calm, longest)
+        with database.system_session() as session:
+            assert relaying.take_turn(session)
+            found = relaying.hand_out(session, QUEUES, relaying.Window(6), courtesy=courtesy)
+            waits = relaying.pause(session, QUEUES, relaying.Window(6), courtesy).held_back
+        assert waits is bool(_count(database, "state = 'pending'"))
+        return [each.job for each in found]
+
+    def note(number: int) -> None:
+        _append(database, acme, number, subject=f"notes/{number}")
+        with database.system_session() as session:
+            assert relaying.take_turn(session)
+            relaying.expand(session, both, 500)
+
+    note(1)
+    assert handed_out(hour) == ["tests.note"], "the awaited one waits itself"
+    assert handed_out(hour) == [], "it is on its way"
+    _execute(database, "UPDATE deliveries SET state = 'running' WHERE state = 'sent'")
+    assert handed_out(hour) == [], "it runs"
+    _execute(database, "UPDATE deliveries SET state = 'done', finished_at = now() WHERE state = 'running'")
+    assert handed_out(hour, calm=day) == [], "it was there a moment ago"
+    assert handed_out(hour) == ["tests.other"]
+    note(2)
+    _execute(database, "UPDATE deliveries SET next_attempt_at = now() - interval '2 hours' WHERE job = 'tests.other'")
+    assert sorted(handed_out(hour)) == ["tests.note", "tests.other"], "nothing gives way for ever"
+    note(3)
+    late = "UPDATE deliveries SET next_attempt_at = now() + interval '1 hour' WHERE job = 'tests.note' "
+    _execute(database, f"{late} AND state = 'pending'")
+    _execute(database, "UPDATE deliveries SET state = 'done', finished_at = now() WHERE state = 'sent'")
+    assert handed_out(hour) == ["tests.other"], "what is tried again later is not waited for"
+
+
+def _count(database: Database, condition: str) -> int:
+    with database.system_session() as session:
+        statement = f"SELECT count(*) FROM deliveries WHERE {condition} AND next_attempt_at <= clock_timestamp()"  # noqa: S608
+        return int(session.connection().execute(text(statement)).scalar_one())
