@@ -49,6 +49,7 @@ class Settings(BaseSettings):
 
     targets: tuple[str, ...] = ("local",)
     tenant_targets: dict[str, str] = {}
+    tenant_allowed_targets: dict[str, tuple[str, ...]] = {}
     image_pattern: str = ""
     docker_socket: str = "/var/run/docker.sock"
     docker_base_image: str = ""

@@ -8,7 +8,14 @@ from functools import partial
 from uuid import UUID
 
 from catalog.environments.models import Phase
-from catalog.environments.service import PROJECT, EnvironmentReports, EnvironmentSweeps, Placed, environment_at
+from catalog.environments.service import (
+    PROJECT,
+    EnvironmentReports,
+    EnvironmentSweeps,
+    EphemeralEnvironmentService,
+    Placed,
+    environment_at,
+)
 from catalog.errors import UnavailableError
 from catalog.providers.targets import Found, offered, target
 from catalog.settings import Settings
@@ -34,6 +41,7 @@ def sweep(context: JobContext) -> None:
 
     What belongs to no environment that is known here is none of the sweep's business, and is told to the log alone.
     """
+    _note_offers(context)
     _sweep_stacks(context)
     seen: list[Found] = []
     compared = set()
@@ -56,6 +64,16 @@ def sweep(context: JobContext) -> None:
             _clear(context, tenant_id, environment_id)
     lost = (each for each in expected if each.target in compared and each.environment_id not in there)
     _make_some(context, lost, partial(_make, context))
+
+
+def _note_offers(context: JobContext) -> None:
+    """Have environments say whether their target is still offered; what the operator takes away stays where it is."""
+    with context.system_session() as session:
+        tenants = EphemeralEnvironmentService.watched(session)
+    for tenant_id in tenants:
+        if not context.should_stop():
+            with context.session(tenant_id) as session:
+                EnvironmentSweeps(session, context.settings).note_offers(tenant_id)
 
 
 def _sweep_stacks(context: JobContext) -> None:

@@ -1,6 +1,6 @@
 """How work on environments fails."""
 
-from catalog.errors import ConflictError, QuotaExceededError
+from catalog.errors import ConflictError, InvalidInputError, QuotaExceededError
 
 
 class TransitionError(ConflictError):
@@ -8,6 +8,10 @@ class TransitionError(ConflictError):
 
     code = "environment_phase"
     title = "The environment is in another phase"
+
+
+class TargetNotOfferedError(InvalidInputError):
+    """The target that an automation names is not offered (any more); asking again later may work."""
 
 
 class QueueFullError(QuotaExceededError):

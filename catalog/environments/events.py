@@ -23,6 +23,15 @@ class EnvironmentsAutomated(EventData):
     blueprint: str
     labels: tuple[str, ...]
     ends: bool
+    target: str | None = None
+
+
+@event("environment.target_chosen", version=1)
+class EnvironmentTargetChosen(EventData):
+    """A tenant chose where its environments go (``target``), or took its choice back; ``before``: what held before."""
+
+    target: str | None
+    before: str | None
 
 
 @event("environment.requested", version=1)

@@ -13,6 +13,7 @@ from sqlmodel import Field, SQLModel
 from catalog.clock import now
 from catalog.columns import Json, Timestamp, one_of
 from catalog.environments.life import TtlBase
+from catalog.environments.places import Placement
 from catalog.environments.triggers import Decision, Weighed
 from catalog.gating import VerdictSummary
 from catalog.operations.models import Problem
@@ -153,7 +154,8 @@ class RequestEnvironment(BaseModel):
 
     ``blueprint`` is ``namespace/name`` with an optional constraint such as ``==1.2.0`` or ``>=1,<2``; ``ttl`` is an
     ISO 8601 duration such as ``PT8H`` or ``P3D``; without ``head_sha`` the pull request's head is used. ``target`` is
-    where it runs; without it, where it runs already, else the first target offered that the blueprint goes to.
+    where it runs; without it, where it runs already, else where what begins by itself, the tenant, the operator or
+    the installation wants it (``catalog.environments.places``).
     """
 
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
@@ -286,7 +288,8 @@ class EnvironmentRead(BaseModel):
 class Explanation(BaseModel):
     """What a pull request means for its environment now; ``environment`` and ``head_sha`` where there are such.
 
-    ``rules`` is what every rule says, in the order in which they are asked.
+    ``rules`` is what every rule says, in the order in which they are asked; ``placement`` is where its environment is,
+    or would go without another word, and who says so.
     """
 
     repository: str
@@ -295,6 +298,7 @@ class Explanation(BaseModel):
     environment: UUID | None = None
     head_sha: str | None = None
     rules: list[Weighed] = Shape(default_factory=list)
+    placement: Placement | None = None
 
 
 class EnvironmentAccepted(BaseModel):
@@ -328,15 +332,29 @@ class Automation(SQLModel, table=True):
     sealed_inputs: str
     labels: list[str] = Field(default_factory=list, sa_type=Json)
     ttl: str | None = None
+    target: str | None = None
     attempts: dict[str, Any] = Field(default_factory=dict, sa_type=Json)
     created_by: str
     created_at: datetime = Field(default_factory=now, sa_type=Timestamp)
 
 
+class TargetChoice(SQLModel, table=True):
+    """Where a tenant's environments go unless somebody says otherwise; ``target`` is None once that was taken back."""
+
+    __tablename__ = "environment_target_choices"
+    __table_args__ = (ForeignKeyConstraint(["tenant_id"], ["tenants.id"]),)
+
+    tenant_id: UUID = Field(primary_key=True)
+    target: str | None = None
+    chosen_by: str
+    chosen_at: datetime = Field(default_factory=now, sa_type=Timestamp)
+
+
 class AutomateEnvironments(BaseModel):
     """What pull requests of a repository get by themselves: those that have every one of ``labels``, or all.
 
-    ``blueprint``, ``inputs`` and ``ttl`` are as in a request for an environment.
+    ``blueprint``, ``inputs`` and ``ttl`` are as in a request for an environment; so is ``target``, but that what is
+    there already stays where it runs.
     """
 
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
@@ -346,6 +364,12 @@ class AutomateEnvironments(BaseModel):
     inputs: dict[str, Any] = Shape(default_factory=dict)
     labels: list[str] = Shape(default_factory=list, max_length=20, examples=[["preview"]])
     ttl: str | None = Shape(default=None, examples=["P1D"])
+    target: str | None = Shape(default=None, max_length=30, examples=["local"])
+
+    @field_validator("target", mode="before")
+    @classmethod
+    def _empty_is_absent(cls, value: object) -> object:
+        return None if value == "" else value
 
 
 class Attempt(BaseModel):
@@ -365,6 +389,7 @@ class AutomationRead(BaseModel):
     inputs: dict[str, Any]
     labels: list[str]
     ttl: str | None
+    target: str | None = None
     attempts: list[Attempt]
     created_by: str
     created_at: datetime

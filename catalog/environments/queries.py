@@ -8,9 +8,10 @@ from uuid import UUID
 
 from sqlalchemy import Text, Uuid, cast, column, func, text, tuple_, values
 from sqlalchemy import select as sql_select
+from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import Session, col, select
 
-from catalog.environments.models import Automation, Environment, Phase
+from catalog.environments.models import Automation, Environment, Phase, TargetChoice
 
 
 @dataclass(frozen=True)
@@ -235,6 +236,30 @@ def all_automations(session: Session) -> Sequence[tuple[UUID, UUID]]:
     """Return tenant and id of all automations (system role)."""
     statement = select(Automation.tenant_id, Automation.id).order_by(col(Automation.id))
     return session.exec(statement).all()
+
+
+def target_choice(session: Session, tenant_id: UUID) -> TargetChoice | None:
+    """Return where a tenant chose that its environments go; None where it never did."""
+    return session.exec(select(TargetChoice).where(TargetChoice.tenant_id == tenant_id)).first()
+
+
+def target_choice_to_change(session: Session, empty: TargetChoice) -> TargetChoice:
+    """Return the row of a tenant's choice, locked; ``empty`` is written where there is none yet."""
+    session.execute(insert(TargetChoice).values(**empty.model_dump()).on_conflict_do_nothing())
+    statement = select(TargetChoice).where(TargetChoice.tenant_id == empty.tenant_id).with_for_update()
+    return session.exec(statement.execution_options(populate_existing=True)).one()
+
+
+def misplaced(
+    session: Session, tenant_id: UUID, offered: Collection[str], condition: str, limit: int
+) -> Sequence[UUID]:
+    """Return living environments of which a condition does not say yet whether their target is (not) offered."""
+    told = col(Environment.conditions).contains([{"type": condition}])
+    is_offered = col(Environment.target).in_(offered)
+    statement = select(Environment.id).where(
+        Environment.tenant_id == tenant_id, Environment.phase != Phase.DESTROYED, told == is_offered
+    )
+    return session.exec(statement.order_by(col(Environment.id)).limit(limit)).all()
 
 
 def begin_with(session: Session, parts: Collection[str]) -> Sequence[tuple[UUID, UUID]]:

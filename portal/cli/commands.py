@@ -35,6 +35,7 @@ ENVIRONMENT = LazyGroup(
         "extend": Entry("portal.cli.environments:extend", "Let it live longer."),
         "explain": Entry("portal.cli.environments:explain", "Say what a pull request means, and by which rule."),
         "automate": Entry("portal.cli.environment_automations:automate", "Let them begin by themselves."),
+        "target": Entry("portal.cli.environment_targets:target", "Say or choose where they run."),
         "approve": Entry("portal.cli.environments:approve", "Let one commit of a fork be deployed."),
         "pin": Entry("portal.cli.environments:pin", "Keep it as it is for a while."),
         "unpin": Entry("portal.cli.environments:unpin", "Keep it no longer."),

@@ -18,6 +18,7 @@ from portal.cli.output import Output, json_option
 @click.option("--set", "settings", multiple=True, metavar="K=V", help="An input; repeatable.")
 @click.option("--values", help="A YAML or JSON file with inputs.")
 @click.option("--ttl", type=Duration(), help="How long each lives: 8h, 3d or PT8H.")
+@click.option("--target", help="Where they run [default: as for a request].")
 @click.option("--off", is_flag=True, help="Begin nothing more by itself in the repository.")
 @json_option
 def automate(as_json: bool, **asked: Any) -> None:  # noqa: FBT001  # click passes options by name
@@ -32,6 +33,7 @@ def automate(as_json: bool, **asked: Any) -> None:  # noqa: FBT001  # click pass
                 "labels": list(asked["labels"]),
                 "inputs": typed_inputs(client, asked["blueprint"], asked["settings"], asked["values"]),
                 "ttl": asked["ttl"],
+                "target": asked["target"],
             }
             found = {"items": [client.post("/environments/automations", body)]}
         else:
@@ -51,10 +53,13 @@ def _show(output: Output, found: dict[str, Any]) -> None:
         output.line("No environments begin by themselves.")
         return
     rows = [
-        (each["repository"], each["blueprint"], ", ".join(each["labels"]) or "any", len(each["attempts"]))
+        (
+            *(each["repository"], each["blueprint"], ", ".join(each["labels"]) or "any"),
+            *(each["target"] or "any", len(each["attempts"])),
+        )
         for each in found["items"]
     ]
-    output.table(("REPOSITORY", "BLUEPRINT", "LABEL", "PULL REQUESTS"), rows)
+    output.table(("REPOSITORY", "BLUEPRINT", "LABEL", "TARGET", "PULL REQUESTS"), rows)
     for automation in found["items"]:
         for each in automation["attempts"]:
             if each["problem"]:

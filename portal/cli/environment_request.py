@@ -26,7 +26,7 @@ from portal.cli.progress import check_outcome, follow
 @click.option(
     "--values", metavar="FILE", help="A YAML or JSON file with inputs (- is standard input); --set goes before."
 )
-@click.option("--target", help="Where it runs [default: where it runs already, or the first that fits].")
+@click.option("--target", help="Where it runs [default: where it runs already, or as `slipway env target` says].")
 @click.option("--example", metavar="NAME", help="A preset of the blueprint that the inputs start from.")
 @click.option("--ttl", type=Duration(), help="How long it lives: 8h, 3d or PT8H [default: what the blueprint says].")
 @click.option("--wait", is_flag=True, help="Wait until it is ready, or has failed.")

@@ -7,6 +7,7 @@ import click
 
 from portal.cli.client import Client, connect
 from portal.cli.environment_request import address_of, await_operation
+from portal.cli.environment_targets import show_placement
 from portal.cli.errors import CommandError, MissingError
 from portal.cli.inputs import Duration
 from portal.cli.output import Output, json_option, moment
@@ -183,6 +184,8 @@ def _explain(output: Output, found: dict[str, Any]) -> None:
             for each in found["rules"]
         ]
         output.table(("RULE", "SAYS", "WHY"), rows)
+    if found.get("placement"):
+        show_placement(output, found["placement"])
 
 
 @click.command("pin")

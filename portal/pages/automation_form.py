@@ -25,7 +25,7 @@ from catalog.tenancy import Principal
 from portal.auth.guards import requires
 from portal.boundary import AppSettings, Caller, OpenSession, WebRequest
 from portal.pages.chosen_blueprint import Chosen, choose, makers_of_environments
-from portal.pages.environment_choices import LIFETIMES, lifetimes
+from portal.pages.environment_choices import LIFETIMES, lifetimes, targets
 from portal.pages.forms import SentForm, Text, last_values, renderer_of, sent_fields
 from portal.pages.narrowed_form import hints_of, schema_of
 from portal.pages.option_sources import OptionSources
@@ -42,11 +42,13 @@ LABELS = {
     "repository": "Repository",
     "labels": "Labels",
     "ttl": "Destroy each after",
+    "target": "Where they run",
     "version": "Version of the blueprint",
 }
 FIXES = {
     "repository": "Name the repository: its path or its address.",
     "labels": "Name at most 20 labels.",
+    "target": "Choose one of the targets.",
 }
 
 
@@ -63,6 +65,7 @@ class AutomationFormPage(Page):
     errors: Sequence[FieldError] = ()
     reading: str = ""
     lifetimes: Sequence[tuple[str, str]] = LIFETIMES
+    targets: Sequence[tuple[str, str]] = ()
     problem: str = ""
     kept: str = ""
     news: str = ""
@@ -70,7 +73,7 @@ class AutomationFormPage(Page):
 
     def choose_href(self, blueprint: AssetRead) -> str:
         """Return the address of the form for a blueprint, with what was given before."""
-        given = {name: text for name, text in self.values.items() if name in {"repository", "labels", "ttl"}}
+        given = {name: text for name, text in self.values.items() if name in {"repository", "labels", "ttl", "target"}}
         return f"{ADDRESS}/new?{urlencode({'blueprint': f'{blueprint.namespace}/{blueprint.name}', **given})}"
 
     def value(self, name: str) -> str:
@@ -80,6 +83,14 @@ class AutomationFormPage(Page):
     def error(self, name: str) -> str:
         """Return what is wrong with a field, "" where nothing is."""
         return " ".join(each.detail for each in self.errors if each.pointer == f"/{name}")
+
+    @property
+    def target_options(self) -> list[tuple[str, str]]:
+        """Return the targets to choose from, with the one that was chosen although it is not offered any more."""
+        wanted = self.value("target")
+        options = list(self.targets) or [("", "Where environments go here")]
+        is_gone = wanted and wanted not in dict(options)
+        return [*options, (wanted, f"{wanted}, which is not offered now")] if is_gone else options
 
     @property
     def error_list(self) -> list[tuple[str, str, str]]:
@@ -107,10 +118,11 @@ def show_automation_form(  # noqa: PLR0913, PLR0917  # each is a query parameter
     repository: Text = None,
     labels: Text = None,
     ttl: Text = None,
+    target: Text = None,
     again: Annotated[UUID | None, QueryParameter(name="from", required=False)] = None,
 ) -> Response[str]:
     """Show the blueprints, or the form for one of them; ``from`` fills it in as an automation is now."""
-    given = {"repository": repository, "labels": labels, "ttl": ttl}
+    given = {"repository": repository, "labels": labels, "ttl": ttl, "target": target}
     values = {name: text for name, text in given.items() if text}
     inputs: Mapping[str, Any] | None = None
     present = None if again is None else _found(session, settings, principal, again)
@@ -118,7 +130,12 @@ def show_automation_form(  # noqa: PLR0913, PLR0917  # each is a query parameter
         wanted = parse_reference(present.blueprint, "/blueprint")
         blueprint, inputs = f"{wanted.namespace}/{wanted.name}", present.inputs
         version = present.blueprint.removeprefix(blueprint)
-        said = {"repository": present.repository, "labels": ", ".join(present.labels), "ttl": present.ttl or ""}
+        said = {
+            "repository": present.repository,
+            "labels": ", ".join(present.labels),
+            "ttl": present.ttl or "",
+            "target": present.target or "",
+        }
         values = {**said, "version": version, **values}
     if not blueprint:
         return renderer_of(request).respond(request, _choice(session, principal, values))
@@ -128,7 +145,8 @@ def show_automation_form(  # noqa: PLR0913, PLR0917  # each is a query parameter
         return renderer_of(request).respond(request, _choice(session, principal, values, error.detail))
     shown = None if inputs is None else unmarked(chosen.version.input_schema or {}, inputs)
     source = _source(session, settings, principal, chosen, values=shown)
-    page = replace(_page(settings, chosen, source, values), replaces=present is not None)
+    made = _page(session, settings, principal, chosen, source)
+    page = replace(made, values=values, replaces=present is not None)
     return renderer_of(request).respond(request, page)
 
 
@@ -159,7 +177,8 @@ def automate(
     def page(errors: Sequence[FieldError]) -> AutomationFormPage:
         source = _source(session, settings, principal, chosen, values=stored, submitted=draft.fields, errors=errors)
         source = replace(source, forgotten=draft.forgotten)
-        made = replace(_page(settings, chosen, source, values), errors=errors, replaces=bool(values.get("replaces")))
+        made = _page(session, settings, principal, chosen, source)
+        made = replace(made, values=values, errors=errors, replaces=bool(values.get("replaces")))
         return replace(made, kept=keeper.keep(draft.fields, made.form))
 
     inputs, unread = read_form(schema_of(chosen.version, chosen.fitted), draft.fields)
@@ -192,6 +211,7 @@ def _asked(values: Mapping[str, str], chosen: Chosen, inputs: Mapping[str, Any])
         "inputs": inputs,
         "labels": labels,
         "ttl": values.get("ttl") or None,
+        "target": values.get("target") or None,
     }
     return AutomateEnvironments.model_validate(body)
 
@@ -242,13 +262,15 @@ def _source(  # what a form is filled with
     )
 
 
-def _page(settings: Settings, chosen: Chosen, source: FormSource, values: Mapping[str, str]) -> AutomationFormPage:
+def _page(
+    session: Session, settings: Settings, principal: Principal, chosen: Chosen, source: FormSource
+) -> AutomationFormPage:
     return AutomationFormPage(
         chosen.asset,
         [],
         build_form(schema_of(chosen.version, chosen.fitted), source),
-        values=values,
         reading=chosen.reading,
+        targets=targets(chosen.version, session, settings, principal),
         lifetimes=lifetimes(chosen.version, timedelta(seconds=settings.environment_maximum_ttl_seconds)),
         problem=chosen.fitted.problem.detail if chosen.fitted.problem else "",
     )

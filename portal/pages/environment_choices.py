@@ -3,13 +3,17 @@
 from collections.abc import Sequence
 from datetime import timedelta
 
+from sqlmodel import Session
+
 from catalog.assets.blueprint_spec import parse_spec
 from catalog.assets.durations import parse_duration
 from catalog.assets.models import AssetVersionRead, VersionState, VersionSummary
 from catalog.assets.offers import needs_of
+from catalog.environments.service import EnvironmentTargets
 from catalog.providers.targets import offered
 from catalog.providers.targets.offers import lacking
 from catalog.settings import Settings
+from catalog.tenancy import Principal
 
 LIFETIMES = (("PT4H", "4 hours"), ("P1D", "1 day"), ("P3D", "3 days"), ("P7D", "7 days"), ("P14D", "14 days"))
 
@@ -36,14 +40,15 @@ def lifetimes(version: AssetVersionRead, maximum: timedelta) -> list[tuple[str, 
     ]
 
 
-def targets(version: AssetVersionRead, settings: Settings, tenant: str) -> list[tuple[str, str]]:
+def targets(version: AssetVersionRead, session: Session, settings: Settings, who: Principal) -> list[tuple[str, str]]:
     """Return the targets to choose from; empty where there is no choice."""
     spec = parse_spec(version.manifest)
-    fitting = [
-        (name, each.title)
-        for name, each in offered(settings, tenant).items()
+    fitting = {
+        name: each.title
+        for name, each in offered(settings, who.tenant_name).items()
         if (spec.targets is None or name in spec.targets) and not lacking(each, needs_of(spec))
-    ]
+    }
     if len(fitting) < 2:
         return []
-    return [("", f"{fitting[0][1]}, or where it runs already"), *fitting]
+    usual = EnvironmentTargets(session, settings).placement(who.tenant_id, spec).target
+    return [("", f"{fitting.get(usual or '', 'As usual')}, or where it runs already"), *fitting.items()]

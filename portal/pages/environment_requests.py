@@ -154,7 +154,7 @@ class _Form:
         self._assets = AssetService(session)
         self._environments = EphemeralEnvironmentService(session, settings)
         self._settings = settings
-        self._tenant_id, self._tenant = principal.tenant_id, principal.tenant_name
+        self._principal, self._tenant_id = principal, principal.tenant_id
         self._offers = OptionSources(session, settings, principal)
 
     def choice(self, problem: str, carried: Mapping[str, str]) -> RequestEnvironmentPage:
@@ -196,7 +196,7 @@ class _Form:
             reading=chosen.reading,
             problem=chosen.fitted.problem.detail if chosen.fitted.problem else "",
             lifetimes=lifetimes(version, timedelta(seconds=self._settings.environment_maximum_ttl_seconds)),
-            targets=targets(version, self._settings, self._tenant),
+            targets=targets(version, self._session, self._settings, self._principal),
             examples=examples,
             example="" if preset is None else preset.name,
             changes=filled.changes,

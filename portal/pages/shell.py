@@ -34,6 +34,8 @@ NOTICES: dict[str, Toast] = {
     "environment-requested": Toast("good", "The environment is requested. This page follows its progress."),
     "environments-automated": Toast("good", "Its pull requests get environments by themselves from now on."),
     "environments-not-automated": Toast("good", "Nothing more begins there by itself. What is there stays."),
+    "environment-target-chosen": Toast("good", "New environments go there from now on. What is there stays."),
+    "environment-target-reset": Toast("good", "Your choice is taken back. What is there stays."),
     "environment-moved": Toast("good", "The environment of this pull request moves to the commit you asked for."),
     "environment-approved": Toast("good", "The commit is approved. Whatever is pushed after it waits again."),
     "environment-pinned": Toast("good", "The environment is kept as it is."),

@@ -14,6 +14,7 @@ from catalog.environments.service.requests import EphemeralEnvironmentService
 from catalog.environments.service.rows import address_of, read
 from catalog.environments.service.signs import Signs, signs_of
 from catalog.environments.service.sweeps import PROJECT, EnvironmentSweeps
+from catalog.environments.service.targets import EnvironmentTargets
 
 __all__ = [
     "PROJECT",
@@ -24,6 +25,7 @@ __all__ = [
     "EnvironmentPlans",
     "EnvironmentReports",
     "EnvironmentSweeps",
+    "EnvironmentTargets",
     "EphemeralEnvironmentService",
     "Placed",
     "Prospect",

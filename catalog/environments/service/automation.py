@@ -8,12 +8,12 @@ from uuid import UUID
 
 from sqlmodel import Session
 
-from catalog.assets.blueprint_spec import Follow, parse_spec
+from catalog.assets.blueprint_spec import BlueprintSpec, Follow, parse_spec
 from catalog.assets.inputs import without_secrets
 from catalog.assets.references import parse_reference
 from catalog.clock import now
 from catalog.environments import queries
-from catalog.environments.errors import QueueFullError
+from catalog.environments.errors import QueueFullError, TargetNotOfferedError
 from catalog.environments.events import EnvironmentsAutomated
 from catalog.environments.models import (
     Attempt,
@@ -24,6 +24,7 @@ from catalog.environments.models import (
     Phase,
     RequestEnvironment,
 )
+from catalog.environments.places import Wishes, chosen_target
 from catalog.environments.service.following import every_rule
 from catalog.environments.service.requests import EphemeralEnvironmentService
 from catalog.environments.service.rows import is_wanted
@@ -76,6 +77,8 @@ class EnvironmentAutomation:
         inputs = OverlayService(self._session).over(principal.tenant_id, version).complete(given)
         if asked.ttl is not None:
             duration(asked.ttl, "/ttl")
+        if asked.target is not None:
+            self._check_target(principal.tenant_id, asked.target, parse_spec(version.manifest))
         if row is None:
             row = Automation(
                 tenant_id=principal.tenant_id,
@@ -85,6 +88,7 @@ class EnvironmentAutomation:
                 created_by=principal.name,
             )
         row.blueprint, row.labels, row.ttl, row.attempts = asked.blueprint, sorted(set(asked.labels)), asked.ttl, {}
+        row.target = asked.target
         row.inputs = without_secrets(version.input_schema or {}, inputs)
         row.sealed_inputs = SecretBox(self._settings).seal(_purpose(row), given)
         self._session.add(row)
@@ -155,7 +159,7 @@ class EnvironmentAutomation:
         try:
             follow = self._follow(row)
             attempt = self._attempt(row, pull, self.decision(row, pull, listed, follow), follow)
-        except (UnavailableError, QueueFullError) as error:
+        except (UnavailableError, QueueFullError, TargetNotOfferedError) as error:
             attempt = _passing(pull, error.detail)
             may_ask = not isinstance(error, RateLimitedError)
         except SlipwayError as error:
@@ -216,7 +220,9 @@ class EnvironmentAutomation:
         if row is None:
             return None
         asked = self._request(row, pull_request)
-        return EphemeralEnvironmentService(self._session, self._settings).request(principal, asked)
+        return EphemeralEnvironmentService(self._session, self._settings).request(
+            principal, asked, automation=row.target
+        )
 
     def _request(self, row: Automation, pull_request: int) -> RequestEnvironment:
         """Return what an automation asks for; raise where the blueprint would show now what was a secret."""
@@ -233,6 +239,11 @@ class EnvironmentAutomation:
             inputs=SecretBox(self._settings).open(_purpose(row), row.sealed_inputs),
             ttl=row.ttl,
         )
+
+    def _check_target(self, tenant_id: UUID, target: str, spec: BlueprintSpec) -> None:
+        """Raise ``InvalidInputError`` where nothing of a blueprint could go to a target now."""
+        tenant = TenantService(self._session).get(tenant_id).name
+        chosen_target(self._settings, Wishes(request=target), spec, tenant)
 
     def _follow(self, row: Automation) -> Follow:
         version, _ = blueprint_of(self._session, row.tenant_id, row.blueprint, ())
@@ -283,13 +294,13 @@ class EnvironmentAutomation:
         try:
             with self._session.begin_nested():
                 if decision.act is Act.MOVE:
-                    service.request(principal, asked)
+                    service.request(principal, asked, automation=row.target)
                 else:
-                    service.set_down(principal, asked, decision, None)
+                    service.set_down(principal, asked, decision, None, automation=row.target)
         except PolicyRefusedError as refusal:
             refusal.keep(self._session)
             with self._session.begin_nested():
-                service.set_down(principal, asked, None, refusal)
+                service.set_down(principal, asked, None, refusal, automation=row.target)
         return attempt
 
     def _tell(self, principal: Principal, row: Automation, action: str, *, ends: bool) -> None:
@@ -299,6 +310,7 @@ class EnvironmentAutomation:
             blueprint=row.blueprint,
             labels=tuple(row.labels),
             ends=ends,
+            target=row.target,
         )
         subject = f"environments/automations/{row.id}"
         outbox.append(self._session, data, tenant_id=row.tenant_id, subject=subject, actor=principal.actor)

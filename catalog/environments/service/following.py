@@ -24,6 +24,7 @@ from catalog.environments.service.rows import (
     stamp,
     tell,
 )
+from catalog.environments.service.targets import EnvironmentTargets
 from catalog.environments.triggers import Act, Decision, Facts, Weighed, decide, runs_stripped, strips, weigh
 from catalog.environments.withholding import withheld_names
 from catalog.errors import ConflictError, FieldError, InvalidInputError, SlipwayError
@@ -105,6 +106,7 @@ class EnvironmentFollowing(EnvironmentMoves):
         principal.require("environments:read")
         repository = ScmService(self._session, self._settings).open(principal.tenant_id, address)
         environment = queries.at_pull_request(self._session, principal.tenant_id, repository.address, number)
+        targets = EnvironmentTargets(self._session, self._settings)
         if environment is None or environment.phase is Phase.DESTROYED:
             found_by = automatic(principal.tenant_id, repository, number) if automatic is not None else None
             head_sha, rules_said = found_by or (None, [Weighed(rule="requested", says=_NOBODY_ASKED)])
@@ -114,6 +116,10 @@ class EnvironmentFollowing(EnvironmentMoves):
                 decision=next(each.says for each in rules_said if each.says is not None),
                 head_sha=head_sha,
                 rules=rules_said,
+                placement=targets.awaited(
+                    principal.tenant_id,
+                    queries.automation_of(self._session, principal.tenant_id, repository.address),
+                ),
             )
         try:
             found = repository.pull_request(number, environment.branch)
@@ -129,6 +135,7 @@ class EnvironmentFollowing(EnvironmentMoves):
             environment=environment.id,
             head_sha=None if found is None else found.head_sha,
             rules=every_rule(facts, policy),
+            placement=targets.of(environment),
         )
 
     def approve(self, principal: Principal, environment_id: UUID, head_sha: str) -> Environment:

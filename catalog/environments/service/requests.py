@@ -18,6 +18,7 @@ from catalog.environments.models import Environment, EnvironmentRead, Phase, Req
 from catalog.environments.service.generations import dismiss
 from catalog.environments.service.life import begin_life, prolong
 from catalog.environments.service.rows import (
+    OFFERED,
     PLAN_REFUSED,
     REFUSED,
     clear_condition,
@@ -45,6 +46,8 @@ from catalog.tenants.service import TenantService
 
 _NOT_BEGUN = {Phase.REJECTED, Phase.PENDING_APPROVAL}
 _TRIED_ANEW = {Phase.FAILED, Phase.SLEEPING, *_NOT_BEGUN}
+CHOSEN = "ChosenTarget"
+"""The condition that is false where an environment runs elsewhere because its tenant's choice is not offered."""
 SIGNS = "OutwardSigns"
 """The condition that is false while Slipway lacks a right to show the environment at its pull request."""
 
@@ -53,19 +56,24 @@ class EphemeralEnvironmentService(EnvironmentTurns):
     """One unit of work on environments; everything happens in the session's transaction."""
 
     def request(
-        self, principal: Principal, asked: RequestEnvironment, forgotten: Collection[str] | None = None
+        self,
+        principal: Principal,
+        asked: RequestEnvironment,
+        forgotten: Collection[str] | None = None,
+        automation: str | None = None,
     ) -> Environment:
         """Ask for the environment of a pull request, or for another state of the one it has.
 
         Given ``forgotten``, secret inputs that are left out stay as they are where the blueprint does, but for those at
-        its JSON pointers, such as ``/token``; without it nothing stays.
+        its JSON pointers, such as ``/token``; without it nothing stays. ``automation`` is the target that what begins
+        by itself names, for one that is not there yet.
 
-        Raises ``InvalidInputError`` naming the fields at fault: repository, pull request, commit, blueprint, inputs
-        or ttl; ``QuotaExceededError`` where there can never be room for it, or too many wait for room already;
+        Raises ``InvalidInputError`` naming the fields at fault: repository, pull request, commit, blueprint, inputs,
+        target or ttl; ``QuotaExceededError`` where there can never be room for it, or too many wait for room already;
         ``PolicyRefusedError`` where policies do not allow it.
         """
         principal.require("environments:write")
-        wish = Wish.resolve(self._session, self._settings, principal.tenant_id, asked, forgotten)
+        wish = Wish.resolve(self._session, self._settings, principal.tenant_id, asked, forgotten, automation)
         number = wish.pull_request.number
         environment = queries.by_pull_request(self._session, principal.tenant_id, wish.repository, number)
         if environment is None or environment.phase is Phase.DESTROYED or environment.phase in LEAVING:
@@ -74,6 +82,7 @@ class EphemeralEnvironmentService(EnvironmentTurns):
             domain = provider(wish.target).domain(self._settings)
             environment.hostname = f"{environment.hostname.partition('.')[0]}.{domain}"
             begin_life(environment, wish.maximum)
+            _say_where(environment, wish)
         elif environment.phase not in _TRIED_ANEW and wish.is_that_of(environment, self._settings):
             prolong(environment, wish.ttl)
             self._session.add(environment)
@@ -101,13 +110,14 @@ class EphemeralEnvironmentService(EnvironmentTurns):
         asked: RequestEnvironment,
         decision: Decision | None,
         refusal: PolicyRefusedError | None,
+        automation: str | None = None,
     ) -> Environment:
         """Record an environment that is not to be made yet: its commit waits for an approval, or policies refuse it.
 
         One that is there already stays as it is. Raises as ``request`` does.
         """
         principal.require("environments:write")
-        wish = Wish.resolve(self._session, self._settings, principal.tenant_id, asked)
+        wish = Wish.resolve(self._session, self._settings, principal.tenant_id, asked, automation=automation)
         environment = queries.by_pull_request(
             self._session, principal.tenant_id, wish.repository, wish.pull_request.number
         )
@@ -115,6 +125,7 @@ class EphemeralEnvironmentService(EnvironmentTurns):
             return environment
         environment = environment or self._new(principal, wish)
         begin_life(environment, wish.maximum)
+        _say_where(environment, wish)
         wish.write(environment, self._settings)
         event = Event.HELD if refusal is None else Event.REFUSED
         settle(environment, step(rules.want(situation(environment)), event))
@@ -304,3 +315,12 @@ class EphemeralEnvironmentService(EnvironmentTurns):
             expires_at=moment,
             hard_expires_at=moment,
         )
+
+
+def _say_where(environment: Environment, wish: Wish) -> None:
+    """Say on an environment that begins whether its tenant's choice of a target was passed over."""
+    if wish.passed_over:
+        set_condition(environment, CHOSEN, "NotOffered", wish.passed_over, status=False)
+    else:
+        clear_condition(environment, CHOSEN)
+    clear_condition(environment, OFFERED)

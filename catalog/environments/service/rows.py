@@ -48,6 +48,8 @@ STUCK = timedelta(hours=7)
 """After how long without any progress a removal is asked for once more; longer than the longest wait between tries."""
 NEXT_COMMIT = timedelta(minutes=1)
 """When the clock looks at commits that wait for their turn, where nothing else made them go on."""
+OFFERED = "TargetOffered"
+"""The condition that is false while the target is no longer offered at which an environment runs and stays."""
 EXPIRING = "Expiring"
 """The condition that says that an environment ends soon."""
 

@@ -13,11 +13,12 @@ from catalog.environments import queries
 from catalog.environments.events import EnvironmentOrphanRemoved
 from catalog.environments.models import Environment, Phase
 from catalog.environments.service.remaking import is_kept_from_it, remake
-from catalog.environments.service.rows import clear_condition, find, set_condition, stamp, tell
-from catalog.providers.targets import target
+from catalog.environments.service.rows import OFFERED, clear_condition, find, set_condition, stamp, tell
+from catalog.providers.targets import offered, target
 from catalog.settings import Settings
 from catalog.stacks.models import Stack
 from catalog.stacks.service import MultiCloudProvisioningService
+from catalog.tenants.service import TenantService
 
 PROJECT = "slipway-environments"
 _STACK = re.compile(r"-([0-9a-f]{12})-[0-9]+$")
@@ -27,6 +28,8 @@ MISSING = "Missing"
 """The condition of an environment that is not found where it should run."""
 SETTLING = timedelta(minutes=5)
 """How long after a deployment nothing is concluded from what is not found."""
+MOST_NOTED = 100
+"""Of how many environments of one tenant it is said in one pass whether their target is offered."""
 
 
 class EnvironmentSweeps:
@@ -127,6 +130,22 @@ class EnvironmentSweeps:
         if stack.name in known:
             return False
         return self._remake(environment, "StateLost", f"The engine knows nothing of its stack {stack.name}.")
+
+    def note_offers(self, tenant_id: UUID) -> None:
+        """Say on the tenant's environments whose target is no longer offered that this is so; they stay as they are.
+
+        A hundred of them at the most each time; it is taken back once the target is offered again.
+        """
+        here = offered(self._settings, TenantService(self._session).get(tenant_id).name)
+        for each in queries.misplaced(self._session, tenant_id, here.keys(), OFFERED, MOST_NOTED):
+            environment = find(self._session, tenant_id, each, lock=True)
+            if environment.target in here:
+                clear_condition(environment, OFFERED)
+            else:
+                told = f"The target {environment.target} is not offered to your tenant any more. This environment stays"
+                told += " there as long as it lives; its next life goes elsewhere."
+                set_condition(environment, OFFERED, "NotOffered", told, status=False)
+            self._session.add(environment)
 
     def make_missing(self, tenant_id: UUID, environment_id: UUID) -> bool:
         """Make an environment again of which nothing is found although it should run; tell whether that was so."""

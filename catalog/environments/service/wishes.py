@@ -17,7 +17,7 @@ from catalog.assets.service import AssetService
 from catalog.environments import queries
 from catalog.environments.life import TtlBase
 from catalog.environments.models import Desired, Environment, Phase, RequestEnvironment
-from catalog.environments.places import chosen_target
+from catalog.environments.places import Wishes, chosen_target, passed_over
 from catalog.environments.room import size_of
 from catalog.environments.seeds import check_seeds
 from catalog.environments.sources import pinned, pins
@@ -61,6 +61,8 @@ class Wish:
     ttl: timedelta
     maximum: timedelta
     target: str = "local"
+    passed_over: str = ""
+    """That the tenant's choice of a target is not offered any more, where it went elsewhere for that."""
 
     @classmethod
     def resolve(
@@ -70,8 +72,9 @@ class Wish:
         tenant_id: UUID,
         asked: RequestEnvironment,
         forgotten: Collection[str] | None = None,
+        automation: str | None = None,
     ) -> "Wish":
-        """Look up and check everything a request names.
+        """Look up and check everything a request names; ``automation`` is the target of what begins by itself.
 
         Given ``forgotten``, secrets that the environment has stay, but for those at its JSON pointers. Raises
         ``InvalidInputError`` with the field at fault, or ``OverlayConflictError`` where what the tenant narrows of the
@@ -92,7 +95,14 @@ class Wish:
         check_seeds(session, settings, tenant_id, parse_spec({"spec": spec}))
         _check_secrets(session, settings, tenant_id, versions)
         tenant = TenantService(session).get(tenant_id).name
-        runs_at = present.target if present is not None and present.phase is not Phase.DESTROYED else None
+        choice = queries.target_choice(session, tenant_id)
+        wishes = Wishes(
+            request=asked.target,
+            runs_at=present.target if present is not None and present.phase is not Phase.DESTROYED else None,
+            automation=automation,
+            tenant=None if choice is None else choice.target,
+        )
+        placement = chosen_target(settings, wishes, parse_spec({"spec": spec}), tenant)
         return cls(
             repository=repository,
             pull_request=pull_request,
@@ -105,7 +115,8 @@ class Wish:
             inputs=inputs,
             ttl=ttl,
             maximum=maximum,
-            target=chosen_target(settings, asked.target, parse_spec({"spec": spec}), runs_at, tenant),
+            target=placement.target or "",
+            passed_over=passed_over(placement, settings, tenant),
         )
 
     def is_that_of(self, environment: Environment, settings: Settings) -> bool:

@@ -134,11 +134,10 @@ def provider(name: str) -> TargetProvider:
 
 
 def offered(settings: Settings, tenant: str = "") -> dict[str, TargetProvider]:
-    """Return the targets that this installation offers, what a tenant prefers before what the installation does."""
+    """Return the targets that this installation offers, in its order; of a tenant (by name) those that it may use."""
     known = providers()
-    own = settings.tenant_targets.get(tenant)
-    names = sorted(settings.targets, key=lambda name: name != own)
-    return {name: known[name] for name in names if name in known}
+    allowed = settings.tenant_allowed_targets.get(tenant, settings.targets)
+    return {name: known[name] for name in settings.targets if name in known and name in allowed}
 
 
 def target(name: str, settings: Settings) -> Target:

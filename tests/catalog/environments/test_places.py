@@ -1,9 +1,12 @@
 """Which target an environment goes to."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from catalog.assets.blueprint_spec import BlueprintSpec, parse_spec
-from catalog.environments.places import chosen_target
+from catalog.environments.errors import TargetNotOfferedError
+from catalog.environments.places import Says, Wishes, chosen_target, weigh_targets
 from catalog.errors import InvalidInputError
 from catalog.providers.targets import offered, providers
 from catalog.settings import Settings
@@ -18,6 +21,11 @@ def goes_to(targets: tuple[str, ...] | None, **servers: str) -> BlueprintSpec:
     return parse_spec({"spec": {"environment": environment, "targets": targets}})
 
 
+def goes(settings: Settings, spec: BlueprintSpec, wishes: Wishes | None = None, tenant: str = "") -> str | None:
+    """Return where an environment goes."""
+    return chosen_target(settings, wishes or Wishes(), spec, tenant).target
+
+
 def test_every_target_can_be_asked_and_programmed() -> None:
     assert program_targets().keys() == providers().keys()
 
@@ -28,12 +36,14 @@ def test_only_what_exists_is_offered_in_the_order_of_preference() -> None:
 
 @pytest.mark.parametrize("allowed", [None, ("local",), ("moon", "local")])
 def test_without_a_wish_the_first_that_fits_is_taken(allowed: tuple[str, ...] | None) -> None:
-    assert chosen_target(HERE, None, goes_to(allowed), None) == "local"
+    assert goes(HERE, goes_to(allowed)) == "local"
 
 
 def test_what_is_there_stays_where_it_is() -> None:
-    assert chosen_target(HERE, None, goes_to(("local",)), "moon") == "moon"
-    assert chosen_target(HERE, "local", goes_to(None), "local") == "local"
+    assert goes(HERE, goes_to(("local",)), Wishes(runs_at="moon")) == "moon"
+    assert goes(HERE, goes_to(None), Wishes(request="local", runs_at="local")) == "local"
+    # Nothing moves what is there but a request, which is refused.
+    assert goes(HERE, goes_to(None), Wishes(runs_at="moon", automation="local", tenant="local")) == "moon"
 
 
 @pytest.mark.parametrize(
@@ -49,26 +59,92 @@ def test_what_cannot_be_names_the_field(
     asked: str | None, allowed: tuple[str, ...] | None, runs_at: str | None, pointer: str, says: str
 ) -> None:
     with pytest.raises(InvalidInputError, match=says) as refused:
-        chosen_target(HERE, asked, goes_to(allowed), runs_at)
+        goes(HERE, goes_to(allowed), Wishes(request=asked, runs_at=runs_at))
     assert [each.pointer for each in refused.value.errors] == [pointer]
 
 
-def test_a_target_has_to_offer_the_servers_that_are_needed() -> None:
-    clouds = Settings(targets=("azure", "gcp"))
-    assert chosen_target(clouds, None, goes_to(None, db="postgres"), None) == "azure"
-    assert chosen_target(clouds, None, goes_to(None, db="postgres", cache="redis"), None) == "gcp"
-    with pytest.raises(InvalidInputError, match="cache: the target azure offers no Redis") as refused:
-        chosen_target(clouds, "azure", goes_to(None, cache="redis"), None)
-    assert [each.pointer for each in refused.value.errors] == ["/target"]
-    with pytest.raises(InvalidInputError, match="files: the target azure offers no object storage") as refused:
-        chosen_target(clouds, None, goes_to(("azure",), files="objects"), None)
-    assert [each.pointer for each in refused.value.errors] == ["/blueprint"]
+def test_a_target_has_to_offer_what_is_needed() -> None:
+    here = Settings(targets=("aws", "local"))
+    seeded = {"type": "postgres", "seed": {"data": "synthetic", "sql": "seed.sql"}}
+
+    def filled(targets: tuple[str, ...] | None) -> BlueprintSpec:
+        environment = {"components": {"db": seeded}, "outputs": {"url": "x"}}
+        return parse_spec({"spec": {"environment": environment, "targets": targets}})
+
+    assert goes(here, goes_to(None, db="postgres", cache="redis", files="objects")) == "aws"
+    assert goes(here, filled(None)) == "local"
+    for wishes, targets, pointer in ((Wishes(request="aws"), None, "/target"), (None, ("aws",), "/blueprint")):
+        with pytest.raises(InvalidInputError, match="db: the target aws cannot fill a database") as refused:
+            goes(here, filled(targets), wishes)
+        assert [each.pointer for each in refused.value.errors] == [pointer]
 
 
-def test_what_a_tenant_prefers_comes_first_where_it_fits() -> None:
+def test_what_the_operator_sets_for_a_tenant_comes_first_where_it_fits() -> None:
     here = Settings(targets=("local", "azure"), tenant_targets={"acme": "azure", "globex": "moon"})
-    assert chosen_target(here, None, goes_to(None), None, "acme") == "azure"
-    assert chosen_target(here, None, goes_to(None), None, "globex") == "local"
-    assert chosen_target(here, None, goes_to(None, cache="redis"), None, "acme") == "local"
-    assert chosen_target(here, "local", goes_to(None), None, "acme") == "local"
-    assert chosen_target(here, None, goes_to(None), "local", "acme") == "local"
+    assert goes(here, goes_to(None), tenant="acme") == "azure"
+    assert goes(here, goes_to(None), tenant="globex") == "local"
+    assert goes(here, goes_to(("local",)), tenant="acme") == "local"
+    assert goes(here, goes_to(None), Wishes(request="local"), "acme") == "local"
+    assert goes(here, goes_to(None), Wishes(runs_at="local"), "acme") == "local"
+
+
+def test_an_operator_may_let_a_tenant_use_some_targets_alone() -> None:
+    here = Settings(targets=("local", "azure", "gcp"), tenant_allowed_targets={"acme": ("gcp", "azure", "moon")})
+    assert list(offered(here, "acme")) == ["azure", "gcp"]
+    assert list(offered(here, "globex")) == ["local", "azure", "gcp"]
+    assert goes(here, goes_to(None), tenant="acme") == "azure"
+    with pytest.raises(InvalidInputError, match="There is no target local here; there is azure, gcp"):
+        goes(here, goes_to(None), Wishes(request="local"), "acme")
+
+
+def test_an_order_that_cannot_be_followed_is_refused_and_a_preference_is_passed_over() -> None:
+    here = Settings(targets=("local",))
+    with pytest.raises(TargetNotOfferedError, match=r"goes to docker\. There is no target docker here"):
+        goes(here, goes_to(None), Wishes(automation="docker"))
+    with pytest.raises(InvalidInputError, match="does not go to local, but to docker") as refused:
+        goes(here, goes_to(("docker",)), Wishes(automation="local"))
+    assert not isinstance(refused.value, TargetNotOfferedError)
+    assert goes(here, goes_to(None), Wishes(tenant="docker")) == "local"
+
+
+PLACES = st.sampled_from(["local", "docker", "kubernetes", "moon"])
+
+
+@given(
+    targets=st.lists(PLACES, unique=True).map(tuple),
+    wishes=st.builds(
+        Wishes,
+        request=PLACES | st.none(),
+        runs_at=PLACES | st.none(),
+        automation=PLACES | st.none(),
+        tenant=PLACES | st.none(),
+    ),
+    operator=PLACES | st.none(),
+    allowed=st.lists(PLACES, unique=True).map(tuple) | st.none(),
+    spec=st.lists(PLACES, unique=True, min_size=1).map(tuple) | st.none(),
+)
+def test_the_strongest_word_that_may_hold_decides(
+    targets: tuple[str, ...],
+    wishes: Wishes,
+    operator: str | None,
+    allowed: tuple[str, ...] | None,
+    spec: tuple[str, ...] | None,
+) -> None:
+    settings = Settings(
+        targets=targets,
+        tenant_targets={"acme": operator} if operator else {},
+        tenant_allowed_targets={} if allowed is None else {"acme": allowed},
+    )
+    found = weigh_targets(settings, wishes, goes_to(spec), "acme")
+    assert [each.by for each in found.words] == list(Says)
+    can_be = {name for name in offered(settings, "acme") if spec is None or name in spec}
+    if found.target is None:
+        assert bool(found.word(found.by).against) if found.by else not can_be
+        with pytest.raises(InvalidInputError):
+            chosen_target(settings, wishes, goes_to(spec), "acme")
+        return
+    assert found.by is not None
+    assert found.target in can_be or found.target == wishes.runs_at
+    before = found.words[: list(Says).index(found.by)]
+    assert all(each.target is None or each.against for each in before)
+    assert chosen_target(settings, wishes, goes_to(spec), "acme") == found

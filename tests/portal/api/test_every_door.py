@@ -110,6 +110,8 @@ FREE = {
         f"DELETE {API}/environments/automations/{{automation_id}}",
         "POST /environments/automations",
         "POST /environments/automations/{automation_id}/end",
+        f"PUT {API}/environments/target",
+        "POST /environments/target",
         f"POST {API}/uploads/sessions",
         f"POST {API}/uploads/sessions/{{session_id}}/submit",
         "POST /uploads/sessions",

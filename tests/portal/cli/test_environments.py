@@ -306,3 +306,21 @@ def test_dead_letters_are_listed_and_an_unknown_one_is_told(slipway: Slipway, si
     assert (listed.returncode, listed.stdout) == (0, "No job has failed for good.\n")
     assert json.loads(slipway("dead-letters", "list", "--json", env=signed_in).stdout)["items"] == []
     assert slipway("dead-letters", "replay", "4711", env=signed_in).returncode == 4
+
+
+def test_where_environments_go_is_said_and_chosen(
+    slipway: Slipway, signed_in: dict[str, str], repository: Path
+) -> None:
+    shown = slipway("env", "target", env=signed_in)
+    assert "New environments go to local" in shown.stdout
+    assert "installation" in shown.stdout
+    chosen = json.loads(slipway("env", "target", "local", "--json", env=signed_in).stdout)
+    assert (chosen["target"], chosen["placement"]["by"]) == ("local", "tenant")
+    assert "chose local" in slipway("env", "target", env=signed_in).stdout
+    explained = slipway("env", "explain", "--repo", str(repository), "--pr", "42", env=signed_in)
+    assert "TARGET BY" in explained.stdout
+    assert "decides" in explained.stdout
+    refused = slipway("env", "target", "moon", env=signed_in)
+    assert (refused.returncode, "There is no target moon here" in refused.stderr) == (1, True)
+    assert slipway("env", "target", "local", "--reset", env=signed_in).returncode == 2
+    assert "installation" in slipway("env", "target", "--reset", env=signed_in).stdout

@@ -32,8 +32,8 @@ CANARY = Path(__file__).parents[3] / "blueprints" / "strategies" / "canary"
 
 @pytest.fixture
 def settings(settings: Settings) -> Settings:
-    """Let secrets be sealed."""
-    return settings.model_copy(update={"master_key": SecretStr("0" * 43)})
+    """Let secrets be sealed, and offer two targets."""
+    return settings.model_copy(update={"master_key": SecretStr("0" * 43), "targets": ("local", "docker")})
 
 
 @pytest.fixture
@@ -68,9 +68,10 @@ def test_what_begins_by_itself_is_asked_for_with_the_inputs_of_its_blueprint(
     form = published.get(f"{AUTOMATIONS}/new?blueprint=acme/preview&repository={repository}").text
     assert f'value="{repository}"' in form
     assert 'name="inputs/greeting"' in form
-    assert begin(published, repository).headers["location"] == AUTOMATIONS
+    assert '<option value="docker">Docker</option>' in form
+    assert begin(published, repository, target="docker").headers["location"] == AUTOMATIONS
     page = published.get(AUTOMATIONS).text
-    for shown in (str(repository), "<code>preview</code>", "Ahoy", "/up", "1 day"):
+    for shown in (str(repository), "<code>preview</code>", "Ahoy", "/up", "1 day", "<code>docker</code>"):
         assert shown in page
     (found,) = published.get("/api/v1/environments/automations").json()["items"]
     assert (found["labels"], found["ttl"]) == (["preview", "web"], "P1D")
@@ -78,6 +79,7 @@ def test_what_begins_by_itself_is_asked_for_with_the_inputs_of_its_blueprint(
     again = published.get(f"{AUTOMATIONS}/new?from={found['id']}").text
     assert 'value="preview, web"' in again
     assert 'value="Ahoy"' in again
+    assert '<option value="docker" selected>' in again
     assert ("readonly" in again, "readonly" in form) == (True, False), (
         "another repository is none of this one's changes"
     )
@@ -97,6 +99,7 @@ def test_what_begins_by_itself_is_asked_for_with_the_inputs_of_its_blueprint(
         ({"repository": ""}, "Name the repository"),
         ({"version": "not a version"}, 'href="#field-version"'),
         ({"version": "^9"}, 'href="#field-version"'),
+        ({"target": "moon"}, 'href="#field-target"'),
         ({"inputs/health_path": "up"}, 'href="#field-inputs-health-path"'),
     ],
 )
@@ -319,3 +322,18 @@ def test_secrets_are_set_replaced_and_removed_and_never_shown(
     assert browser.post("/secrets/TOKEN/remove", follow_redirects=False).status_code == 303
     assert browser.post("/secrets/TOKEN/remove", follow_redirects=False).status_code == 404
     assert "No secrets yet" in browser.get("/secrets").text
+
+
+def test_a_tenant_chooses_where_environments_go(browser: Browser) -> None:
+    page = browser.get("/environments/target").text
+    for shown in ("This machine", "Docker", "New environments go to", "Decides"):
+        assert shown in page
+    chosen = browser.post("/environments/target", data={"target": "docker"}, follow_redirects=False)
+    assert (chosen.status_code, chosen.headers["location"]) == (303, "/environments/target")
+    assert browser.get("/api/v1/environments/target").json()["placement"]["by"] == "tenant"
+    refused = browser.post("/environments/target", data={"target": "moon"})
+    assert refused.status_code == 422
+    assert "There is no target moon here; there is local, docker." in refused.text
+    assert browser.get("/api/v1/environments/target").json()["target"] == "docker"
+    browser.post("/environments/target", data={"target": ""})
+    assert browser.get("/api/v1/environments/target").json()["target"] is None

@@ -7,16 +7,19 @@ from uuid import UUID
 
 from catalog.assets.models import AssetRead, Visibility
 from catalog.environments.models import Attempt, AutomationRead
+from catalog.environments.places import OfferedTarget, Placement, Says, TargetsRead, Word
 from catalog.errors import FieldError
 from catalog.tenants.models import SecretRead
 from portal.pages.automation_form import AutomationFormPage
 from portal.pages.environment_automations import AutomationsPage
+from portal.pages.environment_targets import TargetsPage
 from portal.pages.render import Page
 from portal.pages.reviewed_inputs import InputReview
 from portal.pages.schema_form import FormSource, build_form
 from portal.pages.secrets import SecretsPage
 
 NOW = datetime(2026, 11, 23, 12, 20, 11, tzinfo=UTC)
+GONE = "The target kubernetes is not offered to your tenant any more. New environments go to aws meanwhile."
 LONG = "a-name-that-somebody-chose-without-thinking-of-the-page-it-stands-on" * 2
 
 
@@ -28,6 +31,7 @@ def automation(number: int, repository: str, labels: list[str], attempts: list[A
         inputs={"greeting": "Ahoy", "replicas": 2, "token": "[secret]"} if labels else {},
         labels=labels,
         ttl="P1D" if labels else None,
+        target="kubernetes" if labels else None,
         attempts=attempts,
         created_by="Ann",
         created_at=NOW - timedelta(days=2),
@@ -78,6 +82,28 @@ def some_secrets() -> list[SecretRead]:
     ]
 
 
+def where(chosen: str | None, goes: str | None, problem: str = "") -> TargetsRead:
+    """Return where environments go: the tenant's choice leads there, or is passed over."""
+    offered = [
+        OfferedTarget(
+            name="local", title="This machine", servers=["objects", "postgres", "redis"], seeds=True, wakes=True
+        ),
+        OfferedTarget(name="aws", title="AWS Fargate", servers=["postgres"], seeds=False, wakes=False),
+    ]
+    against = f"There is no target {chosen} here; there is local, aws." if problem else ""
+    says = {Says.TENANT: chosen, Says.OPERATOR: "aws", Says.INSTALLATION: "local"}
+    words = [Word(by=each, target=says.get(each), against=against if each is Says.TENANT else "") for each in Says]
+    by = None if goes is None else Says.TENANT if goes == chosen else Says.OPERATOR
+    return TargetsRead(
+        target=chosen,
+        problem=problem,
+        chosen_by="Ann " + LONG if problem else "Ann",
+        chosen_at=NOW - timedelta(days=2) if chosen else None,
+        placement=Placement(target=goes, by=by, words=words),
+        offered=offered if goes else [],
+    )
+
+
 def pages() -> dict[str, Page]:
     problem = "It takes 4096 MB of memory, and 512 of 2048 MB of memory are free. That will never be enough."
     attempts = [
@@ -96,6 +122,16 @@ def pages() -> dict[str, Page]:
         "environment-automation-choice": AutomationFormPage(None, [blueprint()], build_form({}, FormSource())),
         "environment-automation-new": form(),
         "environment-automation-wrong": replace(form(errors), values={"repository": "/home/ada/helo"}, replaces=True),
+        "environment-target": TargetsPage(where("local", "local"), may_choose=True, wanted="local"),
+        "environment-target-gone": TargetsPage(where("kubernetes", "aws", GONE), may_choose=True, wanted="kubernetes"),
+        "environment-target-read": TargetsPage(where(None, "aws"), may_choose=False),
+        "environment-target-none": TargetsPage(where(None, None), may_choose=False),
+        "environment-target-wrong": TargetsPage(
+            where(None, "aws"),
+            may_choose=True,
+            wanted="moon",
+            errors=(FieldError("/target", "There is no target moon here; there is local, aws."),),
+        ),
         "secrets": SecretsPage(some_secrets(), uses, may_change=True),
         "secrets-replace": SecretsPage(
             some_secrets(), uses, may_change=True, values={"name": "PAYMENT_TOKEN", "blueprints": "slipway/preview-*"}
