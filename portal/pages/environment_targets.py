@@ -78,10 +78,12 @@ def choose_target(
     request: WebRequest, data: SentForm, session: OpenSession, settings: AppSettings, principal: Caller
 ) -> Response[str] | Redirect:
     """Let new environments go elsewhere, or say why that cannot be."""
-    wanted = last_values(sent_fields(data)).get("target", "")
+    values = last_values(sent_fields(data))
+    wanted = values.get("target", "")
     service = EnvironmentTargets(session, settings)
     try:
-        service.choose(principal, ChooseTarget(target=wanted))
+        # Nothing that was chosen is not the choice of nothing.
+        service.choose(principal, ChooseTarget.model_validate({"target": wanted} if "target" in values else {}))
     except (ValidationError, InvalidInputError) as error:
         session.rollback()
         detail = error.detail if isinstance(error, InvalidInputError) else "Choose one of the targets."

@@ -4,11 +4,12 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from catalog.providers.targets.cloud_tags import iam_path
 from workers.engine import ProgramResource, StackProgram
 from workers.engine.references import escaped
 from workers.targets import Address, Description, Place, Service
 from workers.targets.aws_servers import servers, told_of
-from workers.targets.cloud_sizes import PORT, command_of, smallest, tags, variables
+from workers.targets.cloud_sizes import PORT, command_of, needed, smallest, tags, variables
 from workers.targets.images import needed_image
 
 SIZES = (("256", 512), ("256", 1024), ("256", 2048), ("512", 4096), ("1024", 8192), ("2048", 16384), ("4096", 30720))
@@ -78,7 +79,14 @@ def _cluster(environment: Description) -> tuple[ProgramResource, ...]:
         _own(environment, "space", "servicediscovery/httpNamespace:HttpNamespace", name=name),
         _own(environment, "cluster", "ecs/cluster:Cluster", name=name),
         _own(environment, "log", "cloudwatch/logGroup:LogGroup", name=log, retentionInDays=14),
-        _own(environment, "role", "iam/role:Role", name=name, assumeRolePolicy=json.dumps(_TRUST)),
+        _own(
+            environment,
+            *("role", "iam/role:Role"),
+            # Not as those of before there was a path: one takes the other's place while both are there.
+            name=f"{name}-tasks",
+            path=iam_path(environment.environment_id),
+            assumeRolePolicy=json.dumps(_TRUST),
+        ),
         ProgramResource(
             name="rights_own",
             type="aws:iam/rolePolicyAttachment:RolePolicyAttachment",
@@ -223,7 +231,7 @@ def _running(environment: Description, service: Service, place: Place) -> Progra
         inputs["loadBalancers"] = [{"targetGroupArn": "${group_own.arn}", "containerName": name, "containerPort": PORT}]
     rights = ("rights_own", f"rights_{name}", f"values_{name}", "listener_own")
     return ProgramResource(
-        name=name, type="aws:ecs/service:Service", inputs=inputs, depends_on=(*rights, *service.depends_on)
+        name=name, type="aws:ecs/service:Service", inputs=inputs, depends_on=(*rights, *needed(environment, service))
     )
 
 

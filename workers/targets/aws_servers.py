@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from catalog.providers.targets.cloud_tags import iam_path
 from workers.engine import ProgramResource
 from workers.targets import Address, BackingService, Description, Place
 from workers.targets.cloud_sizes import short_name, smallest, tags
@@ -118,7 +119,12 @@ def _objects(environment: Description, server: BackingService, place: Place) -> 
         ProgramResource(
             name=f"user_{server.name}",
             type="aws:iam/user:User",
-            inputs={"name": name, "forceDestroy": True, "tags": about},
+            inputs={
+                "name": f"{name}-s3",
+                "path": iam_path(environment.environment_id),
+                "forceDestroy": True,
+                "tags": about,
+            },
         ),
         ProgramResource(
             name=f"may_{server.name}",

@@ -6,7 +6,7 @@ from typing import Any
 from workers.engine import ProgramResource, StackProgram
 from workers.engine.references import escaped
 from workers.targets import Address, BackingService, Description, Place, Service
-from workers.targets.cloud_sizes import PORT, command_of, short_name, smallest, tags, variables
+from workers.targets.cloud_sizes import PORT, command_of, needed, short_name, smallest, tags, variables
 from workers.targets.images import needed_image
 from workers.targets.servers import OWNER, told
 
@@ -96,7 +96,7 @@ def _postgres(environment: Description, server: BackingService, place: Place) ->
 def _needed(environment: Description, service: Service) -> tuple[str, ...]:
     """Return what has to be there before a service; of a database that it is let in, and has its name."""
     databases = [each.name for each in environment.backing if each.name in service.depends_on]
-    return (*service.depends_on, *(f"{part}_{name}" for name in databases for part in ("rule", "database")))
+    return (*needed(environment, service), *(f"{part}_{name}" for name in databases for part in ("rule", "database")))
 
 
 def _app(environment: Description, service: Service, place: Place) -> ProgramResource:

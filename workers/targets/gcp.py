@@ -7,7 +7,7 @@ from catalog.providers.targets.gcp import service_name
 from workers.engine import ProgramResource, StackProgram
 from workers.engine.references import escaped
 from workers.targets import Address, Description, Place, Service
-from workers.targets.cloud_sizes import PORT, command_of, smallest, tags, variables
+from workers.targets.cloud_sizes import PORT, command_of, needed, smallest, tags, variables
 from workers.targets.gcp_servers import parts_of_servers, servers, told_of
 from workers.targets.images import needed_image
 
@@ -91,7 +91,7 @@ def _service(environment: Description, service: Service, place: Place) -> Progra
         name=service.name,
         type="gcp:cloudrunv2/service:Service",
         inputs=inputs,
-        depends_on=(*service.depends_on, *parts_of_servers(environment, service)),
+        depends_on=(*needed(environment, service), *parts_of_servers(environment, service)),
         secret_inputs=("template",),
     )
 

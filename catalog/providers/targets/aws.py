@@ -1,20 +1,21 @@
 """The target `aws`: services of Fargate behind a load balancer.
 
-Semantics: the reference of the Resource Groups Tagging API (GetResources). Credentials come from where boto3 looks for
-them.
+Semantics: the references of the Resource Groups Tagging API (GetResources), which does not know IAM, and of IAM
+(ListRoles, ListUsers with a path prefix). Credentials come from where boto3 looks for them.
 """
 
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from catalog.providers.targets import ALL_BACKING, Found, LogTail, TargetProvider, TargetUnavailableError
-from catalog.providers.targets.cloud_tags import ENVIRONMENT
+from catalog.providers.targets.cloud_tags import ENVIRONMENT, iam_path
 from catalog.settings import Settings
 
 
 class AwsTarget:
-    """Asks for resources of one region by their tag."""
+    """Asks for resources of one region by their tag, and for roles and users of the account by their path."""
 
     def __init__(self, settings: Settings) -> None:
         self._region = settings.aws_region
@@ -22,11 +23,13 @@ class AwsTarget:
     def inventory(self, environment_id: UUID, hostname: str) -> tuple[str, ...]:
         """Name the resources of an environment that are still there."""
         del hostname
-        return tuple(f"the resource {arn}" for arn, _owner in self._tagged([str(environment_id)]))
+        tagged = tuple(f"the resource {arn}" for arn, _owner in self._tagged([str(environment_id)]))
+        return (*tagged, *(what for what, _owner in self._identities(iam_path(environment_id))))
 
     def census(self) -> tuple[Found, ...]:
-        """Name every resource that is tagged as an environment's."""
-        return tuple(Found(f"the resource {arn}", _uuid(owner)) for arn, owner in self._tagged([]))
+        """Name every resource that is tagged as an environment's, and every role and user at the path of one."""
+        tagged = tuple(Found(f"the resource {arn}", _uuid(owner)) for arn, owner in self._tagged([]))
+        return (*tagged, *(Found(what, _uuid(owner)) for what, owner in self._identities(iam_path())))
 
     def clear(self, environment_id: UUID, hostname: str) -> None:
         """Do nothing: each kind of resource goes in another way, and in order; what is left is named to people."""
@@ -46,22 +49,34 @@ class AwsTarget:
         return ()
 
     def _tagged(self, values: list[str]) -> list[tuple[str, str]]:
-        import boto3  # noqa: PLC0415  (slow to import, and only needed with AWS)
-        from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
-
         condition = {"Key": ENVIRONMENT, **({"Values": values} if values else {})}
-        try:
-            client: Any = boto3.client("resourcegroupstaggingapi", region_name=self._region)
-            pages = client.get_paginator("get_resources").paginate(TagFilters=[condition])
-            found = [each for page in pages for each in page["ResourceTagMappingList"]]
-        except (BotoCoreError, ClientError) as error:
-            raise TargetUnavailableError(f"AWS does not answer: {error}") from error
+        pages = self._pages("resourcegroupstaggingapi", "get_resources", TagFilters=[condition])
+        found = [each for page in pages for each in page["ResourceTagMappingList"]]
         return [
             (str(each["ResourceARN"]), str(tag["Value"]))
             for each in found
             for tag in each["Tags"]
             if tag["Key"] == ENVIRONMENT
         ]
+
+    def _identities(self, path: str) -> list[tuple[str, str]]:
+        """Return the roles and users below a path in words, each with the id of its environment."""
+        return [
+            (f"the {kind} {each[f'{kind.capitalize()}Name']}", str(each["Path"]).removeprefix(iam_path()).strip("/"))
+            for kind in ("role", "user")
+            for page in self._pages("iam", f"list_{kind}s", PathPrefix=path)
+            for each in page[f"{kind.capitalize()}s"]
+        ]
+
+    def _pages(self, service: str, operation: str, **asked: Any) -> Iterator[dict[str, Any]]:
+        import boto3  # noqa: PLC0415  (slow to import, and only needed with AWS)
+        from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
+
+        try:
+            client: Any = boto3.client(service, region_name=self._region)  # type: ignore[call-overload]
+            yield from client.get_paginator(operation).paginate(**asked)
+        except (BotoCoreError, ClientError) as error:
+            raise TargetUnavailableError(f"AWS does not answer: {error}") from error
 
 
 def _uuid(text: str) -> UUID | None:

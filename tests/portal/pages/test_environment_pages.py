@@ -331,6 +331,7 @@ def test_a_tenant_chooses_where_environments_go(browser: Browser) -> None:
     chosen = browser.post("/environments/target", data={"target": "docker"}, follow_redirects=False)
     assert (chosen.status_code, chosen.headers["location"]) == (303, "/environments/target")
     assert browser.get("/api/v1/environments/target").json()["placement"]["by"] == "tenant"
+    assert "Choose one of the targets." in browser.post("/environments/target", data={}).text
     refused = browser.post("/environments/target", data={"target": "moon"})
     assert refused.status_code == 422
     assert "There is no target moon here; there is local, docker." in refused.text

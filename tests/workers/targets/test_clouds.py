@@ -26,6 +26,7 @@ from tests.pulumi_mocks import run_mocked
 from tests.workers.targets.contract import SPEC
 from workers.engine import ProgramResource, StackProgram
 from workers.engine.references import in_order, references
+from workers.environment_parts import PartPackage
 from workers.environment_program import environment_program, sleeping_program
 from workers.targets import Place, UnfitError
 
@@ -297,3 +298,20 @@ def test_what_a_cloud_does_not_sell_is_refused_by_name(target: str) -> None:
 )
 def test_the_address_is_that_of_the_public_service(target: str, says: str) -> None:
     assert program(target).outputs["url"].startswith(says)
+
+
+@pytest.mark.parametrize("target", CLOUDS)
+@pytest.mark.parametrize("part", ["checkout", "route", "shelf"])
+def test_services_come_after_the_parts_that_they_need_whatever_those_are_called(target: str, part: str) -> None:
+    package = PartPackage(Path("things.whl"), (), ("demo",))
+    shelf = {"type": "component", "uses": "acme/things", "component": "Shelf", "inputs": {"of": "books"}}
+    web = SPEC["environment"]["components"]["web"]
+    told = {**web, "env": {**web["env"], "SHELF": f"${{{part}.outputs.place}}"}}
+    components = {**SPEC["environment"]["components"], part: shelf, "web": told}
+    spec = {"environment": {**SPEC["environment"], "components": components}}
+    made = environment_program(plan(target, spec), place(), {part: package})
+    ordered = [each.name for each in in_order(made)]
+    (called,) = [each.name for each in made.parts]
+    assert ordered.index(called) < ordered.index("web")
+    web_made = next(each for each in made.resources if each.name == "web")
+    assert called in web_made.depends_on

@@ -1,17 +1,20 @@
 """What clouds are asked about environments, over their documented interfaces as they answer here."""
 
 import json
-import threading
+from collections import Counter
 from collections.abc import Iterator, Mapping
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
+import boto3
 import httpx
 import pytest
+from botocore.client import BaseClient
+from botocore.exceptions import ClientError
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
+from moto.server import ThreadedMotoServer
 
 from catalog.providers.targets import TargetUnavailableError, target
 from catalog.providers.targets.azure import AzureTarget
@@ -153,43 +156,53 @@ def test_names_of_services_fit_and_tell_environments_apart() -> None:
 
 
 @pytest.fixture
-def tagged() -> Iterator[str]:
-    """Serve what the tagging API of AWS answers to each filter."""
-
-    class Answers(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            values = asked["TagFilters"][0].get("Values", [str(MINE), str(OTHER)])
-            found = [
-                {"ResourceARN": f"arn:aws:ecs:::{each}", "Tags": [{"Key": ENVIRONMENT, "Value": each}]}
-                for each in values
-            ]
-            body = json.dumps({"PaginationToken": "", "ResourceTagMappingList": found}).encode()
-            self.send_response(200)
-            self.send_header("Content-Type", "application/x-amz-json-1.1")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # its name in the base class
-            del format, args
-
-    server = HTTPServer(("127.0.0.1", 0), Answers)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
-
-
-def test_aws_names_the_resources_of_one_environment(tagged: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AWS_ENDPOINT_URL", tagged)
+def amazon(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Run moto's server, and let clients of AWS ask it."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "me")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "hidden")
+    httpx.post(f"http://{host}:{port}/moto-api/reset").raise_for_status()
+    yield
+    server.stop()
+
+
+@pytest.mark.usefixtures("amazon")
+def test_aws_names_what_is_tagged_and_the_roles_and_users_of_one_environment() -> None:
+    region = Settings().aws_region
+    iam, s3 = boto3.client("iam", region_name=region), boto3.client("s3", region_name=region)
+    place: Any = {"LocationConstraint": region}
+    for number, owner in enumerate((str(MINE), str(OTHER))):
+        s3.create_bucket(Bucket=f"bucket-{number}", CreateBucketConfiguration=place)
+        tags: Any = {"TagSet": [{"Key": ENVIRONMENT, "Value": owner}]}
+        s3.put_bucket_tagging(Bucket=f"bucket-{number}", Tagging=tags)
+        iam.create_role(RoleName=f"tasks-{number}", Path=f"/slipway/{owner}/", AssumeRolePolicyDocument="{}")
+        iam.create_user(UserName=f"objects-{number}", Path=f"/slipway/{owner}/")
+    iam.create_role(RoleName="somebody", Path="/service-role/", AssumeRolePolicyDocument="{}")
+    iam.create_user(UserName="elsewhere", Path="/slipway/not-an-id/")
     aws = target("aws", Settings(targets=("aws",)))
-    assert aws.inventory(MINE, "x") == (f"the resource arn:aws:ecs:::{MINE}",)
-    assert {each.environment_id for each in aws.census()} == {MINE, OTHER}
+    mine = ("the resource arn:aws:s3:::bucket-0", "the role tasks-0", "the user objects-0")
+    assert aws.inventory(MINE, "x") == mine
+    owners = Counter(each.environment_id for each in aws.census())
+    assert owners == {MINE: 3, OTHER: 3, None: 1}
+    iam.delete_role(RoleName="tasks-0")
+    iam.delete_user(UserName="objects-0")
+    assert aws.inventory(MINE, "x") == mine[:1]
+
+
+def test_aws_that_does_not_answer_about_identities_is_told_apart_from_an_empty_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def answers(_client: object, operation: str, _asked: object) -> dict[str, Any]:
+        if operation == "GetResources":
+            return {"ResourceTagMappingList": []}
+        raise ClientError({"Error": {"Code": "AccessDenied", "Message": "iam:ListRoles"}}, operation)
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", answers)
+    with pytest.raises(TargetUnavailableError, match="iam:ListRoles"):
+        target("aws", Settings(targets=("aws",))).inventory(MINE, "x")
 
 
 @pytest.mark.parametrize("cloud", [AzureTarget, GcpTarget])
