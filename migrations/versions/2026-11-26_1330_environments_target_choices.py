@@ -6,7 +6,7 @@ from alembic import op
 from catalog.row_security import isolate
 
 revision = "environments_target_choices"
-down_revision = "environments_tracks_base"
+down_revision = "assets_reach"
 branch_labels = None
 depends_on = None
 

@@ -143,10 +143,10 @@ def test_one_pull_request_that_fails_takes_nothing_from_the_others(
     automate(slipway)
     as_ever = EphemeralEnvironmentService.request
 
-    def fail(self: EphemeralEnvironmentService, principal: Any, asked: RequestEnvironment, target: Any) -> Any:
+    def fail(self: EphemeralEnvironmentService, principal: Any, asked: RequestEnvironment, **more: Any) -> Any:
         if asked.pull_request == 2:
             raise OperationalError("SELECT 1", {}, Exception("deadlock detected"))
-        return as_ever(self, principal, asked, target)
+        return as_ever(self, principal, asked, **more)
 
     monkeypatch.setattr(EphemeralEnvironmentService, "request", fail)
     watch_pull_requests(slipway.context())
