@@ -2,6 +2,7 @@
 
 import logging
 import re
+from traceback import walk_tb
 from typing import Any
 from urllib.parse import quote
 from uuid import UUID
@@ -73,6 +74,7 @@ class ProblemDetails(BaseModel):
 
 
 _UNUSABLE = "It holds a number that is too large, a character that cannot be kept (NUL), or is nested too deeply."
+_LONGEST = 200
 _MISSING = re.compile(r"missing required field `([^`]+)`")
 _HTTP = {
     400: ("malformed", "The request could not be read"),
@@ -138,6 +140,10 @@ def describe(request: WebRequest, error: Exception) -> ProblemDetails:
         LOG.warning("request %s: the database does not answer: %s", correlation, error)
         fields, status = [], 503
         code, title, detail = UnavailableError.code, UnavailableError.title, "The database does not answer. Try again."
+    elif isinstance(error, UnicodeError | LookupError) and _is_of_the_form(error):
+        fields, status = [], 400
+        code, title = _HTTP[status]
+        detail = "The form has a text that is not in the encoding that it says, or not UTF-8. Send files as files."
     elif isinstance(error, DataError | RecursionError):
         LOG.warning("request %s holds what cannot be kept: %s", correlation, type(error).__name__)
         fields, status = [], 422
@@ -172,6 +178,11 @@ def _is_connection_lost(error: DBAPIError | NoConnectionError) -> bool:
     return type(error).__name__ == "OperationalError" and (state is None or state[:3] in {"57P", "080"})
 
 
+def _is_of_the_form(error: Exception) -> bool:
+    """Tell whether an error came up where the parts of a form are read, which the framework lets through."""
+    return any(frame.f_globals.get("__name__") == "litestar._multipart" for frame, _ in walk_tb(error.__traceback__))
+
+
 def _count(number: int) -> str:
     return "One field is" if number == 1 else f"{number} fields are"
 
@@ -182,7 +193,18 @@ def _field_errors(error: ValidationException) -> list[FieldError]:
     if isinstance(beneath, list):
         return [FieldError(_pointer(each["loc"]), str(each["msg"])) for each in beneath]
     extra = error.extra if isinstance(error.extra, list) else []
-    return [FieldError(_pointer(_keys(each)), str(each.get("message", ""))) for each in extra if isinstance(each, dict)]
+    return [
+        FieldError(_pointer(_keys(each)), _said(str(each.get("message", ""))))
+        for each in extra
+        if isinstance(each, dict)
+    ]
+
+
+def _said(message: str) -> str:
+    """Return what the reader of requests says without the types of a program, and without repeating what is long."""
+    if message.startswith("Unsupported type: "):
+        return "This is not what belongs here; a file is sent once, as a file with a name."
+    return message if len(message) <= _LONGEST else f"{message[:_LONGEST]}…"
 
 
 def _keys(message: dict[str, object]) -> list[str]:

@@ -72,7 +72,8 @@ def _secret(authorization: str, path: str) -> str:
     elif scheme.lower() != "bearer":
         secret = ""
     if not secret:
-        raise UnauthorizedError("Give the token as: Authorization: Bearer slw_...")
+        at_door = " or as the password of HTTP Basic, with any user name" if path.startswith(DOORS) else ""
+        raise UnauthorizedError(f"Give the token as: Authorization: Bearer slw_...{at_door}")
     return secret
 
 

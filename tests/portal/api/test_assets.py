@@ -70,7 +70,29 @@ def test_a_form_without_an_archive_says_so(api: Client) -> None:
     assert [each["pointer"] for each in answer.json()["errors"]] == ["/archive"], answer.json()
 
 
+def test_what_is_no_file_or_more_than_one_says_so(api: Client, archive: bytes) -> None:
+    twice = [("archive", ("a", archive, "application/gzip"))] * 2
+    for sent in (twice, [("archive", (None, "a text"))]):
+        answer = api.post(ASSETS, files=sent)
+        assert answer.status_code == 422
+        (error,) = answer.json()["errors"]
+        assert error["pointer"] == "/archive"
+        assert "a file is sent once, as a file with a name" in error["detail"]
+
+
+@pytest.mark.parametrize("address", [ASSETS, "/uploads", "/t/acme/legacy/"])
+def test_a_form_whose_texts_are_none_is_the_senders_fault(api: Client, archive: bytes, address: str) -> None:
+    for kind in ("", "\r\nContent-Type: text/plain; charset=nonsense"):
+        head = f'--x\r\nContent-Disposition: form-data; name="archive"{kind}\r\n\r\n'
+        form = {"Content-Type": "multipart/form-data; boundary=x"}
+        answer = api.post(address, content=head.encode() + archive + b"\r\n--x--\r\n", headers=form)
+        assert answer.status_code in {400, 422}, answer.text
+        assert "Send files as files" in answer.text
+
+
 def test_a_wrong_visibility_says_so(api: Client, archive: bytes) -> None:
+    long = publish(api, archive, visibility="x" * 5_000).json()["errors"][0]["detail"]
+    assert len(long) < 300, "what is long is not repeated"
     answer = publish(api, archive, visibility="everyone")
     assert answer.status_code == 422
     assert [each["pointer"] for each in answer.json()["errors"]] == ["/visibility"], answer.json()
