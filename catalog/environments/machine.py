@@ -16,6 +16,7 @@ APPLYING = frozenset({Phase.PROVISIONING, Phase.UPDATING, Phase.WAKING})
 LEAVING = frozenset({Phase.DESTROYING, Phase.VERIFYING_GONE, Phase.DESTROY_FAILED})
 WAITING = frozenset({Phase.REQUESTED, Phase.REJECTED, Phase.PENDING_APPROVAL, Phase.QUEUED})
 RESTING = frozenset({Phase.READY, Phase.SLEEPING, Phase.FAILED})
+NOT_BEGUN = frozenset({Phase.REJECTED, Phase.PENDING_APPROVAL})
 
 
 @dataclass(frozen=True)
@@ -163,6 +164,7 @@ TABLE = _rows(
     (Phase.REQUESTED, Event.HELD, Guard.ALWAYS, Phase.PENDING_APPROVAL, ()),
     (Phase.REQUESTED, Event.ADMITTED, Guard.ALWAYS, Phase.QUEUED, ()),
     (Phase.PENDING_APPROVAL, Event.APPROVED, Guard.ALWAYS, Phase.QUEUED, ()),
+    (Phase.PENDING_APPROVAL, Event.REFUSED, Guard.ALWAYS, Phase.REJECTED, ()),
     # What is wanted.
     (Phase.REJECTED, Event.WANTED, Guard.ALWAYS, Phase.REQUESTED, _WISH),
     (

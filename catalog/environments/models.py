@@ -153,9 +153,9 @@ class RequestEnvironment(BaseModel):
     """What an environment is asked for with.
 
     ``blueprint`` is ``namespace/name`` with an optional constraint such as ``==1.2.0`` or ``>=1,<2``; ``ttl`` is an
-    ISO 8601 duration such as ``PT8H`` or ``P3D``; without ``head_sha`` the pull request's head is used. ``target`` is
-    where it runs; without it, where it runs already, else where what begins by itself, the tenant, the operator or
-    the installation wants it (``catalog.environments.places``).
+    ISO 8601 duration such as ``PT8H`` or ``P3D``; without ``head_sha`` the pull request's head is used, which waits for
+    an approval where it comes from a fork. ``target`` is where it runs; without it, where it runs already, else where
+    what begins by itself, the tenant, the operator or the installation wants it (``catalog.environments.places``).
     """
 
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
@@ -235,7 +235,10 @@ class Condition(BaseModel):
 
 
 class EnvironmentRead(BaseModel):
-    """An environment as others read it; secret inputs are left out, ``secrets`` are the names of those it is given."""
+    """An environment as others read it; secret inputs are left out, ``secrets`` are the names of those it is given.
+
+    ``ends_at`` is when it goes: at ``expires_at``, or at the end of its pin where that is later.
+    """
 
     id: UUID
     name: str
@@ -281,6 +284,7 @@ class EnvironmentRead(BaseModel):
     approved_sha: str | None = None
     withheld: list[str] = Shape(default_factory=list)
     expires_at: datetime
+    ends_at: datetime
     hard_expires_at: datetime
     destroyed_at: datetime | None
 

@@ -94,8 +94,8 @@ def _rules(facts: Facts, follow: Follow) -> Iterator[tuple[str, Decision | None]
     yield "stacked", _stacked(below, follow)
     yield "draft", _draft(pull, follow)
     yield "bot", _bot(pull, follow)
-    yield "fork", _fork(pull, facts, follow)
     yield "path", _paths(facts, follow)
+    yield "fork", of_fork(pull, follow, facts.approved_sha, has_others=facts.has_others)
     yield "concurrency", _concurrency(pull, facts, follow)
     if pull.head_sha == facts.seen_sha:
         yield "base", _said(Act.MOVE, "base", _other_base(pull, facts))
@@ -177,17 +177,18 @@ def _bot(pull: PullRequest, follow: Follow) -> Decision | None:
     return _said(Act.NOTE, "bot", f"{pull.author} is a bot.") if pull.is_bot and not follow.bots else None
 
 
-def _fork(pull: PullRequest, facts: Facts, follow: Follow) -> Decision | None:
+def of_fork(pull: PullRequest, follow: Follow, approved_sha: str | None, *, has_others: bool) -> Decision | None:
+    """Return what keeps a fork's commit from being deployed; None where nothing does, or it comes from no fork."""
     if not pull.is_fork:
         return None
     if follow.forks == "refuse":
         return _said(Act.NOTE, "fork", "It comes from a fork, and commits of forks are not deployed.")
-    if pull.association.is_trusted or pull.head_sha == facts.approved_sha:
+    if pull.association.is_trusted or pull.head_sha == approved_sha:
         return None
     commit = f"Commit {pull.head_sha[:12]}"
     if follow.forks == "build_only":
         return _said(Act.BUILD, "fork", f"{commit} comes from a fork: it is built without secrets, and not deployed.")
-    if runs_stripped(follow, has_others=facts.has_others):
+    if runs_stripped(follow, has_others=has_others):
         return None
     # Nothing but files beside it keeps a stripped commit from running.
     why = ": it could read the other repositories that services come from" if follow.forks == "strip" else ""

@@ -39,7 +39,7 @@ ENVIRONMENT = LazyGroup(
         "approve": Entry("portal.cli.environments:approve", "Let one commit of a fork be deployed."),
         "pin": Entry("portal.cli.environments:pin", "Keep it as it is for a while."),
         "unpin": Entry("portal.cli.environments:unpin", "Keep it no longer."),
-        "sleep": Entry("portal.cli.environments:sleep", "Stop what runs of it; a visit wakes it."),
+        "sleep": Entry("portal.cli.environments:sleep", "Stop what runs of it; a visit wakes it where the target can."),
         "wake": Entry("portal.cli.environments:wake", "Bring it back."),
         "rebuild": Entry("portal.cli.environments:rebuild", "Make it again from the same commit."),
         "destroy": Entry("portal.cli.environments:destroy", "Destroy it and all that belongs to it."),

@@ -21,7 +21,11 @@ from portal.cli.progress import check_outcome, follow
     "--blueprint", required=True, metavar="NS/NAME[SPEC]", help="Such as slipway/preview-web or acme/web>=1,<2."
 )
 @click.option("--branch", help="The branch, where the repository keeps no pull requests.")
-@click.option("--commit", "head_sha", help="The commit to deploy [default: the head of the pull request].")
+@click.option(
+    "--commit",
+    "head_sha",
+    help="The commit to deploy [default: the head of the pull request]; one of a fork is approved with that.",
+)
 @click.option("--set", "settings", multiple=True, metavar="K=V", help="An input: K=text, or K:=json; repeatable.")
 @click.option(
     "--values", metavar="FILE", help="A YAML or JSON file with inputs (- is standard input); --set goes before."
@@ -55,6 +59,11 @@ def request(
         output.note(f"Environment {accepted['id']}", style="dim")
         await_operation(client, accepted["operation"], output)
         environment = client.get(f"/environments/{accepted['id']}")
+    if environment["phase"] == "pending_approval" and environment["waiting_sha"]:
+        raise CommandError(
+            f"Commit {environment['waiting_sha']} comes from a fork and waits for an approval.",
+            f"Look at it, then: slipway env approve {environment['name']} --commit {environment['waiting_sha']}",
+        )
     output.result(environment, lambda each: _show_ready(output, each))
 
 
@@ -82,4 +91,4 @@ def _show_accepted(output: Output, accepted: dict[str, Any]) -> None:
 
 def _show_ready(output: Output, environment: dict[str, Any]) -> None:
     output.line(environment["url"] or "")
-    output.note(f"{environment['name']} is {environment['phase']} until {moment(environment['expires_at'])}.")
+    output.note(f"{environment['name']} is {environment['phase']} until {moment(environment['ends_at'])}.")

@@ -38,7 +38,7 @@ def _show_list(output: Output, found: dict[str, Any]) -> None:
     output.table(
         ("ID", "NAME", "PR", "PHASE", "ADDRESS", "EXPIRES"),
         [
-            (each["id"][:8], each["name"], each["pull_request"], _phase(each), each["url"], moment(each["expires_at"]))
+            (each["id"][:8], each["name"], each["pull_request"], _phase(each), each["url"], moment(each["ends_at"]))
             for each in found["items"]
         ],
     )
@@ -73,7 +73,7 @@ def _show(output: Output, environment: dict[str, Any]) -> None:
             ("deployed", (environment["deployed_sha"] or "")[:12]),
             ("blueprint", f"{environment['blueprint']}@{environment['blueprint_version']}"),
             ("target", environment["target"]),
-            ("expires", moment(environment["expires_at"])),
+            ("expires", moment(environment["ends_at"])),
             ("operation", environment["operation_id"]),
         ]
     )
@@ -120,9 +120,7 @@ def extend(environment: str, by: str, reason: str, as_json: bool) -> None:  # no
     output = Output(as_json=as_json)
     with connect() as client:
         found = client.post(f"/environments/{identifier_of(client, environment)}/extend", {"by": by, "reason": reason})
-    output.result(
-        found, lambda each: output.line(f"{each['name']} expires {moment(each['expires_at'])}{_latest(each)}.")
-    )
+    output.result(found, lambda each: output.line(f"{each['name']} expires {moment(each['ends_at'])}{_latest(each)}."))
 
 
 def _latest(found: dict[str, Any]) -> str:
@@ -209,7 +207,7 @@ def unpin(environment: str, as_json: bool) -> None:  # noqa: FBT001  # click pas
     output = Output(as_json=as_json)
     with connect() as client:
         found = client.post(f"/environments/{identifier_of(client, environment)}/unpin", {})
-    output.result(found, lambda each: output.line(f"{each['name']} expires {moment(each['expires_at'])}."))
+    output.result(found, lambda each: output.line(f"{each['name']} expires {moment(each['ends_at'])}."))
 
 
 def _start(environment: str, verb: str, *, wait: bool, as_json: bool) -> None:
@@ -228,7 +226,7 @@ def _start(environment: str, verb: str, *, wait: bool, as_json: bool) -> None:
 @click.option("--wait", is_flag=True, help="Wait until nothing of it runs.")
 @json_option
 def sleep(environment: str, wait: bool, as_json: bool) -> None:  # noqa: FBT001  # click passes options by name
-    """Stop what runs of an environment; its address stays, and a visit wakes it."""
+    """Stop what runs of an environment; its address stays, and a visit wakes it where the target can."""
     _start(environment, "sleep", wait=wait, as_json=as_json)
 
 

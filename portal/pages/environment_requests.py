@@ -309,6 +309,7 @@ def request_environment(
             verdict, status = refusal.verdict, refusal.status
         else:
             notice = "environment-requested" if environment.generation == 1 else "environment-moved"
+            notice = "environment-held" if environment.waiting_sha else notice
             return redirect(f"/environments/{environment.id}", notice)
     page = form.filled(chosen, replace(filled, errors=errors))
     page = replace(page, verdict=verdict, kept=keeper.keep(draft.fields, page.form))

@@ -96,6 +96,7 @@ class EnvironmentPage(Page):
 
     template: ClassVar[str] = "environments/show.html"
     fragments: ClassVar[Mapping[str, str]] = {
+        "environment-actions": "environments/_actions.html",
         "environment-status": "environments/_status.html",
         "environment-results": "environments/_results.html",
         "environment-facts": "environments/_facts.html",

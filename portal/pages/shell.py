@@ -36,6 +36,7 @@ NOTICES: dict[str, Toast] = {
     "environments-not-automated": Toast("good", "Nothing more begins there by itself. What is there stays."),
     "environment-target-chosen": Toast("good", "New environments go there from now on. What is there stays."),
     "environment-target-reset": Toast("good", "Your choice is taken back. What is there stays."),
+    "environment-held": Toast("warn", "Its commit comes from a fork and waits for an approval of exactly that commit."),
     "environment-moved": Toast("good", "The environment of this pull request moves to the commit you asked for."),
     "environment-approved": Toast("good", "The commit is approved. Whatever is pushed after it waits again."),
     "environment-pinned": Toast("good", "The environment is kept as it is."),

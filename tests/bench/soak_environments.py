@@ -1,8 +1,8 @@
 """Random pull requests for a while: ``python -m tests.bench.soak_environments --minutes 60``.
 
 Pull requests are opened, pushed to, closed and reopened at random, environments asked for, put to sleep, woken, pinned,
-destroyed, and workers killed, on a whole Slipway with real processes. At the end all are closed, and nothing may be
-left: no process, no route, no file, no stack. The order follows from ``--seed``.
+extended, destroyed, and workers killed, on a whole Slipway with real processes. At the end all are closed, and nothing
+may be left: no process, no route, no file, no stack. The order follows from ``--seed``.
 """
 
 import argparse
@@ -16,6 +16,7 @@ import time
 from collections import Counter
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import httpx
 import psutil
@@ -23,7 +24,11 @@ import psutil
 from tests.bench.bench_environment import Slipway, free_port, slipway
 from tests.bench.bench_environments_many import all_of, left, repository
 
-ACTIONS = ("request", "request", "push", "push", "close", "reopen", "sleep", "wake", "rebuild", "destroy", "kill")
+ACTIONS = (
+    *("request", "request", "push", "push", "close", "reopen", "sleep", "wake", "rebuild", "destroy", "kill"),
+    *("pin", "unpin", "extend"),
+)
+SAID = {"pin": {"by": "PT1H", "reason": "Soaked"}, "extend": {"by": "PT1H"}}
 WORKER = "workers.runtime.work"
 
 
@@ -50,10 +55,11 @@ class Soak:
         elif action == "close":
             self._git("update-ref", "-d", f"refs/pull/{number}/head")
         elif action == "request":
-            self._ask("POST", "/environments/ephemeral", number)
+            asked = {"repository": str(self._source), "pull_request": number, "blueprint": "slipway/preview-web"}
+            self._ask("POST", "/environments/ephemeral", asked, number)
         elif number in self._ids:
             method, verb = ("DELETE", "") if action == "destroy" else ("POST", f"/{action}")
-            self._ask(method, f"/environments/{self._ids[number]}{verb}", None)
+            self._ask(method, f"/environments/{self._ids[number]}{verb}", SAID.get(action, {}))
 
     def close_all(self) -> None:
         """Close every pull request."""
@@ -61,9 +67,8 @@ class Soak:
             with suppress(subprocess.CalledProcessError):
                 self._git("update-ref", "-d", f"refs/pull/{number}/head")
 
-    def _ask(self, method: str, path: str, number: int | None) -> None:
-        body = {"repository": str(self._source), "pull_request": number, "blueprint": "slipway/preview-web"}
-        answer = self._installation.client.request(method, path, json=body if number else {})
+    def _ask(self, method: str, path: str, body: dict[str, Any], number: int | None = None) -> None:
+        answer = self._installation.client.request(method, path, json=body)
         if answer.is_server_error:
             raise SystemExit(f"{method} {path}: {answer.status_code} {answer.text}")
         if answer.is_error:

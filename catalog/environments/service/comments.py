@@ -6,6 +6,7 @@ from uuid import UUID
 from sqlmodel import Session
 
 from catalog.environments import queries
+from catalog.environments.machine import LEAVING
 from catalog.environments.models import Environment, Phase, RequestEnvironment
 from catalog.environments.service.automation import EnvironmentAutomation
 from catalog.environments.service.requests import EphemeralEnvironmentService
@@ -42,7 +43,7 @@ def obey(  # noqa: PLR0913, PLR0911  (who asks what of which pull request in who
         up = command.verb is Verb.UP
         begun = automation.ask_for(principal, repository, pull_request.number) if up else None
         none = "This pull request has no environment yet. Request it once, so that its blueprint is known."
-        return none if begun is None else _asked(service, begun)
+        return none if begun is None else _asked(service, begun, settings)
     if command.verb is Verb.DOWN:
         service.destroy(principal, environment.id)
         return f"`{environment.name}` is being removed."
@@ -70,8 +71,15 @@ def _up(
     if environment.phase is Phase.SLEEPING:
         woken = service.wake(principal, environment.id)
         return _standing(service, woken) if woken.waits_since else f"`{environment.name}` is waking up."
-    if environment.phase is not Phase.DESTROYED:
-        return f"`{environment.name}` is {environment.phase.value.replace('_', ' ')}; it is up already."
+    if environment.waiting_sha is not None:
+        return _waits(environment, settings)
+    if environment.phase is Phase.FAILED:
+        service.rebuild(principal, environment.id)
+        return f"`{environment.name}` is being made again."
+    if environment.phase is Phase.READY:
+        return f"`{environment.name}` is up already."
+    if environment.phase is not Phase.DESTROYED and environment.phase not in LEAVING:
+        return _standing(service, environment)
     asked = RequestEnvironment(
         repository=environment.repository,
         pull_request=environment.pull_request,
@@ -80,10 +88,18 @@ def _up(
         inputs=open_inputs(environment, settings),
     )
     again = service.request(principal, asked)
-    return _asked(service, again, " again")
+    return _asked(service, again, settings, " again")
 
 
-def _asked(service: EphemeralEnvironmentService, environment: Environment, again: str = "") -> str:
+def _waits(environment: Environment, settings: Settings) -> str:
+    page = f"{settings.base_url}/environments/{environment.id}"
+    commit = (environment.waiting_sha or "")[:12]
+    return f"Commit `{commit}` comes from a fork and waits for an [approval]({page}) of `{environment.name}`."
+
+
+def _asked(service: EphemeralEnvironmentService, environment: Environment, settings: Settings, again: str = "") -> str:
+    if environment.waiting_sha is not None:
+        return _waits(environment, settings)
     if environment.waits_since is not None:
         return _standing(service, environment)
     return f"`{environment.name}` is asked for{again}."

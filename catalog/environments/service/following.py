@@ -12,14 +12,18 @@ from catalog.environments.events import (
     EnvironmentBuildRequested,
     EnvironmentCommitApproved,
 )
-from catalog.environments.machine import APPLYING
+from catalog.environments.machine import APPLYING, Event, step
 from catalog.environments.models import Environment, Explanation, Phase
 from catalog.environments.service.generations import dismiss
 from catalog.environments.service.moving import NOTED, ORDERLY, EnvironmentMoves
 from catalog.environments.service.rows import (
+    PLAN_REFUSED,
+    REFUSED,
     clear_condition,
     find,
+    refusal_of,
     set_condition,
+    settle,
     situation,
     stamp,
     tell,
@@ -127,7 +131,10 @@ class EnvironmentFollowing(EnvironmentMoves):
             found = None
         policy = self._policy(environment)
         facts = self._facts(environment, found, repository, tip=self._tip(environment, found))
+        facts = replace(facts, absences=environment.absences + 1) if found is None else facts
         decision = decide(facts, policy)
+        if decision.rule == "unchanged":
+            decision = _kept_back(environment) or decision
         return Explanation(
             repository=repository.address,
             pull_request=number,
@@ -161,10 +168,13 @@ class EnvironmentFollowing(EnvironmentMoves):
         subject = f"environments/{environment.id}"
         TenantService(self._session).audit(principal.tenant_id, principal.actor, "environment.approve", subject, detail)
         self._observe(environment, found, principal.actor, tip=self._tip(environment, found))
+        if environment.phase is Phase.PENDING_APPROVAL and refusal_of(environment) is not None:
+            # Nothing waits for an approval any more; policies are asked again once they change.
+            settle(environment, step(situation(environment), Event.REFUSED))
         return environment
 
     def _admit_fork(self, environment: Environment, pull: PullRequest) -> None:
-        """Take a request for a fork's commit as the approval of that commit, unless the blueprint refuses forks."""
+        """Take a request that names a fork's commit as its approval, unless the blueprint refuses forks."""
         environment.waiting_sha = None
         policy = self._policy(environment)
         if not pull.is_fork or runs_stripped(policy, has_others=_has_others(environment)):
@@ -342,6 +352,17 @@ def _is_busy(environment: Environment, policy: Follow) -> bool:
     """Tell whether an earlier commit is being deployed, or will be before any other."""
     under_way = environment.phase in APPLYING | {Phase.QUEUED, Phase.UNKNOWN} and environment.waits_since is None
     return under_way or (bool(environment.backlog) and policy.concurrency in ORDERLY)
+
+
+def _kept_back(environment: Environment) -> Decision | None:
+    """Return what keeps the commit that was decided about last from being deployed; None where nothing does."""
+    for condition in environment.conditions:
+        if condition["type"] == REFUSED and condition["reason"] != PLAN_REFUSED:
+            return Decision(act=Act.NOTE, rule="policy", why=condition["message"])
+        if condition["type"] == NOTED:
+            rule = "room" if condition["reason"] == "NoRoom" else str(condition["reason"]).lower()
+            return Decision(act=Act.QUEUE if rule == "room" else Act.NOTE, rule=rule, why=condition["message"])
+    return None
 
 
 _NOBODY_ASKED = Decision(

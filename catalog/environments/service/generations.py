@@ -19,6 +19,7 @@ from catalog.environments.service.rows import (
     DESTROY_STEPS,
     EXPIRING,
     NOT_REMADE,
+    REST_STEPS,
     ROOM,
     SLEEP_STEPS,
     clear_condition,
@@ -31,6 +32,7 @@ from catalog.environments.service.rows import (
 from catalog.operations.models import OperationState, Step
 from catalog.operations.rules import FINAL
 from catalog.operations.service import OperationService
+from catalog.providers.targets import provider
 
 
 def demand(session: Session, environment: Environment, actor: str, reason: str, *, attempt: int = 0) -> None:
@@ -129,15 +131,15 @@ def dismiss(session: Session, environment: Environment, actor: str, reason: str)
     tell(session, environment, data, actor)
 
 
-def remove_again(session: Session, environment: Environment) -> None:
-    """Ask once more for a removal that nobody seems to work on any more."""
+def remove_again(session: Session, environment: Environment, actor: str = "system") -> None:
+    """Ask once more, now, for a removal that failed, or that nobody seems to work on any more."""
     operation_id = environment.operation_id
     if operation_id is None or OperationService(session).get(environment.tenant_id, operation_id).state in FINAL:
-        operation_id = _begin(session, environment, "environment.destroy", DESTROY_STEPS, "system")
+        operation_id = _begin(session, environment, "environment.destroy", DESTROY_STEPS, actor)
     schedule(environment)
     session.add(environment)
     data = EnvironmentDestroyRequested(**stamp(environment), operation_id=operation_id, reason="not removed yet")
-    tell(session, environment, data, "system")
+    tell(session, environment, data, actor)
 
 
 def fall_asleep(session: Session, environment: Environment, actor: str, reason: str, rest: Rest) -> None:
@@ -146,7 +148,8 @@ def fall_asleep(session: Session, environment: Environment, actor: str, reason: 
     environment.slept_for = rest
     schedule(environment)
     clear_condition(environment, "Serving")
-    operation_id = _begin(session, environment, "environment.sleep", SLEEP_STEPS, actor)
+    steps = SLEEP_STEPS if provider(environment.target).wakes else REST_STEPS
+    operation_id = _begin(session, environment, "environment.sleep", steps, actor)
     session.add(environment)
     data = EnvironmentSleepRequested(**stamp(environment), operation_id=operation_id, reason=reason)
     tell(session, environment, data, actor)

@@ -47,7 +47,10 @@ class EnvironmentLife(EnvironmentRoom):
     """The life of environments; everything happens in the session's transaction."""
 
     def extend(self, principal: Principal, environment_id: UUID, by: str, reason: str = "") -> Environment:
-        """Let the environment live longer by an ISO 8601 duration, never beyond its hard limit."""
+        """Let the environment live longer by an ISO 8601 duration, never beyond its hard limit.
+
+        One that fell asleep because nobody used it is woken.
+        """
         principal.require("environments:write")
         prolonged = duration(by, "/by")
         environment = self._living(principal, environment_id, "extend")
@@ -62,6 +65,9 @@ class EnvironmentLife(EnvironmentRoom):
         data = EnvironmentExtended(**stamp(environment), expires_at=later, reason=reason[:500])
         tell(self._session, environment, data, principal.actor)
         self._audit(principal, environment, "extend", {"until": later.isoformat(), "reason": reason[:500]})
+        if environment.phase is Phase.SLEEPING and environment.slept_for is Rest.IDLE:
+            # Whoever prolongs what nobody used means to use it; what somebody put to sleep stays asleep.
+            self._wake_unless_refused(environment, principal.actor)
         return environment
 
     def pin(self, principal: Principal, environment_id: UUID, by: str, reason: str) -> Environment:
@@ -225,7 +231,10 @@ class EnvironmentLife(EnvironmentRoom):
         settle(environment, step(situation(environment), Event.EXPIRING))
         environment.warned_seconds = int(warning.total_seconds())
         ends = life_of(environment).ends_at
-        message = f"It is destroyed on {ends:%Y-%m-%d} at {ends:%H:%M} UTC. Extend or pin it to keep it."
+        keeps = "Extend or pin it to keep it."
+        if ends >= environment.hard_expires_at:
+            keeps = "It may not live longer; request it again afterwards."
+        message = f"It is destroyed on {ends:%Y-%m-%d} at {ends:%H:%M} UTC. {keeps}"
         set_condition(environment, EXPIRING, f"Within{environment.warned_seconds}Seconds", message, status=True)
         data = EnvironmentExpiring(
             **stamp(environment), name=environment.name, expires_at=ends, seconds_left=int(left.total_seconds())

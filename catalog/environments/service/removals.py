@@ -129,6 +129,7 @@ class RemovalReports:
             set_condition(environment, "NeedsOperator", "StillThere", told, status=True)
         wait = rules.destroy_retry(environment.attempt)
         environment.removal = _removal(looked_for, left, environment.attempt, now() + wait)
+        schedule(environment)
         tell(self._session, environment, EnvironmentDestroyFailed(**stamp(environment), message=message), "system")
         return wait
 

@@ -13,9 +13,10 @@ from catalog.assets.service import AssetService
 from catalog.assets.usage.models import Notice
 from catalog.clock import now
 from catalog.environments import queries, rules
-from catalog.environments.machine import LEAVING, Event, step
+from catalog.environments.machine import LEAVING, NOT_BEGUN, Event, step
 from catalog.environments.models import Environment, EnvironmentRead, Phase, RequestEnvironment, ScmHook
-from catalog.environments.service.generations import dismiss
+from catalog.environments.service.forks import unapproved
+from catalog.environments.service.generations import dismiss, remove_again
 from catalog.environments.service.life import begin_life, prolong
 from catalog.environments.service.rows import (
     OFFERED,
@@ -44,8 +45,7 @@ from catalog.stacks.service import MultiCloudProvisioningService
 from catalog.tenancy import Principal
 from catalog.tenants.service import TenantService
 
-_NOT_BEGUN = {Phase.REJECTED, Phase.PENDING_APPROVAL}
-_TRIED_ANEW = {Phase.FAILED, Phase.SLEEPING, *_NOT_BEGUN}
+_TRIED_ANEW = {Phase.FAILED, Phase.SLEEPING, *NOT_BEGUN}
 CHOSEN = "ChosenTarget"
 """The condition that is false where an environment runs elsewhere because its tenant's choice is not offered."""
 SIGNS = "OutwardSigns"
@@ -66,7 +66,8 @@ class EphemeralEnvironmentService(EnvironmentTurns):
 
         Given ``forgotten``, secret inputs that are left out stay as they are where the blueprint does, but for those at
         its JSON pointers, such as ``/token``; without it nothing stays. ``automation`` is the target that what begins
-        by itself names, for one that is not there yet.
+        by itself names, for one that is not there yet. Where it comes from a fork and nobody named the commit, that
+        waits for an approval: whoever asks need not have seen what was pushed last.
 
         Raises ``InvalidInputError`` naming the fields at fault: repository, pull request, commit, blueprint, inputs,
         target or ttl; ``QuotaExceededError`` where there can never be room for it, or too many wait for room already;
@@ -76,6 +77,8 @@ class EphemeralEnvironmentService(EnvironmentTurns):
         wish = Wish.resolve(self._session, self._settings, principal.tenant_id, asked, forgotten, automation)
         number = wish.pull_request.number
         environment = queries.by_pull_request(self._session, principal.tenant_id, wish.repository, number)
+        if (held := unapproved(wish, asked, environment)) is not None:
+            return self._set_down(principal, wish, environment, held, None)
         if environment is None or environment.phase is Phase.DESTROYED or environment.phase in LEAVING:
             environment = environment or self._new(principal, wish)
             # Another target may know addresses of another domain; the name in it stays.
@@ -93,15 +96,12 @@ class EphemeralEnvironmentService(EnvironmentTurns):
         ScmService(self._session, self._settings).note(principal.tenant_id, wish.repository)
         prolong(environment, wish.ttl)
         self._session.add(environment)
-        is_new = situation(environment).phase in {Phase.REQUESTED, Phase.DESTROYED, *_NOT_BEGUN}
+        is_new = situation(environment).phase in {Phase.REQUESTED, Phase.DESTROYED, *NOT_BEGUN}
         self._pass_gate(environment, principal.actor, is_new=is_new)
         environment.backlog = []
         grows = any(amount > before.get(name, 0) for name, amount in environment.size.items())
         self._bring_about(environment, principal.actor, "requested", grows=grows)
-        subject = f"environments/{environment.id}"
-        AssetService(self._session).use(principal.tenant_id, subject, environment.name, wish.versions)
-        detail = {"head_sha": wish.head_sha, "blueprint": environment.blueprint}
-        TenantService(self._session).audit(principal.tenant_id, principal.actor, "environment.request", subject, detail)
+        self._record(principal, environment, wish)
         return environment
 
     def set_down(
@@ -123,13 +123,26 @@ class EphemeralEnvironmentService(EnvironmentTurns):
         )
         if environment is not None and environment.phase is not Phase.DESTROYED:
             return environment
+        return self._set_down(principal, wish, environment, decision, refusal)
+
+    def _set_down(
+        self,
+        principal: Principal,
+        wish: Wish,
+        environment: Environment | None,
+        decision: Decision | None,
+        refusal: PolicyRefusedError | None,
+    ) -> Environment:
         environment = environment or self._new(principal, wish)
-        begin_life(environment, wish.maximum)
+        if environment.phase not in NOT_BEGUN:
+            begin_life(environment, wish.maximum)
         _say_where(environment, wish)
         wish.write(environment, self._settings)
-        event = Event.HELD if refusal is None else Event.REFUSED
-        settle(environment, step(rules.want(situation(environment)), event))
-        environment.destroyed_at = None
+        wanted = rules.want(situation(environment))
+        if wanted.phase is not Phase.PENDING_APPROVAL:
+            wanted = step(wanted, Event.HELD if refusal is None else Event.REFUSED)
+        settle(environment, wanted)
+        environment.destroyed_at = environment.operation_id = None
         environment.waiting_sha = environment.approved_sha = None
         prolong(environment, wish.ttl)
         self._session.add(environment)
@@ -139,10 +152,17 @@ class EphemeralEnvironmentService(EnvironmentTurns):
         elif decision is not None:
             # Unseen, so that the approval finds it as if it were new.
             environment.seen_sha = ""
+            clear_condition(environment, REFUSED)
             self._hold(environment, wish.pull_request, decision)
+        ScmService(self._session, self._settings).note(principal.tenant_id, wish.repository)
+        self._record(principal, environment, wish)
+        return environment
+
+    def _record(self, principal: Principal, environment: Environment, wish: Wish) -> None:
         subject = f"environments/{environment.id}"
         AssetService(self._session).use(principal.tenant_id, subject, environment.name, wish.versions)
-        return environment
+        detail = {"head_sha": wish.head_sha, "blueprint": environment.blueprint}
+        TenantService(self._session).audit(principal.tenant_id, principal.actor, "environment.request", subject, detail)
 
     def get(self, tenant_id: UUID, environment_id: UUID) -> Environment:
         """Return the environment; raise ``NotFoundError`` where the tenant has none of that id."""
@@ -163,10 +183,16 @@ class EphemeralEnvironmentService(EnvironmentTurns):
         return queries.count_by_phase(self._session, tenant_id)
 
     def destroy(self, principal: Principal, environment_id: UUID) -> Environment:
-        """Ask for the environment to be gone; always admitted, and repeating it changes nothing."""
+        """Ask for the environment to be gone; always admitted, and repeating it changes nothing.
+
+        Where it could not be removed, that is tried again at once.
+        """
         principal.require("environments:write")
         environment = find(self._session, principal.tenant_id, environment_id, lock=True)
+        failed = environment.phase is Phase.DESTROY_FAILED
         dismiss(self._session, environment, principal.actor, "requested")
+        if failed:
+            remove_again(self._session, environment, principal.actor)
         return environment
 
     def on_hook(self, principal: Principal, hook: ScmHook) -> list[Environment]:

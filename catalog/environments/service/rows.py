@@ -14,7 +14,7 @@ from catalog.clock import now
 from catalog.environments import queries
 from catalog.environments.hours import Hours
 from catalog.environments.life import Life, due_at, idle_at
-from catalog.environments.machine import LEAVING, RESTING, Situation
+from catalog.environments.machine import LEAVING, NOT_BEGUN, RESTING, Situation
 from catalog.environments.models import (
     Condition,
     Desired,
@@ -46,6 +46,8 @@ ROOM = "Room"
 """The condition that is false while an environment waits for room."""
 STUCK = timedelta(hours=7)
 """After how long without any progress a removal is asked for once more; longer than the longest wait between tries."""
+LATE = timedelta(minutes=10)
+"""How long after it should have been tried again a removal is asked for once more."""
 NEXT_COMMIT = timedelta(minutes=1)
 """When the clock looks at commits that wait for their turn, where nothing else made them go on."""
 OFFERED = "TargetOffered"
@@ -63,6 +65,11 @@ SLEEP_STEPS = (
     Step(name="prepare", title="Wait for work in progress"),
     Step(name="stop", title="Stop the application; its address stays and wakes it"),
 )
+REST_STEPS = (
+    Step(name="prepare", title="Wait for work in progress"),
+    Step(name="stop", title="Stop the application; somebody has to wake it"),
+)
+"""Those of a target whose addresses cannot wake what sleeps behind them."""
 DESTROY_STEPS = (
     Step(name="prepare", title="Wait for work in progress"),
     Step(name="destroy", title="Stop the application and remove its files and route"),
@@ -152,7 +159,7 @@ def schedule(environment: Environment) -> None:
         environment.due_at = None
         return
     if phase in LEAVING or environment.desired is Desired.ABSENT:
-        environment.due_at = now() + STUCK
+        environment.due_at = _asked_again_at(environment)
         return
     environment.due_at = due_at(
         life_of(environment),
@@ -166,10 +173,18 @@ def schedule(environment: Environment) -> None:
         environment.due_at = min(environment.due_at, now() + NEXT_COMMIT)
 
 
+def _asked_again_at(environment: Environment) -> datetime:
+    """Return when a removal is asked for once more unless it gets on."""
+    next_try = Removal.model_validate(environment.removal).next_try_at if environment.removal else None
+    if environment.phase is Phase.DESTROY_FAILED and next_try is not None:
+        return max(next_try, now()) + LATE
+    return now() + STUCK
+
+
 def takes_next(environment: Environment) -> bool:
     """Tell whether nothing is deployed, and nothing waits for room, so that the next commit of a queue has its turn."""
-    rests = environment.phase in RESTING and environment.desired is Desired.PRESENT
-    return rests and environment.waits_since is None
+    rests = environment.phase in RESTING or (environment.phase in NOT_BEGUN and environment.waiting_sha is None)
+    return rests and environment.desired is Desired.PRESENT and environment.waits_since is None
 
 
 def tell(session: Session, environment: Environment, data: EventData, actor: str) -> None:
@@ -224,6 +239,7 @@ def read(
         pin=Pin.model_validate(environment.pin) if environment.pin and life.is_pinned(moment) else None,
         extension=Extension.model_validate(environment.extension) if environment.extension else None,
         queue=queue,
+        ends_at=life.ends_at,
         sleeps_at=_sleeps_at(life, moment) if environment.phase is Phase.READY else None,
         wakes_at=life.hours.next_change(moment) if asleep and life.hours and not life.hours.are_open(moment) else None,
         secrets=sorted(secret_names(environment.spec)),
@@ -264,6 +280,7 @@ _DERIVED = {
     "pin",
     "extension",
     "queue",
+    "ends_at",
     "sleeps_at",
     "wakes_at",
     "secrets",

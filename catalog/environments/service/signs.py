@@ -42,6 +42,8 @@ _WORDS = {
     Phase.DESTROYED: "is gone; nothing of it is left",
 }
 
+_AT_LIMIT = "It is removed soon, and may not live longer; `/preview up` makes it again afterwards."
+
 
 @dataclass(frozen=True)
 class Signs:
@@ -58,7 +60,9 @@ def signs_of(environment: Environment, settings: Settings, queue: QueuePlace | N
     name = f"preview/pr-{number}"
     page = f"{settings.base_url}/environments/{environment.id}"
     state = _STATES.get(environment.phase)
-    words = _WORDS[environment.phase]
+    # What was approved, and waits for room, waits for no approval any more.
+    waits = environment.phase is Phase.PENDING_APPROVAL and environment.waiting_sha is None
+    words = _WORDS[Phase.QUEUED if waits else environment.phase]
     deployment = None
     if state is not None:
         sha = environment.deployed_sha if environment.phase is Phase.READY else environment.head_sha
@@ -80,7 +84,9 @@ def _comment(environment: Environment, words: str, page: str, queue: QueuePlace 
         told = str(environment.failure.get("message", "")).replace("`", "'")[:1000]
         lines += ["````", told, "````", ""]
     lines.append(f"[What happens]({page})")
-    if environment.phase is not Phase.DESTROYED:
+    if environment.phase is Phase.DESTROYED:
+        lines += ["", "`/preview up` makes it again."]
+    else:
         lines += ["", "Commands: `/preview up`, `down`, `extend 24h`, `rebuild`, `status`"]
     return "\n".join(lines)
 
@@ -93,7 +99,8 @@ def _waits(environment: Environment, page: str, queue: QueuePlace | None) -> lis
     if environment.backlog:
         lines += [f"Commits that wait for their turn: {len(environment.backlog)}.", ""]
     if any(each["type"] == EXPIRING for each in environment.conditions):
-        lines += ["It is removed soon; `/preview extend 24h` keeps it longer.", ""]
+        at_limit = life_of(environment).ends_at >= environment.hard_expires_at
+        lines += [_AT_LIMIT if at_limit else "It is removed soon; `/preview extend 24h` keeps it longer.", ""]
     if environment.withheld:
         names = ", ".join(_plain(each) for each in environment.withheld)
         lines += [f"It comes from a fork and runs without: {names}.", ""]

@@ -151,7 +151,7 @@ def unpin_environment(
 def sleep_environment(
     environment_id: FromPath[UUID], session: OpenSession, settings: AppSettings, principal: Caller
 ) -> Answer[EnvironmentAccepted]:
-    """Stop what runs of an environment; its address stays, and a visit wakes it."""
+    """Stop what runs of an environment; its address stays, and a visit wakes it where the target can."""
     return accepted(EphemeralEnvironmentService(session, settings).sleep(principal, environment_id), settings)
 
 

@@ -246,7 +246,14 @@ def test_the_stream_sends_every_fragment_and_ends_with_the_environment(
     answer = published.get(f"{address}/stream", headers={"Accept": "text/event-stream"})
     assert answer.headers["content-type"].startswith("text/event-stream")
     events = re.findall(r"^event: (.+)$", answer.text, flags=re.MULTILINE)
-    assert events == ["environment-status", "environment-results", "environment-facts", "environment-log", "end"]
+    assert events == [
+        "environment-actions",
+        "environment-status",
+        "environment-results",
+        "environment-facts",
+        "environment-log",
+        "end",
+    ]
     assert 'data: <section class="card" id="environment-status"' in answer.text
 
 

@@ -93,6 +93,32 @@ def _(slipway: Slipway) -> None:
     assert one.work().runs == [one.head]
 
 
+@row("pending_approval: approved, and policies refuse: rejected, and made once they allow it")
+def _(slipway: Slipway) -> None:
+    one = automated(slipway, look, is_fork=True, author="mallory")
+    refused(lambda: one.ask("approve", one.head))
+    assert (one.row.phase, one.row.waiting_sha, one.slipway.pending(one.id)) == (Phase.REJECTED, None, [])
+    assert "no-previews" in one.signs.comment
+    one.system("ask_again")
+    assert (one.row.phase, one.work().runs) == (Phase.QUEUED, [one.head])
+
+
+@row("pending_approval: approved, and the queue is full: it has its turn as soon as there is room")
+def _(slipway: Slipway) -> None:
+    one = automated(slipway, look, is_fork=True, author="mallory")
+    limited(slipway, environment_quota=len(awake(slipway)), environment_queue=0)
+    one.ask("approve", one.head)
+    assert (one.row.phase, one.row.backlog, one.condition["Following"]) == (
+        Phase.PENDING_APPROVAL,
+        [one.head],
+        "NoRoom",
+    )
+    assert "waits for its turn" in one.signs.comment
+    limited(slipway, environment_quota=10_000)
+    one.system("next_commit")
+    assert (one.row.phase, one.row.backlog, one.work().runs) == (Phase.QUEUED, [], [one.head])
+
+
 @row("queued: no room: the place is shown, and a newer commit keeps it")
 def _(slipway: Slipway) -> None:
     limited(slipway, environment_quota=len(awake(slipway)))
@@ -316,6 +342,12 @@ def _(slipway: Slipway) -> None:
         one.time_passes(timedelta(hours=2))
         assert one.row.phase is (Phase.READY if counts else Phase.SLEEPING)
     one.work()
+    one.ask("extend", "PT1H")
+    assert (one.row.phase, one.work().row.phase) == (Phase.WAKING, Phase.READY), "whoever prolongs it means to use it"
+    one.ask("sleep")
+    one.work()
+    one.ask("extend", "PT1H")
+    assert one.row.phase is Phase.SLEEPING, "what somebody put to sleep stays asleep"
     one.system("wake_for_visitor")
     assert (one.row.phase, one.work().row.phase, one.runs) == (Phase.WAKING, Phase.READY, [one.head])
 
@@ -427,6 +459,9 @@ def _(slipway: Slipway) -> None:
     one.leaks_since(timedelta(hours=25))
     one.work(fails=True)
     assert one.condition["NeedsOperator"] == "StillThere"
+    told = one.told("destroy_requested")
+    one.ask("destroy")
+    assert one.told("destroy_requested") == told + 1, "whoever mended the cause need not wait"
     one.outside.sticks_after_destroy = True
     one.work()
     assert (one.row.phase, bool(one.runs)) == (Phase.DESTROY_FAILED, True)

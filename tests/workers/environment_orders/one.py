@@ -73,7 +73,9 @@ class One:
         self._seen("", watch=watch)
 
     def request(self, blueprint: str = "", **more: Any) -> "One":
-        """Ask for its environment."""
+        """Ask for its environment; of a fork, for the commit that it is at."""
+        if self.outside.about[self.number].get("is_fork"):
+            more = {"head_sha": self.head, **more}
         wanted = blueprint or self.slipway.blueprint()
         asked = RequestEnvironment(repository=SHOP, pull_request=self.number, blueprint=wanted, **more)
         self.id = self.slipway.do(lambda service: service.request(self.slipway.principal, asked).id)

@@ -61,16 +61,23 @@ class Orders(RuleBasedStateMachine):
         self.outside.about[self.number] = {"is_fork": True, "author": "mallory"} if is_fork else {}
         self.request()
 
-    @rule()
-    def request(self) -> None:
-        asked = RequestEnvironment(repository="/srv/shop", pull_request=self.number, blueprint=self.blueprint)
+    @rule(is_named=st.booleans())
+    def request(self, is_named: bool = True) -> None:  # noqa: FBT001, FBT002  # drawn by Hypothesis
+        """Somebody asks for the environment, and names the commit or not: only a named one of a fork is approved."""
         head = self._head()
+        asked = RequestEnvironment(
+            repository="/srv/shop",
+            pull_request=self.number,
+            blueprint=self.blueprint,
+            head_sha=head if is_named else None,
+        )
         try:
             self.environment_id = self.slipway.do(lambda service: service.request(self.slipway.principal, asked).id)
         except SlipwayError:
-            assert self._state() is PullRequestState.CLOSED, "an open pull request gets its environment"
+            is_held = self.is_fork and not is_named
+            assert is_held or self._state() is PullRequestState.CLOSED, "an open pull request gets its environment"
         else:
-            self.approved.add(head)
+            self.approved |= {head} if is_named else set()
 
     @rule()
     def push(self) -> None:

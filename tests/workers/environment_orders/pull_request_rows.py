@@ -168,8 +168,29 @@ def _(slipway: Slipway) -> None:
     assert one.work().runs == [one.head]
     says(one, "/preview down")
     assert (one.work().row.phase, one.runs) == (Phase.DESTROYED, [])
+    assert "`/preview up` makes it again" in one.signs.comment
     assert "asked for again" in says(one, "/preview up")
     assert (one.work().runs, one.row.incarnation) == ([one.head], 2)
+    assert "is up already" in says(one, "/preview up")
+    says(one, "/preview down")
+    assert "asked for again" in says(one, "/preview up"), "the wish is kept until it is gone"
+    assert one.work().work().runs == [one.head]
+    one.push()
+    one.work(fails=True)
+    assert (one.row.phase, "made again" in says(one, "/preview up")) == (Phase.FAILED, True)
+    assert one.work().row.phase is Phase.READY
+
+
+@row("/preview up on a fork: its commit waits for an approval, because the comment names none")
+def _(slipway: Slipway) -> None:
+    one = One(slipway, is_fork=True, author="mallory").request().work()
+    one.ask("destroy")
+    one.work()
+    one.push(watch=False)
+    answer = says(one, "/preview up", Association.OWNER)
+    assert (one.head[:12] in answer, "waits for an [approval]" in answer) == (True, True)
+    assert (one.row.phase, one.row.waiting_sha, one.work().runs) == (Phase.PENDING_APPROVAL, one.head, [])
+    assert "waits for an [approval]" in says(one, "/preview up", Association.OWNER)
 
 
 @row("/preview up where there was none yet: as what begins by itself in that repository; else a word on what to do")

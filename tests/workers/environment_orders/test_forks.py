@@ -1,5 +1,6 @@
 """Commits of forks wait for an approval of exactly that commit, and what will happen can be asked beforehand."""
 
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -7,7 +8,7 @@ from sqlalchemy import text
 
 from catalog.environments.models import EnvironmentRead, Phase, RequestEnvironment
 from catalog.environments.service import read, signs_of
-from catalog.errors import ConflictError
+from catalog.errors import ConflictError, InvalidInputError
 from catalog.providers.scm import Association, PullRequestState
 from catalog.secrets import SecretBox
 from tests.workers.environment_orders.slipway import Slipway
@@ -21,10 +22,15 @@ def forked(slipway: Slipway) -> UUID:
     """Somebody asked for the environment of a fork's pull request, at its first commit."""
     slipway.outside.about[1] = {"is_fork": True, "author": "mallory"}
     push(slipway, FIRST)
-    asked = RequestEnvironment(repository="/srv/shop", pull_request=1, blueprint="acme/preview")
-    made: UUID = slipway.do(lambda service: service.request(slipway.principal, asked).id)
+    made = request(slipway, head_sha=FIRST)
     slipway.work(made)
     assert look(slipway, made).deployed_sha == FIRST
+    return made
+
+
+def request(slipway: Slipway, **more: Any) -> UUID:
+    asked = RequestEnvironment(repository="/srv/shop", pull_request=1, blueprint="acme/preview", **more)
+    made: UUID = slipway.do(lambda service: service.request(slipway.principal, asked).id)
     return made
 
 
@@ -79,6 +85,46 @@ def test_an_approval_never_survives_another_commit(slipway: Slipway, forked: UUI
     push(slipway, SECOND)
     watch(slipway, forked)
     assert (look(slipway, forked).waiting_sha, look(slipway, forked).deployed_sha) == (SECOND, FIRST)
+
+
+def test_a_request_that_names_no_commit_approves_none(slipway: Slipway) -> None:
+    slipway.outside.about[1] = {"is_fork": True, "author": "mallory"}
+    push(slipway, FIRST)
+    made = request(slipway)
+    slipway.work(made)
+    held = look(slipway, made)
+    assert (held.phase, held.waiting_sha, held.approved_sha) == (Phase.PENDING_APPROVAL, FIRST, None)
+    assert slipway.outside.of(made) == {}
+    # Asked for again, nothing is approved either, and somebody's approval is of the commit that waits.
+    push(slipway, SECOND)
+    assert request(slipway) == made
+    assert (look(slipway, made).phase, look(slipway, made).waiting_sha) == (Phase.PENDING_APPROVAL, SECOND)
+    approve(slipway, made, SECOND)
+    slipway.work(made)
+    assert look(slipway, made).deployed_sha == SECOND
+    assert sum("approval_needed" in each.type for each in slipway.events(made)) == 2
+
+
+def test_a_commit_of_a_fork_is_named_in_full(slipway: Slipway) -> None:
+    slipway.outside.about[1] = {"is_fork": True, "author": "mallory"}
+    push(slipway, FIRST)
+    with pytest.raises(InvalidInputError, match="whole id") as refused:
+        request(slipway, head_sha=FIRST[:12])
+    assert refused.value.errors[0].pointer == "/head_sha"
+    made = request(slipway, head_sha=FIRST)
+    slipway.work(made)
+    assert look(slipway, made).deployed_sha == FIRST
+
+
+def test_what_runs_moves_to_no_commit_that_nobody_named(slipway: Slipway, forked: UUID) -> None:
+    assert request(slipway) == forked, "the commit that was approved may be asked for again"
+    push(slipway, SECOND)
+    with pytest.raises(InvalidInputError, match="whole id"):
+        request(slipway)
+    assert look(slipway, forked).head_sha == FIRST
+    assert request(slipway, head_sha=SECOND) == forked
+    slipway.work(forked)
+    assert (look(slipway, forked).deployed_sha, look(slipway, forked).approved_sha) == (SECOND, SECOND)
 
 
 def secretive(slipway: Slipway, forks: str, made: UUID) -> None:

@@ -1,10 +1,11 @@
 """Pull requests on GitHub and what stands on them: labels and comments."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from catalog.providers.scm.changes import hidden_marker
-from catalog.providers.scm.errors import PullRequestNotFoundError, ScmConflictError
+from catalog.providers.scm.errors import MissingRightsError, PullRequestNotFoundError, ScmConflictError
 from catalog.providers.scm.github_api.client import Client, GitHubError, path_of
 from catalog.providers.scm.github_api.hooks import association
 from catalog.providers.scm.values import (
@@ -15,6 +16,9 @@ from catalog.providers.scm.values import (
     PullRequestChange,
     PullRequestState,
 )
+
+_WRITES = frozenset({"admin", "write"})
+"""What GitHub calls the rights of those who may push: a role such as ``maintain`` counts as ``write`` there."""
 
 
 class Pulls:
@@ -29,16 +33,17 @@ class Pulls:
     def get(self, number: int) -> PullRequest:
         """See ``Repository.pull_request``."""
         try:
-            return described(self._client.get(f"{self._base}/pulls/{number}"))
+            found = described(self._client.get(f"{self._base}/pulls/{number}"))
         except GitHubError:
             raise self._missing(number) from None
+        return self._weighed(found)
 
     def opened(self) -> Sequence[PullRequest]:
         """See ``Repository.pull_requests``."""
         listed = self._client.every(f"{self._base}/pulls", {"state": "open", "sort": "created", "direction": "asc"})
         # The list moves while it is read page by page: what is seen twice counts once.
         found = {each.number: each for each in map(described, listed)}
-        return [found[number] for number in sorted(found)]
+        return [self._weighed(found[number]) for number in sorted(found)]
 
     def find(self, branch: str, base: str | None) -> PullRequest | None:
         """See ``Repository.find_pull_request``."""
@@ -121,7 +126,27 @@ class Pulls:
             return Association.NONE
         if not str(found["issue_url"]).endswith(f"/issues/{number}"):
             return Association.NONE
-        return association(found["author_association"])
+        return self._standing(_login(found), association(found["author_association"]))
+
+    def _weighed(self, pull: PullRequest) -> PullRequest:
+        """Return a pull request; of a fork's author GitHub is asked what he may, because commits run by his word."""
+        if not pull.is_fork:
+            return pull  # whoever has a branch in the repository itself may write to it
+        return replace(pull, association=self._standing(pull.author, pull.association))
+
+    def _standing(self, login: str, told: Association) -> Association:
+        """Return how somebody stands, with a part in the repository only where he may write to it.
+
+        GitHub calls every member of an organisation one, also of what he may only read, and every collaborator so
+        ("Get repository permissions for a user").
+        """
+        if not told.is_trusted:
+            return told
+        try:
+            found = self._client.get(f"{self._base}/collaborators{path_of(login)}/permission")
+        except (GitHubError, MissingRightsError):
+            return Association.CONTRIBUTOR
+        return told if found["permission"] in _WRITES else Association.CONTRIBUTOR
 
     def _remove_comment(self, comment_id: int) -> None:
         try:

@@ -33,6 +33,7 @@ class State:
         self.permissions = {"contents": "write", "pull_requests": "write", "deployments": "write", "checks": "write"}
         self.permissions |= {"administration": "write", "metadata": "read", "workflows": "write"}
         self.user_permissions = {"admin": True, "maintain": True, "push": True, "triage": True, "pull": True}
+        self.rights = {"slipway": "admin", "maria": "write"}
         self.pulls: dict[int, dict[str, Any]] = {}
         self.comments: dict[int, dict[str, Any]] = {}
         self.deployments: dict[int, dict[str, Any]] = {}
@@ -64,6 +65,12 @@ class State:
         data |= {"id": self._next, "body": body, "user": self.user(login), "author_association": ASSOCIATIONS[login]}
         self.comments[self._next] = data | {"issue_url": f"{self.url}/repos/acme/hello/issues/{number}"}
         return self._next
+
+    def _get_collaborators__permission(self, path: dict[str, str], *_: Any) -> tuple[int, Any]:
+        data = openapi.operation("GET", f"{R}/collaborators/{{username}}/permission").example(200)
+        may = self.rights.get(path["username"], "read")
+        user = data["user"] | {"login": path["username"], "role_name": may}
+        return 200, data | {"permission": may, "role_name": may, "user": user}
 
     def _get_(self, *_: Any) -> tuple[int, Any]:
         data = openapi.operation("GET", R).example(200)

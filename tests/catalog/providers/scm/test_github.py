@@ -122,6 +122,8 @@ def test_how_somebody_stands_is_asked_of_github(world: GitHubWorld) -> None:
     by = {who: str(world.fake.state.comment(number, who, "/preview up")) for who in ("maria", "mallory")}
     assert repository.comment_association(number, by["maria"]) is Association.COLLABORATOR
     assert repository.comment_association(number, by["mallory"]) is Association.NONE
+    world.fake.state.rights["maria"] = "read"
+    assert repository.comment_association(number, by["maria"]) is Association.CONTRIBUTOR
     for elsewhere, comment in ((number + 1, by["maria"]), (number, "0"), (number, "../1")):
         assert repository.comment_association(elsewhere, comment) is Association.NONE
 
@@ -132,6 +134,16 @@ def test_forks_bots_and_drafts_are_told(world: GitHubWorld) -> None:
     world.fake.state.pulls[number] |= {"fork": "mallory/hello", "user": "slipway-app[bot]"}
     found = repository.pull_request(number)
     assert (found.is_fork, found.is_bot, found.is_draft) == (True, True, True)
+
+
+def test_a_forks_author_is_trusted_only_where_he_may_write(world: GitHubWorld) -> None:
+    repository = world.open()
+    number = repository.open_pull_request(NewPullRequest("t", "b", "feature", "main")).number
+    world.fake.state.pulls[number] |= {"fork": "maria/hello", "user": "maria"}
+    for may, association in (("write", Association.COLLABORATOR), ("read", Association.CONTRIBUTOR)):
+        world.fake.state.rights["maria"] = may
+        assert repository.pull_request(number).association is association
+        assert [each.association for each in repository.pull_requests()] == [association]
 
 
 def test_missing_rights_are_named(world: GitHubWorld) -> None:
