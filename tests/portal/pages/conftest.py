@@ -224,6 +224,7 @@ def environment(**changes: Any) -> EnvironmentRead:
         "created_at": NOW - timedelta(hours=5),
         "last_deploy_at": NOW - timedelta(minutes=12),
         "expires_at": NOW + timedelta(days=2, hours=19),
+        "ends_at": NOW + timedelta(days=2, hours=19),
         "hard_expires_at": NOW + timedelta(days=13),
         "destroyed_at": None,
     }
