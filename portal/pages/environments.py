@@ -159,12 +159,9 @@ class EnvironmentPage(Page):
     @property
     def is_serving(self) -> bool:
         """Tell whether an application should answer at the environment's address now."""
-        phases = {Phase.READY, Phase.UPDATING, Phase.FAILED, Phase.UNKNOWN}
-        return self.environment.url is not None and (
-            self.environment.phase is Phase.READY
-            or (self.environment.phase is Phase.SLEEPING)
-            or (self.environment.phase in phases and self.environment.deployed_sha is not None)
-        )
+        phase, answers = self.environment.phase, self.environment.deployed_sha is not None
+        keeps = phase in {Phase.UPDATING, Phase.FAILED, Phase.UNKNOWN} and answers
+        return self.environment.url is not None and (phase in {Phase.READY, Phase.SLEEPING} or keeps)
 
 
 @dataclass(frozen=True)
