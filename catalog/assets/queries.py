@@ -278,7 +278,7 @@ def within_reach(session: Session, tenant_id: UUID, names: Sequence[tuple[str, s
     reach = reach.union(further)
     chosen = [getattr(AssetVersion, name) for name in ReachedRow._fields]
     statement = select(*chosen).join(reach, _is(AssetVersion, reach)).where(_visible_version(tenant_id))
-    return [ReachedRow(*row) for row in session.connection().execute(statement)]
+    return [ReachedRow(*row) for row in session.connection().execute(statement).all()]
 
 
 def _is(version: type[AssetVersion], place: FromClause) -> ColumnElement[bool]:

@@ -88,7 +88,9 @@ def _number(row: queries.ReachedRow) -> VersionNumber:
 
 
 def _need(written: Mapping[str, Any], known: dict[tuple[object, ...], Need]) -> Need:
-    key = tuple(written.get(name) for name in ("asset", "kind", "version", "alias", "optional"))
+    # Written out, because this is done for every need of every version within reach.
+    get = written.get
+    key = (get("asset"), get("kind"), get("version"), get("alias"), get("optional"))
     if key not in known:
         try:
             constraint = parse_constraint(written["version"])
