@@ -1,4 +1,4 @@
-"""The folder of one run: gone when the run ends, and also when the worker that made it was killed."""
+"""The folder of one run: gone when the run ends, and also when the worker that made it was killed, with its cell."""
 
 import fcntl
 import os
@@ -9,11 +9,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import psutil
+
 from catalog import clock
 
 PREFIX = "slipway-sandbox-"
 ABANDONED_SECONDS = 600.0
-"""How old a folder is before it is asked whether anybody has it still; it is locked as soon as it is made."""
+"""How old a folder is that nobody has locked yet, before it is taken for one whose maker was killed before that."""
+_DRAFT = ".slipway-sandbox-"
 
 
 @contextmanager
@@ -21,12 +24,14 @@ def folder() -> Iterator[Path]:
     """Make a folder for as long as the block runs, and remove those whose worker has died."""
     sweep()
     # Outside the data directory, into which no other user may look.
-    made = Path(tempfile.mkdtemp(prefix=PREFIX))
+    made = Path(tempfile.mkdtemp(prefix=_DRAFT))
     # The kernel lets go of it when this process ends, however that happens.
     descriptor = os.open(made, os.O_RDONLY | os.O_CLOEXEC)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         made.chmod(0o711)
+        # Only from now on it is asked whether anybody has it still.
+        made = made.rename(made.with_name(PREFIX + made.name.removeprefix(_DRAFT)))
         yield made
     finally:
         _remove(made)
@@ -34,12 +39,14 @@ def folder() -> Iterator[Path]:
 
 
 def sweep() -> None:
-    """Remove the folders of this user's workers that were killed."""
+    """Remove the folders of this user's workers that were killed, and what was to run in them."""
     before = clock.now().timestamp() - ABANDONED_SECONDS
-    for old in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
+    top = Path(tempfile.gettempdir())
+    for old in (*top.glob(f"{PREFIX}*"), *top.glob(f"{_DRAFT}*")):
         with suppress(OSError):
             found = old.lstat()
-            if stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid() and found.st_mtime < before:
+            is_old = old.name.startswith(PREFIX) or found.st_mtime < before
+            if stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid() and is_old:
                 _remove_if_abandoned(old)
 
 
@@ -47,9 +54,24 @@ def _remove_if_abandoned(old: Path) -> None:
     descriptor = os.open(old, os.O_RDONLY | os.O_CLOEXEC | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _end_cell(old)
         _remove(old)
     finally:
         os.close(descriptor)
+
+
+def _end_cell(abandoned: Path) -> None:
+    """Kill the bubblewrap of a folder that nobody has any more.
+
+    While it builds a cell, its first process inside waits for the outer one without being told of that one's end; and
+    a worker may die before the outer one has asked to be told of the worker's. Whatever is in a cell ends with it.
+    """
+    for process in psutil.process_iter(["name", "cmdline"]):
+        if process.info["name"] == "bwrap" and any(
+            each.startswith(f"{abandoned}/") for each in process.info["cmdline"] or ()
+        ):
+            with suppress(psutil.Error):
+                process.kill()
 
 
 def _remove(made: Path) -> None:

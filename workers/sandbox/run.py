@@ -15,7 +15,7 @@ import psutil
 
 from workers.process_host import sessions
 from workers.sandbox import Outcome, SandboxError, SandboxLimits, Stopped, Task
-from workers.sandbox.folders import folder
+from workers.sandbox.folders import folder, sweep
 from workers.sandbox.nursery import Nurseries
 from workers.sandbox.spares import Spares
 from workers.sandbox.walls import Cell, Wall, choose, enclose, environment
@@ -35,6 +35,8 @@ class Sandbox:
 
     def __init__(self, wall: Wall | None = None, *, spares: bool = False) -> None:
         self.wall = choose() if wall is None else wall
+        # Whoever takes the place of a worker that was killed clears up after it.
+        sweep()
         self._spares = Spares(self._start) if spares else None
         # What a nursery forks reaches the interpreter's own file, and no read-only view of it: never as its owner.
         owns = os.geteuid() != 0 and Path(sys.executable).resolve().stat().st_uid == os.geteuid()

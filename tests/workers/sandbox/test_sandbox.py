@@ -2,12 +2,14 @@
 
 import fcntl
 import os
+import shutil
 import socket
+import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -330,6 +332,50 @@ def test_what_a_killed_worker_left_is_removed_and_what_runs_is_not(sandbox: Sand
     os.close(descriptor)
     assert python(sandbox, "").succeeded
     assert not used.exists()
+
+
+HALF_BUILT = """#!/bin/sh
+# Bubblewrap stops where its outer process has started the inner one and tells who that is: nobody reads it.
+exec 9<> {fifo}
+dd if=/dev/zero bs=65536 count=1 >&9 2> /dev/null
+exec {bwrap} --json-status-fd 9 "$@"
+"""
+KILLED = """
+import sys
+from workers.sandbox import Task, walls
+from workers.sandbox.run import Sandbox
+walls.SEARCH_PATH = (sys.argv[1], *walls.SEARCH_PATH)
+Sandbox(walls.Wall.BUBBLEWRAP).run(Task(["python", "-I", "-c", ""]))
+"""
+
+
+def test_a_cell_that_was_half_built_when_its_worker_was_killed_is_ended(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    (tmp_path / "bwrap").write_text(HALF_BUILT.format(fifo=tmp_path / "fifo", bwrap=shutil.which("bwrap")))
+    (tmp_path / "bwrap").chmod(0o755)
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+
+    def cell() -> list[psutil.Process]:
+        # The script that stands before it has its name as well, but not this option.
+        lines = [(each, str(each.info["cmdline"])) for each in psutil.process_iter(["cmdline"])]
+        return [each for each, line in lines if "--json-status-fd" in line and str(tmp_path) in line]
+
+    def until(holds: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + 60
+        while not holds():
+            assert time.monotonic() < deadline, cell()
+            time.sleep(0.05)
+
+    with subprocess.Popen([sys.executable, "-c", KILLED, str(tmp_path)], env=environment) as worker:
+        until(lambda: len(cell()) == 2)
+        worker.kill()
+    # The outer process ends with the worker; the inner one would wait for ever.
+    until(lambda: len(cell()) == 1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tempfile, "tempdir", str(tmp_path))
+        Sandbox()
+    until(lambda: cell() == [])
+    assert not list(tmp_path.glob(f"{PREFIX}*"))
 
 
 def test_a_run_can_be_stopped(sandbox: Sandbox) -> None:
