@@ -82,6 +82,15 @@ def size_of(spec: BlueprintSpec) -> dict[str, int]:
     return {each.name: each.of(spec) for each in MEASURES}
 
 
+def in_words(spec: BlueprintSpec) -> str:
+    """Say what an environment of a blueprint may take at the most, and of processors where the blueprint says so."""
+    taken = [each.say(each.of(spec)) for each in MEASURES[1:]]
+    made = spec.environment
+    given = {name: each.limits.cpus for name, each in (*made.processes.items(), *made.backing.items())}
+    parts = [f"{cpus:g} for {name}" for name, cpus in given.items() if cpus is not None]
+    return ", ".join(taken) + (f"; processors: {', '.join(parts)}" if parts else "")
+
+
 def lacking(
     settings: Settings,
     size: Mapping[str, int],

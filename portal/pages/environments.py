@@ -109,6 +109,7 @@ class EnvironmentPage(Page):
     can_change: bool
     log_problem: str = ""
     bounds: str = ""
+    limits: str = ""
     evidence: Assessment | None = None
     notices: Sequence[Notice] = ()
     extensions: Sequence[tuple[str, str]] = EXTENSIONS
@@ -222,6 +223,7 @@ def _load(session: Session, settings: Settings, principal: Principal, environmen
         can_change=principal.may("environments:write"),
         log_problem=problem,
         bounds=bounds,
+        limits=service.limits(environment),
         notices=service.notices(environment),
         review=InputReview.of(assets, principal.tenant_id, environment.blueprint, environment.blueprint_version),
     )

@@ -9,12 +9,14 @@ from uuid import UUID
 
 from sqlmodel import Session
 
+from catalog.assets.blueprint_spec import parse_spec
 from catalog.assets.service import AssetService
 from catalog.assets.usage.models import Notice
 from catalog.clock import now
 from catalog.environments import queries, rules
 from catalog.environments.machine import LEAVING, NOT_BEGUN, Event, step
 from catalog.environments.models import Environment, EnvironmentRead, Phase, RequestEnvironment, ScmHook
+from catalog.environments.room import in_words
 from catalog.environments.service.forks import unapproved
 from catalog.environments.service.generations import dismiss, remove_again
 from catalog.environments.service.life import begin_life, prolong
@@ -258,6 +260,12 @@ class EphemeralEnvironmentService(EnvironmentTurns):
             return ""
         place = target(environment.target, self._settings)
         return place.bounds() if isinstance(place, TellsBounds) else ""
+
+    def limits(self, environment: Environment) -> str:
+        """Say what the environment may take at the most; "" of one that is gone."""
+        if environment.phase is Phase.DESTROYED:
+            return ""
+        return in_words(parse_spec({"spec": environment.spec}))
 
     def log_reader(self, tenant_id: UUID, environment_id: UUID) -> Callable[[str], LogPiece]:
         """Return what reads the components' logs after a position; where the target does not know, their ends.

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from catalog.assets.blueprint_spec import parse_spec
 from catalog.assets.inputs import HIDDEN
-from catalog.environments.room import lacking, size_of
+from catalog.environments.room import in_words, lacking, size_of
 from catalog.environments.withholding import withheld_names, without
 from catalog.settings import Settings
 
@@ -75,3 +75,14 @@ def test_a_component_of_a_package_takes_room_for_what_it_may_run() -> None:
     raw = SPEC.model_dump(mode="json", by_alias=True, exclude_unset=True)
     raw["environment"]["components"]["store"] = parts
     assert size_of(parse_spec({"spec": raw})) == {"environments": 1, "memory_mb": 2148, "processes": 517}
+
+
+def test_what_an_environment_may_take_is_said_with_the_processors_that_are_given() -> None:
+    assert in_words(SPEC) == "1124 MB of memory, 261 processes"
+    raw = SPEC.model_dump(mode="json", by_alias=True, exclude_unset=True)
+    raw["environment"]["components"] |= {
+        "web": {**raw["environment"]["components"]["web"], "limits": {"cpus": 0.5}},
+        "db": {"type": "postgres", "limits": {"memoryMb": 512, "processes": 64, "cpus": 2}},
+    }
+    said = "2560 MB of memory, 576 processes; processors: 0.5 for web, 2 for db"
+    assert in_words(parse_spec({"spec": raw})) == said

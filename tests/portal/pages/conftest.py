@@ -306,7 +306,7 @@ def _environment_pages() -> dict[str, Page]:
     counts = {Phase.READY: 1, Phase.UPDATING: 1, Phase.FAILED: 1, Phase.DESTROYED: 1, Phase.DESTROYING: 1}
 
     def shown(read: EnvironmentRead, state: OperationState, log: list[str]) -> EnvironmentPage:
-        return EnvironmentPage(environment=read, operation=operation(state), log=log, can_change=True)
+        return EnvironmentPage(read, operation(state), log, can_change=True, bounds="groups", limits="64 MB of memory")
 
     return {
         "environment-list": EnvironmentListPage(living, counts, "all", can_request=True, next_href="/environments?a=1"),

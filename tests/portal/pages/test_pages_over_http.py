@@ -187,6 +187,7 @@ def test_an_environment_is_requested_followed_prolonged_and_destroyed(published:
     assert page.status_code == 200
     assert "The environment is requested" in page.text
     assert "Queued" in page.text
+    assert re.search(r"<dt>May use</dt><dd>\d+ MB of memory, \d+ processes", page.text)
     assert f'sse-connect="{address}/stream"' in page.text
     assert '<noscript><meta http-equiv="refresh"' in page.text
     assert "hello-pr-42" in published.get("/environments").text
