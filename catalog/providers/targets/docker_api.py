@@ -6,7 +6,9 @@ The paths and bodies are those of the Docker Engine API, version 1.41; Podman's 
 import http.client
 import json
 import socket
+import threading
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import IO, Any
 from urllib.parse import quote, urlencode
@@ -15,6 +17,8 @@ VERSION = "v1.41"
 ENVIRONMENT_LABEL = "dev.slipway.environment"
 COMPONENT_LABEL = "dev.slipway.component"
 SECONDS = 60.0
+CANCELLED = "the operation was cancelled"
+_LOOK_SECONDS = 0.1
 _STREAM_HEADER = 8
 
 
@@ -31,27 +35,44 @@ class _Connection(http.client.HTTPConnection):
     def __init__(self, path: str, seconds: float) -> None:
         super().__init__("docker", timeout=seconds)
         self._path = path
+        self._line: socket.socket | None = None
 
     def connect(self) -> None:
         """Connect to the socket's file."""
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock = self._line = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.sock.settimeout(self.timeout)
         self.sock.connect(self._path)
+
+    def hang_up(self) -> None:
+        """Let whoever waits for the answer have no more of it; the engine notices."""
+        # The library forgets the socket while it reads an answer that ends with the connection.
+        if self._line is not None:
+            with suppress(OSError):
+                self._line.shutdown(socket.SHUT_RDWR)
 
 
 @dataclass(frozen=True, slots=True)
 class DockerEngine:
-    """One engine behind a socket; every method raises `DockerError`."""
+    """One engine behind a socket; every method raises `DockerError`.
+
+    Where one takes ``stop``, nobody waits for its answer any more once that is set.
+    """
 
     socket_path: str
 
     def ask(
-        self, method: str, path: str, body: Any = None, seconds: float = SECONDS, **parameters: Any
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        seconds: float = SECONDS,
+        stop: threading.Event | None = None,
+        **parameters: Any,
     ) -> tuple[int, bytes]:
         """Return status and body of an answer below 400; 404 is an answer, too."""
         data = None if body is None else json.dumps(body)
         headers = {} if data is None else {"Content-Type": "application/json"}
-        return self._send(method, _target(path, parameters), data, headers, seconds)
+        return self._send(method, _target(path, parameters), data, headers, seconds, stop)
 
     def get(self, path: str, **parameters: Any) -> Any:
         """Return what there is as JSON data, None where there is nothing."""
@@ -90,7 +111,7 @@ class DockerEngine:
     ) -> tuple[int, str]:
         """Run a command in a container; return its exit code and what it wrote, its errors as well.
 
-        ``more`` is as for ``ask``.
+        ``more`` is as for ``ask``. A command goes on where nobody waits for it.
         """
         variables = [f"{name}={value}" for name, value in (env or {}).items()]
         body = {"Cmd": command, "AttachStdout": True, "AttachStderr": True, "User": user, "Env": variables}
@@ -107,10 +128,15 @@ class DockerEngine:
         if status == http.client.NOT_FOUND:
             raise DockerError(status, _message(answer))
 
-    def build(self, context: IO[bytes], size: int, seconds: float, **parameters: Any) -> None:
-        """Build an image from an archive of ``size`` bytes; raise `DockerError` with the last lines where it fails."""
+    def build(
+        self, context: IO[bytes], size: int, seconds: float, stop: threading.Event | None = None, **parameters: Any
+    ) -> None:
+        """Build an image from an archive of ``size`` bytes; raise `DockerError` with the last lines where it fails.
+
+        The engine breaks off a build that nobody waits for.
+        """
         headers = {"Content-Type": "application/x-tar", "Content-Length": str(size)}
-        _status, answer = self._send("POST", _target("/build", parameters), context, headers, seconds)
+        _status, answer = self._send("POST", _target("/build", parameters), context, headers, seconds, stop)
         lines: list[str] = []
         for line in answer.splitlines():
             said = json.loads(line)
@@ -119,13 +145,20 @@ class DockerEngine:
             lines += str(said.get("stream", "")).splitlines()
 
     def _send(
-        self, method: str, target: str, body: Any, headers: Mapping[str, str], seconds: float
+        self,
+        method: str,
+        target: str,
+        body: Any,
+        headers: Mapping[str, str],
+        seconds: float,
+        stop: threading.Event | None = None,
     ) -> tuple[int, bytes]:
         connection = _Connection(self.socket_path, seconds)
         try:
-            connection.request(method, target, body, dict(headers))
-            answer = connection.getresponse()
-            status, data = answer.status, answer.read()
+            with _until(stop, connection):
+                connection.request(method, target, body, dict(headers))
+                answer = connection.getresponse()
+                status, data = answer.status, answer.read()
         except (OSError, http.client.HTTPException) as error:
             raise DockerError(
                 0, f"The engine at {self.socket_path} does not answer: {error}. Is it running?"
@@ -135,6 +168,33 @@ class DockerEngine:
         if status >= http.client.BAD_REQUEST and status != http.client.NOT_FOUND:
             raise DockerError(status, _message(data))
         return status, data
+
+
+@contextmanager
+def _until(stop: threading.Event | None, connection: _Connection) -> Iterator[None]:
+    """Hang up once ``stop`` is set, and raise `DockerError` then, whatever the answer has become."""
+    if stop is None:
+        yield
+        return
+    over = threading.Event()
+
+    def watch() -> None:
+        while not over.wait(_LOOK_SECONDS):
+            if stop.is_set():
+                connection.hang_up()
+
+    watcher = threading.Thread(target=watch, name="hang-up", daemon=True)
+    watcher.start()
+    try:
+        yield
+    except (OSError, http.client.HTTPException):
+        if not stop.is_set():
+            raise
+    finally:
+        over.set()
+        watcher.join()
+    if stop.is_set():
+        raise DockerError(0, CANCELLED)
 
 
 def _target(path: str, parameters: Mapping[str, Any]) -> str:

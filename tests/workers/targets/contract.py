@@ -5,9 +5,11 @@ A suite for a target subclasses ``TargetContract`` and has a fixture ``bench``.
 
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from threading import Event
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -19,7 +21,7 @@ from catalog.environments.service import DeployPlan
 from catalog.providers.scm import PullRequest, PullRequestState
 from catalog.providers.targets import Target, provider, target
 from catalog.settings import Settings
-from workers.engine import ApplyResult, EngineError, StackProgram, StackRef, StackRequest
+from workers.engine import ApplyResult, EngineError, ErrorKind, StackProgram, StackRef, StackRequest
 from workers.engine.pulumi_automation import EngineConfiguration, PulumiAutomationEngine
 from workers.environment_program import environment_program, sleeping_program
 from workers.targets import Place
@@ -75,13 +77,14 @@ FILES = {
 
 @dataclass
 class Bench:
-    """A target with an engine before it; `environments` are those that were made, by the id of each."""
+    """A target with an engine before it; `made` are the environments, `others` the repositories beside their own."""
 
     settings: Settings
     target: str
     repository: Path
     spec: Mapping[str, Any] = field(default_factory=lambda: SPEC)
     made: list[DeployPlan] = field(default_factory=list)
+    others: Mapping[str, Path] = field(default_factory=dict)
 
     @property
     def engine(self) -> PulumiAutomationEngine:
@@ -132,10 +135,27 @@ class Bench:
 
     def place(self, plan: DeployPlan) -> Place:
         directory = self.settings.data_dir / "environments" / str(plan.environment_id)
-        return Place(self.settings, self.repository, directory)
+        return Place(self.settings, self.repository, directory, self.others)
 
-    def up(self, plan: DeployPlan) -> ApplyResult:
-        return self.engine.up(self.request(plan, environment_program(plan, self.place(plan), {})))
+    def up(self, plan: DeployPlan, stop: Event | None = None) -> ApplyResult:
+        request = self.request(plan, environment_program(plan, self.place(plan), {}))
+        return self.engine.up(request, should_stop=(stop or Event()).is_set)
+
+    def cancel(self, plan: DeployPlan, when: Callable[[], bool], seconds: float = 120) -> None:
+        """Make an environment, cancel that once something holds, and see that it ends as cancelled."""
+        stop = Event()
+        with ThreadPoolExecutor(1) as pool:
+            going = pool.submit(self.up, plan, stop)
+            deadline = time.monotonic() + seconds
+            while not when() and not going.done() and time.monotonic() < deadline:
+                time.sleep(0.1)
+            was_there = when()
+            stop.set()
+            failure = going.exception(seconds)
+        assert was_there, failure
+        assert isinstance(failure, EngineError)
+        assert failure.kind is ErrorKind.CANCELLED
+        self.engine.recover(self.request(plan))
 
     def sleep(self, plan: DeployPlan) -> ApplyResult:
         return self.engine.up(self.request(plan, sleeping_program(plan, self.place(plan), {}, ())))

@@ -9,6 +9,7 @@ import tarfile
 import tempfile
 import time
 from pathlib import Path
+from threading import Event
 from typing import IO
 
 from catalog.providers.targets.docker_api import ENVIRONMENT_LABEL, DockerEngine, DockerError
@@ -82,8 +83,9 @@ class ImageResource(EngineObject):
     noun = "image"
     inputs = IMAGE_INPUTS
 
-    def __init__(self, engine: DockerEngine, environments: Path) -> None:
+    def __init__(self, engine: DockerEngine, cancelled: Event, environments: Path) -> None:
         super().__init__(engine)
+        self._cancelled = cancelled
         self._environments = environments
 
     def check(self, inputs: Values) -> tuple[Values, list[InputProblem]]:
@@ -126,7 +128,8 @@ class ImageResource(EngineObject):
             archive.seek(0)
             about = {"t": tag, "dockerfile": dockerfile, "labels": labels(inputs)}
             always = {"rm": "1", "forcerm": "1"}
-            self._engine.build(archive, size, BUILD_SECONDS, **about, **always, memory=_BUILD_MEMORY)
+            stop = self._cancelled
+            self._engine.build(archive, size, BUILD_SECONDS, stop, **about, **always, memory=_BUILD_MEMORY)
 
     def delete(self, resource_id: str, state: Values) -> None:
         """Remove its name, and the image with its last name."""

@@ -157,7 +157,7 @@ class ContainerResource(EngineObject):
         if health["running_seconds"]:
             return "" if time.monotonic() - started >= health["running_seconds"] else "it has not run for long enough"
         if health["command"]:
-            code = self._engine.run(container, ["/bin/sh", "-c", health["command"]])[0]
+            code = self._engine.run(container, ["/bin/sh", "-c", health["command"]], stop=self._cancelled)[0]
             return "" if code == 0 else f"the command of its health check ended with {code}"
         if health["path"]:
             return over_http(port, health["path"])

@@ -1,13 +1,20 @@
 """`slipway:docker:Seed`: what a database in a container begins with, written once in its life."""
 
 import io
+import secrets
 import tarfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from threading import Event
 
-from catalog.providers.targets.docker_api import COMPONENT_LABEL, ENVIRONMENT_LABEL, DockerEngine
+from catalog.providers.targets.docker_api import (
+    CANCELLED,
+    COMPONENT_LABEL,
+    ENVIRONMENT_LABEL,
+    DockerEngine,
+    DockerError,
+)
 from workers.engine.plugin.applications import LOG_LINES, last_lines
 from workers.engine.plugin.docker_container import confined
 from workers.engine.plugin.docker_objects import labels, told
@@ -21,6 +28,21 @@ _FILE = "slipway-seed.sql"
 _PAUSE_SECONDS = 0.2
 _LIMITS = {"memory_mb": 1024, "processes": 256, "open_files": 4096, "file_size_mb": 1024}
 """What a command may use, as on the local target."""
+_NOTE = f"{_FOLDER}/slipway-command"
+# The engine gives each command a session of its own. What is interrupted tells the database to give up as well.
+_BREAK_OFF = f"""
+for note in {_NOTE}.*; do
+  [ -s "$note" ] || continue
+  own=$(cat "$note")
+  rm -f "$note"
+  kill -INT "-$own" || continue
+  tries=0
+  while kill -0 "-$own" && [ $tries -lt 20 ]; do tries=$((tries + 1)); sleep 0.1; done
+  kill -KILL "-$own"
+done
+:
+"""
+"""Ends every command that has left a note of its process, and so has not come to its end."""
 
 
 class DockerSeedResource:
@@ -80,6 +102,9 @@ class DockerSeedResource:
         del kept
         with told():
             self._clear(inputs)
+            for each in self._containers(inputs, str(inputs.get("database"))):
+                if each["State"] == "running":
+                    self._break_off(str(each["Id"]))
 
     def _server(self, inputs: Values) -> str:
         for each in self._containers(inputs, inputs["database"]):
@@ -97,12 +122,38 @@ class DockerSeedResource:
             self._engine.remove(f"/containers/{each['Id']}", force="1", v="1")
 
     def _in(self, server: str, script: str, inputs: Values) -> str:
-        """Run a script beside the database, where the programs of PostgreSQL are; return what it says."""
-        command = ["/bin/sh", "-c", script]
-        code, said = self._engine.run(server, command, env=inputs["env"], seconds=LONGEST_SECONDS)
+        """Run a script beside the database, where the programs of PostgreSQL are; return what it says.
+
+        One that is not waited for any more is ended: the engine itself would let it go on.
+        """
+        note = f"{_NOTE}.{secrets.token_hex(4)}"
+        noted = f"echo $$ > {note}\n({script})\ncode=$?\nrm -f {note}\nexit $code"
+        deadline = time.monotonic() + LONGEST_SECONDS
+        try:
+            code, said = self._engine.run(
+                server, ["/bin/sh", "-c", noted], env=inputs["env"], seconds=LONGEST_SECONDS, stop=self._cancelled
+            )
+        except DockerError as error:
+            with suppress(DockerError):
+                self._break_off(server, note)
+            why = self._why(deadline)
+            if not why:
+                raise
+            raise ResourceFailure(f"{inputs['database']}-seed: broken off: {why}") from error
         if code:
             raise _failed(inputs, code, said)
         return said
+
+    def _break_off(self, server: str, note: str = "") -> None:
+        """End what goes on beside the database; what is just being started has its ``note`` in a moment."""
+        waits = f"tries=0\nwhile [ ! -s {note} ] && [ $tries -lt 10 ]; do tries=$((tries + 1)); sleep 0.1; done\n"
+        self._engine.run(server, ["/bin/sh", "-c", (waits if note else "") + _BREAK_OFF])
+
+    def _why(self, deadline: float) -> str:
+        """Say why a filling does not go on, "" where it may."""
+        if self._cancelled.is_set():
+            return CANCELLED
+        return "it takes too long" if time.monotonic() >= deadline else ""
 
     def _beside(self, inputs: Values, name: str) -> None:
         """Run the command in a container of its own, to its end."""
@@ -119,8 +170,7 @@ class DockerSeedResource:
             self._engine.make(f"/containers/{container}/start", None)
             deadline = time.monotonic() + LONGEST_SECONDS
             while (found := self._engine.get(f"/containers/{container}/json")) and found["State"]["Running"]:
-                if self._cancelled.is_set() or time.monotonic() > deadline:
-                    why = "the operation was cancelled" if self._cancelled.is_set() else "it takes too long"
+                if why := self._why(deadline):
                     raise ResourceFailure(f"{name}: broken off: {why}")
                 time.sleep(_PAUSE_SECONDS)
             code = int(found["State"]["ExitCode"]) if found else 1

@@ -60,7 +60,7 @@ def _of_targets(configuration: PluginConfiguration, cancelled: Event) -> Iterato
     """Yield the resources of other targets; none of them asks anything before it is used."""
     docker = DockerEngine(configuration.docker_socket)
     yield NetworkResource(docker)
-    yield ImageResource(docker, configuration.data_dir / "environments")
+    yield ImageResource(docker, cancelled, configuration.data_dir / "environments")
     yield ContainerResource(docker, cancelled)
     yield DockerSeedResource(docker, cancelled)
     cluster = KubernetesCluster(configuration.kubeconfig)
