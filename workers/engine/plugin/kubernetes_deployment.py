@@ -15,7 +15,13 @@ INPUTS = (
 )
 EVENTS = 8
 RESTARTS = 2
-_HOPELESS = frozenset({"InvalidImageName", "CreateContainerConfigError", "CreateContainerError", "ImagePullBackOff"})
+_HOPELESS = frozenset(
+    {
+        *("InvalidImageName", "ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "ImageInspectError"),
+        *("CreateContainerConfigError", "CreateContainerError"),
+    }
+)
+"""Why the kubelet lets containers wait (`state.waiting.reason`) where time alone helps nothing."""
 
 
 class Workload(Objects):
@@ -24,7 +30,8 @@ class Workload(Objects):
     def _hopeless(self, inputs: Values) -> str:
         """Say why the newest pods will not become ready by themselves, "" where they may."""
         for pod in self._pods(inputs):
-            for each in (pod.get("status") or {}).get("containerStatuses") or ():
+            status = pod.get("status") or {}
+            for each in (*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())):
                 waiting = (each.get("state") or {}).get("waiting") or {}
                 reason = str(waiting.get("reason", ""))
                 ended = (each.get("lastState") or {}).get("terminated") or {}

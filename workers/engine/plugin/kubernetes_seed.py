@@ -1,7 +1,8 @@
 """`slipway:kubernetes:Seed`: what a database in a cluster begins with, written once in its life by a job."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from catalog.providers.targets.kubernetes_api import KubernetesError
@@ -77,16 +78,26 @@ class KubernetesSeedResource(Workload):
             "end": (server, f"[ -e {_DONE} ] && exit 0\n{END}"),
         }
         try:
-            for path, manifest in objects.filling(given, steps, text):
-                group, _, kind = path.rpartition("/")
-                place = f"/{group}/namespaces/{inputs['namespace']}/{kind}/{manifest['metadata']['name']}"
-                if kind == "jobs":
-                    self._clear(place)
-                self._cluster.apply(place, manifest)
-            self._wait(place, given)
+            with self._held(f"/apis/batch/v1/namespaces/{inputs['namespace']}/jobs/{name}") as job:
+                for path, manifest in objects.filling(given, steps, text):
+                    group, _, kind = path.rpartition("/")
+                    place = f"/{group}/namespaces/{inputs['namespace']}/{kind}/{manifest['metadata']['name']}"
+                    self._cluster.apply(place, manifest)
+                self._wait(job, given)
         except KubernetesError as error:
             raise ResourceFailure(f"{name}: {without_secrets(error.message, inputs)}") from error
         return {}
+
+    @contextmanager
+    def _held(self, job: str) -> Iterator[str]:
+        """Remove the job of a try before, and this one where it comes to no good end: it would write on later."""
+        self._clear(job)
+        try:
+            yield job
+        except (KubernetesError, ResourceFailure):
+            with suppress(KubernetesError):
+                self._cluster.delete(job)
+            raise
 
     def _clear(self, job: str) -> None:
         """Remove the job of a try before: jobs are never changed."""
@@ -94,12 +105,16 @@ class KubernetesSeedResource(Workload):
         self._until(lambda: self._cluster.get(job) is None, lambda: f"{job} is still being removed")
 
     def _wait(self, job: str, inputs: Values) -> None:
-        """Return once the job has come to its end; raise with what it said where that was no good one."""
+        """Return once the job has come to its end; raise with what it said where that was no good one, or never is."""
         found: dict[str, Any] = {}
 
         def is_over() -> bool:
             found.update((self._cluster.get(job) or {}).get("status") or {})
-            return bool(found.get("succeeded") or found.get("failed"))
+            if found.get("succeeded") or found.get("failed"):
+                return True
+            if hopeless := self._hopeless(inputs):
+                raise ResourceFailure(without_secrets(f"{inputs['name']}: {hopeless}.{self._events(inputs)}", inputs))
+            return False
 
         self._until(is_over, lambda: f"{inputs['name']}: not done in time.{self._events(inputs)}")
         if not found.get("succeeded"):
