@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 from urllib.parse import quote
@@ -199,6 +200,12 @@ class Settings(BaseSettings):
 def inherited_environment() -> dict[str, str]:
     """Return the environment that Slipway itself was started with, for its own processes alone."""
     return dict(os.environ)
+
+
+def take_environment(variables: Mapping[str, str]) -> None:
+    """Make ``variables`` the whole environment of this process, where it is the copy of one that has another."""
+    os.environ.clear()
+    os.environ.update(variables)
 
 
 def storage_credentials() -> dict[str, str]:

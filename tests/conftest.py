@@ -16,6 +16,7 @@ from catalog.tenancy import ALL_SCOPES, Principal
 from catalog.tenants import bootstrap
 from tests.databases import Databases, migrated
 from tests.policy_bundles import publish_bundle
+from tests.ready_programs import SharedNurseries
 from workers.embedded.postgres import DatabaseUrls, EmbeddedPostgres
 from workers.embedded.redis import EmbeddedRedis
 
@@ -102,6 +103,20 @@ def publish_policy(database: Database, settings: Settings) -> Callable[..., str]
     ``rules`` are Rego without the package, which is ``guard``; the entry point is ``guard/deny``. Returns its digest.
     """
     return partial(publish_bundle, database, settings)
+
+
+@pytest.fixture(scope="session")
+def session_nurseries() -> Iterator[SharedNurseries]:
+    """What has imported the sandbox's programs, for the whole run."""
+    shared = SharedNurseries()
+    yield shared
+    shared.end()
+
+
+@pytest.fixture(autouse=True)
+def shared_nurseries(session_nurseries: SharedNurseries, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let every worker of every test find the sandbox's programs imported, as one that has worked for a while does."""
+    monkeypatch.setattr("workers.sandbox.run.Nurseries", lambda: session_nurseries)
 
 
 @pytest.fixture(scope="session")

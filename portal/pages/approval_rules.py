@@ -16,7 +16,7 @@ from catalog.installs.service import InstallService
 from catalog.installs.shapes import ApprovalRuleRead, RequireApproval
 from portal.auth.guards import requires
 from portal.boundary import AppSettings, Caller, OpenSession, WebRequest
-from portal.pages.forms import SentForm, last_values, renderer_of, sent_fields
+from portal.pages.forms import FormErrors, SentForm, last_values, renderer_of, sent_fields
 from portal.pages.render import Page, redirect
 
 READ = [requires("installs:read")]
@@ -39,10 +39,11 @@ HOW_MANY = (("any", "Any one of them"), ("all", "All of them"), ("quorum", "A qu
 
 
 @dataclass(frozen=True)
-class ApprovalRulesPage(Page):
+class ApprovalRulesPage(FormErrors, Page):
     """The rules, and the form for a new one."""
 
     template: ClassVar[str] = "approvals/rules.html"
+    labels: ClassVar[Mapping[str, str]] = LABELS
 
     rules: Sequence[ApprovalRuleRead]
     may_change: bool
@@ -62,10 +63,6 @@ class ApprovalRulesPage(Page):
         """Return what a field shows."""
         return self.values.get(name, "")
 
-    def error(self, name: str) -> str:
-        """Return what is wrong with a field, "" where nothing is."""
-        return " ".join(each.detail for each in self.errors if each.pointer == f"/{name}")
-
     def conditions(self, rule: ApprovalRuleRead) -> list[str]:
         """Return what a rule means, part by part, in words."""
         found = [*(str(each) for each in rule.actions), *rule.kinds, *([rule.asset] if rule.asset else [])]
@@ -78,15 +75,6 @@ class ApprovalRulesPage(Page):
         who = {"role": f"{need.role}s", "members": f"{len(need.members)} named members", "policy": "the owner"}
         many = f"{need.quorum} of" if need.mode == "quorum" else str(need.mode)
         return f"{many} {who[need.chosen_by]}, within {rule.expires_in_hours} hours"
-
-    @property
-    def error_list(self) -> list[tuple[str, str, str]]:
-        """Return label, element id and text of every error, for the summary at the top."""
-        named = [(each.pointer.removeprefix("/"), each.detail) for each in self.errors]
-        return [
-            (LABELS.get(name, ""), f"field-{name.replace('_', '-')}" if name in LABELS else "", text)
-            for name, text in named
-        ]
 
 
 @get(PATH, guards=READ, sync_to_thread=True)

@@ -18,7 +18,7 @@ from catalog.errors import ConflictError, FieldError, ForbiddenError, InvalidInp
 from portal.api.listing import cut, moment_and_id
 from portal.auth.guards import requires
 from portal.boundary import Caller, OpenSession, WebRequest
-from portal.pages.forms import SentForm, Text, last_values, renderer_of, sent_fields
+from portal.pages.forms import FormErrors, SentForm, Text, last_values, renderer_of, sent_fields
 from portal.pages.render import Page, redirect
 
 READ = [requires("approvals:read")]
@@ -101,10 +101,11 @@ class ApprovalPage(Page):
 
 
 @dataclass(frozen=True)
-class DelegationsPage(Page):
+class DelegationsPage(FormErrors, Page):
     """Who decides in whose place, and the form for a new delegation."""
 
     template: ClassVar[str] = "approvals/delegations.html"
+    labels: ClassVar[Mapping[str, str]] = LABELS
 
     delegations: Sequence[DelegationRead]
     colleagues: Sequence[tuple[str, str]]
@@ -122,19 +123,9 @@ class DelegationsPage(Page):
         """Return what a field shows."""
         return self.values.get(name, "")
 
-    def error(self, name: str) -> str:
-        """Return what is wrong with a field, "" where nothing is."""
-        return " ".join(each.detail for each in self.errors if each.pointer == f"/{name}")
-
     def may_end(self, delegation: DelegationRead) -> bool:
         """Tell whether the reader may end a delegation."""
         return delegation.holds and (self.may_end_all or self.reader in {delegation.giver_id, delegation.taker_id})
-
-    @property
-    def error_list(self) -> list[tuple[str, str, str]]:
-        """Return label, element id and text of every error, for the summary at the top."""
-        named = [(each.pointer.removeprefix("/"), each.detail) for each in self.errors]
-        return [(LABELS.get(name, ""), f"field-{name}" if name in LABELS else "", text) for name, text in named]
 
 
 @get("/approvals", guards=READ, sync_to_thread=True)

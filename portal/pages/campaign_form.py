@@ -51,6 +51,7 @@ class NewCampaignPage(FormPage):
     """The form, and where it was asked for what it would come to."""
 
     template: ClassVar[str] = "campaigns/new.html"
+    labels: ClassVar[Mapping[str, str]] = LABELS
 
     assets: Sequence[tuple[str, str]]
     preview: CampaignPreview | None = None
@@ -58,18 +59,11 @@ class NewCampaignPage(FormPage):
     soaks: ClassVar[Sequence[tuple[str, str]]] = SPANS
     patiences: ClassVar[Sequence[tuple[str, str]]] = SPANS[2:]
 
-    def error(self, name: str) -> str:
-        """Return what is wrong with a field, "" where nothing is."""
-        return " ".join(each.detail for each in self.errors if _field(each) == name)
-
-    @property
-    def error_list(self) -> list[tuple[str, str, str]]:
-        """Return label, element id and text of every error, for the summary at the top."""
-        named = [(_field(each), each.detail) for each in self.errors]
-        return [
-            (LABELS.get(name, ""), f"field-{name.replace('_', '-')}" if name in LABELS else "", detail)
-            for name, detail in named
-        ]
+    @staticmethod
+    def field_of(error: FieldError) -> str:
+        """Return the name of the field that an error is about; what selects installs stands one level deeper."""
+        first, _, rest = error.pointer.removeprefix("/").partition("/")
+        return rest.partition("/")[0] if first == "selector" else first
 
 
 @get("/campaigns/new", guards=WRITE, sync_to_thread=True)
@@ -144,12 +138,6 @@ def _asked(values: Mapping[str, str]) -> tuple[object | None, Sequence[FieldErro
     if wrong:
         return None, wrong
     return read_body(AskCampaign, body)
-
-
-def _field(error: FieldError) -> str:
-    """Return the name of the field that an error is about."""
-    first, _, rest = error.pointer.removeprefix("/").partition("/")
-    return rest.partition("/")[0] if first == "selector" else first
 
 
 ROUTES = (show_new_campaign, create_campaign)

@@ -16,7 +16,7 @@ from catalog.errors import ConflictError, FieldError, NotFoundError, SlipwayErro
 from catalog.tenancy import Principal
 from portal.auth.guards import requires
 from portal.boundary import Caller, OpenSession, WebRequest
-from portal.pages.forms import SentForm, Text, last_values, renderer_of, sent_fields
+from portal.pages.forms import FormErrors, SentForm, Text, last_values, renderer_of, sent_fields
 from portal.pages.render import Page, redirect
 
 READ = [requires("assets:read")]
@@ -29,10 +29,11 @@ LABELS = {"asset": "Asset", "allowed": "Allowed versions", "reason": "Reason", "
 
 
 @dataclass(frozen=True)
-class CatalogPage(Page):
+class CatalogPage(FormErrors, Page):
     """The tenant's decisions, and the form for another."""
 
     template: ClassVar[str] = "catalog/index.html"
+    labels: ClassVar[Mapping[str, str]] = LABELS
 
     catalog: Catalog
     may_decide: bool
@@ -43,16 +44,6 @@ class CatalogPage(Page):
     def value(self, name: str) -> str:
         """Return what a field shows."""
         return self.values.get(name, "adopt" if name == "decision" else "")
-
-    def error(self, name: str) -> str:
-        """Return what is wrong with a field, "" where nothing is."""
-        return " ".join(each.detail for each in self.errors if each.pointer == f"/{name}")
-
-    @property
-    def error_list(self) -> list[tuple[str, str, str]]:
-        """Return label, element id and text of every error, for the summary at the top."""
-        found = [(each.pointer.strip("/"), each.detail) for each in self.errors]
-        return [(LABELS.get(name, ""), f"field-{name}" if name in LABELS else "", text) for name, text in found]
 
 
 def _page(

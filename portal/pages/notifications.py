@@ -27,7 +27,7 @@ from catalog.tenancy import Principal
 from portal.api.listing import cut, moment_and_id
 from portal.auth.guards import requires
 from portal.boundary import AppSettings, Caller, OpenSession, WebRequest
-from portal.pages.forms import SentForm, Text, last_values, renderer_of, sent_fields
+from portal.pages.forms import FormErrors, SentForm, Text, last_values, renderer_of, sent_fields
 from portal.pages.render import Page, redirect
 
 READ = [requires("events:read")]
@@ -68,10 +68,11 @@ class InboxPage(Page):
 
 
 @dataclass(frozen=True)
-class SubscriptionsPage(Page):
+class SubscriptionsPage(FormErrors, Page):
     """Who is told of what, and the form for a new subscription."""
 
     template: ClassVar[str] = "notifications/subscriptions.html"
+    labels: ClassVar[Mapping[str, str]] = LABELS
 
     subscriptions: Sequence[SubscriptionRead]
     may_admin: bool
@@ -111,19 +112,6 @@ class SubscriptionsPage(Page):
     def value(self, name: str) -> str:
         """Return what a field shows."""
         return self.values.get(name, "")
-
-    def error(self, name: str) -> str:
-        """Return what is wrong with a field, "" where nothing is."""
-        return " ".join(each.detail for each in self.errors if each.pointer.split("/")[1:2] == [name])
-
-    @property
-    def error_list(self) -> list[tuple[str, str, str]]:
-        """Return label, element id and text of every error, for the summary at the top."""
-        named = [(each.pointer.removeprefix("/").partition("/")[0], each.detail) for each in self.errors]
-        return [
-            (LABELS.get(name, ""), f"field-{name.replace('_', '-')}" if name in LABELS else "", text)
-            for name, text in named
-        ]
 
 
 @dataclass(frozen=True)

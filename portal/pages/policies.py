@@ -24,7 +24,7 @@ from catalog.settings import Settings
 from catalog.tenancy import Principal
 from portal.auth.guards import requires
 from portal.boundary import AppSettings, Caller, OpenSession, WebRequest
-from portal.pages.forms import SentForm, Text, last_values, renderer_of, sent_fields
+from portal.pages.forms import FormErrors, SentForm, Text, last_values, renderer_of, sent_fields
 from portal.pages.render import Page, redirect
 
 READ = [requires("policies:read")]
@@ -64,8 +64,10 @@ PLACES = {"scope": "scope_kind"}
 
 
 @dataclass(frozen=True)
-class FormPage(Page):
+class FormPage(FormErrors, Page):
     """The base of pages with a form: what was sent, and what is wrong with it."""
+
+    labels: ClassVar[Mapping[str, str]] = FIELDS
 
     values: Mapping[str, str] = field(default_factory=dict, kw_only=True)
     errors: Sequence[FieldError] = field(default=(), kw_only=True)
@@ -74,19 +76,11 @@ class FormPage(Page):
         """Return what a field shows."""
         return self.values.get(name, default)
 
-    def error(self, name: str) -> str:
-        """Return what is wrong with a field, "" where nothing is."""
-        return " ".join(each.detail for each in self.errors if _name(each) == name)
-
-    @property
-    def error_list(self) -> list[tuple[str, str, str]]:
-        """Return label, element id and text of every error, for the summary at the top."""
-        listed = []
-        for each in self.errors:
-            name = _name(each)
-            target = f"field-{name.replace('_', '-')}" if name in FIELDS else ""
-            listed.append((FIELDS.get(name, ""), target, each.detail))
-        return listed
+    @staticmethod
+    def field_of(error: FieldError) -> str:
+        """Return the name of the field that an error is about."""
+        name = FormErrors.field_of(error)
+        return PLACES.get(name, name)
 
 
 @dataclass(frozen=True)
@@ -318,11 +312,6 @@ def _exemptions(
         values=values,
         errors=errors,
     )
-
-
-def _name(error: FieldError) -> str:
-    name = error.pointer.removeprefix("/").partition("/")[0]
-    return PLACES.get(name, name)
 
 
 ROUTES = (show_policies, show_bind, bind, end_binding, show_exemptions, waive, end_waiver)

@@ -18,7 +18,7 @@ from catalog.settings import Settings
 from catalog.tenancy import Principal
 from portal.auth.guards import requires
 from portal.boundary import AppSettings, Caller, OpenSession, WebRequest
-from portal.pages.forms import SentForm, last_values, renderer_of, sent_fields
+from portal.pages.forms import FormErrors, SentForm, last_values, renderer_of, sent_fields
 from portal.pages.render import Page, redirect
 from portal.pages.signing_keys import errors_of
 
@@ -30,29 +30,17 @@ _ADDRESS = "/sboms/registries"
 
 
 @dataclass(frozen=True)
-class RegistriesPage(Page):
+class RegistriesPage(FormErrors, Page):
     """The registries that may be asked, and the form that names another; a secret is never shown again."""
 
     template: ClassVar[str] = "sboms/registries.html"
+    labels: ClassVar[Mapping[str, str]] = LABELS
 
     registries: Sequence[RegistryRead]
     may_change: bool
     values: Mapping[str, str] = field(default_factory=dict)
     errors: Sequence[FieldError] = ()
     kinds: Sequence[tuple[str, str]] = KINDS
-
-    def error(self, name: str) -> str:
-        """Return what is wrong with a field, "" where nothing is."""
-        return " ".join(each.detail for each in self.errors if each.pointer == f"/{name}")
-
-    @property
-    def error_list(self) -> list[tuple[str, str, str]]:
-        """Return label, element id and text of every error, for the summary at the top."""
-        names = [each.pointer.removeprefix("/") for each in self.errors]
-        return [
-            (LABELS.get(name, ""), f"field-{name}" if name in LABELS else "", each.detail)
-            for name, each in zip(names, self.errors, strict=True)
-        ]
 
 
 @get(_ADDRESS, guards=READ, sync_to_thread=True)

@@ -23,7 +23,7 @@ from portal.api.listing import cut, moment_and_id
 from portal.auth.guards import requires
 from portal.boundary import AppSettings, Caller, OpenSession, WebRequest
 from portal.pages.attestations import evidence_about
-from portal.pages.forms import SentForm, Text, last_values, renderer_of, sent_fields
+from portal.pages.forms import FormErrors, SentForm, Text, last_values, renderer_of, sent_fields
 from portal.pages.proposals import blocks_on
 from portal.pages.render import Page, redirect
 from portal.pages.sboms import Materials, materials_of
@@ -90,10 +90,11 @@ class ReleasePage(Page):
 
 
 @dataclass(frozen=True)
-class NewReleasePage(Page):
+class NewReleasePage(FormErrors, Page):
     """The form that records a release; after a refusal it says what policies found."""
 
     template: ClassVar[str] = "releases/new.html"
+    labels: ClassVar[Mapping[str, str]] = LABELS
 
     values: Mapping[str, str] = field(default_factory=dict)
     errors: Sequence[FieldError] = ()
@@ -103,19 +104,6 @@ class NewReleasePage(Page):
     def value(self, name: str) -> str:
         """Return what a field shows."""
         return self.values.get(name, "")
-
-    def error(self, name: str) -> str:
-        """Return what is wrong with a field, "" where nothing is."""
-        return " ".join(each.detail for each in self.errors if each.pointer.split("/")[1:2] == [name])
-
-    @property
-    def error_list(self) -> list[tuple[str, str, str]]:
-        """Return label, element id and text of every error, for the summary at the top."""
-        listed = []
-        for each in self.errors:
-            name = each.pointer.removeprefix("/").partition("/")[0]
-            listed.append((LABELS.get(name, ""), f"field-{name}" if name in LABELS else "", each.detail))
-        return listed
 
 
 @get("/releases", guards=READ, sync_to_thread=True)

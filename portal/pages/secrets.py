@@ -20,7 +20,7 @@ from catalog.tenants.models import SecretRead, SetSecret
 from catalog.tenants.secrets import SecretService
 from portal.auth.guards import requires
 from portal.boundary import AppSettings, Caller, OpenSession, WebRequest
-from portal.pages.forms import SentForm, Text, last_values, renderer_of, sent_fields
+from portal.pages.forms import FormErrors, SentForm, Text, last_values, renderer_of, sent_fields
 from portal.pages.render import Page, redirect
 
 ADDRESS = "/secrets"
@@ -36,13 +36,14 @@ SHOWN = 3
 
 
 @dataclass(frozen=True)
-class SecretsPage(Page):
+class SecretsPage(FormErrors, Page):
     """The secrets by name, and the form that sets or replaces one; no value is ever part of it.
 
     ``uses`` are the living environments that take each secret: their ids and names.
     """
 
     template: ClassVar[str] = "tenants/secrets.html"
+    labels: ClassVar[Mapping[str, str]] = LABELS
 
     secrets: Sequence[SecretRead]
     uses: Mapping[str, Sequence[tuple[UUID, str]]]
@@ -68,19 +69,6 @@ class SecretsPage(Page):
     def remove_action(self, secret: SecretRead) -> str:
         """Return where the form that removes a secret goes to."""
         return f"{ADDRESS}/{quote(secret.name, safe='')}/remove"
-
-    def error(self, name: str) -> str:
-        """Return what is wrong with a field, "" where nothing is."""
-        return " ".join(each.detail for each in self.errors if each.pointer.split("/")[1:2] == [name])
-
-    @property
-    def error_list(self) -> list[tuple[str, str, str]]:
-        """Return label, element id and text of every error, for the summary at the top."""
-        names = [each.pointer.strip("/").partition("/")[0] for each in self.errors]
-        return [
-            (LABELS.get(name, ""), f"field-{name}" if name in LABELS else "", each.detail)
-            for name, each in zip(names, self.errors, strict=True)
-        ]
 
 
 @get(ADDRESS, guards=READ, sync_to_thread=True)

@@ -18,6 +18,7 @@ from workers.embedded.demo import DemoRecord
 from workers.embedded.errors import EmbeddedError
 from workers.embedded.guard import run_guarded
 from workers.embedded.hold import Hold
+from workers.embedded.image import Image
 from workers.embedded.keys import ensure_master_key
 from workers.embedded.logs import LogFolder
 from workers.embedded.parts import python_command
@@ -105,18 +106,21 @@ def _bring_up(supervisor: Supervisor, settings: Settings, logs: LogFolder, *, de
     embedded = composition.servers(settings)
     base = embedded.wave()
     supervisor.start(base)
+    # While others work, what our own processes have in common is imported: here as the servers start, and below.
+    image = Image()
+    image.load()
     supervisor.await_ready(base, seconds=60.0)
     settings = embedded.complete(settings)
     running.record(settings)
     owner = {**inherited_environment(), **settings.as_environment()}
     # These do not look at the database, so they start while it is brought up to date.
     supervisor.start(composition.ground(settings, logs, _say))
-    preparing = python_command(settings.data_dir, owner, "workers.embedded.prepare")
-    link = supervisor.run("migrations", preparing, seconds=600.0)
-    supervisor.start(composition.processes(settings, logs))
+    preparing = python_command(settings.data_dir, owner, "workers.embedded.prepare", image=image)
+    link = supervisor.run("migrations", preparing, seconds=600.0, meanwhile=image.load)
+    supervisor.start(composition.processes(settings, logs, image))
     answer = _await_portal(supervisor, settings)
     if demo and answer.ready:
-        _set_demo_up(supervisor, settings, remembered=embedded.postgres is not None)
+        _set_demo_up(supervisor, settings, image, remembered=embedded.postgres is not None)
     if answer.ready:
         _say(f"Slipway is ready at {link}")
         _say("Try next: open that link (it signs you in once), choose a blueprint, and request an environment from it.")
@@ -141,7 +145,7 @@ def _await_portal(supervisor: Supervisor, settings: Settings) -> Answer:
     return answers[-1]
 
 
-def _set_demo_up(supervisor: Supervisor, settings: Settings, *, remembered: bool) -> None:
+def _set_demo_up(supervisor: Supervisor, settings: Settings, image: Image, *, remembered: bool) -> None:
     """Publish the curated assets and make the sample application, unless they are as they were last made.
 
     ``remembered``: the database lives and dies with the data directory, so what that recorded still holds.
@@ -151,8 +155,9 @@ def _set_demo_up(supervisor: Supervisor, settings: Settings, *, remembered: bool
         return
     _say("Publishing the curated assets and a sample application; the first time this takes a moment ...")
     environment = composition.environment(settings)
+    command = python_command(settings.data_dir, environment, "portal.cli.main", "demo", image=image)
     try:
-        _say(supervisor.run("demo", python_command(settings.data_dir, environment, "portal.cli.main", "demo"), 300.0))
+        _say(supervisor.run("demo", command, 300.0))
     except EmbeddedError as error:
         _say(f"{error}; Slipway works without it.")
     else:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from catalog.settings import Settings, inherited_environment
 from workers.embedded.haproxy import MISSING, Haproxy, haproxy_program, metrics_port
+from workers.embedded.image import Image
 from workers.embedded.logs import LogFolder
 from workers.embedded.parts import Part, Service, python_command
 from workers.embedded.ports import Address
@@ -74,16 +75,16 @@ def ground(settings: Settings, logs: LogFolder, say: Callable[[str], None]) -> W
     return Wave(parts, patience=2.5)
 
 
-def processes(settings: Settings, logs: LogFolder) -> Wave:
-    """Return Slipway's own processes: portal, worker, and relay with scheduler."""
-    portal = _service("portal", settings, logs, "portal")
-    relay = _service("relay", settings, logs, "workers.runtime.relay")
-    return Wave([portal, *worker(settings, logs).parts, relay], patience=5.0)
+def processes(settings: Settings, logs: LogFolder, image: Image) -> Wave:
+    """Return Slipway's own processes, as copies of ``image``: portal, worker, and relay with scheduler."""
+    portal = _service("portal", settings, logs, "portal", image=image)
+    relay = _service("relay", settings, logs, "workers.runtime.relay", image=image)
+    return Wave([portal, *worker(settings, logs, image).parts, relay], patience=5.0)
 
 
-def worker(settings: Settings, logs: LogFolder) -> Wave:
+def worker(settings: Settings, logs: LogFolder, image: Image | None = None) -> Wave:
     """Return the worker alone."""
-    return Wave([_service("worker", settings, logs, "workers.runtime.work")], patience=5.0)
+    return Wave([_service("worker", settings, logs, "workers.runtime.work", image=image)], patience=5.0)
 
 
 def addresses(settings: Settings) -> list[Address]:
@@ -105,5 +106,5 @@ def environment(settings: Settings) -> Mapping[str, str]:
     return {**inherited_environment(), **settings.model_copy(update={"database_owner_url": ""}).as_environment()}
 
 
-def _service(name: str, settings: Settings, logs: LogFolder, *arguments: str) -> Service:
-    return Service(name, python_command(settings.data_dir, environment(settings), *arguments), logs)
+def _service(name: str, settings: Settings, logs: LogFolder, *arguments: str, image: Image | None = None) -> Service:
+    return Service(name, python_command(settings.data_dir, environment(settings), *arguments, image=image), logs)

@@ -1,13 +1,13 @@
 """What the supervisor runs: anything that starts, can be asked whether it is ready, and stops."""
 
 import signal
-import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
-from workers.embedded.launch import Command, end, start
+from workers.embedded.image import Image
+from workers.embedded.launch import Command, Process, end, start_or_copy
 from workers.embedded.logs import LogFolder
 
 
@@ -19,7 +19,7 @@ class Part(Protocol):
         """The word for it in messages and the name of its log."""
 
     @property
-    def process(self) -> subprocess.Popen[bytes] | None:
+    def process(self) -> Process | None:
         """The child, from ``start`` until ``stop``."""
 
     @property
@@ -42,14 +42,14 @@ class Service:
     def __init__(self, name: str, command: Command, logs: LogFolder) -> None:
         self.name = name
         self.farewell = command.farewell
-        self.process: subprocess.Popen[bytes] | None = None
+        self.process: Process | None = None
         self._command = command
         self._logs = logs
 
     def start(self) -> None:
         """Start the program."""
         with self._logs.open(self.name) as log:
-            self.process = start(self._command, log)
+            self.process = start_or_copy(self._command, log)
 
     def is_ready(self) -> bool:
         """Tell whether the program runs."""
@@ -62,11 +62,15 @@ class Service:
             self.process = None
 
 
-def python_command(directory: Path, environment: Mapping[str, str], *arguments: str) -> Command:
-    """Return the command for one of our own modules, run by the Python that runs us."""
+def python_command(
+    directory: Path, environment: Mapping[str, str], *arguments: str, image: Image | None = None
+) -> Command:
+    """Return the command for one of our own modules, run by the Python that runs us or by a copy of ``image``."""
     # -P: the working directory, which holds data, is not a place to import modules from.
     return Command(
         [sys.executable, "-P", "-m", *arguments],
         directory=directory,
         environment={**environment, "PYTHONUNBUFFERED": "1"},
+        module=arguments,
+        image=image,
     )

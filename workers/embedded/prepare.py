@@ -1,6 +1,6 @@
 """``python -m workers.embedded.prepare``: bring the database up to date and print a one-time sign-in link.
 
-A child of the supervisor, which itself stays free of the domain and small.
+A child of the supervisor, which itself has no connection to anything.
 """
 
 import sys

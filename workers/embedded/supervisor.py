@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import psutil
 
 from workers.embedded.errors import EmbeddedError
-from workers.embedded.launch import Command, end, start
+from workers.embedded.launch import Command, Process, end, start_or_copy
 from workers.embedded.logs import LogFolder
 from workers.embedded.parts import Part
 
@@ -49,7 +49,7 @@ class Supervisor:
         self._say = say
         self._waves: list[Wave] = []
         self._cares: list[_Care] = []
-        self._task: subprocess.Popen[bytes] | None = None
+        self._task: Process | None = None
         self._stop = False
         self._children_ended = True
         self._hear, self._mouth = os.pipe()
@@ -88,15 +88,16 @@ class Supervisor:
             said = self._logs.last_words(name) or "it wrote nothing"
             raise EmbeddedError(f"{name} does not get ready: {said} (log: {self._logs.path(name)})")
 
-    def run(self, name: str, command: Command, seconds: float) -> str:
+    def run(self, name: str, command: Command, seconds: float, meanwhile: Callable[[], bool] = lambda: True) -> str:
         """Run ``command`` to its end while tending the parts, and return what it printed (at most some KiB).
 
         Its errors go to its log; raises ``EmbeddedError`` where it fails or takes longer than ``seconds``.
+        ``meanwhile`` is called again and again until it says that it has come to its own end.
         """
         with self._logs.open(name) as log:
-            task = self._task = start(command, log, answer=subprocess.PIPE)
+            task = self._task = start_or_copy(command, log, answer=subprocess.PIPE)
         try:
-            ended = self.tend(lambda: task.poll() is not None, seconds, pause=0.05)
+            ended = self.tend(lambda: meanwhile() and task.poll() is not None, seconds, pause=0.02)
         finally:
             end(task, command.farewell, seconds=1.0)
             self._task = None
@@ -222,7 +223,9 @@ def _below(process: psutil.Process) -> list[psutil.Process]:
         return []
 
 
-def _ending(code: int) -> str:
+def _ending(code: int | None) -> str:
+    if code is None:
+        return "it goes on still"
     if code >= 0:
         return f"exit status {code}"
     try:

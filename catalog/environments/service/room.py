@@ -119,18 +119,20 @@ class EnvironmentRoom:
         except PolicyRefusedError as refusal:
             refusal.keep(self._session)
             environment.verdict = verdict_summary(refusal.verdict)
-            if environment.phase is Phase.SLEEPING:
-                give_up_waiting(self._session, environment)
-                told = f"It is not woken. {refusal.detail}"
-                set_condition(environment, NOT_WOKEN, "PolicyRefused", told, status=False)
-            else:
-                dismiss(self._session, environment, "system", f"Policies do not allow it. {refusal.detail}"[:500])
-                told = f"It is not made. {refusal.detail}"
-                set_condition(environment, REFUSED, "PolicyRefused", told, status=False)
-            self._session.add(environment)
-            self._session.flush()
+            sleeps = environment.phase is Phase.SLEEPING
+            self._end_waiting(environment, f"Policies do not allow it. {refusal.detail}")
+            told = f"It is not {'woken' if sleeps else 'made'}. {refusal.detail}"
+            set_condition(environment, NOT_WOKEN if sleeps else REFUSED, "PolicyRefused", told, status=False)
             return False
         return True
+
+    def _end_waiting(self, environment: Environment, why: str) -> None:
+        """Let one wait no longer: one that sleeps goes on sleeping, one of which nothing was made yet is gone."""
+        if environment.phase is Phase.SLEEPING:
+            give_up_waiting(self._session, environment)
+        else:
+            dismiss(self._session, environment, "system", why[:500])
+        self._session.add(environment)
 
     def _ask_policies(self, environment: Environment, actor: str, *, is_new: bool) -> None:
         """Raise ``PolicyRefusedError`` where policies do not allow to bring about what the row says."""
@@ -155,14 +157,9 @@ class EnvironmentRoom:
 
     def _turn_away(self, environment: Environment, short: str) -> None:
         """Let one wait no longer that can never be let in: less is allowed now than when it was asked for."""
-        if environment.phase is Phase.SLEEPING:
-            give_up_waiting(self._session, environment)
-        else:
-            dismiss(self._session, environment, "system", f"There will never be room for it. {short}"[:500])
+        self._end_waiting(environment, f"There will never be room for it. {short}")
         told = f"{short} That will never be enough: ask for less, or for a larger quota."
         set_condition(environment, ROOM, "NeverRoom", told, status=False)
-        self._session.add(environment)
-        self._session.flush()
 
     def _bring_about(self, environment: Environment, actor: str, reason: str, *, grows: bool = False) -> None:
         """Have workers bring about what the row says: now, or when there is room for it.

@@ -39,7 +39,7 @@ deny contains {"rule": "first-commit", "message": "Only the first commit is show
 @pytest.fixture
 def settings(settings: Settings, tmp_path: Path) -> Settings:
     """Let repositories below the test's folder be read."""
-    return settings.model_copy(update={"local_repository_roots": (tmp_path,)})
+    return settings.model_copy(update={"local_repository_roots": (tmp_path.parent,)})
 
 
 @pytest.fixture

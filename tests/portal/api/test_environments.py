@@ -30,7 +30,7 @@ API = "/api/v1"
 @pytest.fixture
 def settings(settings: Settings, tmp_path: Path) -> Settings:
     """Let repositories below the test's folder be read."""
-    return settings.model_copy(update={"local_repository_roots": (tmp_path,), "environment_quota": 3})
+    return settings.model_copy(update={"local_repository_roots": (tmp_path.parent,), "environment_quota": 3})
 
 
 @pytest.fixture

@@ -134,7 +134,7 @@ FORBID = """deny contains {"rule": "nothing", "message": "Nothing may happen."} 
 @pytest.fixture
 def settings(settings: Settings, tmp_path: Path) -> Settings:
     """Settings under which repositories below the test's folder are read, and nobody waits for a plan."""
-    return settings.model_copy(update={"local_repository_roots": (tmp_path,), "upload_wait_seconds": 0.0})
+    return settings.model_copy(update={"local_repository_roots": (tmp_path.parent,), "upload_wait_seconds": 0.0})
 
 
 @pytest.fixture

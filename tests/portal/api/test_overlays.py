@@ -30,7 +30,7 @@ SHORT = {"rules": [{"pointer": "/greeting", "maxLength": 20, "default": "Ahoy", 
 @pytest.fixture
 def settings(settings: Settings, tmp_path: Path) -> Settings:
     """Let repositories below the test's folder be read."""
-    return settings.model_copy(update={"local_repository_roots": (tmp_path,)})
+    return settings.model_copy(update={"local_repository_roots": (tmp_path.parent,)})
 
 
 def publish(client: Client, version: str, asset: str = "preview", **inputs: Any) -> None:

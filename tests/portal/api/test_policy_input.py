@@ -32,7 +32,7 @@ API = "/api/v1"
 @pytest.fixture
 def settings(settings: Settings, tmp_path: Path) -> Settings:
     """Let repositories below the test's folder be read."""
-    return settings.model_copy(update={"local_repository_roots": (tmp_path,)})
+    return settings.model_copy(update={"local_repository_roots": (tmp_path.parent,)})
 
 
 def closed(schema: Any) -> Any:

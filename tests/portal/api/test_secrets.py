@@ -28,7 +28,7 @@ VALUE = "the value of the secret"
 @pytest.fixture
 def settings(settings: Settings, tmp_path: Path) -> Settings:
     """Let repositories below the test's folder be read, and secrets be sealed."""
-    return settings.model_copy(update={"local_repository_roots": (tmp_path,), "master_key": SecretStr("0" * 43)})
+    return settings.model_copy(update={"local_repository_roots": (tmp_path.parent,), "master_key": SecretStr("0" * 43)})
 
 
 def publish(client: Client, namespace: str) -> None:

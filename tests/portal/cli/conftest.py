@@ -2,7 +2,6 @@
 
 import socket
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -16,6 +15,7 @@ from litestar import Litestar
 from catalog import running
 from catalog.settings import Settings, inherited_environment
 from catalog.tenancy import Principal
+from tests.ready_programs import ReadyCommand
 from workers import upload_checking
 from workers.main import App
 from workers.runtime.drain import drain
@@ -38,22 +38,25 @@ def command_environment(home: Path) -> dict[str, str]:
     return {"PATH": inherited_environment()["PATH"], "HOME": str(home), "LC_ALL": "C.UTF-8"}
 
 
+@pytest.fixture(scope="session")
+def ready_command() -> Iterator[ReadyCommand]:
+    """What commands are forked from."""
+    ready = ReadyCommand()
+    yield ready
+    ready.end()
+
+
 @pytest.fixture
-def slipway(command_environment: Mapping[str, str], tmp_path: Path) -> Slipway:
+def slipway(ready_command: ReadyCommand, command_environment: Mapping[str, str], tmp_path: Path) -> Slipway:
     """Return what runs ``slipway`` with arguments, in ``tmp_path``: ``slipway("env", "list", env={...}, stdin="")``."""
 
-    def run(*arguments: str | Path, env: Mapping[str, str] | None = None, stdin: str = "") -> object:
-        return subprocess.run(
-            [sys.executable, "-m", "portal.cli.main", *map(str, arguments)],
-            env={**command_environment, **(env or {})},
-            cwd=tmp_path,
-            input=stdin,
-            capture_output=True,
-            text=True,
-            timeout=240,
-        )
+    def run(
+        *arguments: str | Path, env: Mapping[str, str] | None = None, stdin: str = ""
+    ) -> subprocess.CompletedProcess[str]:
+        environment = {**command_environment, **(env or {})}
+        return ready_command.run([*map(str, arguments)], environment, tmp_path, stdin)
 
-    return run  # type: ignore[return-value]  # typed as the callers need it
+    return run
 
 
 @pytest.fixture

@@ -81,7 +81,7 @@ COMPONENTS = {
 def settings(settings: Settings, tmp_path: Path) -> Settings:
     """Return settings with a master key, so that secrets can be kept, and a place for a repository."""
     key = SecretStr("a master key of forty-three characters, or so")
-    return settings.model_copy(update={"master_key": key, "local_repository_roots": (tmp_path,)})
+    return settings.model_copy(update={"master_key": key, "local_repository_roots": (tmp_path.parent,)})
 
 
 @pytest.fixture

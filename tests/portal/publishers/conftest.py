@@ -3,7 +3,7 @@
 import json
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -16,6 +16,7 @@ from litestar import Litestar
 from litestar.testing import TestClient
 
 from catalog.clock import now
+from catalog.providers.identities import verification
 from catalog.settings import Settings
 
 AUDIENCE = "https://slipway.example"
@@ -37,8 +38,8 @@ JOB = {
 class FakeIssuer:
     """Publishes its keys as OpenID Connect asks, and signs what it is told to."""
 
-    url: str = ""
-    key: rsa.RSAPrivateKey = field(default_factory=lambda: rsa.generate_private_key(65537, 2048))
+    url: str
+    key: rsa.RSAPrivateKey
     key_id: str = "first"
     asked: int = 0
 
@@ -69,29 +70,47 @@ class FakeIssuer:
         return None
 
 
-@pytest.fixture
-def issuer() -> Iterator[FakeIssuer]:
-    """Run an issuer for one test."""
-    fake = FakeIssuer()
+class _Server(ThreadingHTTPServer):
+    """Serves the documents of the issuer of the test that runs."""
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            found = fake.document(self.path)
-            self.send_response(200 if found else 404)
-            self.end_headers()
-            self.wfile.write(json.dumps(found).encode())
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.key = rsa.generate_private_key(65537, 2048)
+        self.issuer = FakeIssuer("", self.key)
 
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the base class names it so
-            """Say nothing."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    fake.url = f"http://127.0.0.1:{server.server_address[1]}"
+class _Handler(BaseHTTPRequestHandler):
+    server: _Server
+
+    def do_GET(self) -> None:
+        found = self.server.issuer.document(self.path)
+        self.send_response(200 if found else 404)
+        self.end_headers()
+        self.wfile.write(json.dumps(found).encode())
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the base class names it so
+        """Say nothing."""
+
+
+@pytest.fixture(scope="session")
+def issuer_server() -> Iterator[_Server]:
+    """Run the server of all issuers: with one address, one application serves every test."""
+    server = _Server()
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
-    yield fake
+    yield server
     server.shutdown()
     server.server_close()
     thread.join()
+
+
+@pytest.fixture
+def issuer(issuer_server: _Server) -> FakeIssuer:
+    """Return an issuer of the test's own, of whose keys nobody knows yet."""
+    vars(verification)["_KEY_SETS"].clear()
+    fresh = FakeIssuer(f"http://127.0.0.1:{issuer_server.server_address[1]}", issuer_server.key)
+    issuer_server.issuer = fresh
+    return fresh
 
 
 @pytest.fixture

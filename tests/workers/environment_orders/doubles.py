@@ -44,6 +44,13 @@ def never() -> bool:
     return False
 
 
+_SWITCHES = (
+    *("changed", "tip", "meanwhile", "fails", "router_answers", "sticks", "sticks_after_destroy"),
+    *("on_recover", "on_inventory", "before_apply", "steps_left"),
+)
+"""What says how the world behaves, beside what there is in it."""
+
+
 @dataclass
 class Outside:
     """The world beyond Slipway: pull requests, and what runs.
@@ -73,6 +80,12 @@ class Outside:
     most_at_once: int = 0
     before_apply: Callable[[StackRequest], object] = ignore
     steps_left: int | None = None
+
+    def switch_back(self) -> None:
+        """Undo what was switched on, however far whoever did that has come; what there is stays."""
+        fresh = Outside()
+        for name in _SWITCHES:
+            setattr(self, name, getattr(fresh, name))
 
     def reach(self) -> None:
         """Count one step of the worker towards its death."""

@@ -7,7 +7,6 @@ import pytest
 
 from catalog.environments.machine import TABLE, Row, Situation
 from tests.workers.environment_orders import life_rows, pull_request_rows
-from tests.workers.environment_orders.doubles import ignore, nothing
 from tests.workers.environment_orders.slipway import Slipway
 
 SCENARIOS = {**life_rows.ROWS, **pull_request_rows.ROWS}
@@ -34,15 +33,14 @@ def played(shared: Slipway) -> Played:
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(Row, "follow", followed)
         for name, scenario in SCENARIOS.items():
-            settings, outside = shared.settings, shared.outside
+            settings = shared.settings
             try:
                 scenario(shared)
             except Exception:  # noqa: BLE001  # told by the test of that row
                 found.problems[name] = traceback.format_exc()
             # What one of them left switched on is no business of the next.
             shared.settings = settings
-            outside.fails, outside.steps_left, outside.meanwhile, outside.before_apply = False, None, [], ignore
-            outside.sticks_after_destroy, outside.on_recover, outside.on_inventory = False, nothing, nothing
+            shared.outside.switch_back()
     return found
 
 
