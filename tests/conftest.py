@@ -22,11 +22,62 @@ from workers.embedded.redis import EmbeddedRedis
 
 TEMPLATE = "slipway_template"
 
+_ROOT = Path(__file__).parents[1]
+# What starts processes again and again, waits for real clocks, or tries very many cases: `make quick` leaves it out.
+SLOW = frozenset(
+    _ROOT / "tests" / each
+    for each in (
+        "blueprints/test_components.py",
+        "blueprints/test_pipelines.py",
+        "catalog/overlays/test_narrowing.py",
+        "catalog/providers/scm/test_contract.py",
+        "journeys",
+        "portal/api/test_streams.py",
+        "portal/cli/test_demo.py",
+        "portal/cli/test_policies.py",
+        "portal/doors/test_clients.py",
+        "portal/doors/test_provenance.py",
+        "portal/publishers/test_publish_from_a_job.py",
+        "workers/agents/test_supply_chain_compliance.py",
+        "workers/campaigns",
+        "workers/embedded",
+        "workers/engine/test_callers.py",
+        "workers/environment_orders/test_orders.py",
+        "workers/installation/test_azure_devops.py",
+        "workers/installation/test_bad_input.py",
+        "workers/installation/test_exposure.py",
+        "workers/installation/test_hosted.py",
+        "workers/installation/test_killed.py",
+        "workers/installation/test_merged_by_hand.py",
+        "workers/installation/test_remaking.py",
+        "workers/installation/test_secrets.py",
+        "workers/notifications/test_killed.py",
+        "workers/process_host",
+        "workers/publisher_proofs",
+        "workers/runtime/test_killed_checks.py",
+        "workers/runtime/test_processes.py",
+        "workers/sandbox",
+        "workers/sbom_generation",
+        "workers/targets",
+        "workers/upload_checks",
+    )
+)
+
 
 def pytest_configure() -> None:
     """Let the commands that tests start hear Ctrl-C, also where a shell runs the tests in its background."""
+    missing = [str(each) for each in SLOW if not each.exists()]
+    if missing:
+        raise pytest.UsageError(f"These slow tests are not there: {', '.join(missing)}")
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what is slow by its nature."""
+    for item in items:
+        if SLOW.intersection((item.path, *item.path.parents)):
+            item.add_marker("slow")
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@
 import ast
 import subprocess
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,16 @@ def tracked(*folders: str) -> list[Path]:
 
 SOURCES = tracked(*PACKAGES)
 NAMES = [str(path.relative_to(ROOT)) for path in SOURCES]
+
+
+@cache
+def attributes(path: Path) -> frozenset[tuple[str, str]]:
+    """Return every ``owner.name`` that a file writes, which is asked for again and again."""
+    return frozenset(
+        (node.value.id, node.attr)
+        for node in nodes(path)
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
+    )
 
 
 def nodes(path: Path) -> Iterator[ast.AST]:
@@ -55,13 +66,7 @@ def test_sizes_of_tests(path: Path) -> None:
 
 
 def calls(path: Path, owner: str, name: str) -> bool:
-    return any(
-        isinstance(node, ast.Attribute)
-        and node.attr == name
-        and isinstance(node.value, ast.Name)
-        and node.value.id == owner
-        for node in nodes(path)
-    )
+    return (owner, name) in attributes(path)
 
 
 @pytest.mark.parametrize(
