@@ -7,6 +7,7 @@ import ctypes
 import json
 from collections.abc import Callable, Mapping
 from typing import Any
+from weakref import proxy
 
 import wasmtime
 
@@ -46,7 +47,8 @@ class Instance:
         self._store = wasmtime.Store(engine)
         self._store.set_limits(memory_size=budget.memory_bytes, instances=1, memories=1, tables=4)
         self._store.set_fuel(_START_FUEL)
-        self._host = HostCalls(self)
+        # The library keeps every function of the host as long as there is the store, so none may keep the store.
+        self._host = HostCalls(proxy(self))
         self.memory_bytes = budget.memory_bytes
         self._memory = wasmtime.Memory(self._store, _memory_type(module))
         exports = wasmtime.Instance(self._store, module, self._imports(module)).exports(self._store)
@@ -172,15 +174,21 @@ class Instance:
         if name == "memory":
             return self._memory
         if name in ("opa_abort", "opa_println"):
-            function = self._abort if name == "opa_abort" else _ignore
+            function = _stopping(proxy(self)) if name == "opa_abort" else _ignore
             return wasmtime.Func(self._store, wasmtime.FuncType([i32], []), function)
         if name.startswith("opa_builtin") and name[-1] in "01234":
             taken = [i32] * (int(name[-1]) + 2)
             return wasmtime.Func(self._store, wasmtime.FuncType(taken, [i32]), self._host.call)
         raise ModuleRefusedError(f"The module imports env.{name}, which is not there.")
 
-    def _abort(self, address: int) -> None:
-        raise _aborted(self.text_at(address, _MOST_TEXT))
+
+def _stopping(instance: Instance) -> Callable[[int], None]:
+    """Return what ends an evaluation with the words at an address."""
+
+    def stop(address: int) -> None:
+        raise _aborted(instance.text_at(address, _MOST_TEXT))
+
+    return stop
 
 
 def _aborted(message: str) -> Stopped:

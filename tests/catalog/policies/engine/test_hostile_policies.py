@@ -178,3 +178,14 @@ def test_others_feel_nothing_of_a_bomb(
     assert all(isinstance(each, Denied) for each in bombs)
     assert most < 30, "an evaluation waits for no other tenant's, also on a machine with much else to do"
     assert psutil.Process().memory_info().rss - memory < 1024 * 1024 * 1024
+
+
+def test_what_a_stopped_policy_took_is_given_back(wasm_engine: WasmEngine, hostile: CompiledBundle) -> None:
+    """Evaluations that were stopped with all the memory they may have, one after the other, keep none of it."""
+    questions = [Question(hostile, f"t/{rule}", INPUT) for rule in ("range", "wide_set", "large")]
+    before = psutil.Process().memory_info().rss
+    for question in questions * 7:
+        outcome = wasm_engine.evaluate(question)
+        assert isinstance(outcome, Denied)
+        assert outcome.code in STOPPED
+    assert psutil.Process().memory_info().rss - before < 4 * questions[0].budget.memory_bytes
