@@ -204,7 +204,7 @@ def test_a_refusal_that_cannot_be_written_down_is_told(slipway: Slipway, monkeyp
     opens(slipway, 1, is_fork=True, author="mallory")
     automate(slipway)
 
-    def fail(*_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise InvalidInputError("It cannot be set down.")
 
     monkeypatch.setattr(EphemeralEnvironmentService, "set_down", fail)
