@@ -248,7 +248,7 @@ def test_what_may_pass_by_itself_is_told_with_the_time_of_the_next_try(
     slipway.outside.about[1] = {"base": "main"}
     automate(slipway)
 
-    def fail(*_: object) -> Environment:
+    def fail(*_: object, **__: object) -> Environment:
         raise UnavailableError("The server does not answer.")
 
     with monkeypatch.context() as patched:
