@@ -407,7 +407,8 @@ def _is_alive(process: psutil.Process) -> bool:
 
 def _command(process: psutil.Process) -> str:
     with suppress(psutil.Error):
-        return " ".join(process.cmdline())
+        # Where a copy of the supervisor has a shorter line than that had, the rest of it is empty.
+        return " ".join(filter(None, process.cmdline()))
     return ""
 
 
