@@ -296,6 +296,7 @@ def _environment_pages() -> dict[str, Page]:
     asleep = environment(phase=Phase.SLEEPING, wakes_at=NOW + timedelta(hours=18))
     stripped = environment(withheld=["api_key", "web: API_KEY"], backlog=[OLD_SHA, OLD_SHA])
     gone = environment(phase=Phase.DESTROYED, resources=[], outputs={}, destroyed_at=NOW - timedelta(hours=1))
+    held = environment(phase=Phase.PENDING_APPROVAL, deployed_sha=None, url=None, resources=[], waiting_sha=OLD_SHA)
     living = [
         environment(),
         updating,
@@ -321,6 +322,8 @@ def _environment_pages() -> dict[str, Page]:
         "environment-updating": shown(updating, OperationState.RUNNING, LOG[:4]),
         "environment-provisioning": shown(fresh, OperationState.RUNNING, []),
         "environment-waiting": shown(waits, OperationState.PENDING, []),
+        "environment-held": replace(shown(held, OperationState.PENDING, []), operation=None),
+        "environment-stuck": shown(environment(phase=Phase.DESTROY_FAILED, url=None), OperationState.FAILED, LOG[:2]),
         "environment-stripped": shown(stripped, OperationState.SUCCEEDED, LOG),
         "environment-failed": shown(failed, OperationState.FAILED, ["Traceback", "ModuleNotFoundError: flask"]),
         "environment-long": shown(
