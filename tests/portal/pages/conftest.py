@@ -296,14 +296,8 @@ def _environment_pages() -> dict[str, Page]:
     asleep = environment(phase=Phase.SLEEPING, wakes_at=NOW + timedelta(hours=18))
     stripped = environment(withheld=["api_key", "web: API_KEY"], backlog=[OLD_SHA, OLD_SHA])
     gone = environment(phase=Phase.DESTROYED, resources=[], outputs={}, destroyed_at=NOW - timedelta(hours=1))
-    held = environment(phase=Phase.PENDING_APPROVAL, deployed_sha=None, url=None, resources=[], waiting_sha=OLD_SHA)
-    living = [
-        environment(),
-        updating,
-        failed,
-        environment(name=LONG, repository="/srv/" + LONG, phase=Phase.DESTROYING),
-        gone,
-    ]
+    long = environment(name=LONG, repository="/srv/" + LONG, phase=Phase.DESTROYING)
+    living = [environment(), updating, failed, long, gone]
     counts = {Phase.READY: 1, Phase.UPDATING: 1, Phase.FAILED: 1, Phase.DESTROYED: 1, Phase.DESTROYING: 1}
 
     def shown(read: EnvironmentRead, state: OperationState, log: list[str]) -> EnvironmentPage:
@@ -322,7 +316,7 @@ def _environment_pages() -> dict[str, Page]:
         "environment-updating": shown(updating, OperationState.RUNNING, LOG[:4]),
         "environment-provisioning": shown(fresh, OperationState.RUNNING, []),
         "environment-waiting": shown(waits, OperationState.PENDING, []),
-        "environment-held": replace(shown(held, OperationState.PENDING, []), operation=None),
+        "environment-held": EnvironmentPage(environment(waiting_sha=OLD_SHA), None, [], can_change=True),
         "environment-stuck": shown(environment(phase=Phase.DESTROY_FAILED, url=None), OperationState.FAILED, LOG[:2]),
         "environment-stripped": shown(stripped, OperationState.SUCCEEDED, LOG),
         "environment-failed": shown(failed, OperationState.FAILED, ["Traceback", "ModuleNotFoundError: flask"]),
