@@ -71,6 +71,6 @@ def _record(data: bytes) -> dict[str, Any] | None:
     # Whoever may push there may write anything; what is no record is none.
     try:
         record = json.loads(data)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return record if isinstance(record, dict) else None

@@ -14,7 +14,7 @@ from catalog.providers.scm.errors import (
 )
 from catalog.providers.scm.git_command import run_git
 from catalog.providers.scm.local_git_board import Board, Records, key
-from catalog.providers.scm.local_git_reading import commits_of, resolved
+from catalog.providers.scm.local_git_reading import commits_of, resolved, symbolic_target
 from catalog.providers.scm.values import Association, NewPullRequest, PullRequest, PullRequestState
 
 BRANCH = re.compile(r"(?!-)[\w./+@#-]{1,200}")
@@ -43,6 +43,8 @@ class LocalPullRequests:
             sha = resolved(self._place, f"{ref}^{{commit}}")
             if sha is not None:
                 return self._described(number, sha, branch or self._target(ref), record)
+        if broken := next((ref for ref in candidates if resolved(self._place, ref) is not None), None):
+            raise RepositoryUnavailableError(f"{broken} of {self._place} names no commit that can be read.")
         raise PullRequestNotFoundError(
             f"{self._place} has no pull request {number}: none of {', '.join(candidates)} exists. "
             "Push the branch, or name the branch to use."
@@ -155,11 +157,7 @@ class LocalPullRequests:
         return {name: (commits[sha], (target or name).removeprefix("refs/heads/")) for name, sha, target in refs}
 
     def _target(self, ref: str) -> str:
-        try:
-            target = run_git(self._place, "symbolic-ref", "--quiet", ref).strip()
-        except RepositoryUnavailableError:
-            target = ref
-        return target.removeprefix("refs/heads/")
+        return symbolic_target(self._place, ref).removeprefix("refs/heads/")
 
     def _contains(self, base: str, sha: str) -> bool:
         try:

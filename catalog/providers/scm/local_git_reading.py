@@ -8,13 +8,30 @@ from catalog.providers.scm.errors import CommitNotFoundError, FolderRefusedError
 from catalog.providers.scm.git_command import run_git, run_git_for_bytes
 from catalog.providers.scm.values import FolderEntry, FolderLimits
 
+_ABSENT = 1
+"""How git ends where what is asked for is not there; every other end means that it could not look."""
+
 
 def resolved(place: Path, revision: str) -> str | None:
-    """Return the full id that a revision names, or None."""
+    """Return the full id that a revision names, None where there is none; ``RepositoryUnavailableError``: not known."""
+    command = ("rev-parse", "--verify", "--quiet", "--end-of-options", revision)
+    return run_git_for_bytes(place, *command, fine=(0, _ABSENT)).decode("utf-8", "replace").strip() or None
+
+
+def object_at(place: Path, commit: str, path: str) -> str | None:
+    """Return the full id of what a commit has at a path, or None; git does not answer of every path with dots in it."""
     try:
-        return run_git(place, "rev-parse", "--verify", "--quiet", "--end-of-options", revision).strip() or None
+        return resolved(place, f"{commit}:{path}")
     except RepositoryUnavailableError:
-        return None
+        if {".", ".."} & set(path.split("/")):
+            return None
+        raise
+
+
+def symbolic_target(place: Path, ref: str) -> str:
+    """Return the ref that a symbolic one points to, and any other one itself."""
+    found = run_git_for_bytes(place, "symbolic-ref", "--quiet", ref, fine=(0, _ABSENT))
+    return found.decode("utf-8", "replace").strip() or ref
 
 
 def commits_of(place: Path, objects: Collection[str]) -> dict[str, str | None]:
@@ -88,6 +105,8 @@ def entries(place: Path, tree: str, *paths: str) -> list[Entry]:
         about, _, path = line.partition("\t")
         mode, _, blob, size = about.split()
         is_link = mode not in {"100644", "100755"}
+        if size == "BAD":
+            raise RepositoryUnavailableError(f"Objects are missing in {place}.")
         found.append(Entry(path, blob, 0 if is_link else int(size), mode == "100755", is_link))
     return found
 
@@ -98,7 +117,10 @@ def contents(place: Path, blobs: Sequence[str]) -> list[bytes]:
     found, at = [], 0
     for _ in blobs:
         line_end = data.index(b"\n", at)
-        size = int(data[at:line_end].split()[2])
+        about = data[at:line_end].split()
+        if len(about) < 3:  # "... missing"
+            raise RepositoryUnavailableError(f"Objects are missing in {place}.")
+        size = int(about[2])
         found.append(data[line_end + 1 : line_end + 1 + size])
         at = line_end + size + 2
     return found

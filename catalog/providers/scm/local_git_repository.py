@@ -22,7 +22,15 @@ from catalog.providers.scm.git_command import run_git
 from catalog.providers.scm.git_fetching import locked
 from catalog.providers.scm.local_git_board import Board, key
 from catalog.providers.scm.local_git_pulls import LocalPullRequests
-from catalog.providers.scm.local_git_reading import changed_paths, contents, entries, folder_at, merge_base, resolved
+from catalog.providers.scm.local_git_reading import (
+    changed_paths,
+    contents,
+    entries,
+    folder_at,
+    merge_base,
+    object_at,
+    resolved,
+)
 from catalog.providers.scm.local_git_writing import (
     make_commit,
     move_ref,
@@ -107,7 +115,7 @@ class LocalRepository:
     def read_folder(self, commit: str, folder: str, limits: FolderLimits) -> Mapping[str, FolderEntry]:
         """See ``Repository``."""
         inside = folder.strip("/")
-        if not COMMIT.fullmatch(commit) or resolved(self._place, f"{commit}:{inside}") is None:
+        if not COMMIT.fullmatch(commit) or object_at(self._place, commit, inside) is None:
             raise FolderRefusedError(f"{self._place} has no folder {inside or '/'} at {commit[:12]}.")
         return folder_at(self._place, f"{commit}:{inside}", inside, limits)
 

@@ -25,7 +25,7 @@ from catalog.providers.scm.errors import (
 )
 from catalog.providers.scm.git_command import run_git_for_bytes
 from catalog.providers.scm.git_fetching import allowed_at, fetched, locked
-from catalog.providers.scm.local_git_reading import differing_paths, folder_at, resolved
+from catalog.providers.scm.local_git_reading import differing_paths, folder_at, object_at, resolved
 from catalog.providers.scm.local_git_writing import NO_COMMIT, make_commit
 from catalog.providers.scm.values import FolderEntry, FolderLimits, NewCommit
 
@@ -99,7 +99,7 @@ class Contents:
             mirror = self.mirror(commit, self._kept)
         except CommitNotFoundError as error:
             raise FolderRefusedError(error.detail) from None
-        found = resolved(mirror, f"{commit}:{inside}") if inside else commit
+        found = object_at(mirror, commit, inside) if inside else commit
         tree = resolved(mirror, f"{found}^{{tree}}")
         if tree is None:
             raise FolderRefusedError(f"{self._place.address} has no folder {inside or '/'} at {commit[:12]}.")

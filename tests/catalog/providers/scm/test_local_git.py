@@ -12,7 +12,9 @@ from catalog.providers.scm import (
     FolderEntry,
     FolderLimits,
     FolderRefusedError,
+    PullRequestNotFoundError,
     RepositoryNotFoundError,
+    RepositoryUnavailableError,
     TagNotFoundError,
     open_repository,
 )
@@ -225,3 +227,46 @@ def test_links_and_other_repositories_are_not_taken_from_a_folder(allowed: Setti
         open_repository(str(path), allowed).read_folder(commit, "", FolderLimits(10, 1000))
     with pytest.raises(FileNotInRepositoryError):
         open_repository(str(path), allowed).read_file(".slipway-publisher", 1000)
+
+
+def lose_objects(path: Path) -> None:
+    (path / ".git" / "objects").rename(path / "elsewhere")
+    (path / ".git" / "objects").mkdir()
+
+
+def break_configuration(path: Path) -> None:
+    (path / ".git" / "config").write_text("[core\n")
+
+
+def lose_refs(path: Path) -> None:
+    (path / ".git" / "refs").rename(path / "elsewhere")
+
+
+@pytest.mark.parametrize("damage", [lose_objects, break_configuration, lose_refs])
+def test_what_cannot_be_read_is_not_taken_for_absent(
+    allowed: Settings, tmp_path: Path, damage: Callable[[Path], None]
+) -> None:
+    path = repository(tmp_path / "open" / "app")
+    found = open_repository(str(path), allowed)
+    with pytest.raises(PullRequestNotFoundError):
+        found.pull_request(2)
+    damage(path)
+    for number in (1, 2) if damage is not lose_objects else (1,):
+        with pytest.raises(RepositoryUnavailableError):
+            found.pull_request(number)
+
+
+def test_a_board_of_strangers_does_no_harm(allowed: Settings, tmp_path: Path) -> None:
+    path = repository(tmp_path / "open" / "app")
+    (path / "pulls").mkdir()
+    (path / "pulls" / "1.json").write_text('{"a":' * 60_000 + "1" + "}" * 60_000)
+    git(path, "add", ".")
+    git(path, "commit", "--quiet", "--message", "deep")
+    git(path, "update-ref", "refs/slipway/board", "HEAD")
+    found = open_repository(str(path), allowed)
+    assert [each.number for each in found.pull_requests()] == [1]
+
+    blob = git(path, "rev-parse", "HEAD:pulls/1.json")
+    (path / ".git" / "objects" / blob[:2] / blob[2:]).unlink()
+    with pytest.raises(RepositoryUnavailableError):
+        found.pull_requests()
