@@ -1,5 +1,6 @@
 """What is signed and verified in the background: publications, environments, logs, and history after revocations."""
 
+import json
 from datetime import timedelta
 from hashlib import sha256
 from typing import Any
@@ -17,11 +18,13 @@ from catalog.clock import now
 from catalog.environments.events import EnvironmentDestroyed, EnvironmentReady
 from catalog.environments.models import Environment, Phase
 from catalog.environments.service import EphemeralEnvironmentService
+from catalog.environments.sources import pinned_sources
 from catalog.errors import NotFoundError
 from catalog.events.registry import EventData
 from catalog.gates import DecisionDesk
 from catalog.policies.events import PolicyEvaluated
 from catalog.releases.events import ReleaseCreated
+from catalog.stacks.graph import ResourceGraph
 from catalog.stacks.models import StackResource
 from catalog.tenancy import Principal, system_principal
 from catalog.tenants.service import TenantService
@@ -76,7 +79,8 @@ def sign_environment(context: JobContext) -> None:
         environment = environments.get(principal.tenant_id, ready.environment_id)
         is_that = environment.generation == ready.generation and environment.incarnation == ready.incarnation
         if environment.phase is Phase.READY and is_that:  # else what was ready has changed, and says so itself
-            content = _environment_content(environment, environments.resources(environment), ready.url)
+            graph = environments.graph(environment)
+            content = _environment_content(environment, environments.resources(environment), graph, ready.url)
             _service(session, context).sign_environment(principal, environment.id, content)
         context.complete(session)
 
@@ -192,7 +196,9 @@ def _principal(session: Session, context: JobContext) -> Principal:
     return system_principal(tenant.id, tenant.name)
 
 
-def _environment_content(environment: Environment, resources: list[StackResource], url: str) -> dict[str, Any]:
+def _environment_content(
+    environment: Environment, resources: list[StackResource], graph: ResourceGraph | None, url: str
+) -> dict[str, Any]:
     lock = environment.locked
     made = sorted((each.type, each.name) for each in resources)
     ready = environment.last_deploy_at
@@ -209,10 +215,23 @@ def _environment_content(environment: Environment, resources: list[StackResource
             "commit": environment.deployed_sha or environment.head_sha,
             "pullRequest": environment.pull_request,
         },
-        "plan": _digest([list(each) for each in made]),
+        "sources": [{"name": name, **each} for name, each in sorted(pinned_sources(environment.spec).items())],
+        "target": environment.target,
+        "withheld": sorted(environment.withheld),
+        "plan": _digest([list(each) for each in made]) if graph is None else _plan_digest(graph),
         "url": url,
         **({"readyAt": ready.isoformat()} if ready is not None else {}),
     }
+
+
+def _plan_digest(graph: ResourceGraph) -> str:
+    """Return the digest of what the engine did, as it is kept: without secrets, and without when that was."""
+    plan = graph.as_plan()
+    del plan["at"]
+    try:
+        return _digest(plan)
+    except rfc8785.CanonicalizationError:  # numbers of a provider that canonical JSON has no form for
+        return _digest(json.dumps(plan, sort_keys=True, separators=(",", ":")))
 
 
 def _digest(value: Any) -> str:

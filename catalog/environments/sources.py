@@ -34,6 +34,14 @@ def pins(spec: Mapping[str, Any]) -> dict[str, str]:
     return {name: f"{each.get('repository')}@{each.get('commit')}" for name, each in others.items()}
 
 
+def pinned_sources(spec: Mapping[str, Any]) -> dict[str, dict[str, str]]:
+    """Return address and commit of the other repositories that a stored spec names, by their names."""
+    others = (spec.get("environment") or {}).get("repositories") or {}
+    return {
+        name: {part: str(each.get(part) or "") for part in ("repository", "commit")} for name, each in others.items()
+    }
+
+
 def _pin(
     session: Session, settings: Settings, tenant_id: UUID, other: OtherRepository, inputs: Mapping[str, Any]
 ) -> dict[str, str]:

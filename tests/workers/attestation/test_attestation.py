@@ -29,6 +29,8 @@ from catalog.policies.shapes import CreateBinding, Evaluate
 from catalog.providers.blobs import open_blobs
 from catalog.releases.events import ReleaseCreated
 from catalog.settings import Settings
+from catalog.stacks.graph import GraphResource, GraphSource, resource_graph
+from catalog.stacks.service import MultiCloudProvisioningService
 from catalog.tenancy import Principal
 from catalog.uploads.service import UploadService
 from workers.attestation import WORKER
@@ -218,6 +220,62 @@ def test_an_environment_is_signed_from_what_it_came_up(
         statement = Service(session, settings).statement(judged.checked[0].attestation.id)
         assert statement.predicate["source"]["commit"] == "a" * 40
         assert statement.predicate["blueprint"]["version"] == "0.1.0"
+
+
+def signed(environment: UUID, database: Database, acme: Principal, settings: Settings) -> dict[str, Any]:
+    with database.tenant_session(acme.tenant_id) as session:
+        checked = verify(session, settings, acme, f"environments/{environment}").checked
+        found = [Service(session, settings).statement(each.attestation.id).predicate for each in checked]
+    newest: dict[str, Any] = max(found, key=lambda each: int(each["generation"]))
+    return newest
+
+
+def graph(**inputs: Any) -> dict[str, Any]:
+    made = [GraphResource(type="slipway:local:Process", name="web", operation="create", inputs=inputs)]
+    return resource_graph(GraphSource.DEPLOYMENT, made, revision="a" * 40).model_dump(mode="json")
+
+
+def beside(commit: str) -> dict[str, Any]:
+    return {"spec": {"environment": {"repositories": {"lib": {"repository": "/srv/lib", "commit": commit}}}}}
+
+
+CHANGES: list[tuple[str, dict[str, Any], dict[str, Any] | None]] = [
+    ("sources", beside("1" * 40), None),
+    ("sources", beside("2" * 40), None),
+    ("target", {"target": "docker"}, None),
+    ("withheld", {"withheld": ["token"]}, None),
+    ("plan", {}, graph(memory=256)),
+    ("plan", {}, graph(memory=512)),
+    ("plan", {}, graph(memory=2**70)),
+]
+
+
+def test_each_part_of_what_an_environment_was_made_of_changes_what_is_signed(
+    acme: Principal, database: Database, settings: Settings, work: Work, environment: UUID
+) -> None:
+    work()
+    statements = [signed(environment, database, acme, settings)]
+    for number, (part, columns, told) in enumerate(CHANGES, start=2):
+        with database.tenant_session(acme.tenant_id) as session:
+            stacks, row = MultiCloudProvisioningService(session), session.exec(select(Environment)).one()
+            if row.stack_id is None:
+                owner = f"environments/{row.id}"
+                row.stack_id = stacks.ensure(acme.tenant_id, "slipway-environments", "one", owner, "local").id
+            stack = stacks.get(acme.tenant_id, row.stack_id)
+            stack.graph = told or stack.graph
+            for name, value in columns.items():
+                setattr(row, name, value)
+            row.generation = number
+            session.add_all((row, stack))
+            data = EnvironmentReady(
+                environment_id=row.id, incarnation=1, generation=number, url="http://x/", head_sha="a" * 40
+            )
+            outbox.append(session, data, tenant_id=acme.tenant_id, subject=f"environments/{row.id}", actor="system")
+        work()
+        statements.append(signed(environment, database, acme, settings))
+        assert statements[-1][part] != statements[-2][part], part
+        assert statements[-1]["generation"] == number
+    assert all("memory" not in str(each) for each in statements), "digests alone"
 
 
 def test_a_revocation_reaches_versions_and_environments(
