@@ -11,7 +11,7 @@ from catalog.environments.events import (
     EnvironmentSleepRequested,
 )
 from catalog.environments.service import EphemeralEnvironmentService
-from catalog.errors import SlipwayError
+from workers.item_by_item import kept_apart
 from workers.runtime.worker import JobContext, Worker
 
 WORKER = Worker("environment_room", queue="clock")
@@ -36,10 +36,8 @@ def admit_waiting(context: JobContext) -> None:
     for tenant_id in tenants:
         if context.should_stop():
             return
-        try:
+        with kept_apart(log, f"nobody was let in of tenant {tenant_id}"):
             _admit(context, tenant_id)
-        except SlipwayError as error:
-            log.warning("nobody was let in of tenant %s: %s", tenant_id, error.detail)
 
 
 def _admit(context: JobContext, tenant_id: UUID) -> None:

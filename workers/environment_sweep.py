@@ -16,13 +16,13 @@ from catalog.environments.service import (
     Placed,
     environment_at,
 )
-from catalog.errors import UnavailableError
 from catalog.providers.targets import Found, offered, target
 from catalog.settings import Settings
 from workers.engine import EngineError
 from workers.engine_resource import ENGINE
 from workers.environment_sources import stack_request
 from workers.installers.previewing import concealed
+from workers.item_by_item import kept_apart
 from workers.leases import HeldLease, held
 from workers.runtime.worker import JobContext, Retry, Worker
 
@@ -30,7 +30,6 @@ WORKER = Worker("environment_sweep", queue="clock")
 
 MOST_MADE = 100
 """How many lost environments are asked for again in one pass: where a target has lost all, the work is spread."""
-_STRANGERS: set[str] = set()
 log = logging.getLogger(__name__)
 
 
@@ -39,18 +38,16 @@ log = logging.getLogger(__name__)
 def sweep(context: JobContext) -> None:
     """Remove what is left of environments that are gone; make those again of which nothing is found.
 
-    What belongs to no environment that is known here is none of the sweep's business, and is told to the log alone.
+    What belongs to no environment that is known here is none of the sweep's business: it is told of, and left alone.
     """
     _note_offers(context)
-    _sweep_stacks(context)
+    with kept_apart(log, "no stacks were compared"):
+        _sweep_stacks(context)
     seen: list[Found] = []
     compared = set()
     for name in offered(context.settings):
-        try:
+        with kept_apart(log, f"nothing was compared at the target {name}"):
             seen += target(name, context.settings).census()
-        except UnavailableError as error:
-            log.warning("nothing was compared at the target %s: %s", name, error.detail)
-        else:
             compared.add(name)
     if not compared:
         return
@@ -58,10 +55,12 @@ def sweep(context: JobContext) -> None:
     with context.system_session() as session:
         standing = EnvironmentSweeps.standing(session, there)
         expected = EnvironmentSweeps.expected(session)
-    _tell_strangers({str(each) for each in there - standing.keys()})
+    is_all = compared == set(offered(context.settings))
+    _tell_strangers(context, "targets", {str(each) for each in there - standing.keys()}, is_all=is_all)
     for environment_id, (tenant_id, phase) in sorted(standing.items()):
         if phase is Phase.DESTROYED and not context.should_stop():
-            _clear(context, tenant_id, environment_id)
+            with kept_apart(log, f"what is left of {environment_id} was not removed"):
+                _clear(context, tenant_id, environment_id)
     lost = (each for each in expected if each.target in compared and each.environment_id not in there)
     _make_some(context, lost, partial(_make, context))
 
@@ -71,9 +70,11 @@ def _note_offers(context: JobContext) -> None:
     with context.system_session() as session:
         tenants = EphemeralEnvironmentService.watched(session)
     for tenant_id in tenants:
-        if not context.should_stop():
-            with context.session(tenant_id) as session:
-                EnvironmentSweeps(session, context.settings).note_offers(tenant_id)
+        if context.should_stop():
+            return
+        what = f"which targets are offered was not noted of tenant {tenant_id}"
+        with kept_apart(log, what), context.session(tenant_id) as session:
+            EnvironmentSweeps(session, context.settings).note_offers(tenant_id)
 
 
 def _sweep_stacks(context: JobContext) -> None:
@@ -86,10 +87,11 @@ def _sweep_stacks(context: JobContext) -> None:
     with context.system_session() as session:
         owners = EnvironmentSweeps.owners(session, known)
         expected = EnvironmentSweeps.expected(session)
-    _tell_strangers({f"the stack {each}" for each in known - owners.keys()})
+    _tell_strangers(context, "stacks", {f"the stack {each}" for each in known - owners.keys()}, is_all=True)
     for name, (tenant_id, environment_id) in sorted(owners.items()):
         if not context.should_stop():
-            _clear_stack(context, tenant_id, environment_id, name)
+            with kept_apart(log, f"the stack {name} was not removed"):
+                _clear_stack(context, tenant_id, environment_id, name)
     owned = {environment_id for _, environment_id in owners.values()}
     lost = (each for each in expected if each.environment_id not in owned)
     _make_some(context, lost, partial(_make_lost, context, known))
@@ -100,7 +102,8 @@ def _make_some(context: JobContext, lost: Iterable[Placed], make: Callable[[UUID
     for each in lost:
         if made >= MOST_MADE or context.should_stop():
             return
-        made += make(each.tenant_id, each.environment_id)
+        with kept_apart(log, f"{each.environment_id} was not made again"):
+            made += make(each.tenant_id, each.environment_id)
 
 
 def _make_lost(context: JobContext, known: Collection[str], tenant_id: UUID, environment_id: UUID) -> bool:
@@ -140,11 +143,13 @@ def _stops(context: JobContext, hand: HeldLease) -> bool:
     return context.should_stop() or hand.lost.is_set()
 
 
-def _tell_strangers(found: set[str]) -> None:
-    """Log what belongs to no environment known here, each thing once as long as this process lives."""
-    for each in sorted(found - _STRANGERS):
-        log.warning("something is there of %s, which is no environment known here", each)
-    _STRANGERS.update(found)
+def _tell_strangers(context: JobContext, place: str, found: set[str], *, is_all: bool) -> None:
+    """Keep what belongs to no environment known here for figures and the doctor, and log each thing once."""
+    with kept_apart(log, f"what is of no environment known here was not kept of the {place}"):
+        with context.system_session() as session:
+            fresh = EnvironmentSweeps.keep_strangers(session, place, found, is_all=is_all)
+        for each in fresh:
+            log.warning("something is there of %s, which is no environment known here", each)
 
 
 def _owners(context: JobContext, seen: Iterable[Found]) -> set[UUID]:
@@ -168,25 +173,18 @@ def _folders(settings: Settings) -> set[UUID]:
 
 def _clear(context: JobContext, tenant_id: UUID, environment_id: UUID) -> None:
     folder = context.settings.data_dir / "environments" / str(environment_id)
-    try:
-        with context.session(tenant_id) as session:
-            found = EnvironmentSweeps(session, context.settings).clear_orphan(tenant_id, environment_id)
-            # Under the row's lock as well: a new life would have its files there.
-            if EnvironmentSweeps.is_gone(session, tenant_id, environment_id):
-                shutil.rmtree(folder, ignore_errors=True)
-    except UnavailableError as error:
-        log.warning("what is left of %s was not removed: %s", environment_id, error.detail)
-        return
+    with context.session(tenant_id) as session:
+        found = EnvironmentSweeps(session, context.settings).clear_orphan(tenant_id, environment_id)
+        # Under the row's lock as well: a new life would have its files there.
+        if EnvironmentSweeps.is_gone(session, tenant_id, environment_id):
+            shutil.rmtree(folder, ignore_errors=True)
     if found:
         log.warning("removed what was left of %s: %s", environment_id, ", ".join(found))
 
 
 def _make(context: JobContext, tenant_id: UUID, environment_id: UUID) -> bool:
-    try:
-        with context.session(tenant_id) as session:
-            made = EnvironmentSweeps(session, context.settings).make_missing(tenant_id, environment_id)
-    except UnavailableError:
-        return False
+    with context.session(tenant_id) as session:
+        made = EnvironmentSweeps(session, context.settings).make_missing(tenant_id, environment_id)
     if made:
         log.warning("nothing was found of %s, which is made again", environment_id)
     return made

@@ -2,14 +2,13 @@
 
 import logging
 from datetime import timedelta
-
-from sqlalchemy.exc import SQLAlchemyError
+from uuid import UUID
 
 from catalog.clock import now
 from catalog.environments.events import EnvironmentEvent, EnvironmentFailed, EnvironmentReady
 from catalog.environments.service import EnvironmentAutomation, EphemeralEnvironmentService
-from catalog.errors import SlipwayError
-from workers.pull_request_listings import begin_listed, told
+from workers.item_by_item import kept_apart
+from workers.pull_request_listings import begin_listed
 from workers.runtime.worker import JobContext, Worker
 
 WORKER = Worker("environment_watch", queue="clock")
@@ -27,14 +26,21 @@ def expire_due(context: JobContext) -> None:
     for each in due:
         if context.should_stop():
             return
-        # One that cannot be looked at never keeps the clock from all others.
-        try:
+        # One that cannot be looked at never keeps the clock from all others, and comes back later than they do.
+        with kept_apart(log, f"what is due to environment {each.environment_id} was not done") as outcome:
             with context.session(each.tenant_id) as session:
-                service = EphemeralEnvironmentService(session, context.settings)
-                service.keep_time(each.tenant_id, each.environment_id)
-                service.next_commit(each.tenant_id, each.environment_id)
-        except (SlipwayError, SQLAlchemyError) as error:
-            log.warning("what is due to environment %s was not done: %s", each.environment_id, told(error))
+                EphemeralEnvironmentService(session, context.settings).keep_time(each.tenant_id, each.environment_id)
+            # For itself, so that a commit that cannot have its turn takes no removal back.
+            with context.session(each.tenant_id) as session:
+                EphemeralEnvironmentService(session, context.settings).next_commit(each.tenant_id, each.environment_id)
+        if outcome.problem is not None:
+            with kept_apart(log, f"environment {each.environment_id} is still due"):
+                _put_off(context, each.tenant_id, each.environment_id)
+
+
+def _put_off(context: JobContext, tenant_id: UUID, environment_id: UUID) -> None:
+    with context.session(tenant_id) as session:
+        EphemeralEnvironmentService(session, context.settings).put_off(tenant_id, environment_id)
 
 
 @WORKER.on(EnvironmentReady, EnvironmentFailed)
@@ -56,16 +62,19 @@ def watch_pull_requests(context: JobContext) -> None:
         tenants = EphemeralEnvironmentService.watched(session)
     _begin(context)
     for tenant_id in tenants:
-        with context.session(tenant_id) as session:
-            changed = EphemeralEnvironmentService(session, context.settings).changed(tenant_id)
-        for environment_id, listed in changed:
-            if context.should_stop():
-                return
-            try:
-                with context.session(tenant_id) as session:
-                    EphemeralEnvironmentService(session, context.settings).watch(tenant_id, environment_id, listed)
-            except (SlipwayError, SQLAlchemyError) as error:
-                log.warning("the pull request of environment %s was not looked at: %s", environment_id, told(error))
+        with kept_apart(log, f"the pull requests of tenant {tenant_id} were not looked at"):
+            _watch(context, tenant_id)
+
+
+def _watch(context: JobContext, tenant_id: UUID) -> None:
+    with context.session(tenant_id) as session:
+        changed = EphemeralEnvironmentService(session, context.settings).changed(tenant_id)
+    for environment_id, listed in changed:
+        if context.should_stop():
+            return
+        what = f"the pull request of environment {environment_id} was not looked at"
+        with kept_apart(log, what), context.session(tenant_id) as session:
+            EphemeralEnvironmentService(session, context.settings).watch(tenant_id, environment_id, listed)
 
 
 def _begin(context: JobContext) -> None:
@@ -73,10 +82,8 @@ def _begin(context: JobContext) -> None:
     with context.system_session() as session:
         automations = EnvironmentAutomation.local(session)
     for tenant_id, automation_id in automations:
-        try:
+        with kept_apart(log, f"nothing began by automation {automation_id}"):
             with context.session(tenant_id) as session:
                 repository = EnvironmentAutomation(session, context.settings).repository(tenant_id, automation_id)
             if repository is not None:
                 begin_listed(context, tenant_id, repository.address, repository.pull_requests())
-        except (SlipwayError, SQLAlchemyError) as error:
-            log.warning("nothing began by automation %s: %s", automation_id, told(error))

@@ -5,12 +5,11 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from uuid import UUID
 
-from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import Session
 
 from catalog.environments.service import EnvironmentAutomation, EphemeralEnvironmentService
-from catalog.errors import SlipwayError
 from catalog.providers.scm import PullRequest
+from workers.item_by_item import kept_apart
 from workers.runtime.worker import JobContext
 
 BEGUN_AT_ONCE = 10
@@ -31,12 +30,10 @@ def follow_listed(
     for environment_id in living:
         if context.should_stop():
             return
-        try:
-            with context.session(tenant_id) as session:
-                service = EphemeralEnvironmentService(session, context.settings)
-                service.follow_listed(tenant_id, environment_id, listed, partial(is_newest, session))
-        except (SlipwayError, SQLAlchemyError) as error:
-            log.warning("environment %s did not follow its pull request: %s", environment_id, told(error))
+        what = f"environment {environment_id} did not follow its pull request"
+        with kept_apart(log, what), context.session(tenant_id) as session:
+            service = EphemeralEnvironmentService(session, context.settings)
+            service.follow_listed(tenant_id, environment_id, listed, partial(is_newest, session))
 
 
 def begin_listed(context: JobContext, tenant_id: UUID, repository: str, opened: Sequence[PullRequest]) -> None:
@@ -46,16 +43,9 @@ def begin_listed(context: JobContext, tenant_id: UUID, repository: str, opened: 
     for pull in due[:BEGUN_AT_ONCE]:
         if context.should_stop():
             return
-        try:
-            with context.session(tenant_id) as session:
-                may_ask = EnvironmentAutomation(session, context.settings).begin(tenant_id, repository, pull, opened)
-        except (SlipwayError, SQLAlchemyError) as error:
-            log.warning("nothing began for pull request %d of %s: %s", pull.number, repository, told(error))
-        else:
-            if not may_ask:
-                return
-
-
-def told(error: Exception) -> str:
-    """Return what to write of an error: statements and their parameters stay out of logs."""
-    return error.detail if isinstance(error, SlipwayError) else type(error).__name__
+        may_ask = True
+        what = f"nothing began for pull request {pull.number} of {repository}"
+        with kept_apart(log, what), context.session(tenant_id) as session:
+            may_ask = EnvironmentAutomation(session, context.settings).begin(tenant_id, repository, pull, opened)
+        if not may_ask:
+            return

@@ -5,17 +5,17 @@ from contextlib import suppress
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import Session
 
 from catalog.clock import now
-from catalog.environments.service import EphemeralEnvironmentService
+from catalog.environments.service import EnvironmentWatches, EphemeralEnvironmentService
 from catalog.errors import SlipwayError
 from catalog.providers.scm import PullRequest, PullRequestNotFoundError, PullRequestState, RateLimitedError, Repository
 from catalog.scm.events import ScmHookReceived, ScmRepositoryFollowed
 from catalog.scm.models import ScmCondition
 from catalog.scm.service import ScmService, conditions_of
-from workers.pull_request_listings import begin_listed, follow_listed, told
+from workers.item_by_item import kept_apart
+from workers.pull_request_listings import begin_listed, follow_listed
 from workers.runtime.worker import JobContext, Worker
 
 WORKER = Worker("scm_watch", queue="scm", concurrency=2)
@@ -35,11 +35,11 @@ def poll_due(context: JobContext) -> None:
         if context.should_stop():
             return
         # One that cannot be looked at never keeps the clock from all others, and comes back later than they do.
-        try:
+        with kept_apart(log, f"repository {each.repository_id} was not looked at") as outcome:
             look(context, each.tenant_id, each.repository_id)
-        except (SlipwayError, SQLAlchemyError) as error:
-            log.warning("repository %s was not looked at: %s", each.repository_id, told(error))
-            _put_off(context, each.tenant_id, each.repository_id, error)
+        if outcome.problem is not None:
+            with kept_apart(log, f"repository {each.repository_id} is still due"):
+                _put_off(context, each.tenant_id, each.repository_id, outcome.problem)
 
 
 @WORKER.on(ScmHookReceived, ScmRepositoryFollowed)
@@ -68,7 +68,9 @@ def look(context: JobContext, tenant_id: UUID, repository_id: UUID) -> None:
     except SlipwayError as error:
         wait = timedelta(seconds=error.retry_after) if isinstance(error, RateLimitedError) else PROBLEM_AGAIN
         with context.session(tenant_id) as session:
-            ScmService(session, context.settings).not_listed(tenant_id, repository_id, error.detail, wait)
+            is_long = ScmService(session, context.settings).not_listed(tenant_id, repository_id, error.detail, wait)
+        if is_long:
+            _say_unwatched(context, tenant_id, repository.address, error)
         return
     conditions = _conditions(repository)
     opened = [each for each in pulls if each.state is PullRequestState.OPEN]
@@ -84,13 +86,20 @@ def look(context: JobContext, tenant_id: UUID, repository_id: UUID) -> None:
     begin_listed(context, tenant_id, repository.address, opened)
 
 
+def _say_unwatched(context: JobContext, tenant_id: UUID, address: str, error: SlipwayError) -> None:
+    """Say on the environments of a repository that nobody could look at their pull requests for long."""
+    with context.session(tenant_id) as session:
+        living = EphemeralEnvironmentService(session, context.settings).living(tenant_id, address)
+    for environment_id in living:
+        what = f"environment {environment_id} was not told that it is not watched"
+        with kept_apart(log, what), context.session(tenant_id) as session:
+            EnvironmentWatches(session, context.settings).cannot_watch(tenant_id, environment_id, error)
+
+
 def _put_off(context: JobContext, tenant_id: UUID, repository_id: UUID, error: Exception) -> None:
     problem = error.detail if isinstance(error, SlipwayError) else "Slipway could not look at it. It is tried again."
-    try:
-        with context.session(tenant_id) as session:
-            ScmService(session, context.settings).not_listed(tenant_id, repository_id, problem, PROBLEM_AGAIN)
-    except SQLAlchemyError as again:
-        log.warning("repository %s is still due: %s", repository_id, told(again))
+    with context.session(tenant_id) as session:
+        ScmService(session, context.settings).not_listed(tenant_id, repository_id, problem, PROBLEM_AGAIN)
 
 
 def _others(context: JobContext, tenant_id: UUID, repository: Repository, listed: set[int]) -> list[PullRequest]:

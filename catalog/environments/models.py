@@ -59,12 +59,11 @@ class Rest(StrEnum):
 class Environment(SQLModel, table=True):
     """The environment of one pull request.
 
-    ``generation`` counts what was wanted, ``observed_generation`` says up to where it is there; ``incarnation``
-    counts the lives of the same pull request's environment. Secret inputs are kept sealed, apart from the others.
-    ``due_at`` is the next moment at which the clock has something to do with it, None once it is gone. ``waits_since``
-    is set while it waits for room: nothing is asked of workers meanwhile. ``size`` is what it takes of each measure of
-    room, ``backlog`` the commits that are deployed one after the other, oldest first. ``withheld`` names the inputs,
-    and the variables made from them, that the commit does without because it comes from a fork.
+    ``generation`` counts what was wanted, ``observed_generation`` says up to where it is there; ``incarnation`` counts
+    the lives of the same pull request's environment. Secret inputs are sealed. ``due_at`` is when the clock looks
+    next, None once it is gone, ``signs_due_at`` when signs are shown again. ``waits_since`` is set while it waits for
+    room. ``size`` is what it takes of each measure of room, ``backlog`` the commits that wait for their turn, oldest
+    first. ``withheld`` names the inputs, and the variables made from them, that a fork's commit does without.
     """
 
     __tablename__ = "environments"
@@ -74,6 +73,7 @@ class Environment(SQLModel, table=True):
         Index("ix_environments_tenant_id_created_at", "tenant_id", "created_at"),
         Index("ix_environments_living", "expires_at", postgresql_where=text("phase <> 'destroyed'")),
         Index("ix_environments_due_at", "due_at", postgresql_where=text("due_at IS NOT NULL")),
+        Index("ix_environments_signs_due_at", "signs_due_at", postgresql_where=text("signs_due_at IS NOT NULL")),
         Index("ix_environments_waiting", "tenant_id", "waits_since", postgresql_where=text("waits_since IS NOT NULL")),
     )
 
@@ -139,6 +139,7 @@ class Environment(SQLModel, table=True):
     retry_at: datetime | None = Field(default=None, sa_type=Timestamp)
     waits_since: datetime | None = Field(default=None, sa_type=Timestamp)
     due_at: datetime | None = Field(default=None, sa_type=Timestamp)
+    signs_due_at: datetime | None = Field(default=None, sa_type=Timestamp)
     expires_at: datetime = Field(sa_type=Timestamp)
     hard_expires_at: datetime = Field(sa_type=Timestamp)
     destroyed_at: datetime | None = Field(default=None, sa_type=Timestamp)

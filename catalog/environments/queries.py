@@ -6,12 +6,13 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Text, Uuid, cast, column, func, text, tuple_, values
+from sqlalchemy import Text, Uuid, and_, cast, column, delete, func, or_, text, tuple_, values
 from sqlalchemy import select as sql_select
 from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import Session, col, select
 
 from catalog.environments.models import Automation, Environment, Phase, TargetChoice
+from catalog.environments.strangers import EnvironmentStranger
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,10 @@ class Placed(Due):
 
 @dataclass(frozen=True)
 class Seen:
-    """What was decided about last of an environment's pull request; ``has_conditions``: more than its commit counts."""
+    """What was decided about last of an environment's pull request.
+
+    ``has_conditions``: more than its commit counts, or it could not be looked at the last time.
+    """
 
     environment_id: UUID
     pull_request: int
@@ -127,14 +131,15 @@ def taking_secrets(session: Session, tenant_id: UUID) -> list[tuple[UUID, str, d
 def sizes_awake(session: Session, tenant_id: UUID, but: UUID) -> dict[UUID, dict[str, int]]:
     """Return what each of the tenant's environments but one takes of its room, by id.
 
-    Those that sleep, wait for room or an approval, or were refused take none; one that cannot be removed takes its own.
+    Those that sleep, wait for room or an approval, or were refused take none; one that cannot be removed, or is still
+    awake because it could not be stopped, takes its own.
     """
     without = (Phase.DESTROYED, Phase.SLEEPING, Phase.REJECTED, Phase.PENDING_APPROVAL)
+    awake = and_(col(Environment.phase).not_in(without), col(Environment.waits_since).is_(None))
+    stop_failed = col(Environment.conditions).contains([{"type": "StillAwake"}])
+    still_awake = and_(col(Environment.phase) == Phase.SLEEPING, stop_failed)
     statement = select(Environment.id, Environment.size).where(
-        Environment.tenant_id == tenant_id,
-        Environment.id != but,
-        col(Environment.phase).not_in(without),
-        col(Environment.waits_since).is_(None),
+        Environment.tenant_id == tenant_id, Environment.id != but, or_(awake, still_awake)
     )
     return {found: dict(size) for found, size in session.exec(statement).all()}
 
@@ -207,10 +212,40 @@ def due(session: Session, moment: datetime, limit: int) -> list[Due]:
     return [Due(tenant_id, environment_id) for tenant_id, environment_id in session.exec(statement).all()]
 
 
+def signs_due(session: Session, moment: datetime, limit: int) -> list[Due]:
+    """Return environments of all tenants, gone ones too, whose signs are late, longest first (system role)."""
+    statement = (
+        select(Environment.tenant_id, Environment.id)
+        .where(col(Environment.signs_due_at) <= moment)
+        .order_by(col(Environment.signs_due_at))
+        .limit(limit)
+    )
+    return [Due(tenant_id, environment_id) for tenant_id, environment_id in session.exec(statement).all()]
+
+
 def standing(session: Session, ids: Collection[UUID]) -> dict[UUID, tuple[UUID, Phase]]:
     """Return tenant and phase of environments by id; unknown ids are left out (system role)."""
     statement = select(Environment.id, Environment.tenant_id, Environment.phase).where(col(Environment.id).in_(ids))
     return {found: (tenant_id, Phase(phase)) for found, tenant_id, phase in session.exec(statement).all()}
+
+
+def strangers(session: Session) -> dict[str, list[str]]:
+    """Return what the last sweeps found of no environment known here, by where it was found (system role)."""
+    rows = session.exec(
+        select(EnvironmentStranger.place, EnvironmentStranger.name).order_by(
+            EnvironmentStranger.place, EnvironmentStranger.name
+        )
+    ).all()
+    found: dict[str, list[str]] = {}
+    for place, name in rows:
+        found.setdefault(place, []).append(name)
+    return found
+
+
+def forget_strangers(session: Session, place: str, names: Collection[str]) -> None:
+    """Forget what was found at a place and is there no longer (system role)."""
+    there = (col(EnvironmentStranger.place) == place, col(EnvironmentStranger.name).in_(names))
+    session.connection().execute(delete(EnvironmentStranger).where(*there))
 
 
 def automation_of(session: Session, tenant_id: UUID, repository: str, *, lock: bool = False) -> Automation | None:
@@ -306,6 +341,7 @@ def seen(session: Session, tenant_id: UUID, repository: str) -> list[Seen]:
         col(Environment.seen_base),
         col(Environment.absences),
         col(Environment.spec)["follow"],
+        col(Environment.conditions).contains([{"type": "Watched"}]),
     )
     statement = sql_select(*columns).where(
         col(Environment.tenant_id) == tenant_id,
@@ -314,8 +350,8 @@ def seen(session: Session, tenant_id: UUID, repository: str) -> list[Seen]:
     )
     rows = session.execute(statement.order_by(columns[1])).all()
     return [
-        Seen(found, number, sha, base, absences, _has_conditions(follow))
-        for found, number, sha, base, absences, follow in rows
+        Seen(found, number, sha, base, absences, _has_conditions(follow) or unwatched)
+        for found, number, sha, base, absences, follow, unwatched in rows
     ]
 
 

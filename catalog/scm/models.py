@@ -91,6 +91,28 @@ class ScmDelivery(SQLModel, table=True):
     received_at: datetime = Field(default_factory=now, sa_type=Timestamp)
 
 
+class ScmCommand(SQLModel, table=True):
+    """A command of a comment that was obeyed, with the answer to it, "" until there is one; kept for a month.
+
+    The same comment may be told of more than once: by a hook of the repository and one of an App, or by a job that is
+    carried out again. ``is_replied`` says that the answer was written at the pull request.
+    """
+
+    __tablename__ = "scm_commands"
+    __table_args__ = (
+        ForeignKeyConstraint(["tenant_id"], ["tenants.id"]),
+        Index("ix_scm_commands_obeyed_at", "tenant_id", "obeyed_at"),
+    )
+
+    tenant_id: UUID = Field(primary_key=True)
+    repository: str = Field(primary_key=True)
+    pull_request: int = Field(primary_key=True)
+    comment_id: str = Field(primary_key=True, max_length=200)
+    answer: str = ""
+    is_replied: bool = False
+    obeyed_at: datetime = Field(default_factory=now, sa_type=Timestamp)
+
+
 class ConnectScm(BaseModel):
     """What a connection is made with.
 

@@ -9,7 +9,7 @@ from sqlalchemy import delete, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import Session, col, select
 
-from catalog.scm.models import ScmConnection, ScmDelivery, ScmRepository
+from catalog.scm.models import ScmCommand, ScmConnection, ScmDelivery, ScmRepository
 
 
 @dataclass(frozen=True)
@@ -90,6 +90,34 @@ def note_delivery(session: Session, row: ScmDelivery) -> bool:
         insert(ScmDelivery).values(**row.model_dump()).on_conflict_do_nothing().returning(col(ScmDelivery.delivery))
     )
     return session.connection().execute(statement).first() is not None
+
+
+def note_command(session: Session, row: ScmCommand) -> bool:
+    """Write down that a comment's command is obeyed now; False where it was before, once whoever does so is done."""
+    statement = (
+        insert(ScmCommand).values(**row.model_dump()).on_conflict_do_nothing().returning(col(ScmCommand.comment_id))
+    )
+    return session.connection().execute(statement).first() is not None
+
+
+def command(
+    session: Session, tenant_id: UUID, repository: str, pull_request: int, comment_id: str
+) -> ScmCommand | None:
+    """Return the command of a comment that was obeyed; None where it was not yet."""
+    statement = select(ScmCommand).where(
+        ScmCommand.tenant_id == tenant_id,
+        ScmCommand.repository == repository,
+        ScmCommand.pull_request == pull_request,
+        ScmCommand.comment_id == comment_id,
+    )
+    return session.exec(statement.execution_options(populate_existing=True)).first()
+
+
+def forget_commands(session: Session, tenant_id: UUID, before: datetime) -> None:
+    """Forget commands that nobody tells of any more."""
+    session.connection().execute(
+        delete(ScmCommand).where(col(ScmCommand.tenant_id) == tenant_id, col(ScmCommand.obeyed_at) < before)
+    )
 
 
 def forget_deliveries(session: Session, tenant_id: UUID, connection_id: UUID, before: datetime) -> None:

@@ -53,6 +53,8 @@ from catalog.tenants.service import TenantService
 
 LOCAL = "local_git"
 REMEMBERED = timedelta(days=7)
+UNSEEN = timedelta(minutes=15)
+"""After how long without a listing it is said on environments that their pull requests cannot be looked at."""
 _NOT_GENUINE = "The secret or signature is not that of this connection. Set its secret at the provider, or rotate it."
 LARGEST_HOOK = 25 * 1024 * 1024
 """The largest delivery that is read, in bytes: what GitHub caps its payloads at."""
@@ -228,15 +230,19 @@ class ScmService:
         """Return when the newest listing of a repository that was taken down was asked for."""
         return queries.polled_at(self._session, tenant_id, repository_id)
 
-    def not_listed(self, tenant_id: UUID, repository_id: UUID, problem: str, again_after: timedelta) -> None:
-        """Take down why a repository could not be listed. What is known of its pull requests stays as it was."""
+    def not_listed(self, tenant_id: UUID, repository_id: UUID, problem: str, again_after: timedelta) -> bool:
+        """Take down why a repository could not be listed. What is known of its pull requests stays as it was.
+
+        Returns whether it has been so for long.
+        """
         row = queries.repository(self._session, tenant_id, repository_id)
         if row is None:
-            return
+            return False
         others = [each for each in row.conditions if each["type"] != "Listed"]
         row.conditions = [*others, ScmCondition(type="Listed", status=False, message=problem[:500]).model_dump()]
         row.poll_at = now() + again_after
         self._session.add(row)
+        return now() - (row.polled_at or row.created_at) > UNSEEN
 
     @staticmethod
     def due(session: Session, limit: int) -> list[queries.DueRepository]:
@@ -338,6 +344,11 @@ def receive_hook(
     tenant_id, connection_id = found
     with database.tenant_session(tenant_id) as session:
         return ScmService(session, settings).receive(tenant_id, connection_id, headers, body)
+
+
+def is_local(address: str) -> bool:
+    """Tell whether an address is that of a repository on this machine; servers may be known to tenants alone."""
+    return providers()[LOCAL].claims(address)
 
 
 def conditions_of(repository: Repository) -> list[ScmCondition]:

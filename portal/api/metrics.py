@@ -9,7 +9,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from catalog.db import Database
 from catalog.deliveries.service import DeliveryService
-from catalog.environments.service import EphemeralEnvironmentService
+from catalog.environments.service import EnvironmentSweeps, EphemeralEnvironmentService
 from portal.api.documentation import problems
 from portal.boundary import WebRequest
 
@@ -50,21 +50,29 @@ class _Backlog:
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         """Read the figures, across tenants."""
-        outbox, deliveries, environments = self._families()
+        outbox, deliveries, environments, strangers = self._families()
         with self._database.system_session() as session:
             outbox.add_metric([], DeliveryService.backlog(session))
             for state, count in DeliveryService.deliveries_by_state(session).items():
                 deliveries.add_metric([state.value], count)
             for phase, count in EphemeralEnvironmentService.all_by_phase(session).items():
                 environments.add_metric([phase.value], count)
-        yield from (outbox, deliveries, environments)
+            found = EnvironmentSweeps.strangers(session)
+        for place in ("stacks", "targets"):
+            strangers.add_metric([place], len(found.get(place, ())))
+        yield from (outbox, deliveries, environments, strangers)
 
     @staticmethod
-    def _families() -> tuple[GaugeMetricFamily, GaugeMetricFamily, GaugeMetricFamily]:
+    def _families() -> tuple[GaugeMetricFamily, GaugeMetricFamily, GaugeMetricFamily, GaugeMetricFamily]:
         return (
             GaugeMetricFamily("slipway_outbox_backlog", "Events that the relay has not taken yet.", labels=[]),
             GaugeMetricFamily("slipway_deliveries", "Deliveries that are not done, by state.", labels=["state"]),
             GaugeMetricFamily("slipway_environments", "Environments by phase.", labels=["phase"]),
+            GaugeMetricFamily(
+                "slipway_environment_strangers",
+                "What the last sweep found that belongs to no environment known here, by where.",
+                labels=["place"],
+            ),
         )
 
 

@@ -129,6 +129,23 @@ def queue(settings: Settings) -> Sequence[Finding]:
     return [Finding("redis", Verdict.FOUND, f"Redis answers ({urlsplit(settings.redis_url).scheme})")]
 
 
+def strangers(settings: Settings) -> Sequence[Finding]:
+    """Name what sweeps found that belongs to no environment; nothing where no Slipway has run on this database."""
+    if not settings.database_system_url:
+        return []
+    try:
+        with psycopg.connect(settings.database_system_url.replace("+psycopg", "", 1), connect_timeout=5) as connection:
+            rows = connection.execute("SELECT name FROM environment_strangers ORDER BY since, name").fetchall()
+    except psycopg.Error:
+        return []  # whether the database answers is said by its own line
+    if not rows:
+        return [Finding("leftovers", Verdict.FOUND, "all that is there belongs to an environment")]
+    shown = ", ".join(name for (name,) in rows[:5]) + (", ..." if len(rows) > 5 else "")
+    detail = f"{len(rows)} belong to no environment known here, and are left alone: {shown}"
+    remedy = "see whose they are, and remove what is nobody's by hand; the next sweep forgets it"
+    return [Finding("leftovers", Verdict.LIMITED, detail, remedy)]
+
+
 def front_end(_: Settings) -> Sequence[Finding]:
     """Look for the built front-end files."""
     spec = find_spec("portal")
@@ -178,7 +195,7 @@ def browser(_: Settings) -> Sequence[Finding]:
 
 CHECKS: tuple[Check, ...] = (
     *(python, git, pulumi, opa, haproxy, isolation, bounds, sandbox, database, queue),
-    *(front_end, disk, ports, browser),
+    *(strangers, front_end, disk, ports, browser),
 )
 
 

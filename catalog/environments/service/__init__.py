@@ -12,9 +12,11 @@ from catalog.environments.service.removals import DestroyPlan
 from catalog.environments.service.reports import DeployPlan, EnvironmentReports
 from catalog.environments.service.requests import EphemeralEnvironmentService
 from catalog.environments.service.rows import address_of, read
+from catalog.environments.service.showing import EnvironmentShowing
 from catalog.environments.service.signs import Signs, signs_of
 from catalog.environments.service.sweeps import PROJECT, EnvironmentSweeps
 from catalog.environments.service.targets import EnvironmentTargets
+from catalog.environments.service.watching import EnvironmentWatches
 
 __all__ = [
     "PROJECT",
@@ -24,8 +26,10 @@ __all__ = [
     "EnvironmentBuilds",
     "EnvironmentPlans",
     "EnvironmentReports",
+    "EnvironmentShowing",
     "EnvironmentSweeps",
     "EnvironmentTargets",
+    "EnvironmentWatches",
     "EphemeralEnvironmentService",
     "Placed",
     "Prospect",

@@ -35,8 +35,8 @@ from catalog.errors import FieldError, InvalidInputError, NotFoundError, Slipway
 from catalog.events import outbox
 from catalog.gating import PolicyRefusedError
 from catalog.overlays.service import OverlayService
-from catalog.providers.scm import PullRequest, RateLimitedError, Repository, provider_for
-from catalog.scm.service import LOCAL, ScmService
+from catalog.providers.scm import PullRequest, RateLimitedError, Repository
+from catalog.scm.service import ScmService, is_local
 from catalog.secrets import SecretBox
 from catalog.settings import Settings
 from catalog.tenancy import Principal, system_principal
@@ -118,7 +118,7 @@ class EnvironmentAutomation:
     def repository(self, tenant_id: UUID, automation_id: UUID) -> Repository | None:
         """Open the repository of an automation where it is on this machine; those elsewhere are listed less often."""
         row = queries.automation(self._session, tenant_id, automation_id)
-        if row is None or provider_for(row.repository).name != LOCAL:
+        if row is None or not is_local(row.repository):
             return None
         return ScmService(self._session, self._settings).open(tenant_id, row.repository)
 

@@ -29,6 +29,7 @@ from catalog.environments.service.rows import (
     tell,
 )
 from catalog.environments.service.targets import EnvironmentTargets
+from catalog.environments.service.watching import WATCHED, cannot_watch
 from catalog.environments.triggers import Act, Decision, Facts, Weighed, decide, runs_stripped, strips, weigh
 from catalog.environments.withholding import withheld_names
 from catalog.errors import ConflictError, FieldError, InvalidInputError, SlipwayError
@@ -38,9 +39,9 @@ from catalog.providers.scm import (
     PullRequestNotFoundError,
     Repository,
     RepositoryNotFoundError,
-    provider_for,
+    RepositoryUnavailableError,
 )
-from catalog.scm.service import LOCAL, ScmService
+from catalog.scm.service import ScmService, is_local
 from catalog.tenancy import Principal
 from catalog.tenants.service import TenantService
 
@@ -51,11 +52,20 @@ BUILT = "Built"
 class EnvironmentFollowing(EnvironmentMoves):
     """What happens to environments because of their pull requests; everything in the session's transaction."""
 
-    def follow(self, environment: Environment, actor: str, others: Sequence[PullRequest] | None = None) -> None:
+    def follow(
+        self,
+        environment: Environment,
+        actor: str,
+        others: Sequence[PullRequest] | None = None,
+        *,
+        counts: bool = False,
+    ) -> None:
         """Compare the environment with its pull request as it is now, and move or dismiss it accordingly.
 
-        A provider that does not answer changes nothing; a pull request must be missing twice before it counts as
-        closed, because a repository in the middle of a push may show neither the old ref nor the new one.
+        A provider that does not answer, and a repository that cannot be read, change nothing; a pull request must be
+        missing twice before it counts as closed, because a repository in the middle of a push may show neither the old
+        ref nor the new one. That it is missing now ``counts`` where the clock looks, and not where a hook does: two
+        hooks may come in the middle of the same push.
         ``others`` is a listing of the repository's open pull requests, where there is one already.
         """
         if environment.phase is Phase.DESTROYED:
@@ -63,9 +73,12 @@ class EnvironmentFollowing(EnvironmentMoves):
         try:
             repository = ScmService(self._session, self._settings).open(environment.tenant_id, environment.repository)
             found = repository.pull_request(environment.pull_request, environment.branch)
-        except (PullRequestNotFoundError, RepositoryNotFoundError):
+        except PullRequestNotFoundError:
             found = None
-        self._observe(environment, found, actor, others, tip=self._tip(environment, found))
+        except (RepositoryNotFoundError, RepositoryUnavailableError) as error:
+            cannot_watch(self._session, environment, error)
+            return
+        self._observe(environment, found, actor, others, tip=self._tip(environment, found), counts=counts)
 
     def living(self, tenant_id: UUID, repository: str) -> list[UUID]:
         """Return the living environments of a repository."""
@@ -199,8 +212,11 @@ class EnvironmentFollowing(EnvironmentMoves):
         others: Sequence[PullRequest] | None = None,
         paths: Sequence[str] | None = None,
         tip: str | None = None,
+        *,
+        counts: bool = True,
     ) -> None:
-        environment.absences = 0 if found is not None else environment.absences + 1
+        environment.absences = 0 if found is not None else environment.absences + counts
+        clear_condition(environment, WATCHED)
         self._session.add(environment)
         facts = self._facts(environment, found, others=others, tip=tip)
         facts = facts if paths is None else replace(facts, changed=lambda: paths)
@@ -300,21 +316,22 @@ class EnvironmentFollowing(EnvironmentMoves):
     def _repository(self, environment: Environment) -> Repository:
         return ScmService(self._session, self._settings).open(environment.tenant_id, environment.repository)
 
-    def changed(self, tenant_id: UUID) -> list[tuple[UUID, Sequence[PullRequest] | None]]:
+    def changed(self, tenant_id: UUID) -> list[tuple[UUID, Sequence[PullRequest] | SlipwayError]]:
         """Return the environments of repositories on this machine that may have to follow their pull requests.
 
-        Beside each stands the listing of its repository, None where that could not be had.
+        Beside each stands the listing of its repository, or why that could not be had.
         Each repository is listed once; those of which nothing changed since they were decided about are left out.
         """
-        found: list[tuple[UUID, Sequence[PullRequest] | None]] = []
+        found: list[tuple[UUID, Sequence[PullRequest] | SlipwayError]] = []
         for address in queries.repositories(self._session, tenant_id):
-            if provider_for(address).name != LOCAL:
+            if not is_local(address):
                 continue
             try:
                 pulls = ScmService(self._session, self._settings).open(tenant_id, address).pull_requests()
-            except SlipwayError:
-                pulls = None
-            listed = {each.number: each for each in pulls or ()}
+            except SlipwayError as error:
+                found += [(row.environment_id, error) for row in queries.seen(self._session, tenant_id, address)]
+                continue
+            listed = {each.number: each for each in pulls}
             for row in queries.seen(self._session, tenant_id, address):
                 pull = listed.get(row.pull_request)
                 same = pull is not None and pull.head_sha == row.seen_sha and row.seen_base in (None, pull.base)
@@ -322,14 +339,21 @@ class EnvironmentFollowing(EnvironmentMoves):
                     found.append((row.environment_id, pulls))
         return found
 
-    def watch(self, tenant_id: UUID, environment_id: UUID, others: Sequence[PullRequest] | None = None) -> None:
+    def watch(
+        self, tenant_id: UUID, environment_id: UUID, others: Sequence[PullRequest] | SlipwayError | None = None
+    ) -> None:
         """Follow the pull request of one environment; repositories elsewhere are listed as a whole, less often.
 
-        ``others`` is a listing of the repository's open pull requests, where there is one already.
+        ``others`` is a listing of the repository's open pull requests, where there is one already, or why there is
+        none: then nothing counts as missing.
         """
         environment = find(self._session, tenant_id, environment_id, lock=True)
-        if provider_for(environment.repository).name == LOCAL:
-            self.follow(environment, "system", others)
+        if not is_local(environment.repository) or environment.phase is Phase.DESTROYED:
+            return
+        if isinstance(others, SlipwayError):
+            cannot_watch(self._session, environment, others)
+        else:
+            self.follow(environment, "system", others, counts=True)
 
 
 def every_rule(facts: Facts, policy: Follow) -> list[Weighed]:

@@ -38,7 +38,7 @@ from catalog.tenancy import Principal
 from catalog.tenants.service import TenantService
 
 LOOK_AGAIN = timedelta(minutes=1)
-"""When visits are asked for again where the target did not answer."""
+"""When the clock looks again where it could not: the target did not answer, or something went wrong."""
 GRACE = timedelta(minutes=30)
 """How long an environment lives at least after its pin was taken off."""
 
@@ -182,6 +182,13 @@ class EnvironmentLife(EnvironmentRoom):
         if environment.due_at is not None and environment.due_at <= moment:
             environment.due_at = moment + (LOOK_AGAIN if not known else timedelta(0))
         self._session.add(environment)
+
+    def put_off(self, tenant_id: UUID, environment_id: UUID) -> None:
+        """Let the clock look at the environment again in a while, because what is due to it could not be done."""
+        environment = find(self._session, tenant_id, environment_id, lock=True)
+        if environment.due_at is not None:
+            environment.due_at = now() + LOOK_AGAIN
+            self._session.add(environment)
 
     @staticmethod
     def due(session: Session, moment: datetime, limit: int) -> list[queries.Due]:

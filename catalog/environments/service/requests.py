@@ -38,7 +38,12 @@ from catalog.environments.service.wishes import Wish
 from catalog.environments.triggers import Decision
 from catalog.errors import ConflictError, NotFoundError
 from catalog.gating import PolicyRefusedError
-from catalog.providers.scm import PullRequestNotFoundError, RepositoryNotFoundError, normalised
+from catalog.providers.scm import (
+    PullRequestNotFoundError,
+    RepositoryNotFoundError,
+    RepositoryUnavailableError,
+    normalised,
+)
 from catalog.providers.targets import FollowsLogs, LogPiece, LogTail, TellsBounds, provider, target
 from catalog.scm.service import ScmService
 from catalog.stacks.graph import ResourceGraph, read_graph
@@ -50,8 +55,6 @@ from catalog.tenants.service import TenantService
 _TRIED_ANEW = {Phase.FAILED, Phase.SLEEPING, *NOT_BEGUN}
 CHOSEN = "ChosenTarget"
 """The condition that is false where an environment runs elsewhere because its tenant's choice is not offered."""
-SIGNS = "OutwardSigns"
-"""The condition that is false while Slipway lacks a right to show the environment at its pull request."""
 
 
 class EphemeralEnvironmentService(EnvironmentTurns):
@@ -219,8 +222,10 @@ class EphemeralEnvironmentService(EnvironmentTurns):
         try:
             repository = ScmService(self._session, self._settings).open(environment.tenant_id, environment.repository)
             repository.pull_request(environment.pull_request)
-        except (PullRequestNotFoundError, RepositoryNotFoundError):
+        except PullRequestNotFoundError:
             return False
+        except (RepositoryNotFoundError, RepositoryUnavailableError):
+            return True  # it may know it: what cannot be read denies nothing
         return True
 
     def rebuild(self, principal: Principal, environment_id: UUID) -> Environment:
@@ -236,15 +241,6 @@ class EphemeralEnvironmentService(EnvironmentTurns):
             clear_condition(environment, REFUSED)
         self._bring_about(environment, principal.actor, "rebuild")
         return environment
-
-    def note_signs(self, tenant_id: UUID, environment_id: UUID, problems: Sequence[str]) -> None:
-        """Say on the environment which of its outward signs could not be brought up to date, and why."""
-        environment = find(self._session, tenant_id, environment_id, lock=True)
-        if problems:
-            set_condition(environment, SIGNS, "MissingRights", " ".join(problems)[:1000], status=False)
-        else:
-            clear_condition(environment, SIGNS)
-        self._session.add(environment)
 
     def log_tails(self, tenant_id: UUID, environment_id: UUID, lines: int = 200) -> tuple[LogTail, ...]:
         """Return the end of each component's log; empty where nothing was made yet or nothing is left."""

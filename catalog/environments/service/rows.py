@@ -33,6 +33,7 @@ from catalog.events.registry import EventData
 from catalog.gating import VerdictSummary
 from catalog.operations.models import Problem, Step
 from catalog.providers.targets import provider
+from catalog.scm.service import is_local
 from catalog.settings import Settings
 from catalog.stacks.models import StackResource
 
@@ -52,6 +53,8 @@ NEXT_COMMIT = timedelta(minutes=1)
 """When the clock looks at commits that wait for their turn, where nothing else made them go on."""
 OFFERED = "TargetOffered"
 """The condition that is false while the target is no longer offered at which an environment runs and stays."""
+SIGNS_LATE = timedelta(minutes=5)
+"""When signs that are still not as the environment is are shown again, whatever came of the event that told of it."""
 EXPIRING = "Expiring"
 """The condition that says that an environment ends soon."""
 
@@ -135,11 +138,17 @@ def life_of(environment: Environment) -> Life:
 
 
 def hours_of(spec: Mapping[str, Any]) -> Hours | None:
-    """Return the active hours of a blueprint's spec; None where it says none, or all hours of all days."""
+    """Return the active hours of a blueprint's spec; None where it says none, or all hours of all days.
+
+    Hours that cannot be read, as another version wrote them, are none: they keep nothing from being removed.
+    """
     found = spec.get("active")
     if found is None:
         return None
-    hours = Hours.of(ActiveHours.model_validate_json(json.dumps(found), strict=True))
+    try:
+        hours = Hours.of(ActiveHours.model_validate_json(json.dumps(found), strict=True))
+    except ValueError:
+        return None
     return None if hours.never_close() else hours
 
 
@@ -188,9 +197,12 @@ def takes_next(environment: Environment) -> bool:
 
 
 def tell(session: Session, environment: Environment, data: EventData, actor: str) -> None:
-    """Append an event about the environment."""
+    """Append an event about the environment, of which its signs at the pull request are to tell soon."""
     subject = f"environments/{environment.id}"
     outbox.append(session, data, tenant_id=environment.tenant_id, subject=subject, actor=actor)
+    if not is_local(environment.repository):
+        environment.signs_due_at = now() + SIGNS_LATE
+        session.add(environment)
 
 
 def stamp(environment: Environment) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from catalog.environments.events import EnvironmentOrphanRemoved
 from catalog.environments.models import Environment, Phase
 from catalog.environments.service.remaking import is_kept_from_it, remake
 from catalog.environments.service.rows import OFFERED, clear_condition, find, set_condition, stamp, tell
+from catalog.environments.strangers import EnvironmentStranger
 from catalog.providers.targets import offered, target
 from catalog.settings import Settings
 from catalog.stacks.models import Stack
@@ -48,6 +49,25 @@ class EnvironmentSweeps:
     def expected(session: Session) -> list[queries.Placed]:
         """Return the environments of all tenants that should be there; needs a session of the system role."""
         return queries.ready(session)
+
+    @staticmethod
+    def keep_strangers(session: Session, place: str, found: Collection[str], *, is_all: bool) -> list[str]:
+        """Write down what is of no environment known here and return what is new; needs a session of the system role.
+
+        Where what was found ``is_all`` that there is at the place, the others are forgotten.
+        """
+        names = {each[:300] for each in found}
+        known = set(queries.strangers(session).get(place, ()))
+        for name in sorted(names - known):
+            session.add(EnvironmentStranger(place=place, name=name))
+        if is_all:
+            queries.forget_strangers(session, place, known - names)
+        return sorted(names - known)
+
+    @staticmethod
+    def strangers(session: Session) -> dict[str, list[str]]:
+        """Return what is of no environment known here, by where it was found; needs a session of the system role."""
+        return queries.strangers(session)
 
     @staticmethod
     def is_gone(session: Session, tenant_id: UUID, environment_id: UUID) -> bool:

@@ -4,7 +4,7 @@ import hashlib
 import hmac
 import json
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -12,19 +12,29 @@ from uuid import UUID
 import pytest
 from litestar import Litestar
 from litestar.testing import TestClient
+from sqlalchemy import text
 
 from catalog.clock import now
 from catalog.db import Database
+from catalog.environments.service import EnvironmentShowing
 from catalog.events.service import EventService
-from catalog.providers.scm import NewPullRequest, PullRequest, PullRequestChange, PullRequestState
+from catalog.providers.scm import (
+    NewPullRequest,
+    PullRequest,
+    PullRequestChange,
+    PullRequestState,
+    RepositoryUnavailableError,
+)
+from catalog.providers.scm.github_api.repository import GitHubRepository
 from catalog.scm.service import ScmService
 from catalog.settings import Settings
 from catalog.tenancy import Principal
 from tests.catalog.providers.scm.worlds import GitHubWorld, git
-from workers import scm_feedback, scm_watch
+from workers import scm_connections, scm_feedback, scm_watch
 from workers.main import App
 from workers.runtime.drain import drain
 from workers.runtime.registry import registry
+from workers.runtime.worker import GiveUp, JobContext
 
 Client = TestClient[Litestar]
 API = "/api/v1"
@@ -47,7 +57,7 @@ def settings(settings: Settings, world: GitHubWorld) -> Settings:
 
 @pytest.fixture
 def working(settings: Settings) -> Iterator[App]:
-    app = App(settings, registry((scm_watch.WORKER, scm_feedback.WORKER)))
+    app = App(settings, registry((scm_watch.WORKER, scm_feedback.WORKER, scm_connections.WORKER)))
     yield app
     app.close()
 
@@ -287,6 +297,207 @@ def test_an_environment_follows_shows_itself_and_obeys(
     assert sum("is gone" in each for each in world.comments(number)) == 1
     conditions = {each["type"]: each for each in api.get(path).json()["conditions"]}
     assert "OutwardSigns" not in conditions
+
+
+def environment(api: Client, archive: bytes, world: GitHubWorld, number: int) -> str:
+    """Ask for the environment of a pull request, and return its path."""
+    api.post(f"{API}/assets", files={"archive": ("a.tar.gz", archive, "application/gzip")})
+    asked = {"repository": address(world), "pull_request": number, "blueprint": "acme/preview"}
+    return f"{API}/environments/{api.post(f'{API}/environments/ephemeral', json=asked).json()['id']}"
+
+
+def context(working: App) -> JobContext:
+    return JobContext(working.runtime, "tests.look")
+
+
+def late(working: App) -> None:
+    """Let whatever is not shown yet be shown again by now."""
+    with working.database.system_session() as session:
+        tenants = {each.tenant_id for each in EnvironmentShowing.due(session, now() + timedelta(days=1), 100)}
+    for tenant_id in tenants:
+        with working.database.tenant_session(tenant_id) as session:
+            session.execute(text("UPDATE environments SET signs_due_at = now() WHERE signs_due_at IS NOT NULL"))
+
+
+def test_a_comment_is_obeyed_once_however_often_it_is_told_of_and_its_answer_fails(
+    anyone: Client,
+    api: Client,
+    archive: bytes,
+    world: GitHubWorld,
+    connection: dict[str, Any],
+    working: App,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    number = opened(world)
+    path = environment(api, archive, world, number)
+    drain(working, patience=QUICK)
+    before = datetime.fromisoformat(api.get(path).json()["expires_at"])
+    told = commented(world, number, "maria", "/preview extend 2h")
+    as_ever, tries = GitHubRepository.set_comment, list[str]()
+
+    def fails_once(self: GitHubRepository, number: int, marker: str, body: str | None) -> Any:
+        tries.append(marker)
+        if marker == scm_feedback.REPLY and tries.count(marker) == 1:
+            raise RepositoryUnavailableError("GitHub does not answer.")
+        return as_ever(self, number, marker, body)
+
+    monkeypatch.setattr(GitHubRepository, "set_comment", fails_once)
+    for delivery in ("repository", "app"):
+        taken = deliver(anyone, connection, told, delivery=delivery, kind="issue_comment")
+        assert taken.json()["repositories"] == 1
+        drain(working, patience=timedelta(seconds=3))
+    after = datetime.fromisoformat(api.get(path).json()["expires_at"])
+    assert after - before == timedelta(hours=2)
+    assert (tries.count(scm_feedback.REPLY), sum("@maria" in each for each in world.comments(number))) == (2, 1)
+
+
+def test_signs_are_shown_once_the_provider_is_back_and_the_right_is_there(  # fixtures
+    anyone: Client,
+    api: Client,
+    archive: bytes,
+    world: GitHubWorld,
+    connection: dict[str, Any],
+    working: App,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    number = opened(world)
+    path = environment(api, archive, world, number)
+    drain(working, patience=QUICK)
+    assert world.deployments() == {f"preview/pr-{number}": "queued"}
+
+    def away(*_: object) -> None:
+        raise GiveUp("The provider was away for longer than this was tried.")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(GitHubRepository, "set_comment", away)
+        world.open().change_pull_request(number, PullRequestChange(state=PullRequestState.CLOSED))
+        deliver(anyone, connection, pushed(world), delivery="closed")
+        drain(working, patience=QUICK)
+    assert api.get(path).json()["phase"] == "destroyed"
+    assert world.deployments() == {f"preview/pr-{number}": "queued"}, "it is left as it was"
+    world.fake.refused = {"/environments": "administration=write"}
+    late(working)
+    scm_feedback.show_late_signs(context(working))
+    assert sum("is gone" in each for each in world.comments(number)) == 1
+    conditions = {each["type"]: each["reason"] for each in api.get(path).json()["conditions"]}
+    assert conditions["OutwardSigns"] == "MissingRights"
+
+    world.fake.refused = {}
+    late(working)
+    scm_feedback.show_late_signs(context(working))
+    assert (world.deployments(), world.fake.state.environments) == ({}, type(world.fake.state.environments)())
+    assert "OutwardSigns" not in {each["type"] for each in api.get(path).json()["conditions"]}
+    asked = len(world.fake.requests)
+    late(working)
+    scm_feedback.show_late_signs(context(working))
+    assert not [each for each in world.fake.requests[asked:] if "comments" in each], "nothing is late any more"
+
+
+def test_credentials_that_are_refused_are_said_on_the_environment(  # fixtures
+    api: Client,
+    archive: bytes,
+    world: GitHubWorld,
+    connection: dict[str, Any],
+    working: App,
+) -> None:
+    number = opened(world)
+    path = environment(api, archive, world, number)
+    place = f"{API}/scm/connections/{connection['id']}/credentials"
+    assert api.put(place, json={"credentials": {"token": "revoked"}}).status_code < 300
+    drain(working, patience=QUICK)
+    conditions = {each["type"]: each["reason"] for each in api.get(path).json()["conditions"]}
+    assert conditions["OutwardSigns"] == "CredentialsRefused"
+    assert api.put(place, json={"credentials": {"token": "good"}}).status_code < 300
+    late(working)
+    scm_feedback.show_late_signs(context(working))
+    assert world.deployments() == {f"preview/pr-{number}": "queued"}
+    assert "OutwardSigns" not in {each["type"] for each in api.get(path).json()["conditions"]}
+
+
+def connect(api: Client, world: GitHubWorld) -> str:
+    asked = {"name": "again", "base_url": world.fake.url, "credentials": {"token": "good"}}
+    path: str = f"{API}/scm/connections/{api.post(f'{API}/scm/connections', json=asked).json()['id']}"
+    return path
+
+
+def conditions(api: Client, path: str) -> dict[str, str]:
+    return {each["type"]: each["reason"] for each in api.get(path).json()["conditions"]}
+
+
+def test_a_connection_that_is_removed_is_said_made_good_and_ends_what_nobody_watches(
+    api: Client,
+    archive: bytes,
+    world: GitHubWorld,
+    connection: dict[str, Any],
+    working: App,
+    database: Database,
+    acme: Principal,
+) -> None:
+    number = opened(world)
+    path = environment(api, archive, world, number)
+    drain(working, patience=QUICK)
+    assert api.delete(f"{API}/scm/connections/{connection['id']}").status_code == 204
+    drain(working, patience=QUICK)
+    assert conditions(api, path)["Watched"] == "NoConnection"
+    assert api.get(path).json()["phase"] == "queued"
+
+    again = connect(api, world)
+    drain(working, patience=QUICK)
+    assert "Watched" not in conditions(api, path)
+    assert [each["address"] for each in api.get(again).json()["repositories"]] == [address(world)]
+    git(world.origin, "update-ref", "refs/heads/feature", git(world.origin, "rev-parse", "main"))
+    with database.tenant_session(acme.tenant_id) as session:
+        session.execute(text("UPDATE scm_repositories SET poll_at = now()"))
+    scm_watch.poll_due(context(working))
+    assert api.get(path).json()["head_sha"] == git(world.origin, "rev-parse", "main")
+
+    assert api.delete(again).status_code == 204
+    drain(working, patience=QUICK)
+    scm_connections.leave_unwatched(context(working))
+    assert api.get(path).json()["phase"] == "queued", "there is a day in which to connect it again"
+    a_day_passes(database, acme)
+    scm_connections.leave_unwatched(context(working))
+    assert api.get(path).json()["phase"] == "destroyed"
+
+
+def a_day_passes(database: Database, acme: Principal) -> None:
+    """Let every condition have been there for a day longer."""
+    statement = """
+        UPDATE environments SET conditions = (
+            SELECT jsonb_agg(jsonb_set(each, '{at}', to_jsonb(CAST(each ->> 'at' AS timestamptz) - interval '1 day')))
+            FROM jsonb_array_elements(conditions) AS each)
+        WHERE jsonb_array_length(conditions) > 0
+    """
+    with database.tenant_session(acme.tenant_id) as session:
+        session.execute(text(statement))
+
+
+def test_a_repository_that_is_not_found_for_long_closes_nothing_and_is_said(
+    api: Client,
+    archive: bytes,
+    world: GitHubWorld,
+    connection: dict[str, Any],
+    working: App,
+    database: Database,
+    acme: Principal,
+) -> None:
+    path = environment(api, archive, world, opened(world))
+    drain(working, patience=QUICK)
+    assert connection["repositories"] == []
+
+    def look(minutes: int) -> None:
+        with database.tenant_session(acme.tenant_id) as session:
+            moved = "UPDATE scm_repositories SET poll_at = now(), polled_at = now() - :span"
+            session.execute(text(moved), {"span": timedelta(minutes=minutes)})
+        scm_watch.poll_due(context(working))
+
+    for minutes, told in ((1, None), (20, "NoRepository"), (20, "NoRepository")):
+        world.fake.next_refusals = [(404, {}, "Not Found")] * 3
+        look(minutes)
+        assert (conditions(api, path).get("Watched"), api.get(path).json()["phase"]) == (told, "queued")
+    world.fake.next_refusals = []
+    look(20)
+    assert "Watched" not in conditions(api, path)
 
 
 def lies(world: GitHubWorld, number: int) -> list[tuple[str, dict[str, Any]]]:

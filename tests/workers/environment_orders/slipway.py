@@ -61,31 +61,36 @@ class Slipway:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.database: Database = open_database(settings)
-        tenant = bootstrap.ensure_tenant(self.database, "acme")
-        self.principal = Principal(tenant.id, tenant.name, actor="test:ann", name="ann", scopes=ALL_SCOPES)
+        self.principal = self.act_for("acme")
         self.outside = Outside()
         self.number = 0
         self.handled: set[UUID] = set()
         self.deaths = 0
-        self._published: set[str] = set()
+        self._published: set[tuple[UUID, str]] = set()
         self._automated: set[tuple[str, ...]] = set()
         self.blueprint()
+
+    def act_for(self, name: str) -> Principal:
+        """Let everything from now on happen in the tenant of that name."""
+        tenant = bootstrap.ensure_tenant(self.database, name)
+        self.principal = Principal(tenant.id, tenant.name, actor="test:ann", name="ann", scopes=ALL_SCOPES)
+        return self.principal
 
     def blueprint(self, concurrency: str = "replace", **spec: Any) -> str:
         """Publish a blueprint that says this of ``follow.concurrency``, or of its spec, once, and return its name."""
         name = "preview" if concurrency == "replace" else f"preview-{concurrency}"
         if spec:
             name = f"preview-{sha256(json.dumps(spec, sort_keys=True).encode()).hexdigest()[:8]}"
-        if name not in self._published:
-            files = dict(skeleton("deployment-blueprint", "acme", name))
+        if (self.principal.tenant_id, name) not in self._published:
+            files = dict(skeleton("deployment-blueprint", self.principal.tenant_name, name))
             manifest = yaml.safe_load(files["asset.yaml"])
             manifest["spec"] |= {"follow": {"concurrency": concurrency}, **spec}
             files["asset.yaml"] = yaml.safe_dump(manifest).encode()
             packed = build_archive({path: PackageFile(data) for path, data in files.items()}).data
             with self.database.tenant_session(self.principal.tenant_id) as session:
                 UploadService(session, open_blobs(self.settings)).receive(self.principal, io.BytesIO(packed))
-            self._published.add(name)
-        return f"acme/{name}"
+            self._published.add((self.principal.tenant_id, name))
+        return f"{self.principal.tenant_name}/{name}"
 
     def do(self, action: Callable[[EphemeralEnvironmentService], Any]) -> Any:
         """Do one unit of work with the service."""

@@ -445,3 +445,16 @@ def test_a_commit_that_waits_its_turn_waits_once_whatever_its_branch_goes_to(sli
     row = slipway.do(lambda service: service.get(tenant_id, made))
     assert (row.phase, row.backlog, row.seen_base_sha) == (Phase.QUEUED, ["e" * 40], "2" * 40)
     assert sum("commit_queued" in each.type for each in slipway.events(made)) == 1
+
+
+def test_one_that_could_not_be_stopped_keeps_its_room(slipway: Slipway) -> None:
+    limit(slipway, environment_quota=1)
+    first = ask(slipway, 1)
+    slipway.outside.fails = True
+    act(slipway, "sleep", first)
+    slipway.outside.fails = False
+    assert (phase(slipway, first), len(slipway.outside.of(first))) == (Phase.SLEEPING, 1)
+    second = ask(slipway, 2)
+    assert (place(slipway, second) is None, admit(slipway)) == (False, 0)
+    slipway.work(first)
+    assert (slipway.outside.of(first), admit(slipway), place(slipway, second)) == ({}, 1, None)

@@ -12,8 +12,11 @@ from catalog.environments.models import EnvironmentRead, Phase, RequestEnvironme
 from catalog.environments.service import read, remaking
 from catalog.gating import PolicyRefusedError, Verdict
 from catalog.providers.scm import PullRequestState
+from portal.api.metrics import Metrics
 from tests.workers.environment_orders.slipway import Slipway
 from workers import environment_sweep
+from workers.doctor import findings
+from workers.doctor.checks import strangers
 from workers.environment_sweep import sweep
 
 Made = Callable[[], UUID]
@@ -263,3 +266,28 @@ def test_what_failed_is_tried_again_only_where_policies_allow_it(
     ask_again(slipway, failed)
     slipway.work(failed)
     assert (look(slipway, failed).phase, said_of(slipway, failed)) == (Phase.READY, [])
+
+
+def test_what_belongs_to_no_environment_is_counted_and_forgotten_once_it_is_gone(
+    slipway: Slipway, ready: Made, caplog: pytest.LogCaptureFixture
+) -> None:
+    ready()
+    foreign = uuid4()
+    slipway.outside.running["foreign"], slipway.outside.owners["foreign"] = "0" * 40, foreign
+    slipway.outside.stacks["preview-somebody-0123456789ab-1"] = {"process"}
+    for _ in range(2):
+        sweep(slipway.context())
+    assert caplog.text.count(str(foreign)) == 1
+
+    def counted() -> dict[str, float]:
+        families = Metrics(slipway.database).registry.collect()
+        (family,) = [each for each in families if each.name == "slipway_environment_strangers"]
+        return {each.labels["place"]: each.value for each in family.samples}
+
+    assert counted() == {"stacks": 1.0, "targets": 1.0}
+    (told,) = strangers(slipway.settings)
+    assert (told.verdict, str(foreign) in told.detail) == (findings.Verdict.LIMITED, True)
+    del slipway.outside.running["foreign"], slipway.outside.stacks["preview-somebody-0123456789ab-1"]
+    sweep(slipway.context())
+    assert counted() == {"stacks": 0.0, "targets": 0.0}
+    assert [each.verdict for each in strangers(slipway.settings)] == [findings.Verdict.FOUND]
