@@ -21,7 +21,10 @@ _REGO = {
 }
 
 
-_DELIVERY = ("github/slipway-deliver.yml", "azure/slipway/deliver.yml", "azure/slipway/attest.py")
+_DELIVERY = (
+    *("github/slipway-deliver.yml", "azure/slipway/deliver.yml"),
+    *("azure/slipway/bill.yml", "azure/slipway/attest.py"),
+)
 _PREVIEW = ("github/slipway-preview.yml", "azure/slipway/preview.yml")
 _TESTS = ("github/slipway-test.yml.j2", "azure/slipway/test.yml.j2")
 _PIPELINES = {

@@ -223,6 +223,17 @@ def test_what_makes_no_sense_is_refused(name: str, more: Mapping[str, Any]) -> N
         make(name, **more)
 
 
+def test_the_cache_on_azure_is_of_the_service_that_is_not_retired() -> None:
+    made, _ = make("AzureData")
+    assert not [each for each in made if each.type.startswith("azure-native:redis:")]
+    (cache,) = (each.inputs for each in made if each.type == "azure-native:redisenterprise:RedisEnterprise")
+    (database,) = (each.inputs for each in made if each.type == "azure-native:redisenterprise:Database")
+    assert (cache["publicNetworkAccess"], cache["minimumTlsVersion"]) == ("Disabled", "1.2")
+    assert (database["port"], database["accessKeysAuthentication"]) == (10000, "Disabled")
+    zones = [each.inputs["privateZoneName"] for each in made if each.type == "azure-native:privatedns:PrivateZone"]
+    assert "privatelink.redis.azure.net" in zones
+
+
 def test_only_web_traffic_comes_in_on_azure() -> None:
     made, _ = make("AzureNetwork")
     groups = {each.name: each.inputs["securityRules"] for each in made if "NetworkSecurityGroup" in each.type}

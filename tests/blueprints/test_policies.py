@@ -61,7 +61,7 @@ def test_no_two_bundles_share_a_root() -> None:
 
 def test_it_lets_a_sound_release_pass_and_nothing_else() -> None:
     sound = _sound()
-    answers = _denials([sound, {}, {"release": {}, "attestations": [], "sbom": {}, "plan": {}}])
+    answers = denials([sound, {}, {"release": {}, "attestations": [], "sbom": {}, "plan": {}}])
     for name, (of_sound, *of_nothing) in answers.items():
         assert of_sound == [], name
         assert all(any(each["level"] == "mandatory" for each in denied) for denied in of_nothing), name
@@ -75,9 +75,9 @@ _JUNK: st.SearchStrategy[Any] = st.sampled_from([None, True, False, 0, 9, "", "x
 def test_taking_evidence_away_never_helps(data: st.DataObject) -> None:
     """Documents are drawn in bulk, because starting ``opa`` costs more than evaluating a hundred of them."""
     pairs = [_draw_pair(data) for _ in range(20)]
-    answers = _denials([document for pair in pairs for document in pair])
-    for name, denials in answers.items():
-        rules = [{each["rule"] for each in denied} for denied in denials]
+    answers = denials([document for pair in pairs for document in pair])
+    for name, refused in answers.items():
+        rules = [{each["rule"] for each in denied} for denied in refused]
         for more, fewer in zip(rules[::2], rules[1::2], strict=True):
             assert more <= fewer, name
 
@@ -114,7 +114,7 @@ def _sound() -> dict[str, Any]:
     return document
 
 
-def _denials(documents: list[Any]) -> dict[str, list[list[dict[str, Any]]]]:
+def denials(documents: list[Any]) -> dict[str, list[list[dict[str, Any]]]]:
     """Return what each bundle denies in each of the documents, asked in one go."""
     bundles = chain.from_iterable(("-d", str(bundle / "content")) for bundle in BUNDLES)
     asked = ", ".join(

@@ -83,6 +83,11 @@ requirements := {
 			{"property": ["enableNonSslPort"], "one_of": {false}},
 			{"property": ["minimumTlsVersion"], "one_of": {"1.2", "1.3"}},
 		],
+		"azure-native:redisenterprise:Database": [{"property": ["clientProtocol"], "one_of": {"Encrypted"}}],
+		"azure-native:redisenterprise:RedisEnterprise": [{
+			"property": ["minimumTlsVersion"],
+			"one_of": {"1.2", "1.3"},
+		}],
 		"azure-native:storage:StorageAccount": [
 			{"property": ["enableHttpsTrafficOnly"], "one_of": {true}},
 			{"property": ["minimumTlsVersion"], "one_of": {"TLS1_2", "TLS1_3"}},
@@ -111,6 +116,10 @@ requirements := {
 			"one_of": {"Disabled"},
 		}],
 		"azure-native:redis:Redis": [{"property": ["publicNetworkAccess"], "one_of": {"Disabled"}}],
+		"azure-native:redisenterprise:RedisEnterprise": [{
+			"property": ["publicNetworkAccess"],
+			"one_of": {"Disabled"},
+		}],
 		"azure-native:storage:StorageAccount": [
 			{"property": ["allowBlobPublicAccess"], "one_of": {false}},
 			{"property": ["publicNetworkAccess"], "one_of": {"Disabled"}},

@@ -1,4 +1,4 @@
-"""The stores on Azure: Database for PostgreSQL, Cache for Redis, Storage."""
+"""The stores on Azure: Database for PostgreSQL, Managed Redis, Storage."""
 
 import re
 from typing import Any, NotRequired, Optional, TypedDict
@@ -10,9 +10,9 @@ from slipway_component_data.labels import choose, labels, options, require
 # The SDK of a cloud is imported where a component of it is made: whoever uses one cloud needs no other's.
 
 _SIZES = {
-    "small": {"sku": ("Standard_B2s", "Burstable"), "storage": 32, "cache": ("Basic", "C", 0)},
-    "medium": {"sku": ("Standard_D2ds_v5", "GeneralPurpose"), "storage": 128, "cache": ("Standard", "C", 1)},
-    "large": {"sku": ("Standard_E8ds_v5", "MemoryOptimized"), "storage": 512, "cache": ("Premium", "P", 1)},
+    "small": {"sku": ("Standard_B2s", "Burstable"), "storage": 32, "cache": ("Balanced_B0", "Disabled")},
+    "medium": {"sku": ("Standard_D2ds_v5", "GeneralPurpose"), "storage": 128, "cache": ("Balanced_B1", "Enabled")},
+    "large": {"sku": ("Standard_E8ds_v5", "MemoryOptimized"), "storage": 512, "cache": ("Balanced_B5", "Enabled")},
 }
 
 
@@ -63,7 +63,7 @@ class AzureData(pulumi.ComponentResource):
     database_host: pulumi.Output[str]
     """Where the database answers, on port 5432 with TLS and tokens of Entra ID."""
     cache_host: pulumi.Output[Optional[str]]
-    """Where the cache answers, on port 6380 with TLS and tokens of Entra ID."""
+    """Where the cache answers, on port 10000 with TLS and tokens of Entra ID."""
     container: pulumi.Output[Optional[str]]
     """The name of the container for objects."""
     storage_account: pulumi.Output[Optional[str]]
@@ -181,21 +181,32 @@ class AzureData(pulumi.ComponentResource):
         return server
 
     def _cache(self, name: str, args: AzureDataArgs, size: dict, place: dict[str, Any]) -> Any:
-        from pulumi_azure_native import redis
+        # Azure Cache for Redis is being retired and is not made for new customers; Managed Redis takes its place.
+        from pulumi_azure_native import redisenterprise
 
-        tier, family, capacity = size["cache"]
-        cache = redis.Redis(
+        sku, is_replicated = size["cache"]
+        cache = redisenterprise.RedisEnterprise(
             name,
-            sku={"name": tier, "family": family, "capacity": capacity},
-            enable_non_ssl_port=False,
+            sku={"name": sku},
+            high_availability=is_replicated,
             minimum_tls_version="1.2",
             public_network_access="Disabled",
-            disable_access_key_authentication=True,
-            redis_configuration={"aad_enabled": "true"},
-            redis_version="6",
             **place,
         )
-        self._endpoint(f"{name}-cache", args, cache, "redisCache", "privatelink.redis.cache.windows.net", place)
+        redisenterprise.Database(
+            name,
+            resource_group_name=args["resource_group"],
+            cluster_name=cache.name,
+            database_name="default",
+            port=10000,
+            client_protocol="Encrypted",
+            access_keys_authentication="Disabled",
+            # One address for everything, as clients that know no cluster expect it.
+            clustering_policy="EnterpriseCluster",
+            eviction_policy="VolatileLRU",
+            opts=options(self),
+        )
+        self._endpoint(f"{name}-cache", args, cache, "redisEnterprise", "privatelink.redis.azure.net", place)
         return cache
 
     def _objects(self, name: str, args: AzureDataArgs, place: dict[str, Any]) -> tuple[Any, Any]:

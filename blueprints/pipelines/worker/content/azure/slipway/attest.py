@@ -1,6 +1,6 @@
 """Sign what a pipeline knows of what it built, as in-toto statements in DSSE envelopes.
 
-Usage: attest.py --sbom FILE (--image NAME@DIGEST | --folder DIR) OUTPUT
+Usage: attest.py --sbom FILE --checks WORDS (--image NAME@DIGEST | --folder DIR) OUTPUT
 
 Writes provenance.json, sbom.json and tests.json into OUTPUT. The private key (PEM, EC P-256) is in ATTESTATION_KEY; the
 openssl command signs with it. Nothing but Python's standard library is needed.
@@ -21,6 +21,7 @@ PAYLOAD_TYPE = "application/vnd.in-toto+json"
 def main() -> None:
     parser = argparse.ArgumentParser(description="Sign what a pipeline knows of what it built.")
     parser.add_argument("--sbom", type=Path, required=True)
+    parser.add_argument("--checks", type=str.split, required=True)
     parser.add_argument("--image")
     parser.add_argument("--folder", type=Path)
     parser.add_argument("output", type=Path)
@@ -29,7 +30,7 @@ def main() -> None:
     predicates = {
         "provenance": ("https://slsa.dev/provenance/v1", provenance(os.environ)),
         "sbom": ("https://cyclonedx.org/bom", json.loads(arguments.sbom.read_text("utf-8"))),
-        "tests": ("https://in-toto.io/attestation/test-result/v0.1", tests(os.environ)),
+        "tests": ("https://in-toto.io/attestation/test-result/v0.1", tests(os.environ, arguments.checks)),
     }
     arguments.output.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
@@ -79,7 +80,7 @@ def provenance(variables: dict) -> dict:
     }
 
 
-def tests(variables: dict) -> dict:
+def tests(variables: dict, checks: list[str]) -> dict:
     return {
         "result": "PASSED",
         "configuration": [
@@ -88,6 +89,7 @@ def tests(variables: dict) -> dict:
                 "digest": {"gitCommit": variables["BUILD_SOURCEVERSION"]},
             }
         ],
+        "passedTests": checks,
     }
 
 
