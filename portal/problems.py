@@ -140,7 +140,7 @@ def describe(request: WebRequest, error: Exception) -> ProblemDetails:
         LOG.warning("request %s: the database does not answer: %s", correlation, error)
         fields, status = [], 503
         code, title, detail = UnavailableError.code, UnavailableError.title, "The database does not answer. Try again."
-    elif isinstance(error, UnicodeError | LookupError) and _is_of_the_form(error):
+    elif isinstance(error, ValueError | LookupError) and _is_of_the_form(error):
         fields, status = [], 400
         code, title = _HTTP[status]
         detail = "The form has a text that is not in the encoding that it says, or not UTF-8. Send files as files."

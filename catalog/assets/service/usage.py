@@ -7,9 +7,11 @@ from uuid import UUID
 from sqlmodel import Session
 
 from catalog.assets import rules
+from catalog.assets.errors import AssetNotFoundError, InvalidReferenceError
 from catalog.assets.events import AssetUseAffected
 from catalog.assets.life import MEANINGS, Running
 from catalog.assets.models import Affected, AssetVersion, AssetVersionRead, Dependent, UseRead
+from catalog.assets.references import parse_reference
 from catalog.assets.service.reading import Reading
 from catalog.assets.usage import queries
 from catalog.assets.usage.models import AssetDependency, AssetOutcome, AssetUse, Measured, MoveRead, Notice
@@ -54,7 +56,18 @@ class Usage(Reading):
         Also of a version that its publisher shares no more: whoever runs it is told of its fate to the end.
         """
         found = queries.notices(self._session, tenant_id, subject)
-        return [each for each in found if MEANINGS[each.state].running is not Running.ON]
+        return [self._as_seen(tenant_id, each) for each in found if MEANINGS[each.state].running is not Running.ON]
+
+    def _as_seen(self, tenant_id: UUID, notice: Notice) -> Notice:
+        """Return a notice, without its replacement where the tenant does not see that, as it may not the version."""
+        try:
+            wanted = parse_reference(notice.replacement or "")
+            self._asset(tenant_id, wanted.namespace, wanted.name)
+        except InvalidReferenceError:
+            return notice  # it names nothing
+        except AssetNotFoundError:
+            return notice.model_copy(update={"replacement": None})
+        return notice
 
     def is_held(self, tenant_id: UUID, subject: str) -> bool:
         """Tell whether ``subject`` must stay as it is, because a version that it runs is in quarantine."""

@@ -82,7 +82,8 @@ def test_what_is_no_file_or_more_than_one_says_so(api: Client, archive: bytes) -
 
 @pytest.mark.parametrize("address", [ASSETS, "/uploads", "/t/acme/legacy/"])
 def test_a_form_whose_texts_are_none_is_the_senders_fault(api: Client, archive: bytes, address: str) -> None:
-    for kind in ("", "\r\nContent-Type: text/plain; charset=nonsense"):
+    said = "\r\nContent-Type: text/plain; charset="
+    for kind in ("", f"{said}nonsense", f'{said}"a\0b"'):
         head = f'--x\r\nContent-Disposition: form-data; name="archive"{kind}\r\n\r\n'
         form = {"Content-Type": "multipart/form-data; boundary=x"}
         answer = api.post(address, content=head.encode() + archive + b"\r\n--x--\r\n", headers=form)
