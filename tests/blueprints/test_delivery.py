@@ -16,7 +16,7 @@ COMMAND = """#!/bin/sh
 # Stands for the real command at the edge of the script: it writes down how it was called.
 echo "$*" >> "$CALLS"
 case "$1 $2" in
-  "approval ask") [ -e "$CALLS.asked" ] && exit "$ANSWER"; touch "$CALLS.asked"; exit 3 ;;
+  "approvals ask") [ -e "$CALLS.asked" ] && exit "$ANSWER"; touch "$CALLS.asked"; exit 3 ;;
   "release create") echo '{"id": "r1"}' ;;
 esac
 """
@@ -40,15 +40,15 @@ def test_on_azure_a_tag_names_its_release_as_on_github(tmp_path: Path) -> None:
 
 def test_on_azure_a_release_is_recorded_once_it_is_approved(tmp_path: Path) -> None:
     _, calls = on_azure(tmp_path, BUILD_SOURCEBRANCH="refs/tags/v1.2.0", APPROVAL="True")
-    asked = f"approval ask releases/it@v1.2.0 --title Release it v1.2.0 --digest {DIGEST} --link "
+    asked = f"approvals ask releases/it@v1.2.0 --title Release it v1.2.0 --digest {DIGEST} --link "
     assert [call.startswith(asked) for call in calls[:2]] == [True, True]
-    assert [call.split()[0] for call in calls] == ["approval", "approval", "release", "policy"]
+    assert [call.split()[0] for call in calls] == ["approvals", "approvals", "release", "policy"]
 
 
 def test_on_azure_nothing_is_recorded_where_it_is_denied(tmp_path: Path) -> None:
     done, calls = on_azure(tmp_path, BUILD_SOURCEBRANCH="refs/tags/v1.2.0", APPROVAL="True", ANSWER="1")
     assert done.returncode == 1
-    assert [call.split()[0] for call in calls] == ["approval", "approval"]
+    assert [call.split()[0] for call in calls] == ["approvals", "approvals"]
 
 
 @pytest.mark.parametrize(("answer", "status"), [("0", 0), ("1", 1)])
@@ -60,7 +60,7 @@ def test_on_github_the_step_waits_until_there_is_an_answer(
     done, calls = _run(_step("Wait for the approval")["run"], tmp_path, given)
     assert done.returncode == status, done.stderr
     asked = digest.removeprefix("sha256:") or DIGEST
-    expected = f"approval ask releases/it@7.1 --title Release it 7.1 --digest {asked} --link https://example.com/7"
+    expected = f"approvals ask releases/it@7.1 --title Release it 7.1 --digest {asked} --link https://example.com/7"
     assert calls == [expected, expected]
 
 
