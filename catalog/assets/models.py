@@ -216,7 +216,11 @@ class _Read(BaseModel):
 
 
 class AssetRead(_Read):
-    """An asset in a list; ``owned`` says whether it belongs to the caller's tenant."""
+    """An asset in a list; ``owned`` says whether it belongs to the caller's tenant.
+
+    ``installs`` and ``success_percent`` are the steps of what is measured across tenants, as in `Totals`; they are
+    there where a search found the asset and enough tenants make them up.
+    """
 
     namespace: str
     name: str
@@ -234,6 +238,8 @@ class AssetRead(_Read):
     clouds: list[str] = []
     trust: Trust = Trust.UNVERIFIED
     latest_state: VersionState | None = None
+    installs: int | None = None
+    success_percent: int | None = None
 
 
 class VersionSummary(_Read):

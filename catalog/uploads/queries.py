@@ -53,16 +53,23 @@ def publishing_sessions(session: Session, tenant_id: UUID, limit: int) -> Sequen
 
 
 def session_members(
-    session: Session, tenant_id: UUID, session_id: UUID, limit: int
+    session: Session, tenant_id: UUID, session_id: UUID
 ) -> Sequence[tuple[Upload, VersionState | None]]:
-    """Return the uploads of a publishing session, oldest first, with the state of each one's version."""
+    """Return the last upload of each version in a publishing session, oldest first, with the state of its version."""
+    number = (col(Upload.namespace), col(Upload.name), col(Upload.version))
+    last = (
+        select(Upload.id)
+        .where(Upload.tenant_id == tenant_id, Upload.session_id == session_id)
+        .distinct(*number)
+        .order_by(*number, col(Upload.created_at).desc(), col(Upload.id).desc())
+    )
     statement = (
         select(Upload, AssetVersion.state)
         .join(AssetVersion, col(AssetVersion.id) == Upload.version_id, isouter=True)
-        .where(Upload.tenant_id == tenant_id, Upload.session_id == session_id)
+        .where(col(Upload.id).in_(last))
         .order_by(col(Upload.created_at), col(Upload.id))
     )
-    rows: Sequence[Any] = session.exec(statement.limit(limit)).all()
+    rows: Sequence[Any] = session.exec(statement).all()
     return [(upload, state) for upload, state in rows]
 
 

@@ -1,5 +1,6 @@
 """Commands about what is in the marketplace: find it, read about it, and end the life of a version."""
 
+import sys
 from typing import Any
 
 import click
@@ -16,6 +17,7 @@ _end_option = click.option("--end-of-life", metavar="YYYY-MM-DD", help="The day 
 _link_option = click.option("--link", metavar="URL", help="Where to read more about it.")
 
 
+_MOST_NAMED = 20
 _SEEN_BY = {"private": "its own tenant", "shared": "the tenants it is shared with", "public": "everybody"}
 
 
@@ -50,16 +52,28 @@ def show_results(output: Output, found: dict[str, Any]) -> None:
         if found.get("suggestions"):
             output.line(f"Did you mean {' or '.join(found['suggestions'])}?")
         for hint in found.get("hints", []):
-            output.line(f"Without {hint['remove']} {hint['value']} there are {hint['count']}.")
+            output.line(_way_out(**hint))
         return
     output.table(
         ("ASSET", "LATEST", "KIND", "SUMMARY"),
         [
-            (f"{each['namespace']}/{each['name']}", each["latest_version"], each["kind"], each["summary"])
+            (
+                f"{each['namespace']}/{each['name']}",
+                each["latest_version"] or "none in your range",
+                each["kind"],
+                each["summary"],
+            )
             for each in items
         ],
     )
     output.more(found.get("next_cursor"))
+
+
+def _way_out(remove: str, value: str, count: int) -> str:
+    """Say how many there are without the words or without one filter, which is named as the option that sets it."""
+    option = f"--{remove}" if remove == "installed" else f"--{remove} {value}"
+    without = f"the words “{value}”" if remove == "q" else option
+    return f"Without {without} there {'is' if count == 1 else 'are'} {count}."
 
 
 @click.command("show")
@@ -151,18 +165,37 @@ def _life_command(name: str, help_text: str) -> click.Command:
     @_replacement_option
     @_end_option
     @_link_option
+    @click.option("--yes", is_flag=True, help="Do it without asking.")
     @json_option
-    def move(version_reference: str, reason: str, as_json: bool, **more: str | None) -> None:  # noqa: FBT001  # click passes options by name
+    def move(*, version_reference: str, reason: str, yes: bool, as_json: bool, **more: str | None) -> None:
         output = Output(as_json=as_json)
         namespace, asset, version = split_reference(version_reference)
         if not version:
             raise click.BadParameter("name one version, such as acme/preview@1.4.0.", param_hint="NS/NAME@VERSION")
         body = {"reason": reason, **{key: value for key, value in more.items() if value}}
         with connect() as client:
+            if name != "restore" and not yes and sys.stdin.isatty():
+                affected = client.get(f"/assets/{namespace}/{asset}/used-by", {"version": version})
+                _show_before(output, affected)
+                click.confirm(f"{name.capitalize()} {version_reference}?", abort=True, err=True)
             moved = client.post(f"/assets/{namespace}/{asset}/versions/{segment(version)}/{name}", body)
         output.result(moved, lambda each: _show_moved(output, each, version_reference))
 
     return move
+
+
+def _show_before(output: Output, affected: dict[str, Any]) -> None:
+    """Say who will be hit, on standard error, before anything is asked."""
+    told = _who_is_hit(affected)
+    output.note(f"Affected: {', '.join(told)}." if told else "Nothing that you can see uses it.")
+    named = [f"{each['label']} runs {each['version']}" for each in affected["uses"]]
+    named += [
+        f"{each['namespace']}/{each['name']} {each['version']} needs {each['needs']}" for each in affected["dependents"]
+    ]
+    for each in named[:_MOST_NAMED]:
+        output.note(f"  {each}")
+    if len(named) > _MOST_NAMED:
+        output.note(f"  and {len(named) - _MOST_NAMED} more: slipway used-by")
 
 
 def _show_moved(output: Output, moved: dict[str, Any], reference: str) -> None:

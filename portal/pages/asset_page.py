@@ -70,6 +70,7 @@ class AssetPage(Page):
     totals: Totals | None = None
     feed_href: str = ""
     fitted: Fitted | None = None
+    refusal: str = ""
     may_narrow: bool = False
 
     @property
@@ -129,8 +130,8 @@ class AssetPage(Page):
 
     @property
     def is_usable(self) -> bool:
-        """Tell whether this version may be chosen for something new."""
-        return self.version.state in SELECTABLE
+        """Tell whether this version may be chosen for something new, as its state and the tenant's catalog say."""
+        return self.version.state in SELECTABLE and not self.refusal
 
     def href(self, tab: str, version: str = "") -> str:
         """Return the address of a tab, for this version unless it stands for the asset."""

@@ -193,11 +193,12 @@ def show_asset(  # noqa: PLR0913, PLR0917  # most are query parameters or the un
     if tab is not None and tab not in TABS:
         raise NotFoundError(f"The page of an asset has no part {tab}.")
     service = AssetService(session)
-    asset = service.get(principal.tenant_id, namespace, name)
+    offer = service.offer(principal.tenant_id, namespace, name)
+    asset = service.get(principal.tenant_id, namespace, name).model_copy(update={"latest_version": offer.latest})
     versions = service.versions(principal.tenant_id, namespace, name, limit=VERSIONS_AT_ONCE + 1)
     has_more = len(versions) > VERSIONS_AT_ONCE
     count = service.count_versions(principal.tenant_id, namespace, name) if has_more else len(versions)
-    newest = LATEST if asset.latest_version or not versions else versions[0].version
+    newest = offer.latest or (versions[0].version if versions else LATEST)
     shown = service.get_version(principal.tenant_id, namespace, name, version or newest)
     tree = dependency_tree(service, principal.tenant_id, shown) if tab == "dependencies" else DependencyTree()
     subject = f"{namespace}/{name}@{shown.version}"
@@ -225,6 +226,7 @@ def show_asset(  # noqa: PLR0913, PLR0917  # most are query parameters or the un
         totals=service.totals(principal.tenant_id, namespace, name),
         feed_href=asset_feed(principal, namespace, name),
         may_narrow=principal.may("assets:admin"),
+        refusal=offer.refusal(shown.version),
         fitted=OverlayService(session).over(principal.tenant_id, shown),
     )
     return renderer_of(request).respond(request, page)

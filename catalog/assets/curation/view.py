@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from packaging.specifiers import SpecifierSet
 
-from catalog.assets.versions import VersionNumber, allows
+from catalog.assets.versions import VersionNumber, allows, parse_version
 
 Path = tuple[str, str]
 
@@ -44,6 +44,27 @@ class CatalogView:
     def offered(self, paths: Iterable[Path]) -> list[Path]:
         """Return those of the assets of which some version may be chosen, in their order."""
         return [path for path in paths if self.offers(*path)]
+
+
+@dataclass(frozen=True)
+class Offer:
+    """What a tenant's own catalog lets its members choose of one asset.
+
+    ``latest`` is the version that stands for it, the newest within ``allowed`` where there is such a range; ``refused``
+    says why none may be chosen, "" where some may.
+    """
+
+    latest: str | None
+    allowed: SpecifierSet | None = None
+    refused: str = ""
+
+    def refusal(self, version: str) -> str:
+        """Say why a version may not be chosen, "" where the catalog has nothing against it."""
+        if self.refused or self.allowed is None:
+            return self.refused
+        if allows(self.allowed, parse_version(version), prereleases=True):
+            return ""
+        return f"Your tenant's catalog allows {self.allowed} of it."
 
 
 DECIDES_NOTHING = CatalogView(frozenset(), is_curated=False, hidden=frozenset(), adopted={})

@@ -4,11 +4,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
+from packaging.specifiers import SpecifierSet
 from sqlmodel import Session
 
 from catalog.assets import queries, rules
 from catalog.assets.curation import queries as curation
-from catalog.assets.curation.view import DECIDES_NOTHING, CatalogView
+from catalog.assets.curation.view import DECIDES_NOTHING, CatalogView, Offer
 from catalog.assets.errors import (
     ArchiveUnavailableError,
     AssetNotFoundError,
@@ -33,6 +34,8 @@ from catalog.assets.models import (
 )
 from catalog.assets.references import AssetReference, is_name
 from catalog.assets.search import FILTERS, NO_WORD, Position, closest, similar_query, words_of
+from catalog.assets.usage import queries as usage
+from catalog.assets.usage.models import Totals
 from catalog.assets.versions import VersionNumber, allows, parse_constraint, parse_version
 from catalog.providers.blobs import BlobError, BlobStore
 
@@ -48,7 +51,7 @@ class Reading:
         self._session = session
 
     def search(self, tenant_id: UUID, query: SearchQuery) -> SearchResult:
-        """Return one page of assets with the counts of every filter, in three statements (more where nothing fits)."""
+        """Return one page of assets with the counts of every filter, in four statements (more where nothing fits)."""
         words = words_of(query.q)
         found = self._found(query)
         rows = queries.assets_by_id(self._session, tenant_id, [identifier for identifier, _ in found.items])
@@ -56,8 +59,9 @@ class Reading:
         page = [(rows[identifier], score) for identifier, score in found.items[: query.limit] if identifier in rows]
         last = page[-1] if len(found.items) > query.limit and page else None
         total = found.without["total"]
+        totals = usage.totals(self._session, [asset.id for asset, _ in page])
         return SearchResult(
-            items=[asset_read(asset, tenant_id) for asset, _ in page],
+            items=[asset_read(asset, tenant_id, totals.get(asset.id)) for asset, _ in page],
             total=total,
             facets=_facets(found, query),
             hints=[] if total else self._hints(query, found),
@@ -211,9 +215,17 @@ class Reading:
         return [VersionSummary.model_validate(row) for row in offered], best.canonical if best else None
 
     def _candidates(self, tenant_id: UUID, asset: Asset) -> list[rules.Candidate]:
+        allowed = self._allowed(tenant_id, asset)
         everything = rules.candidates(queries.version_numbers(self._session, tenant_id, asset.id))
+        return [each for each in everything if allowed is None or allows(allowed, each.number, prereleases=True)]
+
+    def _allowed(self, tenant_id: UUID, asset: Asset) -> SpecifierSet | None:
+        """Return the range that the tenant's own catalog binds an asset to, None where it lets every version be chosen.
+
+        Raises ``VersionNotSelectableError`` where it lets none.
+        """
         if asset.tenant_id == tenant_id:
-            return everything
+            return None
         path = f"{asset.namespace}/{asset.name}"
         entry = curation.entry(self._session, tenant_id, asset.id)
         if entry is not None and entry.hidden_at is not None:
@@ -222,9 +234,20 @@ class Reading:
             catalog = curation.catalog(self._session, tenant_id)
             if catalog is not None and catalog.is_curated:
                 raise VersionNotSelectableError(f"Your tenant's catalog has not adopted {path}. Ask an administrator.")
-            return everything
-        allowed = parse_constraint(entry.allowed)
-        return [each for each in everything if allows(allowed, each.number, prereleases=True)]
+            return None
+        return parse_constraint(entry.allowed) if entry.allowed else None
+
+    def offer(self, tenant_id: UUID, namespace: str, name: str) -> Offer:
+        """Return what the tenant's own catalog lets its members choose of an asset; raise ``AssetNotFoundError``."""
+        asset = self._asset(tenant_id, namespace, name)
+        try:
+            allowed = self._allowed(tenant_id, asset)
+        except VersionNotSelectableError as error:
+            return Offer(asset.latest_version, refused=error.detail)
+        if allowed is None:
+            return Offer(asset.latest_version)
+        best = rules.latest(self._candidates(tenant_id, asset))
+        return Offer(best.canonical if best else None, allowed)
 
     def archive(self, tenant_id: UUID, namespace: str, name: str, version: str, blobs: BlobStore) -> bytes:
         """Return the archive's bytes, whose digest was compared while reading.
@@ -299,9 +322,12 @@ def label(version: AssetVersion) -> str:
     return f"{version.namespace}/{version.name} {version.version}"
 
 
-def asset_read(asset: Asset, tenant_id: UUID) -> AssetRead:
-    """Return an asset as others read it."""
-    return AssetRead.model_validate({**asset.model_dump(exclude={"terms"}), "owned": asset.tenant_id == tenant_id})
+def asset_read(asset: Asset, tenant_id: UUID, totals: Totals | None = None) -> AssetRead:
+    """Return an asset as others read it, with what is measured of it across tenants where that was asked for."""
+    measured = {} if totals is None else {"installs": totals.installs, "success_percent": totals.success_percent}
+    return AssetRead.model_validate(
+        {**asset.model_dump(exclude={"terms"}), **measured, "owned": asset.tenant_id == tenant_id}
+    )
 
 
 def version_read(version: AssetVersion, tenant_id: UUID) -> AssetVersionRead:

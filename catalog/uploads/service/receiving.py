@@ -32,6 +32,8 @@ from catalog.uploads.gate import check_promise
 from catalog.uploads.models import Publication, SessionState, Terms, Upload, UploadRead, UploadState
 
 PUBLISH_STEP = "publish"
+MOST_MEMBERS = 200
+"""How many versions a publishing session holds."""
 _IN_MEMORY = 2 * 1024 * 1024
 _CHUNK = 256 * 1024
 
@@ -87,7 +89,7 @@ class Receiving:
     ) -> Publication:
         metadata = package.manifest.metadata
         if terms.session_id is not None:
-            self._require_open(principal.tenant_id, terms.session_id)
+            self._require_open(principal.tenant_id, terms.session_id, package)
         principal.require_asset(f"{metadata.namespace}/{metadata.name}")
         self._assets.claim_namespace(principal, metadata.namespace)
         published = self._assets.published(principal, package)
@@ -157,13 +159,24 @@ class Receiving:
         reviewed = self._assets.review_required(upload.tenant_id, upload.namespace)
         return VersionState.IN_REVIEW if reviewed else VersionState.PUBLISHED
 
-    def _require_open(self, tenant_id: UUID, session_id: UUID) -> None:
-        """Raise where the tenant has no such session, or it takes nothing in any more; it stays locked."""
+    def _require_open(self, tenant_id: UUID, session_id: UUID, package: Package) -> None:
+        """Raise where the tenant has no such session, it takes nothing in any more, or it is full; it stays locked."""
         found = queries.publishing_session(self._session, tenant_id, session_id, lock=True)
         if found is None:
             raise NotFoundError(f"There is no publishing session {session_id}.")
         if found.state is not SessionState.OPEN:
             raise ConflictError(f"The session {found.title} is {found.state.value.replace('_', ' ')}.")
+        metadata = package.manifest.metadata
+        wanted = (metadata.namespace, metadata.name, parse_version(metadata.version).canonical)
+        members = {
+            (each.namespace, each.name, each.version)
+            for each, _ in queries.session_members(self._session, tenant_id, session_id)
+        }
+        if len(members | {wanted}) > MOST_MEMBERS:
+            raise ConflictError(
+                f"The session {found.title} holds {MOST_MEMBERS} versions, and no more come out together. "
+                "Publish it, and open another."
+            )
 
     def _keep(self, archive: BinaryIO, package: Package) -> None:
         self._assets.hold_blob(package.archive.blob)

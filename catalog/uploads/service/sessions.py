@@ -23,8 +23,6 @@ from catalog.uploads.models import (
 )
 from catalog.uploads.service.checking import Checking
 
-_MOST_MEMBERS = 200
-
 
 class Sessions(Checking):
     """What a publisher does with several assets at once."""
@@ -127,9 +125,8 @@ class Sessions(Checking):
 
     def _members(self, found: PublishingSession) -> list[SessionMember]:
         """Return what is in a session: the last upload of each version."""
-        members: dict[tuple[str, str, str], SessionMember] = {}
-        for upload, state in queries.session_members(self._session, found.tenant_id, found.id, _MOST_MEMBERS):
-            members[upload.namespace, upload.name, upload.version] = SessionMember(
+        return [
+            SessionMember(
                 upload=upload.id,
                 namespace=upload.namespace,
                 name=upload.name,
@@ -139,7 +136,8 @@ class Sessions(Checking):
                 version_state=state,
                 operation_id=upload.operation_id,
             )
-        return list(members.values())
+            for upload, state in queries.session_members(self._session, found.tenant_id, found.id)
+        ]
 
     def _read_session(self, found: PublishingSession) -> PublishingSessionRead:
         return PublishingSessionRead.model_validate({**found.model_dump(), "members": self._members(found)})

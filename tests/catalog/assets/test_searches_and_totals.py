@@ -96,6 +96,13 @@ def test_nothing_is_counted_below_five_tenants(
     # One tenant more changes nothing that anybody can see.
     run_it(database, users[5:6], "preview")
     assert shown(acme) == (5, 5, 50, 0)
+    publish(acme, "unused", visibility=Visibility.PUBLIC)
+    with database.tenant_session(users[6].tenant_id) as session:
+        cards = AssetService(session).search(users[6].tenant_id, SearchQuery(namespace="acme")).items
+    assert {each.name: (each.installs, each.success_percent) for each in cards} == {
+        "preview": (5, 50),
+        "unused": (None, None),
+    }
     publish(acme, "preview", "1.1.0")
     assert shown(acme) == (5, 5, 50, 3)
     with database.tenant_session(acme.tenant_id) as session:

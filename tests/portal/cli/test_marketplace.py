@@ -1,7 +1,10 @@
 """Publishing, searching, reading and ending versions, against the real portal."""
 
 import json
+import os
 import stat
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -9,6 +12,7 @@ from subprocess import CompletedProcess
 import httpx
 import pytest
 
+from catalog.assets.service import AssetService
 from catalog.db import Database
 from catalog.tenancy import Principal
 
@@ -108,7 +112,10 @@ def test_search_shows_what_the_api_answers(slipway: Slipway, signed_in: dict[str
     nothing = slipway("search", "my-prev", "--kind", "policy-bundle", env=signed_in)
     assert nothing.returncode == 0
     assert "Nothing was found" in nothing.stdout
-    assert "Without kind policy-bundle there" in nothing.stdout
+    assert "Without the words “my-prev”" not in nothing.stdout, "no policy bundle is there at all"
+    assert "Without --kind policy-bundle there is 1." in nothing.stdout
+    unheard = slipway("search", "zzz", "--kind", "deployment-blueprint", env=signed_in)
+    assert "Without the words “zzz” there is 1." in unheard.stdout
 
 
 def test_an_asset_and_a_version_are_shown(slipway: Slipway, signed_in: dict[str, str], blueprint: Path) -> None:
@@ -144,6 +151,46 @@ def test_the_life_of_a_version_ends_with_a_reason(slipway: Slipway, signed_in: d
     assert "because revoke" in shown.stdout
     assert slipway("yank", "acme/my-preview", "--reason", "x", env=signed_in).returncode == 2
     assert slipway("yank", reference, "--reason", "x", env=signed_in).returncode == 1
+
+
+def test_on_a_terminal_who_is_affected_is_named_before_a_version_is_revoked(
+    signed_in: dict[str, str],
+    blueprint: Path,
+    command_environment: dict[str, str],
+    database: Database,
+    acme: Principal,
+    tmp_path: Path,
+) -> None:
+    assert blueprint.is_dir()
+    with database.tenant_session(acme.tenant_id) as session:
+        assets = AssetService(session)
+        version = assets.version(acme.tenant_id, "acme", "my-preview", "0.1.0")
+        assets.use(acme.tenant_id, "environments/1", "pr-42-hello", [version])
+
+    def revoke(answer: bytes, *more: str) -> tuple[int, str]:
+        ours, theirs = os.openpty()
+        os.write(ours, answer)
+        command = ("revoke", "acme/my-preview@0.1.0", "--reason", "It leaks.", *more)
+        done = subprocess.run(
+            [sys.executable, "-m", "portal.cli.main", *command],
+            env={**command_environment, **signed_in},
+            cwd=tmp_path,
+            stdin=theirs,
+            capture_output=True,
+            text=True,
+            timeout=240,
+        )
+        os.close(theirs)
+        os.close(ours)
+        return done.returncode, done.stderr
+
+    status, said = revoke(b"n\n")
+    assert status != 0
+    assert said.index("pr-42-hello runs 0.1.0") < said.index("Revoke acme/my-preview@0.1.0?")
+    with database.tenant_session(acme.tenant_id) as session:
+        assert AssetService(session).get_version(acme.tenant_id, "acme", "my-preview", "0.1.0").state == "published"
+    assert revoke(b"y\n")[0] == 0
+    assert revoke(b"", "--yes") == (0, "")
 
 
 def test_a_token_without_the_scope_is_refused(

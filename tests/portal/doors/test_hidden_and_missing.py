@@ -20,7 +20,11 @@ from sqlalchemy.engine import Engine
 from catalog.assets.archive import PackageFile, build_archive
 from catalog.assets.artifacts import NOTHING_DERIVED
 from catalog.assets.check import check_archive
+from catalog.assets.curation.models import ShareAsset
 from catalog.assets.kinds import kinds
+from catalog.assets.models import Visibility
+from catalog.assets.service import AssetService
+from catalog.assets.skeletons import skeleton
 from catalog.db import Database
 from catalog.providers.blobs import open_blobs
 from catalog.settings import Settings
@@ -91,14 +95,32 @@ DOORS = [
     Door("/t/acme/bundles/rival/{name}-rules"),
     Door("/v2/rival/{name}/tags/list"),
     Door("/v2/rival/{name}/manifests/0.1.0"),
+    *(Door(f"/v2/rival/{{name}}/{kind}/sha256:{'0' * 64}") for kind in ("manifests", "blobs", "referrers")),
+    Door("/api/v1/namespaces/{name}"),
+    Door("/assets/{name}", page=True),
+    Door("/t/acme/feeds/publishers/{name}"),
+    Door("/api/v1/transfers/export", json={"requirements": ["rival/{name}"]}),
+    Door(
+        "/api/v1/environments/ephemeral",
+        json={"repository": "/srv/hello", "pull_request": 1, "blueprint": "rival/{name}"},
+    ),
+    Door("/api/v1/policies/bindings", json={"bundle": "rival/{name}-rules", "scope": {"kind": "tenant"}}),
+    *(
+        Door(f"/api/v1/assets/acme/own/versions/0.1.0/{verb}", json={"reason": "Old.", "replacement": "rival/{name}"})
+        for verb in ("deprecate", "yank", "retire", "quarantine", "revoke")
+    ),
 ]
 
 
 @pytest.fixture
 def hidden(database: Database, settings: Settings, rival: Principal) -> None:
-    """Publish an asset of three kinds, which only their own tenant may see."""
-    for kind, ending in KINDS.items():
-        files = dict(kinds()[kind].skeleton("rival", f"{HIDDEN}{ending}"))
+    """Publish an asset of three kinds, and a publisher of that name, which only their own tenant may see.
+
+    The first had been shared with those who ask, and is so no more.
+    """
+    wanted = [*(("rival", f"{HIDDEN}{ending}", kind) for kind, ending in KINDS.items())]
+    for namespace, name, kind in (*wanted, (HIDDEN, "thing", "deployment-blueprint")):
+        files = dict(kinds()[kind].skeleton(namespace, name))
         archive = build_archive({path: PackageFile(data) for path, data in files.items()}).data
         checked = check_archive(archive)
         with database.tenant_session(rival.tenant_id) as session:
@@ -107,6 +129,10 @@ def hidden(database: Database, settings: Settings, rival: Principal) -> None:
             if taken.version is None and taken.upload is not None:
                 # What the sandbox would derive is not the matter here.
                 uploads.conclude(rival.tenant_id, taken.upload.id, checked, [], NOTHING_DERIVED)
+    for tenants in (["acme"], []):
+        with database.tenant_session(rival.tenant_id) as session:
+            visibility = Visibility.SHARED if tenants else Visibility.PRIVATE
+            AssetService(session).share(rival, "rival", HIDDEN, ShareAsset(visibility=visibility, tenants=tenants))
 
 
 @dataclass(frozen=True)
@@ -159,6 +185,11 @@ def test_what_is_hidden_cannot_be_told_from_what_is_missing(
 ) -> None:
     assert client_of(rival).get(ASSET.format(name=HIDDEN)).status_code == 200, "it is there for its own tenant"
     program = client_of(acme)
+    own = build_archive(
+        {path: PackageFile(data) for path, data in skeleton("deployment-blueprint", "acme", "own").items()}
+    )
+    sent = program.post("/api/v1/assets", files={"archive": ("a.tar.gz", own.data, "application/gzip")})
+    assert sent.status_code == 201, sent.text
     engine = portal.state.database.app
     told: dict[str, list[str]] = {}
     for door in DOORS:

@@ -253,6 +253,38 @@ def test_what_is_kept_stays_within_bounds(monkeypatch: pytest.MonkeyPatch) -> No
     assert application.answers == 6
 
 
+def test_what_is_shared_no_more_and_what_the_catalog_hides_is_gone_at_once(
+    client_of: Callable[..., Client],
+    acme: Principal,
+    rival: Principal,
+    new_wheel: Callable[..., tuple[str, bytes]],
+    send: Callable[..., Any],
+) -> None:
+    theirs, reader = client_of(rival), client_of(acme)
+    filename, data = new_wheel("rival-network", "1.0.0")
+    sent = send(theirs, filename, data, tenant="rival")
+    assert sent.status_code == 200, sent.text
+    page = f"{INDEX}rival-network/"
+    sharing, entry = "/api/v1/assets/rival/rival-network/sharing", "/api/v1/catalog/rival/rival-network"
+
+    def seen() -> list[int]:
+        return [reader.get(page, params=FORM).status_code for _ in range(3)]
+
+    def share(**wanted: Any) -> None:
+        answer = theirs.put(sharing, json=wanted)
+        assert answer.status_code == 200, answer.text
+
+    for _ in range(2):
+        share(visibility="shared", tenants=["acme"])
+        assert seen() == [200] * 3
+        share(visibility="private")
+        assert seen() == [404] * 3
+    share(visibility="public")
+    for hidden, status in ((False, 200), (True, 404), (False, 200)):
+        assert reader.put(entry, json={"hidden": hidden}).status_code == 200
+        assert seen() == [status] * 3
+
+
 def test_a_revoked_token_and_a_new_version_are_seen_at_once(
     api: Client, publish_wheel: Callable[..., tuple[str, bytes]]
 ) -> None:

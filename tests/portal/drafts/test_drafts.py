@@ -4,6 +4,7 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
@@ -17,6 +18,8 @@ from catalog.db import Database
 from catalog.settings import Settings
 from catalog.tenancy import ALL_SCOPES, Principal, Role
 from catalog.tenants.service import TenantService
+from catalog.uploads.models import Upload
+from catalog.uploads.service.receiving import MOST_MEMBERS
 
 Client = TestClient[Litestar]
 NewClient = Callable[..., Client]
@@ -143,6 +146,25 @@ def test_versions_of_a_session_come_out_together_or_not_at_all(
     assert client_of(rival).get("/api/v1/assets").json()["total"] == 2
     assert problem(send(api, package("three"), session=opened["id"])) == (409, "conflict")
     assert client_of(rival).get(path).status_code == 404
+
+
+def test_a_full_session_takes_no_other_version_in(api: Client, database: Database, acme: Principal) -> None:
+    opened = api.post("/api/v1/uploads/sessions", json={"title": "Many"}).json()
+    shared = {"tenant_id": acme.tenant_id, "session_id": UUID(opened["id"]), "version": "0.1.0", "actor": "test"}
+    rest = {"kind": "deployment-blueprint", "blob_digest": "", "size": 1, "publisher": "test", "state": "held"}
+    with database.tenant_session(acme.tenant_id) as session:
+        for number in range(MOST_MEMBERS - 1):
+            # Sent more than once each, as what was corrected is; only the last of them counts.
+            each = {**shared, **rest, "namespace": "acme", "name": f"a{number}"}
+            session.add_all([Upload.model_validate(each), Upload.model_validate(each)])
+    assert send(api, package("last"), session=opened["id"]).status_code == 201
+    refused = send(api, package("more"), session=opened["id"])
+    assert problem(refused) == (409, "conflict")
+    assert "holds 200 versions" in refused.json()["detail"]
+    assert send(api, package("last", "Corrected."), session=opened["id"]).status_code == 201
+    members = api.get(f"/api/v1/uploads/sessions/{opened['id']}").json()["members"]
+    assert len(members) == MOST_MEMBERS
+    assert members[-1]["name"] == "last"
 
 
 def test_a_session_is_reviewed_as_a_whole_and_discarded_as_a_whole(api: Client, people: tuple[Client, Client]) -> None:

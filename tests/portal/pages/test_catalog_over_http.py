@@ -76,6 +76,41 @@ def test_an_administrator_curates_on_a_page(browser: Client, client_of: NewClien
     assert "rival/preview" not in browser.get("/assets").text
 
 
+def test_the_page_of_an_asset_keeps_to_the_catalog(
+    browser: Client, api: Client, client_of: NewClient, rival: Principal
+) -> None:
+    theirs = client_of(rival)
+    for version in ("1.0.0", "2.0.0"):
+        publish(theirs, "rival", version)
+    page, entry = "/assets/rival/preview", "/api/v1/catalog/rival/preview"
+    ways = ("/installs/new?asset=rival/preview", "/environments/new?blueprint=rival/preview", "slipway env request")
+    assert all(each in browser.get(page).text for each in ways)
+
+    api.put(entry, json={"allowed": "<2"})
+    within = browser.get(page).text
+    assert "<title>Preview 1.0.0" in within
+    assert all(each in within for each in ways)
+    assert "does not offer" not in within
+    beyond = browser.get(f"{page}?version=2.0.0").text
+    assert "does not offer 2.0.0" in beyond
+    assert "allows &lt;2 of it" in beyond
+    assert not any(each in beyond for each in ways)
+
+    api.put(entry, json={"allowed": ">=3"})
+    assert "none in your range" in browser.get("/assets").text
+    assert "does not offer 2.0.0" in browser.get(page).text
+
+    api.put(entry, json={"hidden": True, "reason": "Not for us."})
+    hidden = browser.get(page).text
+    assert "Your tenant&#39;s catalog hides rival/preview. Not for us." in hidden
+    assert not any(each in hidden for each in ways)
+    api.delete(entry)
+    api.put("/api/v1/catalog", json={"is_curated": True})
+    unadopted = browser.get(page).text
+    assert "has not adopted rival/preview" in unadopted
+    assert not any(each in unadopted for each in ways)
+
+
 def test_the_oci_door_keeps_to_the_catalog(api: Client, client_of: NewClient, rival: Principal) -> None:
     theirs = client_of(rival)
     publish(theirs, "rival")

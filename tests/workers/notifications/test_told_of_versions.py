@@ -25,7 +25,14 @@ from workers.runtime.registry import registry
 
 Office = Any
 Receiver = Any
-STEPS = {"deprecate": "deprecated", "yank": "yanked", "revoke": "revoked", "quarantine": "quarantined"}
+STEPS = {
+    "deprecate": "deprecated",
+    "yank": "yanked",
+    "retire": "archived",
+    "revoke": "revoked",
+    "quarantine": "quarantined",
+    "restore": "published",
+}
 
 
 @pytest.fixture
@@ -67,6 +74,13 @@ def test_everybody_is_named_before_and_told_after_by_every_way(
         receiver.got.clear()
         with office.database.tenant_session(office.acme.tenant_id) as session:
             assets = AssetService(session)
+            if verb == "restore":
+                assets.yank(office.acme, "acme", "shop", version, ChangeVersionState(reason="By mistake."))
+        while drain(app):
+            pass
+        receiver.got.clear()
+        with office.database.tenant_session(office.acme.tenant_id) as session:
+            assets = AssetService(session)
             before = assets.used_by(office.acme.tenant_id, "acme", "shop", version)
             change = ChangeVersionState(reason=reason)
             moved = getattr(assets, verb)(office.acme, "acme", "shop", version, change)
@@ -92,7 +106,8 @@ def test_everybody_is_named_before_and_told_after_by_every_way(
         newest = feed.entries[0]
         assert (newest.version, newest.state, newest.is_new) == (version, state, False)
         assert reason in render_atom(feed, "http://slipway.test", "http://slipway.test/feed").decode()
-        assert [(each.version, each.state, each.reason) for each in notices] == [(version, state, reason)]
+        noticed = [] if verb == "restore" else [(version, state, reason)]
+        assert [(each.version, each.state, each.reason) for each in notices] == noticed
         with office.database.tenant_session(office.acme.tenant_id) as session:
             own = AssetService(session).changes_feed(office.acme.tenant_id, installed=True)
         assert own.entries == []
