@@ -16,6 +16,7 @@ from catalog.assets.models import Affected, AssetRead, AssetVersionRead, Version
 from catalog.assets.usage.models import Measured, MoveRead, Totals
 from catalog.attestations.shapes import Assessment
 from catalog.overlays.fitting import Fitted
+from portal.pages.asset_file import file_href
 from portal.pages.asset_inputs import InputRow, input_rows
 from portal.pages.dependency_tree import DependencyTree
 from portal.pages.markdown import render_markdown
@@ -139,6 +140,10 @@ class AssetPage(Page):
         parts = {} if wanted == self.asset.latest_version else {"version": wanted}
         parts |= {} if tab == "overview" else {"tab": tab}
         return f"/assets/{self.path}" + (f"?{urlencode(parts)}" if parts else "")
+
+    def file_href(self, path: str) -> str:
+        """Return the address of a file of this version."""
+        return file_href(self.path, self.version.version, path)
 
     @property
     def request_href(self) -> str:

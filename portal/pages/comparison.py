@@ -13,6 +13,7 @@ from catalog.assets.service import LATEST, AssetService
 from catalog.errors import NotFoundError
 from portal.auth.guards import requires
 from portal.boundary import Caller, OpenSession, WebRequest
+from portal.pages.asset_file import file_href
 from portal.pages.forms import renderer_of
 from portal.pages.render import Page
 
@@ -43,6 +44,10 @@ class ComparisonPage(Page):
         listed = [each.version for each in self.versions]
         beside = [each for each in (self.diff.after, self.diff.before) if each not in listed]
         return [(each, each) for each in (*listed, *dict.fromkeys(beside))]
+
+    def file_href(self, path: str) -> str:
+        """Return the address of what changed in a file."""
+        return file_href(self.path, self.diff.after, path, self.diff.before)
 
     @property
     def is_same(self) -> bool:

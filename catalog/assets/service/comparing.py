@@ -1,14 +1,18 @@
 """Comparing versions: the gate that a new one passes, and what changed between any two."""
 
+import io
 from uuid import UUID
 
 from catalog.assets import queries, rules
+from catalog.assets.archive.read import read_file
 from catalog.assets.artifacts import NOTHING_DERIVED, Derived
 from catalog.assets.compatibility import Faces, Verdict, compare, predecessor
 from catalog.assets.compatibility.diff import VersionDiff, difference, faces_of
 from catalog.assets.package import Package
 from catalog.assets.service.reading import Reading, version_read
+from catalog.assets.texts import MOST_BYTES, FileText, read_text
 from catalog.assets.versions import VersionNumber, parse_version
+from catalog.providers.blobs import BlobStore
 
 
 class Comparing(Reading):
@@ -45,6 +49,18 @@ class Comparing(Reading):
         asset = self._asset(tenant_id, namespace, name)
         found = self._predecessor(tenant_id, asset.id, parse_version(version))
         return found.canonical if found else None
+
+    def file_text(self, tenant_id: UUID, wanted: tuple[str, str, str], path: str, blobs: BlobStore) -> FileText | None:
+        """Return a file of the version ``wanted`` (namespace, name, version) as text, None where it has none there.
+
+        Raises as ``archive`` does.
+        """
+        found = self._handed_out(tenant_id, *wanted)
+        entry = next((each for each in found.files if each["path"] == path), None)
+        if entry is None:
+            return None
+        data = read_file(io.BytesIO(self.archive(tenant_id, *wanted, blobs)), path, MOST_BYTES)
+        return read_text(path, data, int(entry["size"]))
 
     def _predecessor(self, tenant_id: UUID, asset_id: UUID, number: VersionNumber) -> VersionNumber | None:
         rows = rules.candidates(queries.version_numbers(self._session, tenant_id, asset_id))

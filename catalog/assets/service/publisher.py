@@ -29,6 +29,7 @@ class Publisher(Usage):
         if not shown and not is_own:
             raise AssetNotFoundError(f"There is no publisher {printable(namespace[:63])}, or you see nothing of it.")
         totals = usage.totals(self._session, [each.id for each in shown])
+        self._bind_to_ranges(tenant_id, {each.id: each for each in shown})
         return PublisherRead(
             namespace=namespace,
             owned=is_own,

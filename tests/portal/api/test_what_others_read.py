@@ -94,3 +94,32 @@ def test_a_repository_is_told_without_its_folder_and_without_who_signs_in(  # no
     others = api.get(SHOP).json()
     assert others["published_from"] == {**origin, "repository": told}
     assert by in others["published_by"]
+
+
+def test_a_file_is_shown_as_text_to_those_who_may_see_the_version(owner: Client, browser: Client) -> None:
+    hostile = b"# Shop\n\n<script>alert(1)</script>\n"
+    for version, more in (("0.1.0", b""), ("0.1.1", b"<img src=x onerror=alert(1)>\n")):
+        files = {
+            **skeleton("deployment-blueprint", "rival", "shop"),
+            "README.md": hostile + more,
+            "content/x.bin": b"\0",
+        }
+        files["asset.yaml"] = files["asset.yaml"].replace(b"version: 0.1.0", f"version: {version}".encode())
+        data = build_archive({path: PackageFile(content) for path, content in files.items()}).data
+        form = {"archive": ("a.tar.gz", data, "application/gzip")}
+        assert owner.post("/api/v1/assets", files=form, data={"visibility": "public"}).status_code == 201
+    page = "/assets/rival/shop/file?path=README.md&version=0.1.1"
+    assert page.replace("?path=README.md&version=0.1.1", "") in browser.get("/assets/rival/shop?tab=files").text
+    whole = browser.get(page)
+    assert (whole.status_code, whole.headers["content-type"].partition(";")[0]) == (200, "text/html")
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in whole.text
+    assert "<script>alert" not in whole.text
+    assert "path=README.md" in browser.get("/assets/rival/shop/compare?from=0.1.0&to=0.1.1").text
+    changed = browser.get(f"{page}&from=0.1.0").text
+    assert '<span class="diff-add">+ &lt;img src=x onerror=alert(1)&gt;</span>' in changed
+    assert "<img src=x" not in changed
+    assert "It is not text." in browser.get(page.replace("README.md", "content/x.bin")).text
+    for wrong in (page.replace("README.md", "../secret"), page.replace("0.1.1", "9.9.9")):
+        assert browser.get(wrong).status_code == 404
+    owner.put("/api/v1/assets/rival/shop/sharing", json={"visibility": "private"})
+    assert browser.get(page).status_code == 404

@@ -83,6 +83,7 @@ DOORS = [
     Door("/assets/rival/{name}", page=True),
     Door("/assets/rival/{name}?tab=versions", page=True),
     Door("/assets/rival/{name}/compare", page=True),
+    Door("/assets/rival/{name}/file?version=0.1.0&path=README.md", page=True),
     Door("/assets/rival/{name}/access", page=True),
     Door("/assets?q={name}", page=True),
     Door("/environments/new?blueprint=rival/{name}", page=True),

@@ -97,7 +97,8 @@ def test_the_page_of_an_asset_keeps_to_the_catalog(
     assert not any(each in beyond for each in ways)
 
     api.put(entry, json={"allowed": ">=3"})
-    assert "none in your range" in browser.get("/assets").text
+    for listed in ("/assets", "/assets/rival", "/environments/new"):
+        assert "none in your range" in browser.get(listed).text, listed
     assert "does not offer 2.0.0" in browser.get(page).text
 
     api.put(entry, json={"hidden": True, "reason": "Not for us."})

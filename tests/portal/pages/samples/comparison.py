@@ -4,6 +4,8 @@ from datetime import UTC, datetime
 
 from catalog.assets.compatibility.diff import BumpRead, ChangeRead, FileChange, ManifestChange, VersionDiff
 from catalog.assets.models import AssetRead, VersionState, VersionSummary, Visibility
+from catalog.assets.texts import FileText
+from portal.pages.asset_file import AssetFilePage
 from portal.pages.comparison import ComparisonPage
 from portal.pages.render import Page
 
@@ -76,5 +78,23 @@ def pages() -> dict[str, Page]:
         "comparison-compatible": ComparisonPage(
             asset, versions, diff.model_copy(update={**nothing, "inputs": [added]})
         ),
+        "asset-file": AssetFilePage(
+            asset, f"content/{LONG}.yml", "1.5.0", "", FileText("x", 9, ["jobs:", LONG * 4]), None
+        ),
+        "asset-file-changed": AssetFilePage(
+            asset,
+            "README.md",
+            "1.5.0",
+            "1.4.0",
+            FileText("README.md", 30, [*map(str, range(20)), "<b>new</b>"], is_cut=True),
+            FileText("README.md", 30, [*map(str, range(20)), f"old {LONG}"]),
+        ),
+        "asset-file-no-text": AssetFilePage(
+            asset, "icon.png", "1.5.0", "1.4.0", FileText("icon.png", 30, problem="It is not text."), None
+        ),
+        "asset-file-same": AssetFilePage(
+            asset, "a", "1.5.0", "1.4.0", FileText("a", 1, ["a"]), FileText("a", 1, ["a"])
+        ),
+        "asset-file-empty": AssetFilePage(asset, "a", "1.5.0", "", FileText("a", 0), None),
         "comparison-same": ComparisonPage(asset, versions, diff.model_copy(update=nothing)),
     }
