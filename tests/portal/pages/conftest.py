@@ -362,12 +362,13 @@ def _request_pages() -> dict[str, Page]:
 def _asset_pages() -> dict[str, Page]:
     kinds = ["deployment-blueprint", "pipeline-template", "component-package", "policy-bundle"]
     items = [
-        asset(),
+        asset(installs=200, success_percent=95),
         asset(name="python-service", kind=kinds[1], display_name="Python microservice", owned=True, namespace="acme",
               summary="Build, test, sign and release a Python service", keywords=["python", "slsa", "wheel"]),
         asset(name="network", kind=kinds[2], display_name="Network", visibility=Visibility.PRIVATE, owned=True,
               summary="A virtual network with subnets, routes and flow logs", keywords=[]),
-        asset(name="soc2", kind=kinds[3], display_name="SOC 2 baseline", summary="Change control and access rules"),
+        asset(name="soc2", kind=kinds[3], display_name="SOC 2 baseline", latest_version=None,
+              summary="Change control and access rules"),
         asset(name=LONG[:60], namespace="team", display_name=LONG, summary=LONG, keywords=[LONG[:60]] * 6),
     ]  # fmt: skip
     facets = {

@@ -1,5 +1,6 @@
 """The pages of a version's life: before a step, refused, and who uses the version."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -135,5 +136,10 @@ def pages() -> dict[str, Page]:
         "asset-users": _shown("used-by", VersionState.PUBLISHED, MANY),
         "asset-users-none": _shown("used-by", VersionState.PUBLISHED, NOBODY),
         "asset-many-versions": _shown("versions", VersionState.DEPRECATED, NOBODY),
+        "asset-not-offered": replace(
+            _shown("overview", VersionState.PUBLISHED, NOBODY),
+            may_install=True,
+            refusal="Your tenant's catalog hides acme/preview. Not for us.",
+        ),
         "asset-archived": _shown("overview", VersionState.ARCHIVED, NOBODY),
     }  # fmt: skip
