@@ -102,7 +102,7 @@ def test_a_file_is_shown_as_text_to_those_who_may_see_the_version(owner: Client,
         files = {
             **skeleton("deployment-blueprint", "rival", "shop"),
             "README.md": hostile + more,
-            "content/x.bin": b"\0",
+            "docs/x.bin": b"\0",
         }
         files["asset.yaml"] = files["asset.yaml"].replace(b"version: 0.1.0", f"version: {version}".encode())
         data = build_archive({path: PackageFile(content) for path, content in files.items()}).data
@@ -118,7 +118,7 @@ def test_a_file_is_shown_as_text_to_those_who_may_see_the_version(owner: Client,
     changed = browser.get(f"{page}&from=0.1.0").text
     assert '<span class="diff-add">+ &lt;img src=x onerror=alert(1)&gt;</span>' in changed
     assert "<img src=x" not in changed
-    assert "It is not text." in browser.get(page.replace("README.md", "content/x.bin")).text
+    assert "It is not text." in browser.get(page.replace("README.md", "docs/x.bin")).text
     for wrong in (page.replace("README.md", "../secret"), page.replace("0.1.1", "9.9.9")):
         assert browser.get(wrong).status_code == 404
     owner.put("/api/v1/assets/rival/shop/sharing", json={"visibility": "private"})
