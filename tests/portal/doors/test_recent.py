@@ -254,13 +254,13 @@ def test_what_is_kept_stays_within_bounds(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_what_is_shared_no_more_and_what_the_catalog_hides_is_gone_at_once(
+    api: Client,
     client_of: Callable[..., Client],
-    acme: Principal,
     rival: Principal,
     new_wheel: Callable[..., tuple[str, bytes]],
     send: Callable[..., Any],
 ) -> None:
-    theirs, reader = client_of(rival), client_of(acme)
+    theirs, reader = client_of(rival), api
     filename, data = new_wheel("rival-network", "1.0.0")
     sent = send(theirs, filename, data, tenant="rival")
     assert sent.status_code == 200, sent.text
