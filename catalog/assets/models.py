@@ -51,10 +51,7 @@ class VersionState(StrEnum):
 
 
 class Namespace(SQLModel, table=True):
-    """A publisher's name: unique everywhere, owned by one tenant; with ``review_required`` nobody publishes alone.
-
-    ``skeleton`` is that of ``lookalikes.skeleton``.
-    """
+    """A publisher's name, unique everywhere; its ``skeleton`` is that of ``lookalikes.skeleton``."""
 
     __tablename__ = "namespaces"
     __table_args__ = (UniqueConstraint("tenant_id", "name"), UniqueConstraint("skeleton"))
@@ -379,10 +376,7 @@ class SearchHint(_Read):
 
 
 class SearchResult(_Read):
-    """One page of assets, the counts of each filter, and hints where there is nothing.
-
-    ``suggestions`` are names (``namespace/name``) that the words were perhaps meant to be.
-    """
+    """One page of assets, the counts of each filter, hints where there is nothing, and names like the words."""
 
     items: list[AssetRead]
     total: int
