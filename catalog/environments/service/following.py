@@ -165,7 +165,7 @@ class EnvironmentFollowing(EnvironmentMoves):
         """
         principal.require("environments:write")
         environment = find(self._session, principal.tenant_id, environment_id, lock=True)
-        if environment.waiting_sha is None:
+        if environment.waiting_sha is None or not rules.follows(situation(environment)):
             raise ConflictError("No commit waits for an approval.")
         if environment.waiting_sha != head_sha:
             raise ConflictError(
@@ -191,7 +191,7 @@ class EnvironmentFollowing(EnvironmentMoves):
         environment.waiting_sha = None
         policy = self._policy(environment)
         if not pull.is_fork or runs_stripped(policy, has_others=_has_others(environment)):
-            environment.withheld = self._withheld(environment, pull, policy)
+            environment.withheld = self._withheld(environment, replace(pull, head_sha=environment.head_sha), policy)
             return
         if policy.forks == "refuse":
             detail = "It comes from a fork, and this blueprint makes no environments of forks."

@@ -266,6 +266,7 @@ def begin_life(environment: Environment, maximum: timedelta) -> None:
     moment = now()
     environment.lived_since = moment
     environment.hard_expires_at = moment + maximum
+    environment.waiting_sha = environment.approved_sha = None
     environment.last_activity_at = None
     environment.pin = None
     environment.extension = None

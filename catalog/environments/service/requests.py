@@ -86,11 +86,7 @@ class EphemeralEnvironmentService(EnvironmentTurns):
             return self._set_down(principal, wish, environment, held, None)
         if environment is None or environment.phase is Phase.DESTROYED or environment.phase in LEAVING:
             environment = environment or self._new(principal, wish)
-            # Another target may know addresses of another domain; the name in it stays.
-            domain = provider(wish.target).domain(self._settings)
-            environment.hostname = f"{environment.hostname.partition('.')[0]}.{domain}"
-            begin_life(environment, wish.maximum)
-            _say_where(environment, wish)
+            self._begin(environment, wish)
         elif environment.phase not in _TRIED_ANEW and wish.is_that_of(environment, self._settings):
             prolong(environment, wish.ttl)
             self._session.add(environment)
@@ -140,8 +136,7 @@ class EphemeralEnvironmentService(EnvironmentTurns):
     ) -> Environment:
         environment = environment or self._new(principal, wish)
         if environment.phase not in NOT_BEGUN:
-            begin_life(environment, wish.maximum)
-        _say_where(environment, wish)
+            self._begin(environment, wish)
         wish.write(environment, self._settings)
         wanted = rules.want(situation(environment))
         if wanted.phase is not Phase.PENDING_APPROVAL:
@@ -162,6 +157,13 @@ class EphemeralEnvironmentService(EnvironmentTurns):
         ScmService(self._session, self._settings).note(principal.tenant_id, wish.repository)
         self._record(principal, environment, wish)
         return environment
+
+    def _begin(self, environment: Environment, wish: Wish) -> None:
+        """Begin a life; another target may know addresses of another domain, and the name in it stays."""
+        domain = provider(wish.target).domain(self._settings)
+        environment.hostname = f"{environment.hostname.partition('.')[0]}.{domain}"
+        begin_life(environment, wish.maximum)
+        _say_where(environment, wish)
 
     def _record(self, principal: Principal, environment: Environment, wish: Wish) -> None:
         subject = f"environments/{environment.id}"
@@ -229,11 +231,16 @@ class EphemeralEnvironmentService(EnvironmentTurns):
         return True
 
     def rebuild(self, principal: Principal, environment_id: UUID) -> Environment:
-        """Make the environment again from the same commit; what it has been serves until that is there."""
+        """Make the environment again from the same commit; what it has been serves until that is there.
+
+        One that waits for an approval, or was refused, never began: made again it would go past either.
+        """
         principal.require("environments:write")
         environment = find(self._session, principal.tenant_id, environment_id, lock=True)
         if not rules.follows(situation(environment)):
             raise ConflictError(f"The environment is {environment.phase}; it cannot be made again now.")
+        if environment.phase in NOT_BEGUN:
+            raise ConflictError(f"The environment is {environment.phase}; nothing of it was made yet.")
         self._admit_start(environment)
         self._ask_policies(environment, principal.actor, is_new=False)
         if refusal_of(environment) == PLAN_REFUSED or environment.seen_sha == environment.head_sha:

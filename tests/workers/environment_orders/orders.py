@@ -18,7 +18,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from sqlalchemy import text
 
 from catalog.clock import now
-from catalog.environments.machine import LEAVING
+from catalog.environments.machine import LEAVING, NOT_BEGUN
 from catalog.environments.models import Desired, Environment, Phase, RequestEnvironment, ScmHook
 from catalog.errors import ConflictError, SlipwayError
 from catalog.events.models import EventRecord
@@ -132,7 +132,7 @@ class Orders(RuleBasedStateMachine):
             except SlipwayError:
                 row = self.row()
                 assert row is not None
-                assert row.desired is Desired.ABSENT or row.phase is Phase.DESTROYED
+                assert row.desired is Desired.ABSENT or row.phase in {Phase.DESTROYED, *NOT_BEGUN}
 
     @rule(verb=st.sampled_from(["sleep", "wake", "pin", "unpin"]))
     def ask(self, verb: str) -> None:

@@ -4,6 +4,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from pydantic import SecretStr
 from sqlalchemy import text
 
 from catalog.environments.models import EnvironmentRead, Phase, RequestEnvironment
@@ -11,6 +12,8 @@ from catalog.environments.service import read, signs_of
 from catalog.errors import ConflictError, InvalidInputError
 from catalog.providers.scm import Association, PullRequestState
 from catalog.secrets import SecretBox
+from catalog.tenants.models import SetSecret
+from catalog.tenants.secrets import SecretService
 from tests.workers.environment_orders.slipway import Slipway
 from workers.environment_builds import build_only
 
@@ -29,7 +32,8 @@ def forked(slipway: Slipway) -> UUID:
 
 
 def request(slipway: Slipway, **more: Any) -> UUID:
-    asked = RequestEnvironment(repository="/srv/shop", pull_request=1, blueprint="acme/preview", **more)
+    wanted = {"blueprint": "acme/preview", **more}
+    asked = RequestEnvironment(repository="/srv/shop", pull_request=1, **wanted)
     made: UUID = slipway.do(lambda service: service.request(slipway.principal, asked).id)
     return made
 
@@ -105,6 +109,43 @@ def test_a_request_that_names_no_commit_approves_none(slipway: Slipway) -> None:
     assert sum("approval_needed" in each.type for each in slipway.events(made)) == 2
 
 
+def test_making_it_again_approves_nothing(slipway: Slipway) -> None:
+    slipway.outside.about[1] = {"is_fork": True, "author": "mallory"}
+    push(slipway, FIRST)
+    made = request(slipway)
+    with pytest.raises(ConflictError, match="nothing of it was made yet"):
+        slipway.do(lambda service: service.rebuild(slipway.principal, made))
+    slipway.work(made)
+    held = look(slipway, made)
+    assert (held.phase, held.waiting_sha, held.approved_sha) == (Phase.PENDING_APPROVAL, FIRST, None)
+    assert slipway.outside.of(made) == {}
+
+
+def test_nothing_that_is_gone_is_approved(slipway: Slipway) -> None:
+    slipway.outside.about[1] = {"is_fork": True, "author": "mallory"}
+    push(slipway, FIRST)
+    made = request(slipway)
+    slipway.do(lambda service: service.destroy(slipway.principal, made))
+    with pytest.raises(ConflictError, match="No commit waits"):
+        approve(slipway, made, FIRST)
+    gone = look(slipway, made)
+    assert (gone.phase, gone.approved_sha) == (Phase.DESTROYED, None)
+
+
+def test_what_waits_in_its_next_life_has_the_address_of_where_it_goes(
+    slipway: Slipway, forked: UUID, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slipway.do(lambda service: service.destroy(slipway.principal, forked))
+    slipway.work(forked)
+    assert look(slipway, forked).phase is Phase.DESTROYED
+    moved = {"targets": ("local", "kubernetes"), "kubernetes_domain": "cluster.example"}
+    monkeypatch.setattr(slipway, "settings", slipway.settings.model_copy(update=moved))
+    assert request(slipway, target="kubernetes") == forked
+    row = slipway.do(lambda service: service.get(slipway.principal.tenant_id, forked))
+    assert (row.phase, row.target, row.waiting_sha) == (Phase.PENDING_APPROVAL, "kubernetes", FIRST)
+    assert row.hostname.endswith(".cluster.example")
+
+
 def test_a_commit_of_a_fork_is_named_in_full(slipway: Slipway) -> None:
     slipway.outside.about[1] = {"is_fork": True, "author": "mallory"}
     push(slipway, FIRST)
@@ -164,6 +205,24 @@ def test_stripped_commits_run_without_secrets_and_say_which(slipway: Slipway, fo
     push(slipway, THIRD)
     watch(slipway, forked)
     assert ("tell-nobody" in asked[1], look(slipway, forked).withheld) == (True, [])
+
+
+def test_a_commit_that_is_named_is_stripped_by_what_it_is_itself(slipway: Slipway, forked: UUID) -> None:
+    with slipway.database.tenant_session(slipway.principal.tenant_id) as session:
+        told = SetSecret(value=SecretStr("tell-nobody"))
+        SecretService(session, slipway.settings).set(slipway.principal, "API_KEY", told)
+    web = {"type": "process", "source": "${source.revision}", "procfile": "web", "env": {"KEY": "${secrets.API_KEY}"}}
+    strips = slipway.blueprint(
+        follow={"forks": "strip"},
+        environment={"components": {"web": web}, "outputs": {"url": "${web.url}", "revision": "${source.revision}"}},
+    )
+    push(slipway, SECOND)
+    watch(slipway, forked)
+    approve(slipway, forked, SECOND)
+    slipway.work(forked)
+    # What the pull request is at was approved, and what is asked for is another commit.
+    assert request(slipway, blueprint=strips, head_sha=THIRD) == forked
+    assert (look(slipway, forked).head_sha, look(slipway, forked).withheld) == (THIRD, ["secrets.API_KEY", "web: KEY"])
 
 
 def test_a_stripped_commit_beside_other_repositories_waits_for_an_approval(slipway: Slipway, forked: UUID) -> None:

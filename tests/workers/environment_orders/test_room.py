@@ -4,6 +4,7 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -21,9 +22,9 @@ from tests.workers.environment_orders.slipway import Slipway
 from workers import ephemeral_env
 
 
-def ask(slipway: Slipway, number: int) -> UUID:
+def ask(slipway: Slipway, number: int, **more: Any) -> UUID:
     slipway.outside.pulls[number] = (PullRequestState.OPEN, f"{number:040x}")
-    asked = RequestEnvironment(repository="/srv/shop", pull_request=number, blueprint="acme/preview")
+    asked = RequestEnvironment(repository="/srv/shop", pull_request=number, blueprint="acme/preview", **more)
     made: UUID = slipway.do(lambda service: service.request(slipway.principal, asked).id)
     slipway.work(made)
     return made
@@ -398,7 +399,7 @@ def test_who_waited_is_let_in_only_where_policies_allow_it_still(
 def test_an_approval_ends_with_the_next_commit_though_its_own_waits_for_room(slipway: Slipway) -> None:
     limit(slipway, environment_quota=1, environment_queue=1)
     slipway.outside.about[1] = {"base": "main", "is_fork": True, "author": "mallory"}
-    fork = ask(slipway, 1)
+    fork = ask(slipway, 1, head_sha=f"{1:040x}")
     act(slipway, "sleep", fork)
     others = ask(slipway, 2), ask(slipway, 3)
     tenant_id = slipway.principal.tenant_id
