@@ -52,8 +52,9 @@ class Changes:
         with self._lock:
             self._count += 1
             if len(self._tenants) >= MOST_TENANTS:
-                self._tenants.clear()
+                # In this order: whoever looks in between, without the lock, must not find that nothing has changed.
                 self._everybody = self._count
+                self._tenants.clear()
             self._tenants[tenant_id] = self._count
 
     def nothing_since(self, moment: int, tenant_id: UUID) -> bool:

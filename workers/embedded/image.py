@@ -4,6 +4,7 @@ A copy is a fork that begins with a module's ``main``. It shares with all others
 and starts in the time that its own work takes. On Linux alone: elsewhere system libraries do not outlive a fork.
 """
 
+import atexit
 import ctypes
 import gc
 import importlib
@@ -23,6 +24,7 @@ _MAIN_MODULES = (
     *("workers.embedded.prepare", "catalog.gates", "portal.__main__"),
     *("workers.runtime.relay", "workers.runtime.work"),
 )
+_HEARD = frozenset({signal.SIGTERM, signal.SIGINT})
 _PR_SET_NAME = 15
 _M_ARENA_MAX = -8
 _ARENAS = 2
@@ -70,7 +72,12 @@ class Copy:
         self.stdout = stdout
         inherited = [number for number in _open_here() if number > 2]
         target: Any = get_context("fork").Process(target=_become, args=(begin, inherited, module, arguments))
-        target.start()
+        # What is sent to the copy before it has ceased to hear as we do waits until then, instead of being lost.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, _HEARD)
+        try:
+            target.start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
         self._process = target
         self.pid: int = target.pid
         with suppress(OSError):  # whichever of both comes first
@@ -134,17 +141,24 @@ def _become(begin: Callable[[], None], inherited: list[int], module: str, argume
     for number in (signal.SIGTERM, signal.SIGCHLD):
         signal.signal(number, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _HEARD)
+    # What the supervisor has to do at its own end is not the copy's.
+    atexit._clear()  # noqa: SLF001  # as multiprocessing does it from Python 3.14 on
     begin()
     for descriptor in inherited:
         os.close(descriptor)
     # Memory that threads have given back serves others, instead of staying in an arena for each of them.
     _LIBC.mallopt(_M_ARENA_MAX, _ARENAS)
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(write_through=True)
+        sys.stdout.reconfigure(line_buffering=True, write_through=True)
     sys.argv = [module, *arguments]
     _show(module, arguments)
     found = importlib.import_module(module)
-    sys.exit((importlib.import_module(f"{module}.__main__") if hasattr(found, "__path__") else found).main())
+    try:
+        sys.exit((importlib.import_module(f"{module}.__main__") if hasattr(found, "__path__") else found).main())
+    finally:
+        # A fork ends without what a program does at its end, as removing the files that it made for itself.
+        atexit._run_exitfuncs()  # noqa: SLF001  # as above
 
 
 def _show(module: str, arguments: list[str]) -> None:

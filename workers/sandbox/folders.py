@@ -85,8 +85,12 @@ def _force(_function: object, path: str, _error: object) -> None:
     """Open a folder that a run closed to its owner, and go on removing."""
     with suppress(OSError):
         Path(path).parent.chmod(0o700)
+        if Path(path).is_symlink():
+            # What a link leads to is not the run's, and stays as it is.
+            Path(path).unlink()
+            return
         Path(path).chmod(0o700)
-        if Path(path).is_dir() and not Path(path).is_symlink():
+        if Path(path).is_dir():
             shutil.rmtree(path, ignore_errors=True)
         else:
             Path(path).unlink()

@@ -374,3 +374,22 @@ def test_the_setting_turns_it_off(settings: Settings) -> None:
     for _ in range(2):
         ask(door)
     assert application.answers == 2
+
+
+def test_nobody_finds_that_nothing_has_changed_while_what_is_remembered_of_tenants_is_given_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("portal.changes.MOST_TENANTS", 1)
+    changes = heard()
+    found: list[bool] = []
+
+    class Watched(dict[UUID, int]):
+        def clear(self) -> None:
+            super().clear()
+            found.append(changes.nothing_since(0, UUID(int=1)))
+
+    monkeypatch.setattr(changes, "_tenants", Watched())
+    changes.of_tenant(UUID(int=1))
+    changes.of_tenant(UUID(int=2))
+    assert found == [False]
+    assert not changes.nothing_since(1, UUID(int=1))

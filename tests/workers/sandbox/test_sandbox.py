@@ -17,7 +17,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from workers.sandbox import MIB, Outcome, SandboxError, SandboxLimits, Stopped, Task
+from workers.sandbox import MIB, Outcome, SandboxError, SandboxLimits, Stopped, Task, folders
 from workers.sandbox.folders import PREFIX
 from workers.sandbox.run import Sandbox
 from workers.sandbox.spares import Spares
@@ -317,6 +317,18 @@ def test_a_folder_that_was_closed_is_removed_all_the_same(sandbox: Sandbox, tmp_
     assert python(sandbox, source).succeeded
     assert set(Path("/tmp").glob("slipway-sandbox-*")) <= before
     assert tmp_path.exists()
+
+
+def test_what_a_link_leads_to_stays_as_it_is_when_its_folder_is_forced_open(tmp_path: Path) -> None:
+    theirs = tmp_path / "theirs"
+    theirs.mkdir(mode=0o755)
+    closed = tmp_path / "run" / "closed"
+    closed.mkdir(parents=True)
+    (closed / "link").symlink_to(theirs)
+    # Root may unlink what it likes, so that its worker never gets here.
+    vars(folders)["_force"](None, str(closed / "link"), None)
+    assert not (closed / "link").is_symlink()
+    assert theirs.stat().st_mode & 0o777 == 0o755
 
 
 def test_what_a_killed_worker_left_is_removed_and_what_runs_is_not(sandbox: Sandbox) -> None:
