@@ -56,18 +56,22 @@ class Usage(Reading):
         Also of a version that its publisher shares no more: whoever runs it is told of its fate to the end.
         """
         found = queries.notices(self._session, tenant_id, subject)
-        return [self._as_seen(tenant_id, each) for each in found if MEANINGS[each.state].running is not Running.ON]
+        return [
+            each.model_copy(update={"replacement": self._seen_replacement(tenant_id, each.replacement)})
+            for each in found
+            if MEANINGS[each.state].running is not Running.ON
+        ]
 
-    def _as_seen(self, tenant_id: UUID, notice: Notice) -> Notice:
-        """Return a notice, without its replacement where the tenant does not see that, as it may not the version."""
+    def _seen_replacement(self, tenant_id: UUID, replacement: str | None) -> str | None:
+        """Return a version's replacement, None where the tenant does not see that, as it may not the version."""
         try:
-            wanted = parse_reference(notice.replacement or "")
+            wanted = parse_reference(replacement or "")
             self._asset(tenant_id, wanted.namespace, wanted.name)
         except InvalidReferenceError:
-            return notice  # it names nothing
+            return replacement  # it names nothing
         except AssetNotFoundError:
-            return notice.model_copy(update={"replacement": None})
-        return notice
+            return None
+        return replacement
 
     def is_held(self, tenant_id: UUID, subject: str) -> bool:
         """Tell whether ``subject`` must stay as it is, because a version that it runs is in quarantine."""
@@ -128,7 +132,7 @@ class Usage(Reading):
         """Tell a tenant that a version it runs has changed its state, once for each move; tell whether it was new.
 
         ``changed`` holds namespace, name, version, state, reason, replacement and end_of_life, because the tenant may
-        not see the version any more.
+        not see the version any more; nor is it told of a replacement that it does not see.
         """
         uses = queries.untold(self._session, tenant_id, version_id, move_id)
         if not uses:
@@ -136,8 +140,9 @@ class Usage(Reading):
         for use in uses:
             use.told = move_id
             self._session.add(use)
+        told = {**changed, "replacement": self._seen_replacement(tenant_id, changed["replacement"])}
         data = AssetUseAffected.model_validate(
-            {**changed, "version_id": version_id, "uses": [use.subject for use in uses]}
+            {**told, "version_id": version_id, "uses": [use.subject for use in uses]}
         )
         outbox.append(self._session, data, tenant_id=tenant_id, subject=f"assets/{uses[0].asset_id}", actor="system")
         return True

@@ -185,7 +185,7 @@ def test_whoever_runs_a_version_is_told_of_it_also_once_it_is_shared_no_more(
 
 
 def test_what_is_shared_no_more_names_no_replacement_that_is_not_seen(
-    database: Database, acme: Principal, rival: Principal, publish: Publish
+    database: Database, settings: Settings, acme: Principal, rival: Principal, publish: Publish
 ) -> None:
     publish(acme, "shop", visibility=PUBLIC)
     publish(acme, "store", visibility=PUBLIC)
@@ -193,12 +193,17 @@ def test_what_is_shared_no_more_names_no_replacement_that_is_not_seen(
     use(database, rival, "environments/r")
     with database.tenant_session(acme.tenant_id) as session:
         AssetService(session).share(acme, "acme", "shop", ShareAsset(visibility=Visibility.PRIVATE))
-    for replacement, told in (("acme/secret>=1", None), ("acme/store>=1", "acme/store>=1")):
+    for replacement, shown in (("acme/secret>=1", None), ("acme/store>=1", "acme/store>=1")):
         move(database, acme, "yank", change=ChangeVersionState(reason="Old.", replacement=replacement))
         with database.tenant_session(rival.tenant_id) as session:
             (notice,) = AssetService(session).notices(rival.tenant_id, "environments/r")
-        assert (notice.reason, notice.replacement) == ("Old.", told)
+        assert (notice.reason, notice.replacement) == ("Old.", shown)
         move(database, acme, "restore")
+    app = build(settings)
+    drain(app)
+    app.close()
+    named = {row.data["replacement"] for row in told(database, rival.tenant_id) if row.data["state"] == "yanked"}
+    assert named == {None, "acme/store>=1"}
 
 
 def share(database: Database, principal: Principal, name: str, *tenants: str) -> None:
