@@ -25,7 +25,7 @@ Mark = Literal["same", "add", "cut", "gap"]
 
 @dataclass(frozen=True)
 class FileText:
-    """A file's text; ``problem`` says why there is none, ``is_cut`` whether it goes on. ``size`` is in bytes."""
+    """A file's text, of ``size`` bytes; ``problem`` says why there is none, ``is_cut`` whether it or a line goes on."""
 
     path: str
     size: int
@@ -54,8 +54,9 @@ def read_text(path: str, data: bytes, size: int) -> FileText:
     if "\0" in text:
         return FileText(path, size, problem="It is not text.")
     lines = text.removesuffix("\n").split("\n")
-    shown = [_visible(each.removesuffix("\r")) for each in lines[:MOST_LINES]] if text else []
-    return FileText(path, size, shown, is_cut=is_cut or len(lines) > MOST_LINES)
+    kept = [each.removesuffix("\r") for each in lines[:MOST_LINES]] if text else []
+    is_cut = is_cut or len(lines) > MOST_LINES or any(len(each) > MOST_IN_LINE for each in kept)
+    return FileText(path, size, [_visible(each) for each in kept], is_cut=is_cut)
 
 
 def difference(before: Sequence[str], after: Sequence[str]) -> list[DiffLine]:

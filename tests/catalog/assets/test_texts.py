@@ -61,6 +61,8 @@ def test_only_the_beginning_of_a_file_is_shown() -> None:
     assert (len(read_text("a", long, len(long)).lines), read_text("a", long, len(long)).is_cut) == (MOST_LINES, True)
     assert read_text("a", b"", 0).lines == []
     assert not read_text("a", b"a\r\nb\n", 5).is_cut
+    wide = b"x" * MOST_IN_LINE
+    assert [read_text("a", wide + more, len(wide + more)).is_cut for more in (b"\n", b"y\n")] == [False, True]
 
 
 def test_what_cannot_be_seen_is_made_visible() -> None:
