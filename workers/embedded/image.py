@@ -15,7 +15,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context
 from pathlib import Path
 from typing import IO, Any
 
@@ -70,6 +70,8 @@ class Copy:
 
     def __init__(self, begin: Callable[[], None], module: str, arguments: list[str], stdout: IO[bytes] | None) -> None:
         self.stdout = stdout
+        # What ended copies have left open is closed now, and not between the look at what is open and the copying.
+        active_children()
         inherited = [number for number in _open_here() if number > 2]
         target: Any = get_context("fork").Process(target=_become, args=(begin, inherited, module, arguments))
         # What is sent to the copy before it has ceased to hear as we do waits until then, instead of being lost.
@@ -146,7 +148,8 @@ def _become(begin: Callable[[], None], inherited: list[int], module: str, argume
     atexit._clear()  # noqa: SLF001  # as multiprocessing does it from Python 3.14 on
     begin()
     for descriptor in inherited:
-        os.close(descriptor)
+        with suppress(OSError):  # another copy may have ended while this one was made
+            os.close(descriptor)
     # Memory that threads have given back serves others, instead of staying in an arena for each of them.
     _LIBC.mallopt(_M_ARENA_MAX, _ARENAS)
     if isinstance(sys.stdout, io.TextIOWrapper):

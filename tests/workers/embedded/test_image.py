@@ -57,6 +57,16 @@ def run(*arguments):
 
 told = run("one")
 said = json.loads(told.stdout.read())
+again = []
+for _ in range(3):
+    killed = run("wait")
+    killed.stdout.readline()
+    killed.kill()
+    # It is noticed, not waited for, as the supervisor does.
+    while killed.poll() is None:
+        pass
+    del killed
+    again.append(run("one").wait(30))
 waits = run("wait")
 waits.stdout.readline()
 try:
@@ -73,7 +83,7 @@ threading.Thread(target=threading.Event().wait, daemon=True).start()
 beside_a_thread = run("one").stdout.read().decode()
 code = told.wait(30)
 print(json.dumps({
-    **said, "code": code, "lives": lives, "ended": ended, "soon": ended_soon, "beside": beside_a_thread
+    **said, "code": code, "lives": lives, "ended": ended, "soon": ended_soon, "beside": beside_a_thread, "again": again
 }))
 """
 
@@ -89,6 +99,10 @@ def copied(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     assert done.returncode == 0, done.stderr
     found: dict[str, Any] = json.loads(done.stdout)
     return {**found, "folder": str(folder), "log": (folder / "log").read_text()}
+
+
+def test_a_copy_is_made_again_after_one_was_killed(copied: dict[str, Any]) -> None:
+    assert copied["again"] == [3, 3, 3]
 
 
 def test_a_copy_has_what_it_was_given_and_nothing_else(copied: dict[str, Any]) -> None:
