@@ -224,6 +224,12 @@ class EnvironmentAutomation:
             principal, asked, automation=row.target
         )
 
+    def target_of(self, environment: Environment) -> str | None:
+        """Return the target that what begins by itself names for an environment of its blueprint; None: no other."""
+        row = queries.automation_of(self._session, environment.tenant_id, environment.repository)
+        same = row is not None and "/".join(_name(row.blueprint)) == environment.blueprint
+        return row.target if row is not None and same else None
+
     def _request(self, row: Automation, pull_request: int) -> RequestEnvironment:
         """Return what an automation asks for; raise where the blueprint would show now what was a secret."""
         if any(secret_paths(row.inputs)):

@@ -37,9 +37,8 @@ def obey(  # noqa: PLR0913, PLR0911  (who asks what of which pull request in who
         return f"`/preview {command.verb}` is for {whose}."
     principal = replace(system_principal(tenant_id), actor=f"scm:{author}", name=author)
     environment = queries.by_pull_request(session, tenant_id, repository, pull_request.number)
-    service = EphemeralEnvironmentService(session, settings)
+    service, automation = EphemeralEnvironmentService(session, settings), EnvironmentAutomation(session, settings)
     if environment is None:
-        automation = EnvironmentAutomation(session, settings)
         up = command.verb is Verb.UP
         begun = automation.ask_for(principal, repository, pull_request.number) if up else None
         none = "This pull request has no environment yet. Request it once, so that its blueprint is known."
@@ -55,7 +54,7 @@ def obey(  # noqa: PLR0913, PLR0911  (who asks what of which pull request in who
         service.rebuild(principal, environment.id)
         return f"`{environment.name}` is being made again."
     if command.verb is Verb.UP:
-        return _up(service, principal, environment, settings)
+        return _up(service, automation, principal, environment, settings)
     return _standing(service, environment)
 
 
@@ -66,7 +65,11 @@ def _standing(service: EphemeralEnvironmentService, environment: Environment) ->
 
 
 def _up(
-    service: EphemeralEnvironmentService, principal: Principal, environment: Environment, settings: Settings
+    service: EphemeralEnvironmentService,
+    automation: EnvironmentAutomation,
+    principal: Principal,
+    environment: Environment,
+    settings: Settings,
 ) -> str:
     if environment.phase is Phase.SLEEPING:
         woken = service.wake(principal, environment.id)
@@ -87,7 +90,7 @@ def _up(
         blueprint=f"{environment.blueprint}=={environment.blueprint_version}",
         inputs=open_inputs(environment, settings),
     )
-    again = service.request(principal, asked)
+    again = service.request(principal, asked, automation=automation.target_of(environment))
     return _asked(service, again, settings, " again")
 
 

@@ -15,7 +15,10 @@ from sqlalchemy import text
 
 from catalog.db import Database
 from catalog.environments.errors import TargetNotOfferedError
-from catalog.environments.service import EnvironmentAutomation, EnvironmentSweeps, EphemeralEnvironmentService
+from catalog.environments.service import EnvironmentAutomation, EnvironmentSweeps, EphemeralEnvironmentService, obey
+from catalog.providers.scm import Association
+from catalog.scm.commands import Command, Verb
+from catalog.scm.service import ScmService
 from catalog.settings import Settings
 from catalog.tenancy import Principal
 from portal.app import create_app
@@ -189,6 +192,24 @@ def test_what_begins_by_itself_goes_before_the_tenant_and_after_a_request(
         again = EnvironmentAutomation(session, settings).ask_for(acme, asked["repository"], PULL_REQUEST)
         assert again is not None
         assert again.target == "kubernetes"
+
+
+def test_what_began_by_itself_is_made_again_by_a_comment_where_that_goes(
+    api: Client, asked: dict[str, Any], acme: Principal, database: Database, settings: Settings
+) -> None:
+    binding = {"repository": asked["repository"], "blueprint": asked["blueprint"], "target": "kubernetes"}
+    assert api.post(f"{API}/environments/automations", json=binding).status_code == 200
+    with database.tenant_session(acme.tenant_id) as session:
+        first = EnvironmentAutomation(session, settings).ask_for(acme, asked["repository"], PULL_REQUEST)
+        assert first is not None
+        session.execute(text("UPDATE environments SET phase = 'destroyed', desired = 'absent'"))
+    with database.tenant_session(acme.tenant_id) as session:
+        repository = ScmService(session, settings).open(acme.tenant_id, asked["repository"])
+        pull, up = repository.pull_request(PULL_REQUEST), Command(Verb.UP)
+        told = (session, settings, acme.tenant_id, repository.address, pull, up)
+        assert "asked for again" in obey(*told, author="ann", association=Association.OWNER)
+    (again,) = api.get(f"{API}/environments").json()["items"]
+    assert (again["target"], again["phase"]) == ("kubernetes", "queued")
 
 
 def test_the_choice_goes_before_the_operators_word_and_that_before_the_installations(

@@ -1,7 +1,9 @@
 """What cannot be looked at: it is told of, nothing follows from it, and nothing else is kept waiting by it."""
 
+import json
 import subprocess
 from collections.abc import Callable
+from contextlib import nullcontext
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -13,11 +15,12 @@ from sqlalchemy import text
 from catalog.clock import now
 from catalog.environments.models import Environment, Phase, RequestEnvironment, ScmHook
 from catalog.environments.service import EnvironmentSweeps, EphemeralEnvironmentService
+from catalog.errors import InvalidInputError
 from catalog.providers.scm import PullRequestState, open_repository
 from catalog.scm.service import ScmService
 from tests.workers.environment_orders.one import One
 from tests.workers.environment_orders.slipway import Slipway
-from workers import environment_sweep, scm_watch
+from workers import environment_gates, environment_sweep, scm_watch
 from workers.environment_room import admit_waiting
 from workers.environment_watch import expire_due, watch_pull_requests
 
@@ -244,3 +247,28 @@ def test_a_server_that_only_its_tenant_knows_keeps_no_local_repository_from_bein
     assert (one.row.phase, elsewhere.row.phase) == (Phase.UPDATING, Phase.READY)
     elsewhere.ask("destroy")
     assert elsewhere.row.phase is Phase.DESTROYING
+
+
+@pytest.mark.parametrize("problem", [InvalidInputError("It takes a connection."), RuntimeError("Nobody foresaw this.")])
+def test_what_cannot_be_asked_about_again_keeps_no_other_from_it(
+    slipway: Slipway, monkeypatch: pytest.MonkeyPatch, problem: Exception
+) -> None:
+    elsewhere, one = One(slipway).request().work(), One(slipway).request().work()
+    refused = [{"type": "Allowed", "status": False, "reason": "PolicyRefused", "message": "No.", "at": str(now())}]
+    statement = "UPDATE environments SET conditions = CAST(:refused AS jsonb) WHERE id IN (:elsewhere, :one)"
+    with slipway.database.tenant_session(one.tenant_id) as session:
+        given = {"refused": json.dumps(refused), "elsewhere": elsewhere.id, "one": one.id}
+        session.execute(text(statement), given)
+    one.push(watch=False)
+    as_ever = EphemeralEnvironmentService.follow
+
+    def follow(self: EphemeralEnvironmentService, environment: Environment, *arguments: Any, **named: Any) -> None:
+        if environment.id == elsewhere.id:
+            raise problem
+        as_ever(self, environment, *arguments, **named)
+
+    monkeypatch.setattr(EphemeralEnvironmentService, "follow", follow)
+    # What nobody foresaw is tried again as every job is; what people have to set right first is not.
+    with pytest.raises(RuntimeError) if isinstance(problem, RuntimeError) else nullcontext():
+        environment_gates.ask_again(slipway.context(slipway.events(one.id)[0]))
+    assert (one.row.phase, elsewhere.row.phase) == (Phase.UPDATING, Phase.READY)
