@@ -151,7 +151,8 @@ def _become(begin: Callable[[], None], inherited: list[int], module: str, argume
         with suppress(OSError):  # another copy may have ended while this one was made
             os.close(descriptor)
     # Memory that threads have given back serves others, instead of staying in an arena for each of them.
-    _LIBC.mallopt(_M_ARENA_MAX, _ARENAS)
+    with suppress(AttributeError):  # not every C library has arenas
+        _LIBC.mallopt(_M_ARENA_MAX, _ARENAS)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(line_buffering=True, write_through=True)
     sys.argv = [module, *arguments]

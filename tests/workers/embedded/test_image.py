@@ -35,7 +35,7 @@ def main():
     return 3
 """
 SUPERVISOR = """
-import atexit, json, os, signal, subprocess, sys, threading, time
+import atexit, json, os, signal, subprocess, sys, threading, time, types
 from pathlib import Path
 from workers.embedded import image
 from workers.embedded.launch import Command, start_or_copy
@@ -75,6 +75,9 @@ except subprocess.TimeoutExpired:
     lives = waits.poll() is None
 waits.send_signal(signal.SIGTERM)
 ended = waits.wait(30)
+library, image._LIBC = image._LIBC, types.SimpleNamespace(prctl=image._LIBC.prctl)
+without_arenas = run("one").wait(30)
+image._LIBC = library
 os.register_at_fork(after_in_child=lambda: time.sleep(0.5))
 soon = run("wait")
 soon.send_signal(signal.SIGTERM)
@@ -83,7 +86,8 @@ threading.Thread(target=threading.Event().wait, daemon=True).start()
 beside_a_thread = run("one").stdout.read().decode()
 code = told.wait(30)
 print(json.dumps({
-    **said, "code": code, "lives": lives, "ended": ended, "soon": ended_soon, "beside": beside_a_thread, "again": again
+    **said, "code": code, "lives": lives, "ended": ended, "soon": ended_soon, "beside": beside_a_thread,
+    "again": again, "without_arenas": without_arenas
 }))
 """
 
@@ -134,6 +138,10 @@ def test_a_copy_does_what_programs_do_at_their_end(copied: dict[str, Any]) -> No
 
 def test_a_copy_that_is_told_to_end_before_it_has_begun_ends(copied: dict[str, Any]) -> None:
     assert copied["soon"] == -15
+
+
+def test_a_copy_needs_nothing_that_some_systems_lack(copied: dict[str, Any]) -> None:
+    assert copied["without_arenas"] == 3
 
 
 def test_beside_a_thread_the_program_is_started(copied: dict[str, Any]) -> None:
