@@ -239,6 +239,13 @@ def test_a_preview_is_asked_for_where_there_is_a_blueprint_for_it() -> None:
         assert ("preview" in workflow["jobs"]) == ("preview" in stages) == bool(blueprint)
 
 
+def test_no_preview_is_tried_where_a_pull_request_gets_no_secrets() -> None:
+    rendered = golden.render(BLUEPRINTS / "pipelines" / "microservice", given("microservice"))
+    asked = yaml.safe_load(rendered[".github/workflows/slipway-preview.yml"])["jobs"]["preview"]["if"]
+    assert "head.repo.full_name == github.repository" in asked
+    assert "github.actor != 'dependabot[bot]'" in asked
+
+
 def test_a_command_with_marks_of_yaml_stays_a_command() -> None:
     command = "python -m pytest -k 'not slow' # all: \"but\" these"
     asset = BLUEPRINTS / "pipelines" / "microservice"
