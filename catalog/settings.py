@@ -60,6 +60,7 @@ class Settings(BaseSettings):
     objects_command: str = "exec versitygw posix /data"
     cgroup: str = ""
     azure_location: str = "westeurope"
+    azure_objects_command: str = "exec versitygw azure"
     aws_region: str = "eu-central-1"
     aws_vpc: str = ""
     aws_subnets: tuple[str, ...] = ()

@@ -119,11 +119,24 @@ def processes_of(part: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class ProgramLookup:
+    """What a provider is asked once the resources are there that `inputs` refer to, such as a key; nothing is made.
+
+    `function` is its token, `package:module:function`. What it answers is secret, and is referred to as outputs of
+    resources are, members of lists by their number; `<output>_in_urls` is a text as it stands in an address.
+    """
+
+    name: str
+    function: str
+    inputs: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class StackProgram:
     """What a stack shall consist of; `outputs` may hold references, `secret_outputs` names those kept out of logs.
 
-    `parts` are components beside the resources: references lead to what they tell as to outputs of resources. With
-    `component` there is nothing else: its resources and outputs are those of the stack.
+    `parts` are components beside the resources: references lead to what they tell as to outputs of resources, and to
+    what `lookups` answer. With `component` there is nothing else: its resources and outputs are those of the stack.
     """
 
     resources: tuple[ProgramResource, ...]
@@ -131,6 +144,7 @@ class StackProgram:
     secret_outputs: tuple[str, ...] = ()
     component: ComponentProgram | None = None
     parts: tuple[ComponentProgram, ...] = ()
+    lookups: tuple[ProgramLookup, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,10 +4,11 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol
+from urllib.parse import quote
 
 import pulumi
 
-from workers.engine import ComponentProgram, ProgramResource, StackProgram
+from workers.engine import ComponentProgram, ProgramLookup, ProgramResource, StackProgram
 from workers.engine.references import Reference, in_order, outputs_of, split
 
 
@@ -26,6 +27,7 @@ class Part(Protocol):
 Outputs = Mapping[str, "pulumi.Output[Any]"]
 MakePart = Callable[[ComponentProgram, Outputs, Outputs], Part]
 """What makes a component, given what it takes and what its processes get."""
+IN_URLS = "_in_urls"
 Made = Mapping[str, pulumi.CustomResource | Part]
 
 
@@ -39,6 +41,8 @@ def build(program: StackProgram, make_part: MakePart | None = None) -> Callable[
         for each in ordered:
             if isinstance(each, ProgramResource):
                 made[each.name] = _declare(each, outputs_of(program, each.name), made)
+            elif isinstance(each, ProgramLookup):
+                made[each.name] = _Answer(each, made)
             elif make_part is not None:
                 parts.append(make_part(each, _outputs(each.inputs, made), _outputs(each.local, made)))
                 made[each.name] = parts[-1]
@@ -48,6 +52,30 @@ def build(program: StackProgram, make_part: MakePart | None = None) -> Callable[
         await asyncio.gather(*(each.resources() for each in parts))
 
     return run
+
+
+class _Answer:
+    """What a provider answers to a lookup: secret, and known once what it was asked about is there."""
+
+    def __init__(self, lookup: ProgramLookup, made: Made) -> None:
+        asked = {name: _resolve(value, made) for name, value in lookup.inputs.items()}
+        self._name = lookup.name
+        self._answer = pulumi.Output.secret(pulumi.runtime.invoke_output(lookup.function, asked))
+
+    def output(self, name: str) -> pulumi.Output[Any]:
+        """Return what was answered under a name; with ``_in_urls`` as it stands in an address."""
+
+        def find(answer: Any) -> Any:
+            own = name.removesuffix(IN_URLS)
+            if not isinstance(answer, Mapping) or answer.get(own) is None:
+                raise pulumi.RunError(f"what was asked as {self._name} was answered without {own}")
+            return quote(str(answer[own]), safe="") if own != name else answer[own]
+
+        return self._answer.apply(find)
+
+    async def resources(self) -> list[pulumi.Resource]:
+        """Return nothing: none is made."""
+        return []
 
 
 def _outputs(values: Mapping[str, Any], made: Made) -> Outputs:
@@ -102,9 +130,12 @@ def _output(made: Made, reference: Reference) -> pulumi.Output[Any]:
 
 def _inside(value: Any, reference: Reference) -> Any:
     for step in reference.path:
-        if not isinstance(value, Mapping) or step not in value:
+        if isinstance(value, Mapping) and step in value:
+            value = value[step]
+        elif isinstance(value, list) and step.isdecimal() and int(step) < len(value):
+            value = value[int(step)]
+        else:
             raise pulumi.RunError(f"{reference.output} of {reference.resource} holds no {step}")
-        value = value[step]
     return value
 
 

@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
-from workers.engine import ComponentProgram, EngineError, ErrorKind, ProgramResource, StackProgram
+from workers.engine import ComponentProgram, EngineError, ErrorKind, ProgramLookup, ProgramResource, StackProgram
 
 _PART = re.compile(r"\$\$\{|\$\{([^}]*)\}")
-_REFERENCE = re.compile(r"([A-Za-z0-9_-]+)\.([A-Za-z_][A-Za-z0-9_]*)((?:\.[A-Za-z_][A-Za-z0-9_-]*)*)")
+_REFERENCE = re.compile(r"([A-Za-z0-9_-]+)\.([A-Za-z_][A-Za-z0-9_]*)((?:\.(?:[A-Za-z_][A-Za-z0-9_-]*|[0-9]+))*)")
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,100}")
 _TYPE = re.compile(r"[A-Za-z0-9_.-]+:[A-Za-z0-9_./-]*:[A-Za-z0-9_.-]+")
 
 
-Declared = ProgramResource | ComponentProgram
+Declared = ProgramResource | ComponentProgram | ProgramLookup
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ def references(value: Any) -> Iterator[Reference]:
 
 def in_order(program: StackProgram) -> list[Declared]:
     """Return resources and parts so that each comes after those it needs; raise `EngineError` for what cannot work."""
-    declared: tuple[Declared, ...] = (*program.resources, *program.parts)
+    declared: tuple[Declared, ...] = (*program.resources, *program.parts, *program.lookups)
     by_name = {each.name: each for each in declared}
     if len(by_name) != len(declared):
         raise _mistake("two resources have the same name")
@@ -86,14 +86,17 @@ def _needs(resource: Declared) -> list[str]:
         raise _mistake(f"{resource.name!r} is not a name: letters, digits, '_' and '-', at most 100", resource.name)
     if isinstance(resource, ComponentProgram):
         return [reference.resource for reference in references([dict(resource.inputs), dict(resource.local)])]
-    if not _TYPE.fullmatch(resource.type):
-        raise _mistake(f"{resource.type!r} is not a type of the form package:module:Type", resource.name)
+    kind = resource.function if isinstance(resource, ProgramLookup) else resource.type
+    if not _TYPE.fullmatch(kind):
+        raise _mistake(f"{kind!r} is not a type of the form package:module:Type", resource.name)
+    if isinstance(resource, ProgramLookup):
+        return [reference.resource for reference in references(dict(resource.inputs))]
     return [*(reference.resource for reference in references(dict(resource.inputs))), *resource.depends_on]
 
 
 def outputs_of(program: StackProgram, name: str) -> set[str]:
     """Return the outputs of a resource that anything in the program refers to."""
-    declared: tuple[Declared, ...] = (*program.resources, *program.parts)
+    declared: tuple[Declared, ...] = (*program.resources, *program.parts, *program.lookups)
     values = [dict(each.inputs) for each in declared] + [dict(each.local) for each in program.parts]
     return {found.output for found in references([*values, dict(program.outputs)]) if found.resource == name}
 

@@ -14,6 +14,7 @@ from workers.engine import (
     GraphNode,
     PlannedChange,
     PreviewResult,
+    ProgramLookup,
     ProgramResource,
     ProgressEvent,
     ProgressKind,
@@ -64,7 +65,9 @@ class Job:
         )
         component = None if program["component"] is None else _component(program["component"])
         parts = tuple(map(_component, program["parts"]))
-        parsed = StackProgram(resources, program["outputs"], tuple(program["secret_outputs"]), component, parts)
+        lookups = tuple(ProgramLookup(**each) for each in program["lookups"])
+        secret_outputs = tuple(program["secret_outputs"])
+        parsed = StackProgram(resources, program["outputs"], secret_outputs, component, parts, lookups)
         return cls(**{**data, "stack": StackRef(**data["stack"]), "program": parsed})
 
 

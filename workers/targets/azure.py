@@ -5,16 +5,10 @@ from typing import Any
 
 from workers.engine import ProgramResource, StackProgram
 from workers.engine.references import escaped
-from workers.targets import Address, BackingService, Description, Place, Service
-from workers.targets.cloud_sizes import PORT, command_of, needed, short_name, smallest, tags, variables
+from workers.targets import Address, Description, Place, Service
+from workers.targets.azure_servers import APP_SIZES, APPS, GROUP, lookups, needed_here, servers, told_of
+from workers.targets.cloud_sizes import PORT, command_of, smallest, tags, variables
 from workers.targets.images import needed_image
-from workers.targets.servers import OWNER, told
-
-GROUP = "group_own"
-APPS = "apps_own"
-SIZES = (("0.25", 512), ("0.5", 1024), ("0.75", 1536), ("1.0", 2048), ("1.5", 3072), ("2.0", 4096))
-"""What the consumption plan sells: processors, and MiB of memory."""
-POSTGRES_SIZES = (("Standard_B1ms", 2048), ("Standard_B2s", 4096), ("Standard_B2ms", 8192), ("Standard_B4ms", 16384))
 
 
 class AzurePrograms:
@@ -31,8 +25,7 @@ class AzurePrograms:
 
     def server(self, name: str, kind: str, password: str) -> Mapping[str, str]:
         """Return what services are told of a server."""
-        address = Address(f"${{{name}.fullyQualifiedDomainName}}", "5432", "")
-        return told(kind, address, password, url=f"{told(kind, address, password)['url']}?sslmode=require")
+        return told_of(name, kind, password)
 
     def public_url(self, service: str, known: str) -> str:
         """Return the name of an app in the domain that the managed environment has got."""
@@ -46,61 +39,27 @@ class AzurePrograms:
             resources=(*_kept(environment, place), *apps),
             outputs=dict(environment.outputs),
             parts=environment.parts,
+            lookups=lookups(environment),
         )
 
     def sleeping(self, environment: Description, place: Place) -> StackProgram:
         """Return the group and the managed environment, which keeps its domain."""
-        return StackProgram(resources=_kept(environment, place), parts=environment.parts)
+        return StackProgram(resources=_kept(environment, place), parts=environment.parts, lookups=lookups(environment))
 
 
 def _kept(environment: Description, place: Place) -> tuple[ProgramResource, ...]:
     common = {"location": place.settings.azure_location, "tags": tags(environment)}
     group = {**common, "resourceGroupName": f"slipway-{environment.environment_id}"}
     apps = {**common, "resourceGroupName": f"${{{GROUP}.name}}", "environmentName": "environment"}
-    databases = [one for each in environment.backing for one in _postgres(environment, each, place)]
     return (
         ProgramResource(name=GROUP, type="azure-native:resources:ResourceGroup", inputs=group),
         ProgramResource(name=APPS, type="azure-native:app:ManagedEnvironment", inputs=apps),
-        *databases,
+        *servers(environment, place),
     )
-
-
-def _postgres(environment: Description, server: BackingService, place: Place) -> tuple[ProgramResource, ...]:
-    size, _memory = smallest(server, POSTGRES_SIZES, "Azure Database for PostgreSQL")
-    within = {"resourceGroupName": f"${{{GROUP}.name}}"}
-    inputs = {
-        **within,
-        "serverName": short_name(environment, server.name),
-        "location": place.settings.azure_location,
-        "version": "16",
-        "administratorLogin": OWNER,
-        "administratorLoginPassword": server.password,
-        "sku": {"name": size, "tier": "Burstable"},
-        "storage": {"storageSizeGB": 32},
-        "network": {"publicNetworkAccess": "Enabled"},
-        "tags": tags(environment, server),
-    }
-    own = {**within, "serverName": f"${{{server.name}.name}}"}
-    # The addresses of container apps are not known; this one stands for what runs in Azure.
-    rule = {**own, "firewallRuleName": "azure", "startIpAddress": "0.0.0.0", "endIpAddress": "0.0.0.0"}  # noqa: S104
-    kind = "azure-native:dbforpostgresql"
-    return (
-        ProgramResource(
-            name=server.name, type=f"{kind}:Server", inputs=inputs, secret_inputs=("administratorLoginPassword",)
-        ),
-        ProgramResource(name=f"rule_{server.name}", type=f"{kind}:FirewallRule", inputs=rule),
-        ProgramResource(name=f"database_{server.name}", type=f"{kind}:Database", inputs={**own, "databaseName": OWNER}),
-    )
-
-
-def _needed(environment: Description, service: Service) -> tuple[str, ...]:
-    """Return what has to be there before a service; of a database that it is let in, and has its name."""
-    databases = [each.name for each in environment.backing if each.name in service.depends_on]
-    return (*needed(environment, service), *(f"{part}_{name}" for name in databases for part in ("rule", "database")))
 
 
 def _app(environment: Description, service: Service, place: Place) -> ProgramResource:
-    processors, memory = smallest(service, SIZES, "Azure Container Apps")
+    processors, memory = smallest(service, APP_SIZES, "Azure Container Apps")
     names = {variable: f"env-{number}" for number, variable in enumerate(service.env)}
     values = variables(service)
     container: dict[str, Any] = {
@@ -136,7 +95,7 @@ def _app(environment: Description, service: Service, place: Place) -> ProgramRes
         name=service.name,
         type="azure-native:app:ContainerApp",
         inputs=inputs,
-        depends_on=_needed(environment, service),
+        depends_on=needed_here(environment, service),
         secret_inputs=("configuration",),
     )
 

@@ -10,7 +10,7 @@ from uuid import UUID
 
 import httpx
 
-from catalog.providers.targets import Found, LogTail, TargetProvider, TargetUnavailableError
+from catalog.providers.targets import ALL_BACKING, Found, LogTail, TargetProvider, TargetUnavailableError
 from catalog.providers.targets.cloud_tags import ENVIRONMENT
 from catalog.settings import Settings, cloud_credentials
 
@@ -105,5 +105,5 @@ def _address(settings: Settings, hostname: str) -> str:
 
 
 PROVIDER = TargetProvider(
-    "azure", AzureTarget, "Azure Container Apps", address=_address, wakes=False, backing=frozenset({"postgres"})
+    "azure", AzureTarget, "Azure Container Apps", address=_address, wakes=False, backing=ALL_BACKING
 )

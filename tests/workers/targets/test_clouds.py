@@ -5,6 +5,7 @@ Each resource is made with the provider's own typed class, with Pulumi's mocks: 
 
 import importlib
 import inspect
+import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -24,8 +25,10 @@ from catalog.providers.targets.cloud_tags import COMPONENT, ENVIRONMENT
 from catalog.settings import Settings
 from tests.pulumi_mocks import run_mocked
 from tests.workers.targets.contract import SPEC
-from workers.engine import ProgramResource, StackProgram
+from workers.engine import ProgramLookup, ProgramResource, StackProgram, StackRef
+from workers.engine.program import IN_URLS, build
 from workers.engine.references import in_order, references
+from workers.engine.wire import Job
 from workers.environment_parts import PartPackage
 from workers.environment_program import environment_program, sleeping_program
 from workers.targets import Place, UnfitError
@@ -76,6 +79,8 @@ UNTAGGED = frozenset(
         "gcp:storage/hmacKey:HmacKey",
         "azure-native:dbforpostgresql:FirewallRule",
         "azure-native:dbforpostgresql:Database",
+        "azure-native:redisenterprise:Database",
+        "azure-native:storage:BlobContainer",
         "aws:iam/rolePolicyAttachment:RolePolicyAttachment",
         "aws:iam/rolePolicy:RolePolicy",
         "aws:secretsmanager/secretVersion:SecretVersion",
@@ -147,6 +152,17 @@ def typed(kind: str) -> type[pulumi.CustomResource]:
     return found
 
 
+def answer_of(lookup: ProgramLookup) -> type:
+    """Return the class of what a function of the provider's SDK answers; it takes what it is asked with."""
+    package, module, name = lookup.function.split(":")
+    assert package == "azure-native"
+    found = importlib.import_module(f"pulumi_azure_native.{module}")
+    taken = inspect.signature(getattr(found, snake(name))).parameters
+    assert {snake(each) for each in lookup.inputs} <= taken.keys()
+    answer: type = getattr(found, f"{name[0].upper()}{name[1:]}Result")
+    return answer
+
+
 def snake(name: str) -> str:
     return re.sub(r"(?<=[a-z0-9])([A-Z]+)", lambda found: f"_{found[1].lower()}", name)
 
@@ -196,7 +212,12 @@ def test_each_resource_is_as_its_provider_wants_it(target: str) -> None:
 def test_what_services_are_told_of_servers_is_what_their_resources_have(target: str) -> None:
     declared = program(target, offered(target))
     by_name = {each.name: each for each in declared.resources}
-    for each in references([dict(resource.inputs) for resource in declared.resources]):
+    asked = {each.name: answer_of(each) for each in declared.lookups}
+    for each in references([dict(one.inputs) for one in (*declared.resources, *declared.lookups)]):
+        if each.resource in asked:
+            told = each.output.removesuffix(IN_URLS)
+            assert isinstance(inspect.getattr_static(asked[each.resource], snake(told)), property), each
+            continue
         kind = typed(by_name[each.resource].type)
         assert each.output == "id" or isinstance(inspect.getattr_static(kind, snake(each.output)), property), each
 
@@ -224,8 +245,6 @@ def test_servers_that_only_the_commit_describes_are_not_put_to_sleep_without_it(
 
 
 def test_what_a_target_has_no_servers_of_is_refused_by_name() -> None:
-    with pytest.raises(UnfitError, match=r"cache: the target azure offers no Redis"):
-        program("azure", SERVERS)
     seeded = {"type": "postgres", "seed": {"data": "synthetic", "sql": "seed.sql"}}
     components = {**SPEC["environment"]["components"], "db": seeded}
     with pytest.raises(UnfitError, match=r"db: the target aws cannot fill a database"):
@@ -315,3 +334,62 @@ def test_services_come_after_the_parts_that_they_need_whatever_those_are_called(
     assert ordered.index(called) < ordered.index("web")
     web_made = next(each for each in made.resources if each.name == "web")
     assert called in web_made.depends_on
+
+
+class Azure(Mocks):
+    """Answers as Azure does to whoever asks for keys, and remembers what was made."""
+
+    def __init__(self) -> None:
+        self.made: dict[str, Mapping[str, Any]] = {}
+        self.asked: dict[str, Mapping[str, Any]] = {}
+
+    def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str, dict[Any, Any]]:
+        self.made[args.name] = args.inputs
+        own = {key: value for key, value in args.inputs.items() if key.endswith(("Name", "name"))}
+        told = {"name": next((own[key] for key in own if key != "resourceGroupName"), args.name)}
+        return f"{args.name}-id", {
+            **args.inputs,
+            **told,
+            "hostName": "cache.example.net",
+            "defaultDomain": "example.net",
+        }
+
+    def call(self, args: pulumi.runtime.MockCallArgs) -> tuple[dict[Any, Any], None]:
+        self.asked[args.token] = args.args
+        return {"primaryKey": "k/e+y=", "keys": [{"keyName": "key1", "value": "Ac/count=="}]}, None
+
+
+def test_what_azure_makes_itself_is_asked_for_and_told_to_services_as_secrets() -> None:
+    azure = Azure()
+    run_mocked(azure, build(program("azure", SERVERS)))
+    keys = azure.asked["azure-native:redisenterprise:listDatabaseKeys"]
+    assert keys["clusterName"] == azure.made["cache"]["clusterName"]
+    account = azure.made["account_files"]["accountName"]
+    assert azure.asked["azure-native:storage:listStorageAccountKeys"]["accountName"] == account
+    assert re.fullmatch(r"[a-z0-9]{3,24}", account)
+
+    worker = azure.made["worker"]["configuration"]
+    values = {each["value"] for each in worker["secrets"]}
+    assert "rediss://:k%2Fe%2By%3D@cache.example.net:10000" in values
+    assert "http://files:9000/app us-east-1 app Pass_word-1" in values
+    gateway = azure.made["files"]
+    assert {each["name"]: each["value"] for each in gateway["configuration"]["secrets"]} == {
+        "root": "Pass_word-1",
+        "account": "Ac/count==",
+    }
+    (container,) = gateway["template"]["containers"]
+    assert {"name": "AZ_ACCOUNT_NAME", "value": account} in container["env"]
+    assert gateway["configuration"]["ingress"]["external"] is False
+
+
+def test_azure_keeps_the_keys_of_servers_that_stay_while_an_environment_sleeps() -> None:
+    asleep = sleeping_program(plan("azure", SERVERS), place(), {}, ())
+    assert {each.name for each in asleep.lookups} == {"keys_cache", "keys_files"}
+    assert in_order(asleep)
+
+
+def test_lookups_reach_the_process_that_runs_the_program() -> None:
+    declared = program("azure", SERVERS)
+    places = {"work_dir": "", "home": "", "backend_url": "", "cli": "", "cli_version": "", "passphrase": ""}
+    job = Job(operation="up", stack=StackRef("shop", "test"), plugin={}, program=declared, labels={}, **places)
+    assert Job.from_json(json.loads(json.dumps(job.as_json()))).program.lookups == declared.lookups
