@@ -16,6 +16,7 @@ from uuid import UUID
 
 import pulumi
 import pytest
+from pulumi.runtime.rpc import unwrap_rpc_secret
 
 from catalog.assets.blueprint_spec import parse_spec
 from catalog.environments.service import DeployPlan
@@ -344,7 +345,7 @@ class Azure(Mocks):
         self.asked: dict[str, Mapping[str, Any]] = {}
 
     def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str, dict[Any, Any]]:
-        self.made[args.name] = args.inputs
+        self.made[args.name] = {key: unwrap_rpc_secret(value) for key, value in args.inputs.items()}
         own = {key: value for key, value in args.inputs.items() if key.endswith(("Name", "name"))}
         told = {"name": next((own[key] for key in own if key != "resourceGroupName"), args.name)}
         return f"{args.name}-id", {
@@ -390,6 +391,17 @@ def test_azure_keeps_the_keys_of_servers_that_stay_while_an_environment_sleeps()
 
 def test_lookups_reach_the_process_that_runs_the_program() -> None:
     declared = program("azure", SERVERS)
-    places = {"work_dir": "", "home": "", "backend_url": "", "cli": "", "cli_version": "", "passphrase": ""}
-    job = Job(operation="up", stack=StackRef("shop", "test"), plugin={}, program=declared, labels={}, **places)
+    job = Job(
+        operation="up",
+        stack=StackRef("shop", "test"),
+        work_dir="",
+        home="",
+        backend_url="",
+        cli="",
+        cli_version="",
+        plugin={},
+        program=declared,
+        labels={},
+        passphrase="",
+    )
     assert Job.from_json(json.loads(json.dumps(job.as_json()))).program.lookups == declared.lookups
