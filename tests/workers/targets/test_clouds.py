@@ -139,9 +139,9 @@ class Mocks(pulumi.runtime.Mocks):
     def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str, dict[Any, Any]]:
         return f"{args.name}-id", {**args.inputs, "name": args.inputs.get("name", args.name)}
 
-    def call(self, args: pulumi.runtime.MockCallArgs) -> tuple[dict[Any, Any], None]:
+    def call(self, args: pulumi.runtime.MockCallArgs) -> tuple[dict[Any, Any], list[tuple[str, str]]]:
         del args
-        return {}, None
+        return {}, []
 
 
 def typed(kind: str) -> type[pulumi.CustomResource]:
@@ -352,12 +352,13 @@ class Azure(Mocks):
             **args.inputs,
             **told,
             "hostName": "cache.example.net",
+            "fullyQualifiedDomainName": "db.example.net",
             "defaultDomain": "example.net",
         }
 
-    def call(self, args: pulumi.runtime.MockCallArgs) -> tuple[dict[Any, Any], None]:
+    def call(self, args: pulumi.runtime.MockCallArgs) -> tuple[dict[Any, Any], list[tuple[str, str]]]:
         self.asked[args.token] = args.args
-        return {"primaryKey": "k/e+y=", "keys": [{"keyName": "key1", "value": "Ac/count=="}]}, None
+        return {"primaryKey": "k/e+y=", "keys": [{"keyName": "key1", "value": "Ac/count=="}]}, []
 
 
 def test_what_azure_makes_itself_is_asked_for_and_told_to_services_as_secrets() -> None:
