@@ -214,7 +214,8 @@ def test_what_services_are_told_of_servers_is_what_their_resources_have(target: 
     declared = program(target, offered(target))
     by_name = {each.name: each for each in declared.resources}
     asked = {each.name: answer_of(each) for each in declared.lookups}
-    for each in references([dict(one.inputs) for one in (*declared.resources, *declared.lookups)]):
+    inputs = [one.inputs for one in declared.resources] + [one.inputs for one in declared.lookups]
+    for each in references([dict(one) for one in inputs]):
         if each.resource in asked:
             told = each.output.removesuffix(IN_URLS)
             assert isinstance(inspect.getattr_static(asked[each.resource], snake(told)), property), each
