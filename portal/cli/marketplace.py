@@ -52,7 +52,7 @@ def show_results(output: Output, found: dict[str, Any]) -> None:
         if found.get("suggestions"):
             output.line(f"Did you mean {' or '.join(found['suggestions'])}?")
         for hint in found.get("hints", []):
-            output.line(_way_out(**hint))
+            output.line(_way_out(hint))
         return
     output.table(
         ("ASSET", "LATEST", "KIND", "SUMMARY"),
@@ -69,8 +69,9 @@ def show_results(output: Output, found: dict[str, Any]) -> None:
     output.more(found.get("next_cursor"))
 
 
-def _way_out(remove: str, value: str, count: int) -> str:
+def _way_out(hint: dict[str, Any]) -> str:
     """Say how many there are without the words or without one filter, which is named as the option that sets it."""
+    remove, value, count = hint["remove"], hint["value"], hint["count"]
     option = f"--{remove}" if remove == "installed" else f"--{remove} {value}"
     without = f"the words “{value}”" if remove == "q" else option
     return f"Without {without} there {'is' if count == 1 else 'are'} {count}."

@@ -15,6 +15,8 @@ import pytest
 from catalog.assets.service import AssetService
 from catalog.db import Database
 from catalog.tenancy import Principal
+from portal.cli.marketplace import show_results
+from portal.cli.output import Output
 
 Slipway = Callable[..., CompletedProcess[str]]
 
@@ -199,3 +201,9 @@ def test_a_token_without_the_scope_is_refused(
     done = slipway("publish", blueprint, env={**signed_in, "SLIPWAY_TOKEN": new_token(acme, ["assets:read"])})
     assert done.returncode == 1
     assert "assets:write" in done.stderr
+
+
+def test_a_way_out_is_said_also_where_a_newer_slipway_says_more_of_it(capsys: pytest.CaptureFixture[str]) -> None:
+    hint = {"remove": "kind", "value": "policy-bundle", "count": 2, "href": "/assets"}
+    show_results(Output(), {"items": [], "hints": [hint]})
+    assert "Without --kind policy-bundle there are 2." in capsys.readouterr().out
