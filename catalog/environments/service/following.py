@@ -241,6 +241,7 @@ class EnvironmentFollowing(EnvironmentMoves):
             self._hold(environment, found, decision)
         elif decision.act is Act.QUEUE:
             environment.seen_base, environment.seen_base_sha = found.base, tip
+            environment.withheld = environment.withheld or self._withheld(environment, found, self._policy(environment))
             self._put_off(environment, found.head_sha)
         elif decision.act is Act.NOTE:
             environment.seen_sha, environment.seen_base, environment.seen_base_sha = found.head_sha, found.base, tip

@@ -119,7 +119,7 @@ def dismiss(session: Session, environment: Environment, actor: str, reason: str)
     schedule(environment)
     session.add(environment)
     leave_queue(environment)
-    environment.backlog = []
+    environment.backlog, environment.waiting_sha = [], None
     if before.phase in LEAVING:
         return
     for kind in ("Serving", EXPIRING):

@@ -129,7 +129,7 @@ def test_nothing_that_is_gone_is_approved(slipway: Slipway) -> None:
     with pytest.raises(ConflictError, match="No commit waits"):
         approve(slipway, made, FIRST)
     gone = look(slipway, made)
-    assert (gone.phase, gone.approved_sha) == (Phase.DESTROYED, None)
+    assert (gone.phase, gone.waiting_sha, gone.approved_sha) == (Phase.DESTROYED, None, None)
 
 
 def test_what_waits_in_its_next_life_has_the_address_of_where_it_goes(
@@ -207,22 +207,39 @@ def test_stripped_commits_run_without_secrets_and_say_which(slipway: Slipway, fo
     assert ("tell-nobody" in asked[1], look(slipway, forked).withheld) == (True, [])
 
 
-def test_a_commit_that_is_named_is_stripped_by_what_it_is_itself(slipway: Slipway, forked: UUID) -> None:
+def stripping(slipway: Slipway, concurrency: str = "replace") -> str:
+    """Publish a blueprint that gives a secret to all but commits of forks."""
     with slipway.database.tenant_session(slipway.principal.tenant_id) as session:
         told = SetSecret(value=SecretStr("tell-nobody"))
         SecretService(session, slipway.settings).set(slipway.principal, "API_KEY", told)
     web = {"type": "process", "source": "${source.revision}", "procfile": "web", "env": {"KEY": "${secrets.API_KEY}"}}
-    strips = slipway.blueprint(
-        follow={"forks": "strip"},
-        environment={"components": {"web": web}, "outputs": {"url": "${web.url}", "revision": "${source.revision}"}},
-    )
+    outputs = {"url": "${web.url}", "revision": "${source.revision}"}
+    follow = {"forks": "strip", "concurrency": concurrency}
+    return slipway.blueprint(follow=follow, environment={"components": {"web": web}, "outputs": outputs})
+
+
+def test_a_commit_that_is_named_is_stripped_by_what_it_is_itself(slipway: Slipway, forked: UUID) -> None:
     push(slipway, SECOND)
     watch(slipway, forked)
     approve(slipway, forked, SECOND)
     slipway.work(forked)
     # What the pull request is at was approved, and what is asked for is another commit.
-    assert request(slipway, blueprint=strips, head_sha=THIRD) == forked
+    assert request(slipway, blueprint=stripping(slipway), head_sha=THIRD) == forked
     assert (look(slipway, forked).head_sha, look(slipway, forked).withheld) == (THIRD, ["secrets.API_KEY", "web: KEY"])
+
+
+def test_a_commit_that_waits_for_its_turn_is_stripped_once_its_author_is_trusted_no_more(slipway: Slipway) -> None:
+    slipway.outside.about[1] = {"is_fork": True, "author": "ann", "association": Association.MEMBER}
+    push(slipway, FIRST)
+    made = request(slipway, blueprint=stripping(slipway, "queue"))
+    assert look(slipway, made).withheld == []
+    slipway.outside.about[1] = {"is_fork": True, "author": "ann", "association": Association.CONTRIBUTOR}
+    push(slipway, SECOND)
+    slipway.do(lambda service: service.watch(slipway.principal.tenant_id, made))
+    slipway.work(made)
+    slipway.do(lambda service: service.next_commit(slipway.principal.tenant_id, made))
+    slipway.work(made)
+    assert (look(slipway, made).deployed_sha, look(slipway, made).withheld) == (SECOND, ["secrets.API_KEY", "web: KEY"])
 
 
 def test_a_stripped_commit_beside_other_repositories_waits_for_an_approval(slipway: Slipway, forked: UUID) -> None:
