@@ -2,7 +2,7 @@
 
 import fcntl
 import os
-import shutil
+import secrets
 import stat
 import tempfile
 from collections.abc import Iterator
@@ -75,22 +75,32 @@ def _end_cell(abandoned: Path) -> None:
 
 
 def _remove(made: Path) -> None:
-    for path in (made, *made.glob("*")):
+    """Remove a folder and all below, however deep that goes and whatever a run has closed to its owner.
+
+    Each folder is moved to the top before it is looked into: so no path is too long for the system to take, nothing
+    calls itself, and one at a time is open. Where something cannot be removed, everything else is.
+    """
+    waiting = [made]
+    for folder in waiting:
         with suppress(OSError):
-            path.chmod(0o700)
-    shutil.rmtree(made, onerror=_force)
+            folder.chmod(0o700)
+            with os.scandir(folder) as found:
+                entries = list(found)
+            for entry in entries:
+                _take_out(entry, made, waiting)
+    for folder in reversed(waiting):
+        with suppress(OSError):
+            folder.rmdir()
 
 
-def _force(_function: object, path: str, _error: object) -> None:
-    """Open a folder that a run closed to its owner, and go on removing."""
+def _take_out(entry: os.DirEntry[str], top: Path, waiting: list[Path]) -> None:
     with suppress(OSError):
-        Path(path).parent.chmod(0o700)
-        if Path(path).is_symlink():
-            # What a link leads to is not the run's, and stays as it is.
-            Path(path).unlink()
+        # What a link leads to is not the run's, and stays as it is.
+        if not entry.is_dir(follow_symlinks=False):
+            Path(entry.path).unlink()
             return
-        Path(path).chmod(0o700)
-        if Path(path).is_dir():
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            Path(path).unlink()
+        path = Path(entry.path)
+        path.chmod(0o700)  # whose parent changes is written to
+        if path.parent != top:
+            path = path.rename(top / secrets.token_hex(16))
+        waiting.append(path)

@@ -248,19 +248,25 @@ def _read(pipe: IO[bytes], kept: dict[IO[bytes], bytearray], selector: selectors
 
 
 def _is_full(work: Path, limits: SandboxLimits) -> bool:
+    """Tell whether a run's folder holds more than it may, or hides what it holds, such as below too long a path."""
     size = count = 0
     folders = [work]
     while folders:
-        with suppress(OSError), os.scandir(folders.pop()) as entries:
-            for entry in entries:
-                count += 1
-                with suppress(OSError):
-                    status = entry.stat(follow_symlinks=False)
-                    size += status.st_blocks * 512
-                    if stat.S_ISDIR(status.st_mode):
-                        folders.append(Path(entry.path))
-                if count > limits.files or size > limits.disk_bytes:
-                    return True
+        try:
+            with os.scandir(folders.pop()) as entries:
+                for entry in entries:
+                    count += 1
+                    with suppress(FileNotFoundError):
+                        status = entry.stat(follow_symlinks=False)
+                        size += status.st_blocks * 512
+                        if stat.S_ISDIR(status.st_mode):
+                            folders.append(Path(entry.path))
+                    if count > limits.files or size > limits.disk_bytes:
+                        return True
+        except (FileNotFoundError, NotADirectoryError):
+            continue  # it is gone meanwhile
+        except OSError:
+            return True
     return False
 
 

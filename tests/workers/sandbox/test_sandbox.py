@@ -266,8 +266,9 @@ print("gone")
     [
         "n = 0\nwhile True:\n    open(f'f{n}', 'wb').write(b'x' * 2**20); n += 1",
         "n = 0\nwhile True:\n    open(f'f{n}', 'wb'); n += 1",
+        "import os, time\nfor n in range(30): os.mkdir('d' * 200); os.chdir('d' * 200)\ntime.sleep(60)",
     ],
-    ids=["large files", "many files"],
+    ids=["large files", "many files", "out of sight"],
 )
 def test_the_disk_is_not_filled(sandbox: Sandbox, source: str) -> None:
     outcome = python(sandbox, source)
@@ -319,16 +320,22 @@ def test_a_folder_that_was_closed_is_removed_all_the_same(sandbox: Sandbox, tmp_
     assert tmp_path.exists()
 
 
-def test_what_a_link_leads_to_stays_as_it_is_when_its_folder_is_forced_open(tmp_path: Path) -> None:
+def test_a_folder_of_any_depth_is_removed_and_what_links_in_it_lead_to_is_not(tmp_path: Path) -> None:
     theirs = tmp_path / "theirs"
     theirs.mkdir(mode=0o755)
-    closed = tmp_path / "run" / "closed"
-    closed.mkdir(parents=True)
-    (closed / "link").symlink_to(theirs)
-    # Root may unlink what it likes, so that its worker never gets here.
-    vars(folders)["_force"](None, str(closed / "link"), None)
-    assert not (closed / "link").is_symlink()
+    (theirs / "file").touch(mode=0o644)
+    with folders.folder() as made:
+        (made / "work").mkdir()
+        source = """
+import os, sys
+for number in range(3000):
+    os.mkdir("a" * 9); os.symlink(sys.argv[1], "link"); os.symlink(sys.argv[1] + "/file", "other")
+    open("file", "w").close(); os.chmod(".", 0o500); os.chdir("a" * 9)
+"""
+        subprocess.run([sys.executable, "-c", source, str(theirs)], cwd=made / "work", check=True)
+    assert not made.exists()
     assert theirs.stat().st_mode & 0o777 == 0o755
+    assert (theirs / "file").stat().st_mode & 0o777 == 0o644
 
 
 def test_what_a_killed_worker_left_is_removed_and_what_runs_is_not(sandbox: Sandbox) -> None:
