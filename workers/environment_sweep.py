@@ -1,7 +1,6 @@
 """The sweep: what is at the target is compared with what should be there, both ways."""
 
 import logging
-import shutil
 from collections.abc import Callable, Collection, Iterable
 from datetime import timedelta
 from functools import partial
@@ -24,6 +23,7 @@ from workers.environment_sources import stack_request
 from workers.installers.previewing import concealed
 from workers.item_by_item import kept_apart
 from workers.leases import HeldLease, held
+from workers.removal import remove_folder
 from workers.runtime.worker import JobContext, Retry, Worker
 
 WORKER = Worker("environment_sweep", queue="clock")
@@ -177,7 +177,7 @@ def _clear(context: JobContext, tenant_id: UUID, environment_id: UUID) -> None:
         found = EnvironmentSweeps(session, context.settings).clear_orphan(tenant_id, environment_id)
         # Under the row's lock as well: a new life would have its files there.
         if EnvironmentSweeps.is_gone(session, tenant_id, environment_id):
-            shutil.rmtree(folder, ignore_errors=True)
+            remove_folder(folder)
     if found:
         log.warning("removed what was left of %s: %s", environment_id, ", ".join(found))
 

@@ -1,6 +1,5 @@
 """EphemeralEnvWorker: makes, moves and removes the environments of pull requests."""
 
-import shutil
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import asdict
@@ -37,6 +36,7 @@ from workers.environment_story import Story
 from workers.foresight import held_asleep, held_to
 from workers.installers.previewing import concealed, concealed_in
 from workers.leases import HeldLease, held
+from workers.removal import remove_folder
 from workers.repository_files import completed
 from workers.runtime.worker import Interrupted, JobContext, Retry, Worker
 from workers.targets import program_target
@@ -334,7 +334,7 @@ def _remains(
 def _left(context: JobContext, stack: Stack, plan: DestroyPlan) -> list[str]:
     """Name everything of the environment that is still found: processes, route, files, stack."""
     directory = directory_of(context.settings, plan.environment_id)
-    shutil.rmtree(directory, ignore_errors=True)
+    remove_folder(directory)
     place = target(stack.target, context.settings)
     left = list(place.inventory(plan.environment_id, plan.hostname))
     if not left:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from workers.process_host import ProcessHostError, ProcessSpec
 from workers.process_host.bounds import Bounds
+from workers.removal import remove_folder
 
 LAUNCHER = Path(__file__).with_name("launch.py")
 SEARCH_PATH = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
@@ -90,7 +91,7 @@ class Isolator:
 
     def forget(self, environment_id: str) -> None:
         """Remove what applications of an environment left in their home directory."""
-        shutil.rmtree(self._homes / environment_id, ignore_errors=True)
+        remove_folder(self._homes / environment_id)
 
     def _environment(self, spec: ProcessSpec, home: Path) -> dict[str, str]:
         return {
