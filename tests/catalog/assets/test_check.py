@@ -1,6 +1,7 @@
 """The check of a whole package: manifests, blueprints and the other kinds, with the line of every mistake."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,6 +14,8 @@ from catalog.assets.durations import format_duration, parse_duration, words_of
 from catalog.assets.findings import Finding
 from catalog.assets.kinds import kinds
 from catalog.assets.located import load_yaml
+from catalog.providers.targets import providers
+from catalog.providers.targets.offers import Needs, lacking
 
 BLUEPRINT = "deployment-blueprint"
 
@@ -126,12 +129,19 @@ def test_a_missing_field_is_named() -> None:
 
 
 def test_a_target_that_lacks_what_the_blueprint_needs_is_named() -> None:
-    second = "      cache: {type: redis}\n      web:\n        type: process"
+    second = "      db: {type: postgres, seed: {data: synthetic, sql: db/seed.sql}}\n      web:\n        type: process"
     found = changed(("spec:\n", "spec:\n  targets: [local, azure]\n"), ("      web:\n        type: process", second))
     assert [finding.rule for finding in found] == ["target-offer"]
     assert found[0].message == (
-        "cache: the target azure offers no Redis. Choose another target, or take it out of the blueprint."
+        "db: the target azure cannot fill a database (seed). Choose another target, or take it out of the blueprint."
     )
+
+
+def test_a_target_without_a_server_is_named() -> None:
+    bare = replace(providers()["docker"], backing=frozenset({"postgres"}))
+    said = "cache: the target docker offers no Redis. Choose another target, or take it out of the blueprint."
+    assert lacking(bare, Needs({"db": "postgres", "cache": "redis"})) == said
+    assert lacking(bare, Needs({"db": "postgres"}, seeded=("db",))) == ""
 
 
 def test_components_cannot_wait_for_each_other() -> None:

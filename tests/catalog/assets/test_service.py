@@ -129,14 +129,14 @@ class TestSearch:
         with pytest.raises(InvalidInputError, match="cursor"):
             search(database, acme, cursor=cursor)
 
-    def test_a_page_costs_three_statements_however_long_it_is(self, database: Database, acme: Principal) -> None:
+    def test_a_page_costs_four_statements_however_long_it_is(self, database: Database, acme: Principal) -> None:
         for limit in (1, 3):
             statements: list[str] = []
             event.listen(
                 database.app, "before_cursor_execute", lambda *args, seen=statements: seen.append(args[2]), named=False
             )
             search(database, acme, "web", limit=limit)
-            assert len([each for each in statements if "set_config" not in each]) == 3
+            assert len([each for each in statements if "set_config" not in each]) == 4
 
 
 class TestTenants:
@@ -289,7 +289,7 @@ class TestVersions:
 
     def test_every_step_of_a_version_is_an_event(self, database: Database, acme: Principal, publish: Publish) -> None:
         version = publish(acme, "shop")
-        for verb in ("deprecate", "yank", "quarantine", "restore", "revoke"):
+        for verb in ("deprecate", "yank", "quarantine", "restore", "restore", "revoke"):
             move(database, acme, verb, "shop", "1.0.0")
         with database.tenant_session(acme.tenant_id) as session:
             rows = session.exec(select(EventRecord).order_by(text("sequence"))).all()
@@ -299,6 +299,7 @@ class TestVersions:
             "deprecated",
             "yanked",
             "quarantined",
+            "yanked",  # what it was before the quarantine
             "restored",
             "revoked",
         ]
