@@ -110,6 +110,21 @@ def test_checkout_runs_nothing_of_the_repository(tmp_path: Path) -> None:
     assert not directory.parent.exists()
 
 
+def test_checkout_of_any_depth_is_removed(tmp_path: Path) -> None:
+    repository = tmp_path / "repository"
+    make_repository(repository, a="a")
+    git, path = ("git", "-C", str(repository)), "d/" * 1100 + "a"
+    stream = f"commit refs/heads/deep\ncommitter T <t@example.com> 0 +0000\ndata 0\nM 100644 inline {path}\ndata 1\na\n"
+    subprocess.run([*git, "fast-import", "--quiet"], input=stream, check=True, text=True)
+    commit = subprocess.run([*git, "rev-parse", "deep"], check=True, capture_output=True, text=True).stdout.strip()
+    directory = tmp_path / "environments" / "one" / "files"
+    checkout = CheckoutResource(tmp_path / "environments")
+    created = checkout.create({"repository": str(repository), "commit": commit, "directory": str(directory)})
+    assert (directory / "d" / "d" / "d").is_dir()
+    checkout.delete(created.id, {})
+    assert not directory.exists()
+
+
 def test_checkout_cannot_be_made_to_remove_other_directories(tmp_path: Path) -> None:
     checkout = CheckoutResource(tmp_path / "environments")
     good = {"repository": "/r", "commit": "0" * 40}

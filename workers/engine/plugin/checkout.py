@@ -3,7 +3,6 @@
 import os
 import re
 import secrets
-import shutil
 import subprocess
 import tempfile
 from contextlib import suppress
@@ -21,6 +20,7 @@ from workers.engine.plugin.resource import (
     require_text,
     unexpected,
 )
+from workers.removal import remove_folder
 
 INPUTS = ("repository", "commit", "directory")
 TIME_LIMIT_SECONDS = 300
@@ -127,7 +127,9 @@ def _remove(directory: Path) -> None:
     if directory.is_symlink():
         directory.unlink()
     elif directory.exists():
-        shutil.rmtree(directory)
+        remove_folder(directory)
+        if directory.exists():
+            raise ResourceFailure(f"{directory} could not be removed as a whole")
 
 
 def _write_files(objects: Path, commit: str, target: Path) -> None:
