@@ -165,9 +165,12 @@ def session_nurseries() -> Iterator[SharedNurseries]:
 
 
 @pytest.fixture(autouse=True)
-def shared_nurseries(session_nurseries: SharedNurseries, monkeypatch: pytest.MonkeyPatch) -> None:
+def shared_nurseries(session_nurseries: SharedNurseries) -> Iterator[None]:
     """Let every worker of every test find the sandbox's programs imported, as one that has worked for a while does."""
-    monkeypatch.setattr("workers.sandbox.run.Nurseries", lambda: session_nurseries)
+    # Not by the fixture ``monkeypatch``, which would then be undone after whatever a test patches on top of another.
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("workers.sandbox.run.Nurseries", lambda: session_nurseries)
+        yield
 
 
 @pytest.fixture(scope="session")
