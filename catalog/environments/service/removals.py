@@ -49,9 +49,13 @@ class RemovalReports:
         self._assets = AssetService(session)
 
     def start_destroy(self, lease: Lease, environment_id: UUID, operation_id: UUID) -> DestroyPlan | None:
-        """Start to remove an environment that is not wanted; None where it is gone or wanted again."""
+        """Start to remove an environment that is not wanted; None where it is gone or wanted again.
+
+        Then the operation ends too: what wants it again may wait for an approval, and opens none that would end it.
+        """
         environment = find(self._session, lease.tenant_id, environment_id, lock=True)
         if environment.phase is Phase.DESTROYED or environment.desired is Desired.PRESENT:
+            self._finish(lease.tenant_id, operation_id, OperationState.CANCELLED)
             return None
         self._stacks.mark_changing(lease)
         self._settle(environment, rules.leave(situation(environment)))

@@ -289,3 +289,19 @@ def test_a_build_in_vain_says_why(slipway: Slipway, forked: UUID) -> None:
 def test_a_pull_request_without_environment_is_explained(slipway: Slipway) -> None:
     push(slipway, FIRST)
     assert explained(slipway) == ("keep", "requested")
+
+
+def test_what_is_held_before_its_removal_began_leaves_nothing_to_do(slipway: Slipway) -> None:
+    slipway.outside.about[1] = {"is_fork": True, "author": "mallory"}
+    push(slipway, FIRST)
+    made = request(slipway, head_sha=FIRST)
+    slipway.do(lambda service: service.destroy(slipway.principal, made))
+    push(slipway, SECOND)
+    assert request(slipway) == made
+    assert look(slipway, made).phase is Phase.PENDING_APPROVAL
+    while slipway.pending(made):
+        slipway.work(made)
+    assert slipway.open_operations(made) == []
+    approve(slipway, made, SECOND)
+    slipway.work(made)
+    assert look(slipway, made).deployed_sha == SECOND
