@@ -1,4 +1,4 @@
-"""Approvals for the input document: who has said yes to just these artifacts under just this name."""
+"""Approvals for the input document: who has said yes to all of these artifacts under just this name."""
 
 from collections.abc import Iterable
 from typing import Any, Protocol
@@ -8,6 +8,7 @@ from sqlmodel import Session
 
 from catalog.approvals.models import EXTERNAL
 from catalog.approvals.service import ApprovalService
+from catalog.releases.digests import plan_digest
 
 
 class ReleaseApprovals(Protocol):
@@ -21,8 +22,8 @@ class ReleaseApprovals(Protocol):
 class GrantedApprovals:
     """Approvals that were asked for over the API and that count at this moment.
 
-    The subject of such an approval is the release's name, and the digest of its plan that of one artifact, so a yes to
-    other bytes, or to another release, is none.
+    The subject of such an approval is the release's name, and the digest of its plan that of all its artifacts
+    together (`plan_digest`), so a yes to other bytes, to some of them alone, or to another release, is none.
     """
 
     def __init__(self, session: Session) -> None:
@@ -30,12 +31,9 @@ class GrantedApprovals:
 
     def approvals(self, tenant_id: UUID, subject: str, digests: Iterable[str]) -> list[dict[str, Any]]:
         """See `ReleaseApprovals`."""
-        found = []
-        for digest in dict.fromkeys(digests):
-            algorithm, _, text = digest.partition(":")
-            grant = self._service.granted_for(tenant_id, EXTERNAL, subject, text) if algorithm == "sha256" else None
-            if grant is not None:
-                at = grant.granted_at.isoformat()
-                said = {"at": at, "artifact": digest, "approval": str(grant.approval_id)}
-                found += [{"by": name, **said} for name in grant.approvers]
-        return found
+        every = list(dict.fromkeys(digests))
+        grant = self._service.granted_for(tenant_id, EXTERNAL, subject, plan_digest(every)) if every else None
+        if grant is None:
+            return []
+        said = {"at": grant.granted_at.isoformat(), "approval": str(grant.approval_id)}
+        return [{"by": name, "artifact": digest, **said} for digest in every for name in grant.approvers]

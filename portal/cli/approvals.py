@@ -8,6 +8,8 @@ import click
 
 from catalog.assets.durations import parse_duration
 from catalog.clock import now
+from catalog.releases.digests import plan_digest
+from portal.cli.artifacts import artifact_options, artifacts_of
 from portal.cli.client import connect, segment
 from portal.cli.errors import ExitCode
 from portal.cli.inputs import Duration
@@ -15,6 +17,7 @@ from portal.cli.output import Output, json_option, moment, page_options
 
 _EXIT = {"pending": ExitCode.NEEDS_APPROVAL, "granted": ExitCode.DONE}
 _STYLES = {"granted": "bold green", "denied": "bold red", "pending": "bold yellow"}
+_MOST_LISTED = 10
 _STATES = ("pending", "granted", "denied", "expired", "voided")
 
 
@@ -50,6 +53,7 @@ def show(approval: str, *, as_json: bool) -> None:
 @click.option("--title", required=True, help="What people are asked, in one line.")
 @click.option("--plan", type=click.Path(path_type=Path), help="The file that says what would be done.")
 @click.option("--digest", metavar="SHA256", help="The SHA-256 of what would be done, instead of the file.")
+@artifact_options
 @click.option("--link", default="", metavar="URL", help="Where to read the plan.")
 @click.option("--summary", default="", help="What approvers should know.")
 @click.option(
@@ -58,15 +62,27 @@ def show(approval: str, *, as_json: bool) -> None:
 @click.option("--quorum", type=click.IntRange(1, 50), default=1, show_default=True, help="How many, for a quorum.")
 @click.option("--hours", "expires_in_hours", type=click.IntRange(1, 720), default=72, help="How long it waits.")
 @json_option
-def ask(*, plan: Path | None, digest: str | None, as_json: bool, **asked: Any) -> int:
+def ask(  # click passes options by name
+    *,
+    plan: Path | None,
+    digest: str | None,
+    artifacts: tuple[str, ...],
+    files: tuple[Path, ...],
+    as_json: bool,
+    **asked: Any,
+) -> int:
     """Ask people to approve the plan of SUBJECT. Asking for the same plan again says how it stands.
 
+    For a release, give what it consists of as for `slipway release create`; all of it together is what is approved.
     Ends with 0 where it is granted, 3 where it waits, 1 where it was denied or has expired.
     """
-    if (plan is None) == (digest is None):
-        raise click.UsageError("Give either --plan or --digest.")
+    released = artifacts_of(artifacts, files)
+    if [plan is not None, digest is not None, bool(released)].count(True) != 1:
+        raise click.UsageError("Give one of --plan, --digest, or what a release consists of (--artifact, --file).")
     output = Output(as_json=as_json)
-    body = {**asked, "plan_digest": digest or _digest(plan)}
+    body = {**asked, "plan_digest": digest or (_digest(plan) if plan else plan_digest(_digests(released)))}
+    if released and not body["summary"]:
+        body["summary"] = _listed(released)
     with connect() as client:
         found = client.post("/approvals", body)
     output.result(found, lambda each: _show(output, each))
@@ -194,9 +210,20 @@ def _until(found: dict[str, Any]) -> str:
     return f"until {moment(found['until'])}" if found["holds"] else "ended"
 
 
-def _digest(plan: Path | None) -> str:
+def _digests(released: list[dict[str, str]]) -> list[str]:
+    return [each["digest"] for each in released]
+
+
+def _listed(released: list[dict[str, str]]) -> str:
+    """Return what approvers read of the artifacts of a release: as many as a summary has room for."""
+    lines = [f"{each['name']} {each['digest']}"[:300] for each in released]
+    more = len(lines) - _MOST_LISTED
+    return "\n".join([*lines[:_MOST_LISTED], *([f"and {more} more"] if more > 0 else [])])
+
+
+def _digest(plan: Path) -> str:
     try:
-        with Path(plan or "").open("rb") as file:
+        with plan.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise click.BadParameter(f"{plan} cannot be read: {error.strerror}.", param_hint="--plan") from None

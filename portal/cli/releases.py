@@ -1,16 +1,13 @@
 """``slipway release``: what a tenant ships, recorded version by version."""
 
-import hashlib
 from pathlib import Path
 from typing import Any
 
 import click
 
+from portal.cli.artifacts import artifact_options, artifacts_of
 from portal.cli.client import connect
 from portal.cli.output import Output, json_option, moment, page_options
-
-_TYPES = {".whl": "wheel", ".tgz": "npm", ".jar": "jar", ".zip": "archive", ".gz": "archive", ".json": "document"}
-_CHUNK = 1024 * 1024
 
 
 @click.command("create")
@@ -22,16 +19,7 @@ _CHUNK = 1024 * 1024
 @click.option("--pipeline", metavar="URL", help="The run of the pipeline that built it.")
 @click.option("--owner", help="Who answers for the service.")
 @click.option("--label", "labels", multiple=True, metavar="K=V", help="A label of the service; repeatable.")
-@click.option(
-    "--artifact",
-    "artifacts",
-    multiple=True,
-    metavar="TYPE=NAME@DIGEST",
-    help="What it consists of, such as oci-image=registry/web@sha256:...; repeatable.",
-)
-@click.option(
-    "--file", "files", multiple=True, type=click.Path(path_type=Path), help="A file that it consists of; repeatable."
-)
+@artifact_options
 @click.option("--notes", help="What is new, for people.")
 @json_option
 def create(
@@ -47,7 +35,7 @@ def create(
     output = Output(as_json=as_json)
     body: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
     body |= {"service": service, "version": version}
-    body["artifacts"] = [*(_named(each) for each in artifacts), *(_file(each) for each in files)]
+    body["artifacts"] = artifacts_of(artifacts, files)
     if labels:
         body["labels"] = dict(_pair(each) for each in labels)
     with connect() as client:
@@ -113,22 +101,6 @@ def _verdict(verdict: dict[str, Any]) -> str:
     if not verdict.get("bundles"):
         return "none are bound"
     return f"allowed by {verdict['bundles']}, with {verdict['violations']} remarks" if verdict else ""
-
-
-def _named(text: str) -> dict[str, str]:
-    kind, _, rest = text.partition("=")
-    name, _, digest = rest.rpartition("@")
-    if not kind or not name or not digest:
-        raise click.BadParameter(f"{text!r} is not of the form TYPE=NAME@DIGEST.", param_hint="--artifact")
-    return {"type": kind, "name": name, "digest": digest}
-
-
-def _file(path: Path) -> dict[str, str]:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(_CHUNK):
-            digest.update(chunk)
-    return {"type": _TYPES.get(path.suffix, "file"), "name": path.name, "digest": f"sha256:{digest.hexdigest()}"}
 
 
 def _pair(text: str) -> tuple[str, str]:

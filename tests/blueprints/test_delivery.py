@@ -1,7 +1,7 @@
 """The delivery scripts of the curated pipelines, run as runners would, beside a command that only writes down calls."""
 
-import hashlib
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -20,7 +20,7 @@ case "$1 $2" in
   "release create") echo '{"id": "r1"}' ;;
 esac
 """
-DIGEST = hashlib.sha256(b"a wheel").hexdigest()
+FILES = "--file dist/it.tar.gz --file dist/it.whl"
 
 
 def test_on_azure_a_push_is_released_under_the_number_of_its_run(tmp_path: Path) -> None:
@@ -40,9 +40,10 @@ def test_on_azure_a_tag_names_its_release_as_on_github(tmp_path: Path) -> None:
 
 def test_on_azure_a_release_is_recorded_once_it_is_approved(tmp_path: Path) -> None:
     _, calls = on_azure(tmp_path, BUILD_SOURCEBRANCH="refs/tags/v1.2.0", APPROVAL="True")
-    asked = f"approvals ask releases/it@v1.2.0 --title Release it v1.2.0 --digest {DIGEST} --link "
+    asked = "approvals ask releases/it@v1.2.0 --title Release it v1.2.0 --link "
     assert [call.startswith(asked) for call in calls[:2]] == [True, True]
     assert [call.split()[0] for call in calls] == ["approvals", "approvals", "release", "policy"]
+    assert {_artifacts(call) for call in calls[:3]} == {FILES}, "what is approved is what is released, all of it"
 
 
 def test_on_azure_nothing_is_recorded_where_it_is_denied(tmp_path: Path) -> None:
@@ -52,20 +53,22 @@ def test_on_azure_nothing_is_recorded_where_it_is_denied(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(("answer", "status"), [("0", 0), ("1", 1)])
-@pytest.mark.parametrize("digest", ["", f"sha256:{'2' * 64}"])
+@pytest.mark.parametrize("image", ["", "registry.example.com/it"])
 def test_on_github_the_step_waits_until_there_is_an_answer(
-    answer: str, status: int, digest: str, tmp_path: Path
+    answer: str, status: int, image: str, tmp_path: Path
 ) -> None:
-    given = {"SERVICE": "it", "VERSION": "7.1", "DIGEST": digest, "RUN": "https://example.com/7", "ANSWER": answer}
+    of_image = {"IMAGE": image, "DIGEST": f"sha256:{'2' * 64}" if image else ""}
+    given = {"SERVICE": "it", "VERSION": "7.1", "RUN": "https://example.com/7", "ANSWER": answer, **of_image}
     done, calls = _run(_step("Wait for the approval")["run"], tmp_path, given)
     assert done.returncode == status, done.stderr
-    asked = digest.removeprefix("sha256:") or DIGEST
-    expected = f"approvals ask releases/it@7.1 --title Release it 7.1 --digest {asked} --link https://example.com/7"
-    assert calls == [expected, expected]
+    expected = "approvals ask releases/it@7.1 --title Release it 7.1 --link https://example.com/7"
+    released = f"--artifact oci-image={image}@sha256:{'2' * 64}" if image else FILES
+    assert calls == [f"{expected} {released}"] * 2
+    assert set(_step("Wait for the approval")["env"]) >= {"IMAGE", "DIGEST"}
 
 
 def on_azure(folder: Path, **given: str) -> tuple[subprocess.CompletedProcess[str], list[str]]:
-    """Run the last script of the delivery on a folder with one file; return how it ended and the calls it made."""
+    """Run the last script of the delivery on a folder with two files; return how it ended and the calls it made."""
     steps = yaml.safe_load((SHARED / "pipelines" / "azure" / "slipway" / "deliver.yml").read_text())["steps"]
     known = {
         "BUILD_BUILDNUMBER": "20261126.1",
@@ -88,6 +91,11 @@ def on_azure(folder: Path, **given: str) -> tuple[subprocess.CompletedProcess[st
     return _run(steps[-1]["script"], folder, {**known, **given})
 
 
+def _artifacts(call: str) -> str:
+    """Return what a call says that the release consists of."""
+    return " ".join(re.findall(r"--(?:file|artifact) \S+", call))
+
+
 def _step(name: str) -> dict[str, Any]:
     """Return one step of the delivery on GitHub."""
     workflow = yaml.safe_load((SHARED / "pipelines" / "github" / "slipway-deliver.yml").read_text())
@@ -97,7 +105,8 @@ def _step(name: str) -> dict[str, Any]:
 
 def _run(script: str, folder: Path, given: dict[str, str]) -> tuple[subprocess.CompletedProcess[str], list[str]]:
     (folder / "dist").mkdir()
-    (folder / "dist" / "it.whl").write_bytes(b"a wheel")
+    for name in ("it.tar.gz", "it.whl"):
+        (folder / "dist" / name).write_bytes(name.encode())
     tools, calls = folder / "tools", folder / "calls"
     tools.mkdir()
     for name, text in {

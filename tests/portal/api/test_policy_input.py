@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -97,38 +98,61 @@ def test_every_part_is_described(
     assert "cost" not in parts
 
 
-def test_who_approved_a_release_is_told_for_its_very_artifacts(
-    api: Client, publish_policy: Callable[..., str], acme: Principal, database: Database
-) -> None:
+@pytest.fixture
+def bob(api: Client, publish_policy: Callable[..., str], acme: Principal, database: Database) -> Principal:
+    """An approver, in a tenant that records no release which he has not approved."""
     reviewed = 'deny contains "reviewed" if not _reviewed\n\n_reviewed if input.release.approvals[_].by == "Bob"'
     publish_policy(acme, "guard", reviewed)
     assert api.post(f"{API}/policies/bindings", json={"bundle": "acme/guard"}).status_code == 201
     with database.tenant_session(acme.tenant_id) as session:
         bob = TenantService(session).add_member(acme.tenant_id, "Bob", "bob@example.com", Role.APPROVER)
-        person = Principal(acme.tenant_id, "acme", f"member:{bob.id}", "Bob", ROLE_SCOPES[Role.APPROVER], bob.id)
+        return Principal(acme.tenant_id, "acme", f"member:{bob.id}", "Bob", ROLE_SCOPES[Role.APPROVER], bob.id)
 
-    def record(digest: str) -> Any:
-        artifacts = [{"name": "web", "type": "wheel", "digest": f"sha256:{digest}"}]
-        body = {"service": "web", "version": "2", "repository": "https://git.example.com/web", "commit": "a" * 40}
-        return api.post(f"{API}/releases", json={**body, "artifacts": artifacts})
 
-    def approve(digest: str) -> None:
-        asked = {"subject": "releases/web@2", "title": "Release web 2", "plan_digest": digest}
-        approval = api.post(f"{API}/approvals", json=asked)
-        assert approval.status_code == 201, approval.text
-        with database.tenant_session(acme.tenant_id) as session:
-            ApprovalService(session).decide(person, UUID(approval.json()["id"]), Decide(), approves=True)
+def record(api: Client, *digests: str) -> Any:
+    """Record web 2 with wheels of these digests."""
+    artifacts = [{"name": f"web-{each[:4]}", "type": "wheel", "digest": f"sha256:{each}"} for each in digests]
+    body = {"service": "web", "version": "2", "repository": "https://git.example.com/web", "commit": "a" * 40}
+    return api.post(f"{API}/releases", json={**body, "artifacts": artifacts})
 
-    assert record("9f" * 32).status_code == 403
-    approve("ab" * 32)
-    assert record("9f" * 32).status_code == 403, "other bytes were approved"
-    approve("9f" * 32)
-    made = record("9f" * 32)
+
+def approve(api: Client, database: Database, person: Principal, digest: str) -> None:
+    """Ask about web 2, as a pipeline does, and approve it."""
+    asked = {"subject": "releases/web@2", "title": "Release web 2", "plan_digest": digest}
+    approval = api.post(f"{API}/approvals", json=asked)
+    assert approval.status_code == 201, approval.text
+    with database.tenant_session(person.tenant_id) as session:
+        ApprovalService(session).decide(person, UUID(approval.json()["id"]), Decide(), approves=True)
+
+
+def test_who_approved_a_release_is_told_for_its_very_artifacts(api: Client, bob: Principal, database: Database) -> None:
+    assert record(api, "9f" * 32).status_code == 403
+    approve(api, database, bob, "ab" * 32)
+    assert record(api, "9f" * 32).status_code == 403, "other bytes were approved"
+    approve(api, database, bob, "9f" * 32)
+    made = record(api, "9f" * 32)
     assert made.status_code == 201, made.text
     kept = api.get(f"{API}/policies/evaluations/{made.json()['verdict']['evaluation']}").json()["input"]
     STRICT.validate(kept)
     (approval,) = kept["release"]["approvals"]
     assert (approval["by"], approval["artifact"]) == ("Bob", "sha256:" + "9f" * 32)
+
+
+def test_an_approval_of_some_files_of_a_release_is_none_of_the_release(
+    api: Client, bob: Principal, database: Database
+) -> None:
+    first, second, third = "1a" * 32, "2b" * 32, "3c" * 32
+    for digest in (first, second):
+        approve(api, database, bob, digest)
+        assert record(api, first, second).status_code == 403, "one file of two was approved"
+    approve(api, database, bob, sha256(f"{first}\n{second}\n".encode()).hexdigest())
+    assert record(api, first, second, third).status_code == 403, "two files of three were approved"
+    made = record(api, second, first, first)
+    assert made.status_code == 201, made.text
+    kept = api.get(f"{API}/policies/evaluations/{made.json()['verdict']['evaluation']}").json()["input"]
+    STRICT.validate(kept)
+    told = {(each["by"], each["artifact"]) for each in kept["release"]["approvals"]}
+    assert told == {("Bob", f"sha256:{first}"), ("Bob", f"sha256:{second}")}
 
 
 def test_the_plan_tells_what_comes_and_what_goes(

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -50,3 +51,26 @@ def test_a_pipeline_waits_for_a_person(
     assert slipway("approvals", "show", "00000000-0000-4000-8000-000000000000", env=signed_in).returncode == 4
     ended = slipway("approvals", "undelegate", json.loads(until.stdout)["id"], env=bob)
     assert "ended" in ended.stdout
+
+
+def test_an_approval_of_a_release_is_of_all_that_it_consists_of(
+    slipway: Any, signed_in: dict[str, str], database: Database, acme: Principal, tmp_path: Path
+) -> None:
+    with database.tenant_session(acme.tenant_id) as session:
+        TenantService(session).add_member(acme.tenant_id, "Bob", "bob@example.com", Role.APPROVER)
+    for name in ("web.whl", "web.tar.gz"):
+        (tmp_path / name).write_text(name)
+    digests = sorted(sha256((tmp_path / name).read_bytes()).hexdigest() for name in ("web.whl", "web.tar.gz"))
+    ask = ("approvals", "ask", "releases/web@2", "--title", "Release web 2", "--json")
+    both = slipway(*ask, "--file", "web.whl", "--file", "web.tar.gz", env=signed_in)
+    assert both.returncode == 3, both.stderr
+    asked = json.loads(both.stdout)
+    assert asked["plan_digest"] == sha256("".join(f"{each}\n" for each in digests).encode()).hexdigest()
+    assert all(f"sha256:{each}" in asked["summary"] for each in digests), "whoever approves sees what"
+    again = slipway(*ask, "--file", "web.tar.gz", "--file", "web.whl", env=signed_in)
+    assert json.loads(again.stdout)["id"] == asked["id"]
+    image = f"oci-image=registry.example.com/web@sha256:{'9f' * 32}"
+    one = slipway(*ask, "--artifact", image, env=signed_in)
+    assert json.loads(one.stdout)["plan_digest"] == "9f" * 32
+    for given in ((), ("--file", "web.whl", "--digest", "9f" * 32), ("--file", "gone.whl")):
+        assert slipway(*ask, *given, env=signed_in).returncode == 2
