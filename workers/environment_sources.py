@@ -4,9 +4,9 @@ from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
 
-from catalog.assets.blueprint_spec import parse_spec
 from catalog.environments.events import EnvironmentCommitQueued
 from catalog.environments.service import DeployPlan, EphemeralEnvironmentService
+from catalog.environments.specs import spec_of
 from catalog.errors import SlipwayError
 from catalog.scm.service import ScmService
 from catalog.secrets import SecretBox
@@ -73,7 +73,7 @@ def fetch_ahead(context: JobContext) -> None:
     with context.session(context.tenant_id) as session:
         service = EphemeralEnvironmentService(session, context.settings)
         environment = service.get(context.tenant_id, asked.environment_id)
-        allowed = parse_spec({"spec": environment.spec}).follow.concurrency == "allow"
+        allowed = spec_of(environment).follow.concurrency == "allow"
         address, number = environment.repository, environment.pull_request
         wanted = asked.head_sha in environment.backlog
     if allowed and wanted:

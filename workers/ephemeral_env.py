@@ -7,7 +7,7 @@ from datetime import timedelta
 from uuid import UUID
 
 from catalog.assets.inputs import HIDDEN
-from catalog.environments.errors import TransitionError
+from catalog.environments.errors import TransitionError, UnreadableSpecError
 from catalog.environments.events import (
     EnvironmentDestroyRequested,
     EnvironmentRequested,
@@ -78,12 +78,14 @@ def _give_up(context: JobContext, reason: str) -> None:
         reports = EnvironmentReports(session, context.settings)
         stack = reports.stack(asked.tenant_id, asked.environment_id)
     with held(context, asked.tenant_id, stack.id) as hand:
-        problem = Problem(
-            code="internal", message=reason, hint="Request the environment again, or see the worker's log."
-        )
-        with context.session() as session:
-            reports = EnvironmentReports(session, context.settings)
-            reports.abandon(hand.lease, asked.environment_id, asked.generation, asked.operation_id, problem)
+        hint = "Request the environment again, or see the worker's log."
+        _abandon(context, hand, asked, Problem(code="internal", message=reason, hint=hint))
+
+
+def _abandon(context: JobContext, hand: HeldLease, asked: _Asked, problem: Problem) -> None:
+    with context.session() as session:
+        reports = EnvironmentReports(session, context.settings)
+        reports.abandon(hand.lease, asked.environment_id, asked.generation, asked.operation_id, problem)
 
 
 @WORKER.on(EnvironmentRequested, EnvironmentUpdateRequested)
@@ -111,6 +113,9 @@ def provision(context: JobContext) -> None:
             with context.session() as session:
                 reports = EnvironmentReports(session, context.settings)
                 reports.set_aside(asked.tenant_id, asked.environment_id, asked.generation, asked.operation_id)
+            return
+        except UnreadableSpecError as error:
+            _abandon(context, hand, asked, Problem(code=error.code, message=error.detail))
             return
         _deploy(context, hand, stack, plan)
 

@@ -10,6 +10,13 @@ class TransitionError(ConflictError):
     title = "The environment is in another phase"
 
 
+class UnreadableSpecError(ConflictError):
+    """What an environment is made of, as it is stored, cannot be read; destroying it and asking anew work."""
+
+    code = "environment_spec_unreadable"
+    title = "What the environment is made of cannot be read"
+
+
 class TargetNotOfferedError(InvalidInputError):
     """The target that an automation names is not offered (any more); asking again later may work."""
 

@@ -1,6 +1,6 @@
 """Reads of environments."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -117,7 +117,7 @@ def with_condition(session: Session, tenant_id: UUID, kind: str) -> list[UUID]:
     return list(session.exec(statement.order_by(col(Environment.created_at))).all())
 
 
-def taking_secrets(session: Session, tenant_id: UUID) -> list[tuple[UUID, str, dict[str, Any]]]:
+def taking_secrets(session: Session, tenant_id: UUID) -> list[tuple[UUID, str, Mapping[str, Any]]]:
     """Return id, name and spec of the tenant's living environments whose specs name secrets, by name."""
     statement = select(Environment.id, Environment.name, Environment.spec).where(
         Environment.tenant_id == tenant_id,
@@ -125,7 +125,7 @@ def taking_secrets(session: Session, tenant_id: UUID) -> list[tuple[UUID, str, d
         cast(Environment.spec, Text).contains("${secrets.", autoescape=True),
     )
     rows = session.exec(statement.order_by(col(Environment.name), col(Environment.id))).all()
-    return [(found, name, dict(spec)) for found, name, spec in rows]
+    return [(found, name, spec) for found, name, spec in rows]
 
 
 def sizes_awake(session: Session, tenant_id: UUID, but: UUID) -> dict[UUID, dict[str, int]]:
@@ -355,8 +355,8 @@ def seen(session: Session, tenant_id: UUID, repository: str) -> list[Seen]:
     ]
 
 
-def _has_conditions(follow: dict[str, Any] | None) -> bool:
+def _has_conditions(follow: object) -> bool:
     """Tell whether more than the commit decides whether a pull request has an environment."""
-    said = follow or {}
+    said = follow if isinstance(follow, dict) else {}
     more = said.get("labels") or said.get("bases") or said.get("tracksBase")
     return bool(more or said.get("stacked", "follow") != "follow")

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from uuid import UUID
 
-from catalog.assets.blueprint_spec import Follow, parse_spec
+from catalog.assets.blueprint_spec import Follow
 from catalog.assets.service import AssetService
 from catalog.environments import queries, rules
 from catalog.environments.events import (
@@ -30,6 +30,7 @@ from catalog.environments.service.rows import (
 )
 from catalog.environments.service.targets import EnvironmentTargets
 from catalog.environments.service.watching import WATCHED, cannot_watch
+from catalog.environments.specs import has_other_repositories, spec_of, why_unreadable
 from catalog.environments.triggers import Act, Decision, Facts, Weighed, decide, runs_stripped, strips, weigh
 from catalog.environments.withholding import withheld_names
 from catalog.errors import ConflictError, FieldError, InvalidInputError, SlipwayError
@@ -190,7 +191,7 @@ class EnvironmentFollowing(EnvironmentMoves):
         """Take a request that names a fork's commit as its approval, unless the blueprint refuses forks."""
         environment.waiting_sha = None
         policy = self._policy(environment)
-        if not pull.is_fork or runs_stripped(policy, has_others=_has_others(environment)):
+        if not pull.is_fork or runs_stripped(policy, has_others=has_other_repositories(environment.spec)):
             environment.withheld = self._withheld(environment, replace(pull, head_sha=environment.head_sha), policy)
             return
         if policy.forks == "refuse":
@@ -202,7 +203,7 @@ class EnvironmentFollowing(EnvironmentMoves):
         """Return the names of what a pull request's commit does without."""
         if not strips(pull, policy, environment.approved_sha):
             return []
-        return withheld_names(parse_spec({"spec": environment.spec}), environment.inputs)
+        return withheld_names(spec_of(environment), environment.inputs)
 
     def _observe(
         self,
@@ -223,6 +224,8 @@ class EnvironmentFollowing(EnvironmentMoves):
         decision = decide(facts, self._policy(environment))
         if decision.act is Act.DISMISS:
             dismiss(self._session, environment, actor, decision.why if decision.rule in _SPELLED else _CLOSED)
+        elif why_unreadable(environment):
+            return  # its commit stays unseen, and nothing of it is deployed: what withholds secrets is not known
         elif found is None or decision.rule == "unchanged":
             if found is not None:
                 environment.seen_base = environment.seen_base or found.base
@@ -310,7 +313,7 @@ class EnvironmentFollowing(EnvironmentMoves):
             listed=lambda: (
                 others if others is not None else (repository or self._repository(environment)).pull_requests()
             ),
-            has_others=_has_others(environment),
+            has_others=has_other_repositories(environment.spec),
             base_moved=lambda: tip is not None and environment.seen_base_sha not in (None, tip),
         )
 
@@ -367,10 +370,6 @@ def _or_none(changed: Callable[[], Sequence[str]]) -> Sequence[str]:
         return changed()
     except SlipwayError:
         return ()
-
-
-def _has_others(environment: Environment) -> bool:
-    return bool((environment.spec.get("environment") or {}).get("repositories"))
 
 
 def _is_busy(environment: Environment, policy: Follow) -> bool:

@@ -4,10 +4,10 @@ from contextlib import suppress
 
 from sqlmodel import Session
 
-from catalog.assets.blueprint_spec import parse_spec
 from catalog.environments.models import Environment
 from catalog.environments.service.credentials import passwords_of
 from catalog.environments.service.wishes import open_inputs
+from catalog.environments.specs import component_names, secret_names
 from catalog.errors import SlipwayError
 from catalog.secret_texts import secret_texts
 from catalog.settings import Settings
@@ -22,12 +22,14 @@ def hidden_texts(session: Session, settings: Settings, environment: Environment)
     with suppress(SlipwayError):
         plain = set(texts_in(environment.inputs))
         secrets += [each for each in texts_in(open_inputs(environment, settings)) if each not in plain]
-    environment_spec = parse_spec({"spec": environment.spec}).environment
-    names = {*environment_spec.backing, *_resources(session, environment)}
+    # Taken from the spec as it is stored: what cannot be read any more is removed all the same, and told of.
+    names = component_names(environment.spec) | _resources(session, environment)
     with suppress(SlipwayError):
         secrets += passwords_of(settings, environment.id, names).values()
     with suppress(SlipwayError):
-        secrets += SecretService(session, settings).opened(environment.tenant_id, environment_spec.secrets).values()
+        secrets += (
+            SecretService(session, settings).opened(environment.tenant_id, secret_names(environment.spec)).values()
+        )
     return secret_texts(secrets)
 
 

@@ -32,6 +32,7 @@ from catalog.environments.service.rows import (
     tell,
 )
 from catalog.environments.service.wishes import duration
+from catalog.environments.specs import spec_of, why_unreadable
 from catalog.errors import ConflictError, QuotaExceededError
 from catalog.gating import PolicyRefusedError, verdict_summary
 from catalog.tenancy import Principal
@@ -119,6 +120,7 @@ class EnvironmentLife(EnvironmentRoom):
             raise ConflictError(f"{environment.pin['by']} keeps it: {environment.pin['reason']}. Unpin it first.")
         if not allows(now_is, Event.IDLE):
             raise ConflictError(f"The environment is {environment.phase}; only one that is ready can sleep.")
+        spec_of(environment)  # what stops it is made from that
         fall_asleep(self._session, environment, principal.actor, "requested", Rest.HAND)
         return environment
 
@@ -169,7 +171,7 @@ class EnvironmentLife(EnvironmentRoom):
             dismiss(self._session, environment, "system", "expired")
         elif environment.phase is Phase.FAILED and environment.retry_at and environment.retry_at <= moment:
             remake(self._session, environment, "tried again", attempt=environment.attempt)
-        elif allows(situation(environment), Event.IDLE) and idle and known:
+        elif allows(situation(environment), Event.IDLE) and idle and known and not why_unreadable(environment):
             over = life_now.hours is not None and not life_now.hours.are_open(moment)
             rest = Rest.HOURS if over else Rest.IDLE
             fall_asleep(self._session, environment, "system", "outside its active hours" if over else "idle", rest)
@@ -209,7 +211,8 @@ class EnvironmentLife(EnvironmentRoom):
             raise ConflictError(f"The environment is {environment.phase}; it cannot be woken.")
 
     def _admit_start(self, environment: Environment) -> None:
-        """Raise where nothing may be started from its blueprint."""
+        """Raise where nothing may be started from its blueprint, or what it is made of cannot be read."""
+        spec_of(environment)
         if self._is_held(environment):
             raise ConflictError("Its blueprint is in quarantine; nothing new is started from it.")
 

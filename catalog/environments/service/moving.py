@@ -3,11 +3,14 @@
 import json
 from enum import StrEnum
 
+from pydantic import ValidationError
+
 from catalog.assets.blueprint_spec import Follow
 from catalog.environments.events import EnvironmentCommitQueued, EnvironmentRefused
 from catalog.environments.models import Environment
 from catalog.environments.service.life import EnvironmentLife
 from catalog.environments.service.rows import REFUSED, clear_condition, schedule, set_condition, stamp, tell
+from catalog.environments.specs import part_of
 from catalog.errors import QuotaExceededError
 from catalog.gating import PolicyRefusedError, verdict_summary
 
@@ -98,4 +101,9 @@ class EnvironmentMoves(EnvironmentLife):
         tell(self._session, environment, data, "system")
 
     def _policy(self, environment: Environment) -> Follow:
-        return Follow.model_validate_json(json.dumps(environment.spec.get("follow") or {}), strict=True)
+        """Return its policy; one that cannot be read is none: nothing is deployed of such a spec, and it may go."""
+        try:
+            said = part_of(environment.spec, "follow") or {}
+            return Follow.model_validate_json(json.dumps(said), strict=True)
+        except ValidationError:
+            return Follow()

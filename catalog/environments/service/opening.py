@@ -9,6 +9,7 @@ from catalog.assets.blueprint_spec import makes_environments, parse_spec
 from catalog.assets.models import AssetVersion
 from catalog.assets.service import AssetService
 from catalog.environments.models import Environment
+from catalog.environments.specs import spec_of
 from catalog.errors import InvalidInputError, NotFoundError
 from catalog.settings import Settings
 from catalog.tenants.secrets import SecretService
@@ -27,7 +28,7 @@ def check_secrets(session: Session, settings: Settings, environment: Environment
 def opened_secrets(session: Session, settings: Settings, environment: Environment) -> dict[str, str]:
     """Return the secrets that every blueprint may have that takes them; none where a blueprint cannot be seen."""
     secrets = SecretService(session, settings)
-    open_to_all: set[str] = set(parse_spec({"spec": environment.spec}).environment.secrets)
+    open_to_all: set[str] = set(spec_of(environment).environment.secrets)
     with suppress(NotFoundError):
         for version, names in _takers(session, environment):
             blueprint, own = f"{version.namespace}/{version.name}", version.tenant_id == environment.tenant_id
@@ -42,7 +43,7 @@ def opened_secrets(session: Session, settings: Settings, environment: Environmen
 
 def _takers(session: Session, environment: Environment) -> Iterator[tuple[AssetVersion, frozenset[str]]]:
     """Yield each blueprint that the environment is made of, and which of its secrets that one takes."""
-    made = parse_spec({"spec": environment.spec}).environment
+    made = spec_of(environment).environment
     if not made.secrets:
         return
     packages = {each.uses for each in made.packaged.values()}

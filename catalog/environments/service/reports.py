@@ -5,9 +5,10 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from catalog.assets.blueprint_spec import BlueprintSpec, parse_spec
+from catalog.assets.blueprint_spec import BlueprintSpec
 from catalog.clock import now
 from catalog.environments import life, queries, rules
+from catalog.environments.errors import UnreadableSpecError
 from catalog.environments.events import (
     EnvironmentAsleep,
     EnvironmentFailed,
@@ -36,6 +37,7 @@ from catalog.environments.service.rows import (
 )
 from catalog.environments.service.sweeps import MISSING, PROJECT
 from catalog.environments.service.wishes import inputs_of
+from catalog.environments.specs import spec_of, why_unreadable
 from catalog.errors import QuotaExceededError
 from catalog.operations.models import OperationState, Problem
 from catalog.providers.scm import PullRequest, PullRequestState
@@ -127,7 +129,10 @@ class EnvironmentReports(RemovalReports):
             self._settle(environment, rules.recover(situation(environment)))
 
     def begin(self, lease: Lease, environment_id: UUID, generation: int, operation_id: UUID) -> DeployPlan:
-        """Start to apply a generation; raises ``TransitionError`` where it is not wanted any more."""
+        """Start to apply a generation; raises ``TransitionError`` where it is not wanted any more.
+
+        Raises ``UnreadableSpecError`` where nobody knows (any more) what to make.
+        """
         self._stacks.mark_changing(lease)
         environment = find(self._session, lease.tenant_id, environment_id, lock=True)
         self._settle(environment, rules.begin(situation(environment), generation))
@@ -136,10 +141,16 @@ class EnvironmentReports(RemovalReports):
         return self._plan(environment, operation_id)
 
     def start_sleep(self, lease: Lease, environment_id: UUID, generation: int, operation_id: UUID) -> DeployPlan | None:
-        """Start to stop what runs of an environment; None where it shall not sleep any more."""
+        """Start to stop what runs of an environment; None where it shall not sleep any more, or nobody knows how."""
         environment = find(self._session, lease.tenant_id, environment_id, lock=True)
         if environment.phase is not Phase.SLEEPING or environment.generation != generation:
             self._finish(lease.tenant_id, operation_id, OperationState.CANCELLED)
+            return None
+        if why := why_unreadable(environment):
+            set_condition(environment, AWAKE, "NotStopped", f"It could not be stopped. {why}", status=True)
+            self._session.add(environment)
+            problem = Problem(code=UnreadableSpecError.code, message=why)
+            self._finish(lease.tenant_id, operation_id, OperationState.FAILED, problem)
             return None
         self._stacks.mark_changing(lease)
         self._operations.run(lease.tenant_id, operation_id)
@@ -177,7 +188,7 @@ class EnvironmentReports(RemovalReports):
         pull_request = PullRequest(
             environment.pull_request, PullRequestState.OPEN, environment.seen_sha, environment.branch or ""
         )
-        spec = parse_spec({"spec": environment.spec})
+        spec = spec_of(environment)
         return DeployPlan(
             tenant_id=environment.tenant_id,
             environment_id=environment.id,
@@ -219,9 +230,7 @@ class EnvironmentReports(RemovalReports):
             return
         queries.hold_room(self._session, environment.tenant_id)
         used = queries.sizes_awake(self._session, environment.tenant_id, environment.id)
-        if plan.spec != parse_spec({"spec": environment.spec}) and (
-            short := lacking(self._settings, size, used.values())
-        ):
+        if plan.spec != spec_of(environment) and (short := lacking(self._settings, size, used.values())):
             raise QuotaExceededError(f"With what the repository describes: {short}")
         environment.size = size
         self._session.add(environment)

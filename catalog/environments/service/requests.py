@@ -9,7 +9,6 @@ from uuid import UUID
 
 from sqlmodel import Session
 
-from catalog.assets.blueprint_spec import parse_spec
 from catalog.assets.service import AssetService
 from catalog.assets.usage.models import Notice
 from catalog.clock import now
@@ -28,13 +27,13 @@ from catalog.environments.service.rows import (
     find,
     read,
     refusal_of,
-    secret_names,
     set_condition,
     settle,
     situation,
 )
 from catalog.environments.service.turns import EnvironmentTurns
 from catalog.environments.service.wishes import Wish
+from catalog.environments.specs import secret_names, spec_of, why_unreadable
 from catalog.environments.triggers import Decision
 from catalog.errors import ConflictError, NotFoundError
 from catalog.gating import PolicyRefusedError
@@ -265,10 +264,10 @@ class EphemeralEnvironmentService(EnvironmentTurns):
         return place.bounds() if isinstance(place, TellsBounds) else ""
 
     def limits(self, environment: Environment) -> str:
-        """Say what the environment may take at the most; "" of one that is gone."""
-        if environment.phase is Phase.DESTROYED:
+        """Say what the environment may take at the most; "" of one that is gone, or whose spec cannot be read."""
+        if environment.phase is Phase.DESTROYED or why_unreadable(environment):
             return ""
-        return in_words(parse_spec({"spec": environment.spec}))
+        return in_words(spec_of(environment))
 
     def log_reader(self, tenant_id: UUID, environment_id: UUID) -> Callable[[str], LogPiece]:
         """Return what reads the components' logs after a position; where the target does not know, their ends.

@@ -33,6 +33,7 @@ from catalog.environments.service.rows import (
     stamp,
     tell,
 )
+from catalog.environments.specs import why_unreadable
 from catalog.errors import QuotaExceededError, SlipwayError
 from catalog.gating import GatePoint, PolicyRefusedError, pass_gate, verdict_summary
 from catalog.providers.targets import target
@@ -286,7 +287,8 @@ class EnvironmentRoom:
         for environment in queries.unused_since(self._session, but.tenant_id, latest):
             visited, known = self._last_visit(environment)
             used = max(life_of(environment).last_activity_at, visited or datetime.min.replace(tzinfo=UTC))
-            if known and environment.id != but.id and used <= latest and allows(situation(environment), Event.IDLE):
+            may_sleep = allows(situation(environment), Event.IDLE) and not why_unreadable(environment)
+            if known and environment.id != but.id and used <= latest and may_sleep:
                 found.append((used, environment))
         return [environment for _, environment in sorted(found, key=lambda each: each[0])]
 

@@ -9,7 +9,6 @@ from uuid import UUID
 from sqlmodel import Session
 
 from catalog.assets.blueprint_spec import ActiveHours
-from catalog.assets.wiring import references, texts
 from catalog.clock import now
 from catalog.environments import queries
 from catalog.environments.hours import Hours
@@ -27,6 +26,7 @@ from catalog.environments.models import (
     Removal,
     Rest,
 )
+from catalog.environments.specs import part_of, secret_names, why_unreadable
 from catalog.errors import NotFoundError
 from catalog.events import outbox
 from catalog.events.registry import EventData
@@ -55,6 +55,8 @@ OFFERED = "TargetOffered"
 """The condition that is false while the target is no longer offered at which an environment runs and stays."""
 SIGNS_LATE = timedelta(minutes=5)
 """When signs that are still not as the environment is are shown again, whatever came of the event that told of it."""
+SPECIFIED = "Specified"
+"""The condition that is false while what an environment is made of cannot be read; found whenever one is read."""
 EXPIRING = "Expiring"
 """The condition that says that an environment ends soon."""
 
@@ -142,7 +144,7 @@ def hours_of(spec: Mapping[str, Any]) -> Hours | None:
 
     Hours that cannot be read, as another version wrote them, are none: they keep nothing from being removed.
     """
-    found = spec.get("active")
+    found = part_of(spec, "active")
     if found is None:
         return None
     try:
@@ -243,7 +245,7 @@ def read(
     asleep = environment.phase is Phase.SLEEPING and life.sleeps_for_hours
     return EnvironmentRead(
         **values,
-        conditions=[Condition.model_validate(each) for each in environment.conditions],
+        conditions=_conditions(environment),
         resources=list(resources),
         failure=Problem.model_validate(environment.failure) if environment.failure else None,
         verdict=VerdictSummary.model_validate(environment.verdict),
@@ -256,6 +258,15 @@ def read(
         wakes_at=life.hours.next_change(moment) if asleep and life.hours and not life.hours.are_open(moment) else None,
         secrets=sorted(secret_names(environment.spec)),
     )
+
+
+def _conditions(environment: Environment) -> list[Condition]:
+    """Return what is worth knowing of it, and, as long as it is there, why what it is made of cannot be read."""
+    said = [Condition.model_validate(each) for each in environment.conditions]
+    if environment.phase is not Phase.DESTROYED and (why := why_unreadable(environment)):
+        at = environment.last_deploy_at or environment.lived_since
+        said.append(Condition(type=SPECIFIED, status=False, reason="SpecUnreadable", message=why, at=at))
+    return said
 
 
 def _sleeps_at(life: Life, moment: datetime) -> datetime | None:
@@ -274,13 +285,6 @@ def is_wanted(environment: Environment) -> bool:
 
 def _seconds(number: int | None) -> timedelta | None:
     return None if number is None else timedelta(seconds=number)
-
-
-def secret_names(spec: Mapping[str, Any]) -> set[str]:
-    """Return the names of the tenant's secrets that processes are given, from a spec as it is stored."""
-    components = (spec.get("environment") or {}).get("components") or {}
-    given = [text for each in components.values() for text in texts(each.get("env") or each.get("inputs") or {})]
-    return {each.path[1] for text in given for each in references(text) if each.root == "secrets"}
 
 
 _DERIVED = {

@@ -19,6 +19,7 @@ from catalog.environments.places import (
     weigh_targets,
 )
 from catalog.environments.service.wishes import blueprint_of, composed_of
+from catalog.environments.specs import spec_of, why_unreadable
 from catalog.errors import FieldError, InvalidInputError, SlipwayError
 from catalog.events import outbox
 from catalog.providers.targets import offered
@@ -95,7 +96,7 @@ class EnvironmentTargets:
 
     def of(self, environment: Environment) -> Placement:
         """Return where an environment is, and what everybody says of it."""
-        spec = parse_spec({"spec": environment.spec}) if environment.spec else None
+        spec = None if why_unreadable(environment) else spec_of(environment)
         return self.placement(environment.tenant_id, spec, runs_at=environment.target)
 
     def awaited(self, tenant_id: UUID, automation: Automation | None) -> Placement:

@@ -21,6 +21,7 @@ from catalog.environments.places import Wishes, chosen_target, passed_over
 from catalog.environments.room import size_of
 from catalog.environments.seeds import check_seeds
 from catalog.environments.sources import pinned, pins
+from catalog.environments.specs import why_unreadable
 from catalog.environments.withholding import with_secrets_of, without
 from catalog.errors import FieldError, InvalidInputError, SlipwayError
 from catalog.overlays.service import OverlayService
@@ -126,6 +127,7 @@ class Wish:
             and environment.head_sha == self.head_sha
             and environment.target == self.target
             and _digests(environment.lock) == _digests(self.lock)
+            and not why_unreadable(environment)
             and pins(environment.spec) == pins(self.spec)
             and open_inputs(environment, settings) == self.inputs
         )

@@ -11,6 +11,7 @@ from uuid import UUID
 import pytest
 from litestar import Litestar
 from litestar.testing import TestClient
+from sqlalchemy import text
 from sqlmodel import Session
 
 from catalog.db import Database
@@ -288,3 +289,24 @@ def test_a_visit_wakes_a_sleeping_environment(api: Client, asked: dict[str, Any]
     found = api.get(f"{API}/environments/{made['id']}").json()
     assert (found["phase"], found["generation"]) == ("waking", 2)
     assert api.get("/", headers={"Host": f"nobody.{host.partition('.')[2]}"}).status_code == 404
+
+
+def test_one_whose_spec_cannot_be_read_is_shown_with_the_reason_and_destroyed(
+    api: Client, asked: dict[str, Any], browser: Client, database: Database, acme: Principal
+) -> None:
+    path = f"{API}/environments/{api.post(f'{API}/environments/ephemeral', json=asked).json()['id']}"
+    with database.tenant_session(acme.tenant_id) as session:
+        session.execute(
+            text("""UPDATE environments SET spec = CAST('{"environment"\\: {"components"\\: [1]}}' AS jsonb)""")
+        )
+    (said,) = api.get(path).json()["conditions"]
+    assert (said["type"], said["status"], said["reason"]) == ("Specified", False, "SpecUnreadable")
+    assert "environment.components: Input should be" in said["message"]
+    page = browser.get(path.removeprefix(API))
+    assert (page.status_code, "What it is made of cannot be read (environment.components" in page.text) == (200, True)
+    refused = api.post(f"{path}/rebuild")
+    assert (refused.status_code, refused.json()["type"]) == (409, "urn:slipway:problem:environment_spec_unreadable")
+    assert browser.get("/environments").status_code == 200
+    assert browser.get(f"{path.removeprefix(API)}/destroy").status_code == 200
+    assert api.delete(path).status_code == 202
+    assert api.get(path).json()["phase"] == "destroyed", "nothing of it was made yet"
