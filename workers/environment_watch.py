@@ -6,9 +6,10 @@ from uuid import UUID
 
 from catalog.clock import now
 from catalog.environments.events import EnvironmentEvent, EnvironmentFailed, EnvironmentReady
-from catalog.environments.service import EnvironmentAutomation, EphemeralEnvironmentService
+from catalog.environments.service import EnvironmentAutomation, EnvironmentReturns, EphemeralEnvironmentService
+from catalog.scm.service import ScmService
 from workers.item_by_item import kept_apart
-from workers.pull_request_listings import begin_listed
+from workers.pull_request_listings import begin_listed, bring_back_listed
 from workers.runtime.worker import JobContext, Worker
 
 WORKER = Worker("environment_watch", queue="clock")
@@ -64,6 +65,7 @@ def watch_pull_requests(context: JobContext) -> None:
     for tenant_id in tenants:
         with kept_apart(log, f"the pull requests of tenant {tenant_id} were not looked at"):
             _watch(context, tenant_id)
+    _bring_back(context)
 
 
 def _watch(context: JobContext, tenant_id: UUID) -> None:
@@ -87,3 +89,17 @@ def _begin(context: JobContext) -> None:
                 repository = EnvironmentAutomation(session, context.settings).repository(tenant_id, automation_id)
             if repository is not None:
                 begin_listed(context, tenant_id, repository.address, repository.pull_requests())
+
+
+def _bring_back(context: JobContext) -> None:
+    """Bring back environments that ended with their pull requests, where those are to have one again."""
+    with context.system_session() as session:
+        tenants = EnvironmentReturns.tenants(session)
+    for tenant_id in tenants:
+        with context.session(tenant_id) as session:
+            addresses = EnvironmentReturns(session, context.settings).local(tenant_id)
+        for address in addresses:
+            with kept_apart(log, f"nothing came back in {address}"):
+                with context.session(tenant_id) as session:
+                    repository = ScmService(session, context.settings).open(tenant_id, address)
+                bring_back_listed(context, tenant_id, address, repository.pull_requests())

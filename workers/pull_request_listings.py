@@ -7,7 +7,7 @@ from uuid import UUID
 
 from sqlmodel import Session
 
-from catalog.environments.service import EnvironmentAutomation, EphemeralEnvironmentService
+from catalog.environments.service import EnvironmentAutomation, EnvironmentReturns, EphemeralEnvironmentService
 from catalog.providers.scm import PullRequest
 from workers.item_by_item import kept_apart
 from workers.runtime.worker import JobContext
@@ -47,5 +47,20 @@ def begin_listed(context: JobContext, tenant_id: UUID, repository: str, opened: 
         what = f"nothing began for pull request {pull.number} of {repository}"
         with kept_apart(log, what), context.session(tenant_id) as session:
             may_ask = EnvironmentAutomation(session, context.settings).begin(tenant_id, repository, pull, opened)
+        if not may_ask:
+            return
+
+
+def bring_back_listed(context: JobContext, tenant_id: UUID, repository: str, opened: Sequence[PullRequest]) -> None:
+    """Bring back environments that ended with pull requests of a complete listing; none keeps another from it."""
+    with context.session(tenant_id) as session:
+        due = EnvironmentReturns(session, context.settings).due(tenant_id, repository, opened)
+    for pull in due[:BEGUN_AT_ONCE]:
+        if context.should_stop():
+            return
+        may_ask = True
+        what = f"nothing came back for pull request {pull.number} of {repository}"
+        with kept_apart(log, what), context.session(tenant_id) as session:
+            may_ask = EnvironmentReturns(session, context.settings).bring_back(tenant_id, repository, pull, opened)
         if not may_ask:
             return

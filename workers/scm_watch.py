@@ -15,7 +15,7 @@ from catalog.scm.events import ScmHookReceived, ScmRepositoryFollowed
 from catalog.scm.models import ScmCondition
 from catalog.scm.service import ScmService, conditions_of
 from workers.item_by_item import kept_apart
-from workers.pull_request_listings import begin_listed, follow_listed
+from workers.pull_request_listings import begin_listed, bring_back_listed, follow_listed
 from workers.runtime.worker import JobContext, Worker
 
 WORKER = Worker("scm_watch", queue="scm", concurrency=2)
@@ -84,6 +84,7 @@ def look(context: JobContext, tenant_id: UUID, repository_id: UUID) -> None:
 
     follow_listed(context, tenant_id, repository.address, pulls, is_newest)
     begin_listed(context, tenant_id, repository.address, opened)
+    bring_back_listed(context, tenant_id, repository.address, opened)
 
 
 def _say_unwatched(context: JobContext, tenant_id: UUID, address: str, error: SlipwayError) -> None:

@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 
 from pydantic import BaseModel, ConfigDict, field_validator
 from pydantic import Field as Shape
-from sqlalchemy import ForeignKeyConstraint, Index, UniqueConstraint, text
+from sqlalchemy import Index, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
 from catalog.clock import now
@@ -64,6 +64,7 @@ class Environment(SQLModel, table=True):
     next, None once it is gone, ``signs_due_at`` when signs are shown again. ``waits_since`` is set while it waits for
     room. ``size`` is what it takes of each measure of room, ``backlog`` the commits that wait for their turn, oldest
     first. ``withheld`` names the inputs, and the variables made from them, that a fork's commit does without.
+    ``comes_back`` says that it ended with its pull request, and not by hand or by the clock: it comes back with it.
     """
 
     __tablename__ = "environments"
@@ -74,6 +75,7 @@ class Environment(SQLModel, table=True):
         Index("ix_environments_living", "expires_at", postgresql_where=text("phase <> 'destroyed'")),
         Index("ix_environments_due_at", "due_at", postgresql_where=text("due_at IS NOT NULL")),
         Index("ix_environments_signs_due_at", "signs_due_at", postgresql_where=text("signs_due_at IS NOT NULL")),
+        Index("ix_environments_coming_back", "tenant_id", "repository", postgresql_where=text("comes_back")),
         Index("ix_environments_waiting", "tenant_id", "waits_since", postgresql_where=text("waits_since IS NOT NULL")),
     )
 
@@ -92,6 +94,7 @@ class Environment(SQLModel, table=True):
     observed_generation: int = 0
     touched: bool = False
     wanted_again: bool = False
+    comes_back: bool = False
 
     target: str = "local"
     blueprint: str
@@ -314,87 +317,3 @@ class EnvironmentAccepted(BaseModel):
     url: str
     expires_at: datetime
     operation: UUID | None
-
-
-class Automation(SQLModel, table=True):
-    """What a tenant wants of the pull requests of one repository.
-
-    ``attempts`` says of each pull request that was taken up at which commit, and what was against it: one is taken up
-    once as long as it is open and meets the conditions, so that what somebody destroyed stays destroyed.
-    """
-
-    __tablename__ = "environment_automations"
-    __table_args__ = (
-        UniqueConstraint("tenant_id", "repository"),
-        ForeignKeyConstraint(["tenant_id"], ["tenants.id"]),
-    )
-
-    id: UUID = Field(default_factory=uuid4, primary_key=True)
-    tenant_id: UUID
-    repository: str
-    blueprint: str
-    inputs: dict[str, Any] = Field(default_factory=dict, sa_type=Json)
-    sealed_inputs: str
-    labels: list[str] = Field(default_factory=list, sa_type=Json)
-    ttl: str | None = None
-    target: str | None = None
-    attempts: dict[str, Any] = Field(default_factory=dict, sa_type=Json)
-    created_by: str
-    created_at: datetime = Field(default_factory=now, sa_type=Timestamp)
-
-
-class TargetChoice(SQLModel, table=True):
-    """Where a tenant's environments go unless somebody says otherwise; ``target`` is None once that was taken back."""
-
-    __tablename__ = "environment_target_choices"
-    __table_args__ = (ForeignKeyConstraint(["tenant_id"], ["tenants.id"]),)
-
-    tenant_id: UUID = Field(primary_key=True)
-    target: str | None = None
-    chosen_by: str
-    chosen_at: datetime = Field(default_factory=now, sa_type=Timestamp)
-
-
-class AutomateEnvironments(BaseModel):
-    """What pull requests of a repository get by themselves: those that have every one of ``labels``, or all.
-
-    ``blueprint``, ``inputs`` and ``ttl`` are as in a request for an environment; so is ``target``, but that what is
-    there already stays where it runs.
-    """
-
-    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
-
-    repository: str = Shape(min_length=1, max_length=1000, examples=["/home/ann/hello"])
-    blueprint: str = Shape(min_length=3, max_length=300, examples=["slipway/preview-web"])
-    inputs: dict[str, Any] = Shape(default_factory=dict)
-    labels: list[str] = Shape(default_factory=list, max_length=20, examples=[["preview"]])
-    ttl: str | None = Shape(default=None, examples=["P1D"])
-    target: str | None = Shape(default=None, max_length=30, examples=["local"])
-
-    @field_validator("target", mode="before")
-    @classmethod
-    def _empty_is_absent(cls, value: object) -> object:
-        return None if value == "" else value
-
-
-class Attempt(BaseModel):
-    """What became of a pull request: the commit it was taken up at, and what was against it, empty where nothing."""
-
-    pull_request: int
-    head_sha: str
-    problem: str = ""
-
-
-class AutomationRead(BaseModel):
-    """An automation as others read it; secret inputs are left out."""
-
-    id: UUID
-    repository: str
-    blueprint: str
-    inputs: dict[str, Any]
-    labels: list[str]
-    ttl: str | None
-    target: str | None = None
-    attempts: list[Attempt]
-    created_by: str
-    created_at: datetime

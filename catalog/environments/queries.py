@@ -6,12 +6,13 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Text, Uuid, and_, cast, column, delete, func, or_, text, tuple_, values
+from sqlalchemy import ColumnExpressionArgument, Text, Uuid, and_, cast, column, delete, func, or_, text, tuple_, values
 from sqlalchemy import select as sql_select
 from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import Session, col, select
 
-from catalog.environments.models import Automation, Environment, Phase, TargetChoice
+from catalog.environments.automations import Automation, TargetChoice
+from catalog.environments.models import Environment, Phase
 from catalog.environments.strangers import EnvironmentStranger
 
 
@@ -322,6 +323,39 @@ def living_tenants(session: Session) -> Sequence[UUID]:
     """Return the tenants whose environments' pull requests are to be watched (system role)."""
     statement = select(Environment.tenant_id).where(Environment.phase != Phase.DESTROYED).distinct()
     return session.exec(statement.order_by(col(Environment.tenant_id))).all()
+
+
+def coming_back_tenants(session: Session, since: datetime) -> Sequence[UUID]:
+    """Return the tenants of which environments may come back, of those that ended after ``since`` (system role)."""
+    statement = select(Environment.tenant_id).where(*_comes_back(since)).distinct()
+    return session.exec(statement.order_by(col(Environment.tenant_id))).all()
+
+
+def coming_back_repositories(session: Session, tenant_id: UUID, since: datetime) -> Sequence[str]:
+    """Return the repositories of a tenant's environments that may come back."""
+    statement = select(Environment.repository).where(Environment.tenant_id == tenant_id, *_comes_back(since))
+    return session.exec(statement.distinct().order_by(col(Environment.repository))).all()
+
+
+def coming_back(
+    session: Session, tenant_id: UUID, repository: str, pull_requests: Collection[int], since: datetime
+) -> Sequence[Environment]:
+    """Return those of some pull requests' environments that may come back, in the order of the pull requests."""
+    statement = select(Environment).where(
+        Environment.tenant_id == tenant_id,
+        Environment.repository == repository,
+        col(Environment.pull_request).in_(pull_requests),
+        *_comes_back(since),
+    )
+    return session.exec(statement.order_by(col(Environment.pull_request))).all()
+
+
+def _comes_back(since: datetime) -> tuple[ColumnExpressionArgument[bool], ...]:
+    """Return the conditions on what ended with its pull request: it is gone, or on its way."""
+    ended = col(Environment.destroyed_at)
+    phases = (Phase.DESTROYED, Phase.DESTROYING, Phase.VERIFYING_GONE, Phase.DESTROY_FAILED)
+    recently = or_(ended.is_(None), ended >= since)
+    return (col(Environment.comes_back), col(Environment.phase).in_(phases), recently)
 
 
 def repositories(session: Session, tenant_id: UUID) -> Sequence[str]:

@@ -29,6 +29,10 @@ class Act(StrEnum):
     DISMISS = "dismiss"
 
 
+BEGINS = frozenset({Act.MOVE, Act.HOLD, Act.BUILD})
+"""The acts by which a pull request without an environment gets one, or one that waits for an approval."""
+
+
 @dataclass(frozen=True)
 class Facts:
     """What is known of a pull request and its environment.
@@ -79,6 +83,13 @@ def decide(facts: Facts, follow: Follow) -> Decision:
 def weigh(facts: Facts, follow: Follow) -> list[Weighed]:
     """Return what every rule says, in their order."""
     return [Weighed(rule=rule, says=each) for rule, each in _rules(facts, follow)]
+
+
+def facts_of_new(pull: PullRequest, listed: Sequence[PullRequest], *, has_others: bool = False) -> Facts:
+    """Return what is known of a pull request that has no environment (any more): nothing was decided, or approved."""
+    return Facts(
+        pull, 0, "", None, moves=True, quarantined=False, changed=tuple, listed=lambda: listed, has_others=has_others
+    )
 
 
 def _rules(facts: Facts, follow: Follow) -> Iterator[tuple[str, Decision | None]]:

@@ -16,7 +16,7 @@ from sqlmodel import Session
 from catalog.assets.errors import InvalidConstraintError, VersionNotSelectableError
 from catalog.assets.models import AssetRead
 from catalog.assets.references import parse_reference
-from catalog.environments.models import AutomateEnvironments, AutomationRead
+from catalog.environments.automations import AutomateEnvironments, AutomationRead
 from catalog.environments.service import EnvironmentAutomation
 from catalog.environments.withholding import unmarked
 from catalog.errors import FieldError, InvalidInputError, NotFoundError

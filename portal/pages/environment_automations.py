@@ -12,7 +12,7 @@ from litestar.response import Redirect
 from catalog.assets.durations import parse_duration
 from catalog.assets.references import parse_reference
 from catalog.assets.service import AssetService
-from catalog.environments.models import AutomationRead
+from catalog.environments.automations import AutomationRead
 from catalog.environments.service import EnvironmentAutomation
 from portal.auth.guards import requires
 from portal.boundary import AppSettings, Caller, OpenSession, WebRequest

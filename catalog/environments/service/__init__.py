@@ -11,6 +11,7 @@ from catalog.environments.service.prospects import Prospect, prospect, standing
 from catalog.environments.service.removals import DestroyPlan
 from catalog.environments.service.reports import DeployPlan, EnvironmentReports
 from catalog.environments.service.requests import EphemeralEnvironmentService
+from catalog.environments.service.returns import EnvironmentReturns
 from catalog.environments.service.rows import address_of, read
 from catalog.environments.service.showing import EnvironmentShowing
 from catalog.environments.service.signs import Signs, signs_of
@@ -26,6 +27,7 @@ __all__ = [
     "EnvironmentBuilds",
     "EnvironmentPlans",
     "EnvironmentReports",
+    "EnvironmentReturns",
     "EnvironmentShowing",
     "EnvironmentSweeps",
     "EnvironmentTargets",

@@ -13,23 +13,16 @@ from catalog.assets.inputs import without_secrets
 from catalog.assets.references import parse_reference
 from catalog.clock import now
 from catalog.environments import queries
+from catalog.environments.automations import Attempt, AutomateEnvironments, Automation, AutomationRead
 from catalog.environments.errors import QueueFullError, TargetNotOfferedError
 from catalog.environments.events import EnvironmentsAutomated
-from catalog.environments.models import (
-    Attempt,
-    AutomateEnvironments,
-    Automation,
-    AutomationRead,
-    Environment,
-    Phase,
-    RequestEnvironment,
-)
+from catalog.environments.models import Environment, Phase, RequestEnvironment
 from catalog.environments.places import Wishes, chosen_target
-from catalog.environments.service.following import every_rule
+from catalog.environments.service.explaining import every_rule
 from catalog.environments.service.requests import EphemeralEnvironmentService
 from catalog.environments.service.rows import is_wanted
 from catalog.environments.service.wishes import blueprint_of, composed_of, duration
-from catalog.environments.triggers import Act, Decision, Facts, Weighed, decide
+from catalog.environments.triggers import BEGINS, Act, Decision, Facts, Weighed, decide, facts_of_new
 from catalog.environments.withholding import exposed, secret_paths, with_secrets_of
 from catalog.errors import FieldError, InvalidInputError, NotFoundError, SlipwayError, UnavailableError
 from catalog.events import outbox
@@ -44,7 +37,6 @@ from catalog.tenants.service import TenantService
 
 TRY_AGAIN = timedelta(minutes=1)
 """After how long a pull request is taken up again whose environment failed to begin for a passing reason."""
-_BEGINS = {Act.MOVE, Act.HOLD, Act.BUILD}
 
 
 class EnvironmentAutomation:
@@ -208,8 +200,8 @@ class EnvironmentAutomation:
             opened = repository or ScmService(self._session, self._settings).open(row.tenant_id, row.repository)
             return opened.changed_paths(opened.resolve(pull.base), pull.head_sha)
 
-        facts = Facts(pull, 0, "", None, moves=True, quarantined=False, changed=changed, listed=lambda: listed)
-        return replace(facts, has_others=pull.is_fork and self._has_others(row, follow))
+        others = pull.is_fork and self._has_others(row, follow)
+        return replace(facts_of_new(pull, listed, has_others=others), changed=changed)
 
     def ask_for(self, principal: Principal, repository: str, pull_request: int) -> Environment | None:
         """Ask for the environment of a pull request, whatever its labels; None where nothing begins there by itself.
@@ -276,9 +268,8 @@ class EnvironmentAutomation:
         before = attempts.get(str(pull.number))
         if before is not None and before == before | {"head_sha": pull.head_sha, **_compared(pull, follow)}:
             return False
-        facts = Facts(pull, 0, "", None, moves=True, quarantined=False, changed=tuple, listed=lambda: listed)
-        decision = decide(facts, follow)
-        return decision.act in _BEGINS or decision.rule == "path"
+        decision = decide(facts_of_new(pull, listed), follow)
+        return decision.act in BEGINS or decision.rule == "path"
 
     def _attempt(self, row: Automation, pull: PullRequest, decision: Decision, follow: Follow) -> dict[str, Any] | None:
         """Ask for the environment of a pull request, or record that it waits for an approval or was refused.
@@ -287,7 +278,7 @@ class EnvironmentAutomation:
         """
         if decision.rule == "path":
             return {"head_sha": pull.head_sha, "problem": decision.why[:1000], **_compared(pull, follow)}
-        if decision.act not in _BEGINS:
+        if decision.act not in BEGINS:
             return None
         present = queries.at_pull_request(self._session, row.tenant_id, row.repository, pull.number)
         attempt = {"head_sha": pull.head_sha, "problem": ""}

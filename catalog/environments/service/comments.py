@@ -7,10 +7,10 @@ from sqlmodel import Session
 
 from catalog.environments import queries
 from catalog.environments.machine import LEAVING
-from catalog.environments.models import Environment, Phase, RequestEnvironment
+from catalog.environments.models import Environment, Phase
 from catalog.environments.service.automation import EnvironmentAutomation
 from catalog.environments.service.requests import EphemeralEnvironmentService
-from catalog.environments.service.wishes import open_inputs
+from catalog.environments.service.wishes import asked_again
 from catalog.providers.scm import Association, PullRequest
 from catalog.scm.commands import Command, Verb, may_command
 from catalog.settings import Settings
@@ -83,13 +83,7 @@ def _up(
         return f"`{environment.name}` is up already."
     if environment.phase is not Phase.DESTROYED and environment.phase not in LEAVING:
         return _standing(service, environment)
-    asked = RequestEnvironment(
-        repository=environment.repository,
-        pull_request=environment.pull_request,
-        branch=environment.branch,
-        blueprint=f"{environment.blueprint}=={environment.blueprint_version}",
-        inputs=open_inputs(environment, settings),
-    )
+    asked = asked_again(environment, settings)
     again = service.request(principal, asked, automation=automation.target_of(environment))
     return _asked(service, again, settings, " again")
 

@@ -13,12 +13,10 @@ from catalog.environments.events import (
     EnvironmentCommitApproved,
 )
 from catalog.environments.machine import APPLYING, Event, step
-from catalog.environments.models import Environment, Explanation, Phase
+from catalog.environments.models import Environment, Phase
 from catalog.environments.service.generations import dismiss
 from catalog.environments.service.moving import NOTED, ORDERLY, EnvironmentMoves
 from catalog.environments.service.rows import (
-    PLAN_REFUSED,
-    REFUSED,
     clear_condition,
     find,
     refusal_of,
@@ -28,10 +26,9 @@ from catalog.environments.service.rows import (
     stamp,
     tell,
 )
-from catalog.environments.service.targets import EnvironmentTargets
 from catalog.environments.service.watching import WATCHED, cannot_watch
 from catalog.environments.specs import has_other_repositories, spec_of, why_unreadable
-from catalog.environments.triggers import Act, Decision, Facts, Weighed, decide, runs_stripped, strips, weigh
+from catalog.environments.triggers import Act, Decision, Facts, decide, runs_stripped, strips
 from catalog.environments.withholding import withheld_names
 from catalog.errors import ConflictError, FieldError, InvalidInputError, SlipwayError
 from catalog.providers.scm import (
@@ -109,56 +106,6 @@ class EnvironmentFollowing(EnvironmentMoves):
         """Return the pull requests of a repository that have living environments."""
         return {each.pull_request for each in queries.of_repository(self._session, tenant_id, repository)}
 
-    def explain(
-        self,
-        principal: Principal,
-        address: str,
-        number: int,
-        automatic: Callable[[UUID, Repository, int], tuple[str, list[Weighed]] | None] | None = None,
-    ) -> Explanation:
-        """Say what a pull request means for its environment now, and by which rule, changing nothing.
-
-        ``automatic`` says what one without an environment gets by itself. Raises ``InvalidInputError`` for a repository
-        that cannot be opened, and the provider's own errors.
-        """
-        principal.require("environments:read")
-        repository = ScmService(self._session, self._settings).open(principal.tenant_id, address)
-        environment = queries.at_pull_request(self._session, principal.tenant_id, repository.address, number)
-        targets = EnvironmentTargets(self._session, self._settings)
-        if environment is None or environment.phase is Phase.DESTROYED:
-            found_by = automatic(principal.tenant_id, repository, number) if automatic is not None else None
-            head_sha, rules_said = found_by or (None, [Weighed(rule="requested", says=_NOBODY_ASKED)])
-            return Explanation(
-                repository=repository.address,
-                pull_request=number,
-                decision=next(each.says for each in rules_said if each.says is not None),
-                head_sha=head_sha,
-                rules=rules_said,
-                placement=targets.awaited(
-                    principal.tenant_id,
-                    queries.automation_of(self._session, principal.tenant_id, repository.address),
-                ),
-            )
-        try:
-            found = repository.pull_request(number, environment.branch)
-        except PullRequestNotFoundError:
-            found = None
-        policy = self._policy(environment)
-        facts = self._facts(environment, found, repository, tip=self._tip(environment, found))
-        facts = replace(facts, absences=environment.absences + 1) if found is None else facts
-        decision = decide(facts, policy)
-        if decision.rule == "unchanged":
-            decision = _kept_back(environment) or decision
-        return Explanation(
-            repository=repository.address,
-            pull_request=number,
-            decision=decision,
-            environment=environment.id,
-            head_sha=None if found is None else found.head_sha,
-            rules=every_rule(facts, policy),
-            placement=targets.of(environment),
-        )
-
     def approve(self, principal: Principal, environment_id: UUID, head_sha: str) -> Environment:
         """Let exactly one commit of a fork be deployed: the one that waits, and that the pull request is still at.
 
@@ -223,7 +170,10 @@ class EnvironmentFollowing(EnvironmentMoves):
         facts = facts if paths is None else replace(facts, changed=lambda: paths)
         decision = decide(facts, self._policy(environment))
         if decision.act is Act.DISMISS:
-            dismiss(self._session, environment, actor, decision.why if decision.rule in _SPELLED else _CLOSED)
+            why = decision.why if decision.rule in _SPELLED else _CLOSED
+            # What is merged is not opened again.
+            comes_back = found is None or not found.is_merged
+            dismiss(self._session, environment, actor, why, comes_back=comes_back)
         elif why_unreadable(environment):
             return  # its commit stays unseen, and nothing of it is deployed: what withholds secrets is not known
         elif found is None or decision.rule == "unchanged":
@@ -360,40 +310,12 @@ class EnvironmentFollowing(EnvironmentMoves):
             self.follow(environment, "system", others, counts=True)
 
 
-def every_rule(facts: Facts, policy: Follow) -> list[Weighed]:
-    """Return what every rule says; those behind the one that decides may ask for what is not there any more."""
-    return weigh(replace(facts, changed=lambda: _or_none(facts.changed)), policy)
-
-
-def _or_none(changed: Callable[[], Sequence[str]]) -> Sequence[str]:
-    try:
-        return changed()
-    except SlipwayError:
-        return ()
-
-
 def _is_busy(environment: Environment, policy: Follow) -> bool:
     """Tell whether an earlier commit is being deployed, or will be before any other."""
     under_way = environment.phase in APPLYING | {Phase.QUEUED, Phase.UNKNOWN} and environment.waits_since is None
     return under_way or (bool(environment.backlog) and policy.concurrency in ORDERLY)
 
 
-def _kept_back(environment: Environment) -> Decision | None:
-    """Return what keeps the commit that was decided about last from being deployed; None where nothing does."""
-    for condition in environment.conditions:
-        if condition["type"] == REFUSED and condition["reason"] != PLAN_REFUSED:
-            return Decision(act=Act.NOTE, rule="policy", why=condition["message"])
-        if condition["type"] == NOTED:
-            rule = "room" if condition["reason"] == "NoRoom" else str(condition["reason"]).lower()
-            return Decision(act=Act.QUEUE if rule == "room" else Act.NOTE, rule=rule, why=condition["message"])
-    return None
-
-
-_NOBODY_ASKED = Decision(
-    act=Act.KEEP,
-    rule="requested",
-    why="Nobody asked for an environment of it; a request makes one, with the blueprint that it names.",
-)
 _CLOSED = "pull request closed"
 _SPELLED = {"label", "base", "stacked"}
 """The rules whose own words are the reason of a removal."""

@@ -109,13 +109,17 @@ def wake(session: Session, environment: Environment, actor: str) -> None:
     start_generation(session, environment, actor, "woken", first=False)
 
 
-def dismiss(session: Session, environment: Environment, actor: str, reason: str) -> None:
-    """Write that the environment shall be gone; a worker brings it about."""
+def dismiss(session: Session, environment: Environment, actor: str, reason: str, *, comes_back: bool = False) -> None:
+    """Write that the environment shall be gone; a worker brings it about.
+
+    ``comes_back`` says that it ends with its pull request, and comes back with it.
+    """
     before = situation(environment)
     after = rules.unwant(before)
     if after == before:
         return
     settle(environment, after)
+    environment.comes_back = comes_back
     schedule(environment)
     session.add(environment)
     leave_queue(environment)

@@ -106,6 +106,7 @@ class RemovalReports:
         environment.conditions = []
         environment.removal = _removal(looked_for, (), environment.attempt + 1, None)
         environment.destroyed_at = now()
+        environment.attempt, environment.retry_at = 0, None
         self._finish(plan.tenant_id, plan.operation_id, OperationState.SUCCEEDED)
         tell(self._session, environment, EnvironmentDestroyed(**told), "system")
         if again:

@@ -23,6 +23,7 @@ from catalog.environments.service.rows import (
     OFFERED,
     PLAN_REFUSED,
     REFUSED,
+    RETURNED,
     clear_condition,
     find,
     read,
@@ -92,6 +93,7 @@ class EphemeralEnvironmentService(EnvironmentTurns):
             return environment
         before = environment.size
         wish.write(environment, self._settings)
+        environment.comes_back = False
         self._admit_fork(environment, wish.pull_request)
         ScmService(self._session, self._settings).note(principal.tenant_id, wish.repository)
         prolong(environment, wish.ttl)
@@ -141,7 +143,8 @@ class EphemeralEnvironmentService(EnvironmentTurns):
         if wanted.phase is not Phase.PENDING_APPROVAL:
             wanted = step(wanted, Event.HELD if refusal is None else Event.REFUSED)
         settle(environment, wanted)
-        environment.destroyed_at = environment.operation_id = None
+        environment.destroyed_at = environment.operation_id = environment.retry_at = None
+        environment.comes_back = False
         environment.waiting_sha = environment.approved_sha = None
         prolong(environment, wish.ttl)
         self._session.add(environment)
@@ -162,6 +165,7 @@ class EphemeralEnvironmentService(EnvironmentTurns):
         domain = provider(wish.target).domain(self._settings)
         environment.hostname = f"{environment.hostname.partition('.')[0]}.{domain}"
         begin_life(environment, wish.maximum)
+        clear_condition(environment, RETURNED)
         _say_where(environment, wish)
 
     def _record(self, principal: Principal, environment: Environment, wish: Wish) -> None:
@@ -197,6 +201,9 @@ class EphemeralEnvironmentService(EnvironmentTurns):
         environment = find(self._session, principal.tenant_id, environment_id, lock=True)
         failed = environment.phase is Phase.DESTROY_FAILED
         dismiss(self._session, environment, principal.actor, "requested")
+        # By hand is for good, also where it ended with its pull request before.
+        environment.comes_back = False
+        self._session.add(environment)
         if failed:
             remove_again(self._session, environment, principal.actor)
         return environment
@@ -213,7 +220,7 @@ class EphemeralEnvironmentService(EnvironmentTurns):
         # All are locked before any asks for room: whoever holds that waits for nobody's row.
         for environment in [find(self._session, each.tenant_id, each.id, lock=True) for each in matching]:
             if hook.action == "closed" and hook.pull_request is not None and not self._shows(environment):
-                dismiss(self._session, environment, principal.actor, "pull request closed")
+                dismiss(self._session, environment, principal.actor, "pull request closed", comes_back=True)
             else:
                 self.follow(environment, principal.actor)
         return matching

@@ -43,6 +43,8 @@ REFUSED = "Allowed"
 """The condition that is false while policies do not let an environment follow its pull request."""
 PLAN_REFUSED = "PlanRefused"
 """Its reason where policies refused what the engine would have done."""
+RETURNED = "Returned"
+"""The condition that is false while an environment that ended with its pull request cannot come back with it."""
 ROOM = "Room"
 """The condition that is false while an environment waits for room."""
 STUCK = timedelta(hours=7)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from catalog.clock import now
 from catalog.environments.models import Environment, Extension, Phase, QueuePlace
-from catalog.environments.service.rows import EXPIRING, REFUSED, address_of, life_of, refusal_of
+from catalog.environments.service.rows import EXPIRING, REFUSED, RETURNED, address_of, life_of, refusal_of
 from catalog.providers.scm import Deployment, DeploymentState
 from catalog.settings import Settings
 
@@ -85,7 +85,7 @@ def _comment(environment: Environment, words: str, page: str, queue: QueuePlace 
         lines += ["````", told, "````", ""]
     lines.append(f"[What happens]({page})")
     if environment.phase is Phase.DESTROYED:
-        lines += ["", "`/preview up` makes it again."]
+        lines += ["", *_returns(environment)]
     else:
         lines += ["", "Commands: `/preview up`, `down`, `extend 24h`, `rebuild`, `status`"]
     return "\n".join(lines)
@@ -111,6 +111,13 @@ def _waits(environment: Environment, page: str, queue: QueuePlace | None) -> lis
         waits = f"Commit `{environment.waiting_sha[:12]}` comes from a fork and waits for an [approval]({page})."
         lines += [waits, ""]
     return lines
+
+
+def _returns(environment: Environment) -> list[str]:
+    """Return how one that is gone is made again."""
+    lines = [_plain(each["message"]) for each in environment.conditions if each["type"] == RETURNED]
+    by_itself = "It comes back with its pull request. " if environment.comes_back and not lines else ""
+    return [*lines, *([""] if lines else []), f"{by_itself}`/preview up` makes it again."]
 
 
 def _facts(environment: Environment) -> list[tuple[str, str]]:

@@ -8,8 +8,9 @@ from sqlmodel import Session
 from catalog.assets.blueprint_spec import BlueprintSpec, parse_spec
 from catalog.clock import now
 from catalog.environments import queries
+from catalog.environments.automations import Automation, TargetChoice
 from catalog.environments.events import EnvironmentTargetChosen
-from catalog.environments.models import Automation, Environment, TargetChoice
+from catalog.environments.models import Environment
 from catalog.environments.places import (
     ChooseTarget,
     OfferedTarget,

@@ -4,7 +4,7 @@ from uuid import UUID
 
 from catalog.environments import queries
 from catalog.environments.models import Environment, Phase
-from catalog.environments.service.following import EnvironmentFollowing
+from catalog.environments.service.explaining import EnvironmentExplanations
 from catalog.environments.service.generations import demand
 from catalog.environments.service.moving import NOTED, Outcome
 from catalog.environments.service.remaking import is_kept_from_it, remake
@@ -22,7 +22,7 @@ from catalog.environments.service.rows import (
 from catalog.gating import PolicyRefusedError
 
 
-class EnvironmentTurns(EnvironmentFollowing):
+class EnvironmentTurns(EnvironmentExplanations):
     """Turns of commits; everything happens in the session's transaction."""
 
     def next_commit(self, tenant_id: UUID, environment_id: UUID) -> None:

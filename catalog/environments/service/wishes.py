@@ -167,6 +167,17 @@ def open_inputs(environment: Environment, settings: Settings) -> dict[str, Any]:
     return opened
 
 
+def asked_again(environment: Environment, settings: Settings) -> RequestEnvironment:
+    """Return a request for an environment that is gone with what it was made of: its blueprint's version and inputs."""
+    return RequestEnvironment(
+        repository=environment.repository,
+        pull_request=environment.pull_request,
+        branch=environment.branch,
+        blueprint=f"{environment.blueprint}=={environment.blueprint_version}",
+        inputs=open_inputs(environment, settings),
+    )
+
+
 def inputs_of(environment: Environment, settings: Settings) -> dict[str, Any]:
     """Return the inputs with which the environment's commit runs: without secrets where it has to do without them."""
     return inputs_without_secrets(environment, settings) if environment.withheld else open_inputs(environment, settings)

@@ -6,7 +6,7 @@ from litestar import delete, get, post
 from litestar.params import FromPath, JSONBody
 from pydantic import BaseModel
 
-from catalog.environments.models import AutomateEnvironments, AutomationRead
+from catalog.environments.automations import AutomateEnvironments, AutomationRead
 from catalog.environments.service import EnvironmentAutomation, read_automation
 from portal.api.documentation import REPLAYED, problems
 from portal.auth.guards import requires

@@ -12,8 +12,9 @@ from catalog.clock import now
 from catalog.environments.models import Environment, EnvironmentRead, RequestEnvironment
 from catalog.environments.service import EphemeralEnvironmentService, Signs, signs_of
 from catalog.providers.scm import PullRequestState
-from tests.workers.environment_orders.doubles import ignore
+from tests.workers.environment_orders.doubles import Repository, ignore
 from tests.workers.environment_orders.slipway import Slipway
+from workers.pull_request_listings import bring_back_listed
 
 SHOP = "/srv/shop"
 _CLOCKS = (
@@ -66,6 +67,13 @@ class One:
         """Open it again, at the commit that it was at."""
         self.outside.pulls[self.number] = (PullRequestState.OPEN, self.head)
         self.watch()
+
+    def looked_for(self) -> "One":
+        """Look at what ended with its pull request and may come back with it, as the poll does."""
+        if self.outside.pulls[self.number][0] is PullRequestState.OPEN:
+            pull = Repository(self.outside, SHOP).pull_request(self.number, self.outside.branches[self.number])
+            bring_back_listed(self.slipway.context(), self.tenant_id, SHOP, [pull])
+        return self
 
     def becomes(self, *, watch: bool = True, **about: Any) -> None:
         """Let something else be true of the pull request: a draft, a label, another base."""

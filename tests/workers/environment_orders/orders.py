@@ -23,10 +23,13 @@ from catalog.environments.models import Desired, Environment, Phase, RequestEnvi
 from catalog.errors import ConflictError, SlipwayError
 from catalog.events.models import EventRecord
 from catalog.providers.scm import PullRequestState
+from tests.workers.environment_orders.doubles import Repository
 from tests.workers.environment_orders.slipway import Slipway
 from workers.engine import StackRequest
+from workers.pull_request_listings import bring_back_listed
 
 ENOUGH = 40
+SHOP = "/srv/shop"
 CONCURRENCY = ("replace", "latest", "queue", "allow", "forbid")
 
 
@@ -66,7 +69,7 @@ class Orders(RuleBasedStateMachine):
         """Somebody asks for the environment, and names the commit or not: only a named one of a fork is approved."""
         head = self._head()
         asked = RequestEnvironment(
-            repository="/srv/shop",
+            repository=SHOP,
             pull_request=self.number,
             blueprint=self.blueprint,
             head_sha=head if is_named else None,
@@ -100,6 +103,9 @@ class Orders(RuleBasedStateMachine):
         if self.environment_id is not None:
             known = self.environment_id
             self.slipway.do(lambda service: service.watch(self.slipway.principal.tenant_id, known))
+            if self._state() is PullRequestState.OPEN:
+                pull = Repository(self.outside, SHOP).pull_request(self.number)
+                bring_back_listed(self.slipway.context(), self.slipway.principal.tenant_id, SHOP, [pull])
 
     @rule(is_late=st.booleans())
     def approve(self, is_late: bool) -> None:  # noqa: FBT001  # drawn by Hypothesis
@@ -160,7 +166,7 @@ class Orders(RuleBasedStateMachine):
     )
     def somebody_says_something(self, action: str, times: int, sha: str | None) -> None:
         """A delivery comes late, twice, in another order than things happened, or is not true at all."""
-        said = {"repository": "/srv/shop", "action": action, "pull_request": self.number, "head_sha": sha}
+        said = {"repository": SHOP, "action": action, "pull_request": self.number, "head_sha": sha}
         hook = ScmHook.model_validate(said)
         before = self.row()
         for _ in range(times):
@@ -322,7 +328,7 @@ class Orders(RuleBasedStateMachine):
 def run_orders(slipway: Slipway, orders: int, steps: int) -> None:
     """Run so many orders of so many steps against one Slipway; raise with the shortest order that breaks a rule."""
     slipway.outside.pulls[900_000] = (PullRequestState.OPEN, "e" * 40)
-    asked = RequestEnvironment(repository="/srv/shop", pull_request=900_000, blueprint=slipway.blueprint())
+    asked = RequestEnvironment(repository=SHOP, pull_request=900_000, blueprint=slipway.blueprint())
     slipway.work(slipway.do(lambda service: service.request(slipway.principal, asked).id))
     run_state_machine_as_test(
         type("Here", (Orders,), {"slipway": slipway}),

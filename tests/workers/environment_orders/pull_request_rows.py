@@ -77,16 +77,41 @@ def _(slipway: Slipway) -> None:
     assert (one.row.generation, len(slipway.events(one.id))) == (1, events)
 
 
-@row("opened again: nothing while it lives; a new life once somebody, or an automation, asks")
+@row("opened again: nothing while it lives; a new life once it is gone, with what it was made of; destroyed stays so")
 def _(slipway: Slipway) -> None:
     one = One(slipway).request().work()
     one.reopen()
-    assert one.row.generation == 1
+    assert one.looked_for().row.generation == 1
     one.close()
-    one.work()
+    assert one.work().looked_for().row.phase is Phase.DESTROYED
     one.reopen()
-    assert one.row.phase is Phase.DESTROYED
-    assert (one.request().row.incarnation, one.work().runs) == (2, [one.head])
+    assert (one.looked_for().row.incarnation, one.work().runs) == (2, [one.head])
+    one.ask("destroy")
+    one.work().reopen()
+    assert one.looked_for().row.phase is Phase.DESTROYED
+
+
+@row("opened again while it is still being removed: the wish is kept, and acted on once it is gone")
+def _(slipway: Slipway) -> None:
+    one = One(slipway).request().work()
+    one.close()
+    one.reopen()
+    assert (one.looked_for().row.phase, one.row.wanted_again) == (Phase.DESTROYING, True)
+    assert (one.work().row.incarnation, one.work().runs) == (2, [one.head])
+
+
+@row("labelled again, or back at a base that has one: a new life")
+def _(slipway: Slipway) -> None:
+    one = following(slipway, "label", labels=frozenset({"preview"}))
+    other = following(slipway, "base")
+    one.becomes(labels=frozenset())
+    other.becomes(base="release")
+    for each in (one, other):
+        assert each.work().looked_for().row.phase is Phase.DESTROYED
+    one.becomes(labels=frozenset({"preview"}))
+    other.becomes(base="main")
+    for each in (one, other):
+        assert (each.looked_for().row.incarnation, each.work().runs) == (2, [each.head])
 
 
 @row("pushed, with force or not: a new generation, whatever the ancestry; an approval is void")

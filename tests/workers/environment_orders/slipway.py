@@ -17,6 +17,7 @@ from sqlmodel import col, select
 from catalog.assets.archive import PackageFile, build_archive
 from catalog.assets.skeletons import skeleton
 from catalog.db import Database
+from catalog.environments.automations import AutomateEnvironments
 from catalog.environments.errors import TransitionError
 from catalog.environments.events import (
     EnvironmentDestroyRequested,
@@ -24,7 +25,6 @@ from catalog.environments.events import (
     EnvironmentSleepRequested,
     EnvironmentUpdateRequested,
 )
-from catalog.environments.models import AutomateEnvironments
 from catalog.environments.service import EnvironmentAutomation, EphemeralEnvironmentService, room, sweeps
 from catalog.events.envelope import envelope
 from catalog.events.models import EventRecord

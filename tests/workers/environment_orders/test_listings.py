@@ -10,7 +10,8 @@ from sqlalchemy.exc import OperationalError
 
 from catalog.assets.blueprint_spec import Follow
 from catalog.clock import now
-from catalog.environments.models import AutomateEnvironments, Phase, RequestEnvironment
+from catalog.environments.automations import AutomateEnvironments
+from catalog.environments.models import Phase, RequestEnvironment
 from catalog.environments.service import EnvironmentAutomation, EnvironmentBuilds, EphemeralEnvironmentService
 from catalog.environments.service import automation as automations
 from catalog.errors import InvalidInputError

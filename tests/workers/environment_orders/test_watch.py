@@ -10,7 +10,8 @@ import pytest
 from sqlalchemy import text
 
 from catalog.assets.blueprint_spec import Follow
-from catalog.environments.models import AutomateEnvironments, Environment, Phase, RequestEnvironment
+from catalog.environments.automations import AutomateEnvironments
+from catalog.environments.models import Environment, Phase, RequestEnvironment
 from catalog.environments.service import EnvironmentAutomation, EphemeralEnvironmentService, room, signs_of
 from catalog.environments.triggers import Act, Decision
 from catalog.errors import ConflictError, UnavailableError

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from catalog.assets.models import AssetRead, Visibility
-from catalog.environments.models import Attempt, AutomationRead
+from catalog.environments.automations import Attempt, AutomationRead
 from catalog.environments.places import OfferedTarget, Placement, Says, TargetsRead, Word
 from catalog.errors import FieldError
 from catalog.tenants.models import SecretRead
