@@ -13,6 +13,7 @@ from sqlalchemy import (
     and_,
     column,
     func,
+    literal_column,
     or_,
     text,
     true,
@@ -44,7 +45,10 @@ _HEAVY = (
 
 
 class ReachedRow(NamedTuple):
-    """What resolving needs to know of one version; the names are those of the columns."""
+    """What resolving needs to know of one version; the names are those of the columns.
+
+    ``mark`` is another one whenever the row has been written again.
+    """
 
     namespace: str
     name: str
@@ -59,6 +63,7 @@ class ReachedRow(NamedTuple):
     replacement: str | None
     blob_digest: str
     dependencies: list[dict[str, Any]]
+    mark: str
 
 
 def lock_own_namespace(session: Session, tenant_id: UUID, name: str) -> Namespace | None:
@@ -276,9 +281,30 @@ def within_reach(session: Session, tenant_id: UUID, names: Sequence[tuple[str, s
         .where(col(AssetVersion.state).in_(SELECTABLE))
     )
     reach = reach.union(further)
-    chosen = [getattr(AssetVersion, name) for name in ReachedRow._fields]
+    chosen: list[Any] = [getattr(AssetVersion, name) for name in ReachedRow._fields if name != "mark"]
+    chosen.append(literal_column(_MARK))
     statement = select(*chosen).join(reach, _is(AssetVersion, reach)).where(_visible_version(tenant_id))
     return [ReachedRow(*row) for row in session.connection().execute(statement).all()]
+
+
+_MARK = "concat_ws(' ', asset_versions.id, asset_versions.state, asset_versions.xmin, asset_versions.ctid)"
+"""What is another text for each state of a row: who wrote it last, and where."""
+_MARKS = text(
+    "SELECT asset_versions.namespace, asset_versions.name,"  # noqa: S608  # put together from constants alone
+    f" sha256(convert_to(string_agg({_MARK}, E'\\n' ORDER BY {_MARK} COLLATE \"C\"), 'UTF8'))"
+    " FROM unnest(CAST(:namespaces AS text[]), CAST(:names AS text[])) AS asked (namespace, name)"
+    " JOIN asset_versions USING (namespace, name)"
+    " WHERE asset_versions.tenant_id = :tenant OR asset_versions.state <> ALL (CAST(:unseen AS text[]))"
+    " GROUP BY asset_versions.namespace, asset_versions.name"
+)
+
+
+def marks(session: Session, tenant_id: UUID, names: Sequence[tuple[str, str]]) -> dict[tuple[str, str], bytes]:
+    """Return what stands for the versions that the tenant sees of each asset: SHA-256 of their rows' marks."""
+    asked = {"namespaces": [each for each, _ in names], "names": [each for _, each in names]}
+    unseen = [state.value for state in UNSEEN]
+    rows = session.connection().execute(_MARKS, {**asked, "tenant": tenant_id, "unseen": unseen}).all()
+    return {(namespace, name): bytes(mark) for namespace, name, mark in rows}
 
 
 def _is(version: type[AssetVersion], place: FromClause) -> ColumnElement[bool]:

@@ -10,6 +10,7 @@ from catalog.assets.versions import VersionNumber
 
 _STAGES = {"a": 0, "b": 1, "rc": 2}
 _FINAL = 3
+_MOST_KNOWN = 10_000
 _FIRST: "Key" = (-1,)
 _LAST: "Key" = (10**9,)
 Key = tuple[int, ...]
@@ -36,6 +37,8 @@ class Line:
             found = self.everything
             for clause in constraint:
                 found &= self._clause(clause)
+            if len(self._known) >= _MOST_KNOWN:
+                self._known.clear()
             self._known[text] = found
         return found
 

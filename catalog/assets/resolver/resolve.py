@@ -17,9 +17,9 @@ from catalog.assets.resolver.universe import CHOSEN_FREELY, Ask, Listing, Need, 
 from catalog.assets.versions import VersionNumber
 
 MOST_ROUNDS = 20_000
-PATIENCE = 100
-"""How many steps are taken before what can be in no answer is looked for and left out."""
 """How many choices one resolution may make; a count and not a time, so that the answer is the same everywhere."""
+EXPLAINED_ROUNDS = 100
+"""How many choices are made to find out what stands in the way of what cannot be had."""
 
 MOST_ASKS_NARROWED = 25
 EVERYTHING = "*"
@@ -63,10 +63,10 @@ class _Requirement:
 _Candidate = Release | _Absent
 
 
-def resolve(universe: Universe, wanted: Wanted, patience: int = PATIENCE) -> Resolution:
+def resolve(universe: Universe, wanted: Wanted) -> Resolution:
     """Return the lock; raise ``ResolutionRefusedError`` with a sentence that says which requirements exclude which."""
     try:
-        chosen = _solve(universe, wanted, patience)
+        chosen = _solve(universe, wanted)
     except ResolutionImpossible as impossible:
         raise _refusal(universe, wanted, impossible) from None
     except ResolutionTooDeep:
@@ -83,23 +83,43 @@ def resolve(universe: Universe, wanted: Wanted, patience: int = PATIENCE) -> Res
     )
 
 
-def _solve(universe: Universe, wanted: Wanted, patience: int = PATIENCE) -> dict[str, Release]:
-    """Search as it is, and where that goes back and forth, once more without what can be in no answer.
+class _Straight(BaseReporter[_Requirement, _Candidate, str]):
+    """Ends a search that would have to go back."""
 
-    Leaving that out costs a look at every version, and hides from an explanation what stood in the way, so that only
-    the ends of it are named: it is done for searches that are long.
+    def resolving_conflicts(self, causes: object) -> None:
+        """Give up."""
+        del causes
+        raise ResolutionTooDeep(0)
+
+
+def _solve(universe: Universe, wanted: Wanted) -> dict[str, Release]:
+    """Search straight on, and where that does not lead there, once more without what can be in no answer.
+
+    Leaving that out hides what stood in the way, so that only the ends of it would be named: what cannot be had is
+    looked for among everything again, if that is not long, so that it can be explained.
     """
-    try:
-        return _search(universe, wanted, patience)
-    except ResolutionTooDeep:
-        return _search(universe, wanted, MOST_ROUNDS, thinned=True)
-
-
-def _search(universe: Universe, wanted: Wanted, rounds: int, *, thinned: bool = False) -> dict[str, Release]:
     provider = _Provider(universe, wanted)
-    if thinned:
+    try:
+        return _search(provider, wanted, MOST_ROUNDS, _Straight())
+    except ResolutionTooDeep:
         provider.thin()
-    solver: Resolver[_Requirement, _Candidate, str] = Resolver(provider, BaseReporter())
+    try:
+        return _search(provider, wanted, MOST_ROUNDS)
+    except ResolutionImpossible as impossible:
+        try:
+            _search(_Provider(universe, wanted), wanted, EXPLAINED_ROUNDS)
+        except ResolutionTooDeep:
+            raise impossible from None
+        raise
+
+
+def _search(
+    provider: "_Provider",
+    wanted: Wanted,
+    rounds: int,
+    reporter: BaseReporter[_Requirement, _Candidate, str] | None = None,
+) -> dict[str, Release]:
+    solver: Resolver[_Requirement, _Candidate, str] = Resolver(provider, reporter or BaseReporter())
     roots = [provider.requirement(ask.need, None) for ask in wanted.asks]
     result = solver.resolve(roots, max_rounds=rounds)
     pins = {asset: each for asset, each in result.mapping.items() if isinstance(each, Release)}
@@ -147,23 +167,44 @@ class _Provider(AbstractProvider[_Requirement, _Candidate, str]):
         alive = {asset: listing.line.everything for asset, listing in listings.items()}
         for ask in self._wanted.asks:
             alive[ask.need.asset] = alive.get(ask.need.asset, 0) & self.requirement(ask.need, None).mask
+        ties = {asset: list(self._ties(listing)) for asset, listing in listings.items()}
         needed_by: dict[str, set[str]] = {}
-        for asset, listing in listings.items():
-            for release in listing.releases:
-                for need in release.needs:
-                    needed_by.setdefault(need.asset, set()).add(asset)
+        for asset, others in ties.items():
+            for other, _ in others:
+                needed_by.setdefault(other, set()).add(asset)
         waiting = list(listings)
         while waiting:
             asset = waiting.pop()
-            left = sum(bit for bit, each in self._order(asset) if alive[asset] & bit and self._lives(each, alive))
+            left = alive[asset]
+            for other, needs in ties[asset]:
+                there = alive.get(other, 0)
+                for satisfying, by in needs:
+                    if not satisfying & there:
+                        left &= ~by
             if left != alive[asset]:
                 alive[asset] = left
                 waiting += needed_by.get(asset, set()) - set(waiting)
         self._alive = alive
 
-    def _lives(self, release: Release, alive: Mapping[str, int]) -> bool:
-        binding = (each for each in self.get_dependencies(release) if each.is_binding)
-        return all(each.mask & alive.get(each.need.asset, 0) for each in binding)
+    def _ties(self, listing: Listing) -> Iterator[tuple[str, list[tuple[int, int]]]]:
+        """Yield what has to be there of each other asset: the versions that satisfy a need, and those that have it."""
+        for asset, needs in listing.needs.items():
+            other = self._universe[asset]
+            if other is None:
+                yield asset, [(0, by) for need, by in needs if self._is_binding(need)]
+                continue
+            allowed, admitted = self._limit(other)
+            yield (
+                asset,
+                [
+                    (mask & allowed & (chosen | admitted) if need.kind in ("", other.kind) else 0, by)
+                    for need, by, mask, chosen in listing.ties(other)
+                    if self._is_binding(need)
+                ],
+            )
+
+    def _is_binding(self, need: Need) -> bool:
+        return not need.optional or EVERYTHING in self._wanted.optional or need.asset in self._wanted.optional
 
     def requirement(self, need: Need, by: Release | None) -> _Requirement:
         """Return a need with the versions that satisfy it in this universe."""
@@ -179,14 +220,13 @@ class _Provider(AbstractProvider[_Requirement, _Candidate, str]):
         if listing is None or (need.kind and need.kind != listing.kind):
             return 0
         allowed, admitted = self._limit(listing)
-        mask = listing.line.mask(need.constraint)
-        return mask & allowed & (listing.selectable | admitted | listing.named_by(need.constraint))
+        mask, chosen = listing.satisfying(need.constraint)
+        return mask & allowed & (chosen | admitted)
 
     def needs_of(self, release: Release) -> Iterator[Need]:
         """Yield what a version needs; optional dependencies that were asked for count as needed."""
-        wanted = self._wanted.optional
         for need in release.needs:
-            if need.optional and (EVERYTHING in wanted or need.asset in wanted):
+            if need.optional and self._is_binding(need):
                 yield Need(need.asset, need.kind, need.constraint, need.alias)
             else:
                 yield need

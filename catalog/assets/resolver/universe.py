@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import NamedTuple
 
 from packaging.specifiers import SpecifierSet
 
@@ -16,6 +17,8 @@ CHOSEN_FREELY = {state: _TURNS[each.choice] for state, each in MEANINGS.items() 
 """The states from which a version is chosen without being named, with the turn in which they are tried."""
 PINNED_ONLY = frozenset(state for state, each in MEANINGS.items() if each.choice is Choice.PINNED)
 """The states from which a version is chosen where it is pinned exactly, or in use already."""
+_MOST_KNOWN = 10_000
+"""How many constraints an asset's versions are kept for: listings outlive requests, which name what they like."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,18 @@ class Release:
         return f"{self.asset} {self.number}"
 
 
+class Tie(NamedTuple):
+    """What some versions of one asset need of another: ``by`` and ``mask`` are masks over the one and the other.
+
+    ``chosen`` are those of the other that the constraint chooses unless a request asks for more.
+    """
+
+    need: Need
+    by: int
+    mask: int
+    chosen: int
+
+
 @dataclass(frozen=True)
 class Listing:
     """All versions of one asset that can be seen, oldest first, with masks over them as `Line` has them."""
@@ -68,6 +83,15 @@ class Listing:
     kind: str
     releases: tuple[Release, ...]
     line: Line = field(compare=False)
+    # With the constraint itself, so that nothing else gets its identity meanwhile.
+    _known: dict[int, tuple[SpecifierSet, int, int]] = field(default_factory=dict, compare=False, repr=False)
+    _ties: dict[str, tuple["Listing", tuple["Tie", ...]]] = field(default_factory=dict, compare=False, repr=False)
+
+    @classmethod
+    def of(cls, found: Iterable[Release]) -> "Listing":
+        """Return the listing of one asset's versions, of which there is one at least."""
+        ordered = tuple(sorted(found, key=lambda each: each.number.sort_key))
+        return cls(ordered[0].asset, ordered[-1].kind, ordered, Line([each.number for each in ordered]))
 
     @cached_property
     def selectable(self) -> int:
@@ -93,6 +117,36 @@ class Listing:
         named = self.prereleases if names_prerelease(constraint) else 0
         return named | (self.pinnable & self.line.mask(constraint) if pin is not None else 0)
 
+    def satisfying(self, constraint: SpecifierSet) -> tuple[int, int]:
+        """Return the versions in a constraint's range, and those among all that it chooses unless it is asked to."""
+        found = self._known.get(id(constraint))
+        if found is None:
+            if len(self._known) >= _MOST_KNOWN:
+                self._known.clear()
+            chosen = self.selectable | self.named_by(constraint)
+            found = self._known[id(constraint)] = (constraint, self.line.mask(constraint), chosen)
+        return found[1:]
+
+    @cached_property
+    def needs(self) -> Mapping[str, Sequence[tuple[Need, int]]]:
+        """Return by asset what is needed of it, each time with the mask of the versions that need it."""
+        found: dict[str, dict[int, tuple[Need, int]]] = {}
+        for index, release in enumerate(self.releases):
+            for need in release.needs:
+                same = found.setdefault(need.asset, {})
+                _, by = same.get(id(need), (need, 0))
+                same[id(need)] = (need, by | 1 << index)
+        return {asset: tuple(same.values()) for asset, same in found.items()}
+
+    def ties(self, other: "Listing") -> Sequence[Tie]:
+        """Return what the versions need of another asset; made once for each listing of that."""
+        known = self._ties.get(other.asset)
+        if known is None or known[0] is not other:
+            needed = self.needs.get(other.asset, ())
+            ties = tuple(Tie(need, by, *other.satisfying(need.constraint)) for need, by in needed)
+            known = self._ties[other.asset] = (other, ties)
+        return known[1]
+
     def bit(self, number: VersionNumber) -> int:
         """Return the mask of one version, 0 where there is none of that number."""
         return next((1 << index for index, each in enumerate(self.releases) if each.number == number), 0)
@@ -105,12 +159,14 @@ class Universe:
         grouped: dict[str, list[Release]] = {}
         for each in releases:
             grouped.setdefault(each.asset, []).append(each)
-        self.listings: Mapping[str, Listing] = {asset: _listing(asset, found) for asset, found in grouped.items()}
+        self.listings: Mapping[str, Listing] = {asset: Listing.of(found) for asset, found in grouped.items()}
+
+    @classmethod
+    def of(cls, listings: Iterable[Listing]) -> "Universe":
+        """Return the universe of listings that are there already."""
+        universe = cls(())
+        universe.listings = {each.asset: each for each in listings}
+        return universe
 
     def __getitem__(self, asset: str) -> Listing | None:
         return self.listings.get(asset)
-
-
-def _listing(asset: str, found: Sequence[Release]) -> Listing:
-    ordered = tuple(sorted(found, key=lambda each: each.number.sort_key))
-    return Listing(asset, ordered[-1].kind, ordered, Line([each.number for each in ordered]))

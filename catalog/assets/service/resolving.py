@@ -7,13 +7,19 @@ from uuid import UUID
 from packaging.specifiers import SpecifierSet
 
 from catalog.assets import queries
+from catalog.assets.curation.view import CatalogView
 from catalog.assets.errors import InvalidConstraintError, InvalidVersionError
+from catalog.assets.life import SELECTABLE
 from catalog.assets.references import AssetReference, parse_reference
 from catalog.assets.resolver import Ask, Need, Release, Resolution, ResolveAssets, Universe, Wanted, resolve
+from catalog.assets.resolver.kept import NOTHING_SEEN, Keeper, Kept, Path, mark_of
+from catalog.assets.resolver.universe import Listing
 from catalog.assets.service.reading import Reading
 from catalog.assets.versions import VersionNumber, parse_constraint, parse_version
 
 NOTHING = SpecifierSet("<0")
+KEPT = Keeper()
+"""What this process has read of assets."""
 
 
 class Resolving(Reading):
@@ -40,16 +46,65 @@ class Resolving(Reading):
 
     def _resolve(self, tenant_id: UUID, wanted: Wanted) -> Resolution:
         named = sorted({_split(asset) for asset in (*(ask.need.asset for ask in wanted.asks), *wanted.locked)})
-        rows = queries.within_reach(self._session, tenant_id, named)
-        return resolve(Universe(_releases(self._within_the_catalog(tenant_id, rows))), wanted)
-
-    def _within_the_catalog(self, tenant_id: UUID, rows: Sequence[queries.ReachedRow]) -> list[queries.ReachedRow]:
-        """Return the rows that the tenant's own catalog lets it choose; its own assets are always among them.
-
-        What `Reading.choosable` rules out for one asset is left out here for all of them, in three statements.
-        """
+        listings = self._within_reach(tenant_id, named)
         view = self.catalog_view(tenant_id)
-        return [row for row in rows if view.allows(row.namespace, row.name, _number(row))]
+        if not view.decides_nothing:
+            listings = [fewer for each in listings if (fewer := _allowed(view, each))]
+        return resolve(Universe.of(listings), wanted)
+
+    def _within_reach(self, tenant_id: UUID, named: Sequence[Path]) -> list[Listing]:
+        """Return every asset within reach as it is at this moment.
+
+        Where everything was read before, one statement tells whether it is the same still; else one reads it all, and
+        what of it is the same is not parsed again.
+        """
+        kept = KEPT.within_reach(tenant_id, named)
+        known = [(path, each) for path, each in kept.items() if each is not None]
+        if len(known) == len(kept):
+            marks = queries.marks(self._session, tenant_id, list(kept))
+            if all(marks.get(path, NOTHING_SEEN.mark) == each.mark for path, each in known):
+                return [each.listing for _, each in known if each.listing is not None]
+        return self._read(tenant_id, named)
+
+    def _read(self, tenant_id: UUID, named: Sequence[Path]) -> list[Listing]:
+        grouped: dict[Path, list[queries.ReachedRow]] = {path: [] for path in named}
+        for row in queries.within_reach(self._session, tenant_id, named):
+            grouped.setdefault((row.namespace, row.name), []).append(row)
+        kept = KEPT.within_reach(tenant_id, grouped)
+        # The same few needs stand in version after version; each is read once.
+        needs: dict[tuple[object, ...], Need] = {}
+        listings = []
+        waiting: set[Path] = set()
+        for path, rows in grouped.items():
+            found = kept.get(path)
+            mark = mark_of([row.mark for row in rows]) if rows else NOTHING_SEEN.mark
+            if found is None or found.mark != mark:
+                found = _kept(mark, rows, needs) if rows else NOTHING_SEEN
+                KEPT.keep(tenant_id, path, found)
+            waiting |= found.needs
+            if found.listing is not None:
+                listings.append(found.listing)
+        for path in waiting - grouped.keys():
+            KEPT.keep(tenant_id, path, NOTHING_SEEN)
+        return listings
+
+
+def _allowed(view: CatalogView, listing: Listing) -> Listing | None:
+    """Return what the tenant's own catalog lets it choose of an asset; its own assets are always among that.
+
+    What `Reading.choosable` rules out for one asset is left out here.
+    """
+    path = _split(listing.asset)
+    allowed = [each for each in listing.releases if view.allows(*path, each.number)]
+    if len(allowed) == len(listing.releases):
+        return listing
+    return Listing.of(allowed) if allowed else None
+
+
+def _kept(mark: bytes, rows: Sequence[queries.ReachedRow], needs: dict[tuple[object, ...], Need]) -> Kept:
+    listing = Listing.of([_release(row, needs) for row in rows])
+    behind = {_split(need.asset) for each in listing.releases if each.state in SELECTABLE for need in each.needs}
+    return Kept(mark, listing, frozenset(behind))
 
 
 def _locked(version: str, index: int) -> VersionNumber:
@@ -57,12 +112,6 @@ def _locked(version: str, index: int) -> VersionNumber:
         return parse_version(version)
     except InvalidVersionError as error:
         raise InvalidVersionError(version, error.reason, error.fix, f"/lock/{index}/version") from None
-
-
-def _releases(rows: Sequence[queries.ReachedRow]) -> list[Release]:
-    # The same few needs stand in version after version; each is read once.
-    known: dict[tuple[object, ...], Need] = {}
-    return [_release(row, known) for row in rows]
 
 
 def _ask(reference: AssetReference, given: str, pointer: str) -> Ask:
@@ -74,17 +123,13 @@ def _release(row: queries.ReachedRow, known: dict[tuple[object, ...], Need]) -> 
     return Release(
         asset=f"{row.namespace}/{row.name}",
         kind=row.kind,
-        number=_number(row),
+        number=VersionNumber(row.major, row.minor, row.patch, row.stage, row.stage_number),
         state=row.state,
         digest=row.blob_digest,
         needs=tuple(_need(each, known) for each in row.dependencies),
         reason=row.state_reason,
         replacement=row.replacement,
     )
-
-
-def _number(row: queries.ReachedRow) -> VersionNumber:
-    return VersionNumber(row.major, row.minor, row.patch, row.stage, row.stage_number)
 
 
 def _need(written: Mapping[str, Any], known: dict[tuple[object, ...], Need]) -> Need:

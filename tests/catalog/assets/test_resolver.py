@@ -12,7 +12,6 @@ from catalog.assets.models import VersionState
 from catalog.assets.references import parse_reference
 from catalog.assets.resolver import Ask, Need, Release, Resolution, ResolutionRefusedError, Universe, Wanted, resolve
 from catalog.assets.resolver.ranges import Line
-from catalog.assets.resolver.resolve import PATIENCE
 from catalog.assets.versions import (
     VersionNumber,
     allows,
@@ -270,16 +269,16 @@ def solutions(universe: Sequence[Release], wanted: Wanted) -> Iterator[dict[str,
 
 
 @SLOW
-@given(universes(), REQUESTS, LOCKS, st.sampled_from([PATIENCE, 0]))
+@given(universes(), REQUESTS, LOCKS)
 def test_it_agrees_with_trying_everything(
-    universe: list[Release], texts: list[str], locked: dict[str, VersionNumber], patience: int
+    universe: list[Release], texts: list[str], locked: dict[str, VersionNumber]
 ) -> None:
     wanted = Wanted(asks(*texts), locked)
     if not any(True for _ in solutions(universe, wanted)):
         with pytest.raises(ResolutionRefusedError, match=r"cannot be had: because .*\.$"):
-            resolve(Universe(universe), wanted, patience)
+            resolve(Universe(universe), wanted)
         return
-    found = resolve(Universe(universe), wanted, patience)
+    found = resolve(Universe(universe), wanted)
     chosen = {
         entry.asset: next(
             each for each in universe if each.asset == entry.asset and each.number.canonical == entry.version
