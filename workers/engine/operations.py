@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from threading import Event
 from typing import Any
@@ -194,7 +195,7 @@ class Operations:
 
     def _clear_away(self, deployment: Deployment) -> None:
         """Remove what interrupted creates may have left, which the state does not know."""
-        handlers = build_resources(PluginConfiguration.from_json(dict(self._job.plugin)), Event())
+        handlers = build_resources(self._plugin(), Event())
         existing = deployment.get("resources") or ()
         for resource in pending_creates(deployment):
             handler = handlers.get(resource["type"])
@@ -234,9 +235,11 @@ class Operations:
 
     def _plugin_port(self) -> int:
         if not hasattr(self, "_port"):
-            configuration = PluginConfiguration.from_json(dict(self._job.plugin))
-            self._port = serve_beside(configuration, self._job.program, self._declared)
+            self._port = serve_beside(self._plugin(), self._job.program, self._declared)
         return self._port
+
+    def _plugin(self) -> PluginConfiguration:
+        return replace(PluginConfiguration.from_json(dict(self._job.plugin)), credentials=self._job.credentials)
 
     def _stack(self, program: Callable[[], Any] | None, *, create: bool = False) -> _QuickStack:
         workspace = self._workspace(program)

@@ -8,6 +8,8 @@ from catalog.providers.targets.cloud_tags import iam_path
 from workers.engine import ProgramResource, StackProgram
 from workers.engine.references import escaped
 from workers.targets import Address, Description, Place, Service
+from workers.targets.aws_secrets import log_of, secret_of, secrets_of
+from workers.targets.aws_seeds import seeds
 from workers.targets.aws_servers import servers, told_of
 from workers.targets.cloud_sizes import PORT, command_of, needed, smallest, tags, variables
 from workers.targets.images import needed_image
@@ -27,7 +29,7 @@ class AwsPrograms:
     """Tasks in the subnets of one network; services find each other through Service Connect."""
 
     name = "aws"
-    applications = frozenset({"aws:ecs/service:Service"})
+    applications = frozenset({"aws:ecs/service:Service", "slipway:cloud:Seed"})
     routes = frozenset({"aws:lb/listener:Listener"})
     keeps_servers = True
 
@@ -45,10 +47,10 @@ class AwsPrograms:
         return "http://${balancer_own.dnsName}/"
 
     def program(self, environment: Description, place: Place) -> StackProgram:
-        """Return network rules, balancer, cluster, and for each service its secret, task and service."""
+        """Return network rules, balancer, cluster, what databases begin with, and for each service its own."""
         services = [one for each in environment.services for one in _service(environment, each, place)]
         return StackProgram(
-            resources=(*_kept(environment, place), *services),
+            resources=(*_kept(environment, place), *seeds(environment, place), *services),
             outputs=dict(environment.outputs),
             parts=environment.parts,
         )
@@ -161,13 +163,6 @@ def _entrance(environment: Description, place: Place) -> tuple[ProgramResource, 
 
 def _service(environment: Description, service: Service, place: Place) -> tuple[ProgramResource, ...]:
     about, name = tags(environment, service), service.name
-    secret = f"slipway/{environment.environment_id}/{name}"
-    policy = {
-        "Version": "2012-10-17",
-        "Statement": [
-            {"Effect": "Allow", "Action": "secretsmanager:GetSecretValue", "Resource": f"${{secret_{name}.arn}}"}
-        ],
-    }
     processors, memory = smallest(service, SIZES, "Fargate")
     task = {
         "family": f"slw-{environment.environment_id.hex[:16]}-{name}",
@@ -180,22 +175,7 @@ def _service(environment: Description, service: Service, place: Place) -> tuple[
         "tags": about,
     }
     return (
-        ProgramResource(
-            name=f"secret_{name}",
-            type="aws:secretsmanager/secret:Secret",
-            inputs={"name": secret, "recoveryWindowInDays": 0, "tags": about},
-        ),
-        ProgramResource(
-            name=f"values_{name}",
-            type="aws:secretsmanager/secretVersion:SecretVersion",
-            inputs={"secretId": f"${{secret_{name}.id}}", "secretString": json.dumps(dict(service.env) or {"": ""})},
-            secret_inputs=("secretString",),
-        ),
-        ProgramResource(
-            name=f"rights_{name}",
-            type="aws:iam/rolePolicy:RolePolicy",
-            inputs={"role": "${role_own.name}", "policy": json.dumps(policy)},
-        ),
+        *secret_of(environment, name, name, service.env, about),
         ProgramResource(name=f"task_{name}", type="aws:ecs/taskDefinition:TaskDefinition", inputs=task),
         _running(environment, service, place),
     )
@@ -243,15 +223,8 @@ def _container(environment: Description, service: Service, place: Place) -> dict
         "essential": True,
         "portMappings": [{"name": "http", "containerPort": PORT, "protocol": "tcp"}],
         "environment": [{"name": key, "value": value} for key, value in plain.items()],
-        "secrets": [{"name": key, "valueFrom": f"${{secret_{service.name}.arn}}:{key}::"} for key in service.env],
-        "logConfiguration": {
-            "logDriver": "awslogs",
-            "options": {
-                "awslogs-group": "${log_own.name}",
-                "awslogs-region": place.settings.aws_region,
-                "awslogs-stream-prefix": service.name,
-            },
-        },
+        "secrets": secrets_of(service.name, service.env),
+        "logConfiguration": log_of(service.name, place),
     }
     if command := command_of(service, "aws"):
         made |= {"entryPoint": command[:2], "command": command[2:]}

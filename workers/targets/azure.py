@@ -6,6 +6,7 @@ from typing import Any
 from workers.engine import ProgramResource, StackProgram
 from workers.engine.references import escaped
 from workers.targets import Address, Description, Place, Service
+from workers.targets.azure_seeds import seeds
 from workers.targets.azure_servers import APP_SIZES, APPS, GROUP, lookups, needed_here, servers, told_of
 from workers.targets.cloud_sizes import PORT, command_of, smallest, tags, variables
 from workers.targets.images import needed_image
@@ -15,7 +16,7 @@ class AzurePrograms:
     """Container apps of one managed environment; what is in the group goes with it."""
 
     name = "azure"
-    applications = frozenset({"azure-native:app:ContainerApp"})
+    applications = frozenset({"azure-native:app:ContainerApp", "slipway:cloud:Seed"})
     routes: frozenset[str] = frozenset()
     keeps_servers = True
 
@@ -33,10 +34,10 @@ class AzurePrograms:
         return f"https://{service}.${{{APPS}.defaultDomain}}/"
 
     def program(self, environment: Description, place: Place) -> StackProgram:
-        """Return group, managed environment and apps."""
+        """Return group, managed environment, servers, what they begin with, and apps."""
         apps = [_app(environment, each, place) for each in environment.services]
         return StackProgram(
-            resources=(*_kept(environment, place), *apps),
+            resources=(*_kept(environment, place), *seeds(environment, place), *apps),
             outputs=dict(environment.outputs),
             parts=environment.parts,
             lookups=lookups(environment),

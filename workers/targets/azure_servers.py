@@ -54,7 +54,12 @@ def lookups(environment: Description) -> tuple[ProgramLookup, ...]:
 def needed_here(environment: Description, service: Service) -> tuple[str, ...]:
     """Return what has to be there before a service, with what its servers need to be used."""
     used = [each for each in environment.backing if each.name in service.depends_on]
-    return (*needed(environment, service), *(f"{part}_{each.name}" for each in used for part in _PARTS[each.kind]))
+    return (*needed(environment, service), *(part for each in used for part in parts_of(each)))
+
+
+def parts_of(server: BackingService) -> tuple[str, ...]:
+    """Return what of a server has to be there before it is used, beside the server itself."""
+    return tuple(f"{part}_{server.name}" for part in _PARTS[server.kind])
 
 
 def _postgres(environment: Description, server: BackingService, place: Place) -> tuple[ProgramResource, ...]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from catalog.providers.targets.cloud_tags import COMPONENT, ENVIRONMENT, MANAGER
 from workers.engine.references import escaped
 from workers.targets import BackingService, Description, Service, UnfitError
-from workers.targets.local import resource_of
+from workers.targets.local import resource_of, seed_name
 
 PORT = 8080
 """Where a service listens; `PORT` says so to it."""
@@ -48,13 +48,15 @@ def command_of(service: Service, target: str) -> list[str]:
 
 
 def needed(environment: Description, service: Service) -> tuple[str, ...]:
-    """Return the names of the resources and parts that a service waits for.
+    """Return the names of the resources and parts that a service waits for; databases are filled by then.
 
     Those of a cloud are called as their components are; a part may be called otherwise (``resource_of``).
     """
     parts = {each.name for each in environment.parts}
     called = {each: resource_of(each) for each in service.depends_on}
-    return tuple(other if other in parts else each for each, other in called.items())
+    seeded = {each.name for each in environment.backing if each.seed is not None}
+    filled = (seed_name(each) for each in service.depends_on if each in seeded)
+    return (*(other if other in parts else each for each, other in called.items()), *filled)
 
 
 def variables(service: Service) -> dict[str, str]:

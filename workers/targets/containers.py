@@ -80,9 +80,7 @@ def server_image(server: BackingService, place: Place) -> str:
 
 def seed_inputs(environment: Description, server: BackingService, seed: SeedData) -> dict[str, Any]:
     """Return the inputs of a filling that do not depend on the target; raise where a component has its name."""
-    name = f"{server.name}-seed"
-    if name in [each.name for each in environment.services] + [each.name for each in environment.backing]:
-        raise UnfitError(f"{name}: what fills {server.name} is called so here. Give the component another name.")
+    free_seed_name(environment, server)
     own = {
         "environment_id": str(environment.environment_id),
         "database": server.name,
@@ -91,6 +89,13 @@ def seed_inputs(environment: Description, server: BackingService, seed: SeedData
     if seed.sql is not None:
         return {**own, "sql": seed.sql, "directory": f"${{{CHECKOUT}.directory}}"}
     return {**own, "command": escaped(seed.command or "")}
+
+
+def free_seed_name(environment: Description, server: BackingService) -> None:
+    """Raise ``UnfitError`` where a component is called as what fills a database is."""
+    name = f"{server.name}-seed"
+    if name in [each.name for each in environment.services] + [each.name for each in environment.backing]:
+        raise UnfitError(f"{name}: what fills {server.name} is called so here. Give the component another name.")
 
 
 def filler(environment: Description, database: str) -> Service:

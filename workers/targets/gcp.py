@@ -8,6 +8,7 @@ from workers.engine import ProgramResource, StackProgram
 from workers.engine.references import escaped
 from workers.targets import Address, Description, Place, Service
 from workers.targets.cloud_sizes import PORT, command_of, needed, smallest, tags, variables
+from workers.targets.gcp_seeds import seeds
 from workers.targets.gcp_servers import parts_of_servers, servers, told_of
 from workers.targets.images import needed_image
 
@@ -19,7 +20,7 @@ class GcpPrograms:
     """Services of one project and region; inside ones are reached from the project's network alone."""
 
     name = "gcp"
-    applications = frozenset({"gcp:cloudrunv2/service:Service"})
+    applications = frozenset({"gcp:cloudrunv2/service:Service", "slipway:cloud:Seed"})
     routes = frozenset({"gcp:cloudrunv2/serviceIamMember:ServiceIamMember"})
     keeps_servers = True
 
@@ -38,11 +39,11 @@ class GcpPrograms:
         return escaped(known)
 
     def program(self, environment: Description, place: Place) -> StackProgram:
-        """Return the services, and who may call them."""
+        """Return servers, what they begin with, the services, and who may call them."""
         services = [_service(environment, each, place) for each in environment.services]
         callers = [_callers(each, place) for each in environment.services]
         return StackProgram(
-            resources=(*servers(environment, place), *services, *callers),
+            resources=(*servers(environment, place), *seeds(environment, place), *services, *callers),
             outputs=dict(environment.outputs),
             parts=environment.parts,
         )

@@ -42,8 +42,13 @@ def servers(environment: Description, place: Place) -> tuple[ProgramResource, ..
 def parts_of_servers(environment: Description, service: Service) -> tuple[str, ...]:
     """Return what of servers has to be there before a service that uses them, beside the servers themselves."""
     used = [each for each in environment.backing if each.name in service.depends_on]
-    databases = [f"{part}_{each.name}" for each in used if each.kind == "postgres" for part in ("user", "database")]
-    return (*databases, *(f"may_{each.name}" for each in used if each.kind == "objects"))
+    return tuple(part for each in used for part in parts_of(each))
+
+
+def parts_of(server: BackingService) -> tuple[str, ...]:
+    """Return what of a server has to be there before it is used, beside the server itself."""
+    parts = {"postgres": ("user", "database"), "objects": ("may",)}.get(server.kind, ())
+    return tuple(f"{part}_{server.name}" for part in parts)
 
 
 def _postgres(environment: Description, server: BackingService, place: Place) -> tuple[ProgramResource, ...]:

@@ -1,6 +1,6 @@
 """Where environments run, as far as anyone may look: what is there of one, and what its applications wrote."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol, runtime_checkable
@@ -8,6 +8,7 @@ from uuid import UUID
 
 from catalog.discovery import discover
 from catalog.errors import UnavailableError
+from catalog.providers.targets.cloud_jobs import CloudJobs
 from catalog.settings import Settings
 
 
@@ -110,7 +111,8 @@ class TargetProvider:
     ``domain`` is what the host names of its environments end with, ``address`` the public address of a host name, ""
     where that is known only once something runs there. With ``wakes`` a visit wakes an environment that sleeps, so
     that it may be put to sleep because nobody used it. ``backing`` are the kinds of servers behind services that it
-    offers (``postgres``, ``redis``, ``objects``), with ``seeds`` it fills databases.
+    offers (``postgres``, ``redis``, ``objects``), with ``seeds`` it fills databases: where that takes ``jobs`` of a
+    cloud, they are run with the credentials (variables of the environment) that are given.
     """
 
     name: str
@@ -121,6 +123,7 @@ class TargetProvider:
     wakes: bool = True
     backing: frozenset[str] = frozenset()
     seeds: bool = False
+    jobs: Callable[[Mapping[str, str]], CloudJobs] | None = None
 
 
 def providers() -> dict[str, TargetProvider]:

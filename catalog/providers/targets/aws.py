@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from catalog.providers.targets import ALL_BACKING, Found, LogTail, TargetProvider, TargetUnavailableError
+from catalog.providers.targets.aws_jobs import AwsJobs
 from catalog.providers.targets.cloud_tags import ENVIRONMENT, iam_path
 from catalog.settings import Settings
 
@@ -91,4 +92,11 @@ def _address(settings: Settings, hostname: str) -> str:
     return ""
 
 
-PROVIDER = TargetProvider("aws", AwsTarget, "AWS Fargate", address=_address, wakes=False, backing=ALL_BACKING)
+PROVIDER = TargetProvider(
+    *("aws", AwsTarget, "AWS Fargate"),
+    address=_address,
+    wakes=False,
+    backing=ALL_BACKING,
+    seeds=True,
+    jobs=AwsJobs,
+)

@@ -1,7 +1,6 @@
 """The target `azure`: a resource group for each environment.
 
-Semantics: the REST reference of Azure Resource Manager (resource groups: list by tag, delete), and client credentials
-of OAuth 2.0 (RFC 6749, 4.4).
+Semantics: the REST reference of Azure Resource Manager (resource groups: list by tag, delete).
 """
 
 from datetime import datetime
@@ -10,14 +9,13 @@ from uuid import UUID
 
 import httpx
 
-from catalog.providers.targets import ALL_BACKING, Found, LogTail, TargetProvider, TargetUnavailableError
+from catalog.providers.targets import ALL_BACKING, Found, LogTail, TargetProvider
+from catalog.providers.targets.azure_api import AzureApi
+from catalog.providers.targets.azure_jobs import AzureJobs
 from catalog.providers.targets.cloud_tags import ENVIRONMENT
-from catalog.settings import Settings, cloud_credentials
+from catalog.settings import Settings
 
-SERVER = "https://management.azure.com"
-SIGN_IN = "https://login.microsoftonline.com"
 VERSION = "2021-04-01"
-SECONDS = 30.0
 
 
 class AzureTarget:
@@ -25,7 +23,7 @@ class AzureTarget:
 
     def __init__(self, settings: Settings, transport: httpx.BaseTransport | None = None) -> None:
         del settings
-        self._transport = transport
+        self._api = AzureApi(transport)
 
     def inventory(self, environment_id: UUID, hostname: str) -> tuple[str, ...]:
         """Name the groups of an environment that are still there."""
@@ -42,7 +40,7 @@ class AzureTarget:
         """Remove the groups of an environment; the cloud takes a while for what is in them."""
         del hostname
         for each in self._groups(f"tagName eq '{ENVIRONMENT}' and tagValue eq '{environment_id}'"):
-            self._ask("DELETE", f"/resourcegroups/{each['name']}")
+            self._api.ask("DELETE", f"/resourcegroups/{each['name']}", VERSION)
 
     def forget(self, environment_id: UUID) -> None:
         """Do nothing: logs go with their group."""
@@ -58,38 +56,7 @@ class AzureTarget:
         return ()
 
     def _groups(self, condition: str) -> list[dict[str, Any]]:
-        page = self._ask("GET", "/resourcegroups", **{"$filter": condition})
-        found = list(page.get("value", ()))
-        while page.get("nextLink"):
-            page = self._ask("GET", str(page["nextLink"]))
-            found += page.get("value", ())
-        return found
-
-    def _ask(self, method: str, path: str, **parameters: str) -> dict[str, Any]:
-        try:
-            who = cloud_credentials()
-            whole = path if path.startswith(SERVER) else f"{SERVER}/subscriptions/{who['ARM_SUBSCRIPTION_ID']}{path}"
-            asked = {} if whole == path else {"api-version": VERSION, **parameters}
-            with httpx.Client(timeout=SECONDS, transport=self._transport) as client:
-                headers = {"Authorization": f"Bearer {_token(client, who)}"}
-                answer = client.request(method, whole, params=asked or None, headers=headers)
-                answer.raise_for_status()
-                read: dict[str, Any] = answer.json() if answer.content else {}
-        except (httpx.HTTPError, ValueError, KeyError) as error:
-            raise TargetUnavailableError(f"Azure does not answer: {error}") from error
-        return read
-
-
-def _token(client: httpx.Client, who: dict[str, str]) -> str:
-    form = {
-        "grant_type": "client_credentials",
-        "client_id": who["ARM_CLIENT_ID"],
-        "client_secret": who["ARM_CLIENT_SECRET"],
-        "scope": f"{SERVER}/.default",
-    }
-    answer = client.post(f"{SIGN_IN}/{who['ARM_TENANT_ID']}/oauth2/v2.0/token", data=form)
-    answer.raise_for_status()
-    return str(answer.json()["access_token"])
+        return self._api.listed("/resourcegroups", VERSION, **{"$filter": condition})
 
 
 def _owner(group: dict[str, Any]) -> UUID | None:
@@ -105,5 +72,10 @@ def _address(settings: Settings, hostname: str) -> str:
 
 
 PROVIDER = TargetProvider(
-    "azure", AzureTarget, "Azure Container Apps", address=_address, wakes=False, backing=ALL_BACKING
+    *("azure", AzureTarget, "Azure Container Apps"),
+    address=_address,
+    wakes=False,
+    backing=ALL_BACKING,
+    seeds=True,
+    jobs=AzureJobs,
 )

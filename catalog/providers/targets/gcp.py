@@ -1,30 +1,24 @@
 """The target `gcp`: services of Cloud Run in one project and region, and the servers behind them.
 
-Semantics: the REST references of Cloud Run (projects.locations.services: list, delete), Cloud SQL (instances),
-Memorystore (projects.locations.instances), Cloud Storage (buckets: list) and IAM (projects.serviceAccounts: list), and
-service accounts as clients of OAuth 2.0 (RFC 7523).
+Semantics: the REST references of Cloud Run (projects.locations.services and jobs: list, delete), Cloud SQL (instances),
+Memorystore (projects.locations.instances), Cloud Storage (buckets: list) and IAM (projects.serviceAccounts: list).
 """
 
-import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import httpx
-import jwt
 
-from catalog.clock import now
-from catalog.providers.targets import ALL_BACKING, Found, LogTail, TargetProvider, TargetUnavailableError
+from catalog.providers.targets import ALL_BACKING, Found, LogTail, TargetProvider
 from catalog.providers.targets.cloud_tags import ENVIRONMENT
-from catalog.settings import Settings, cloud_credentials
+from catalog.providers.targets.gcp_api import RUN, GoogleApi
+from catalog.providers.targets.gcp_jobs import GcpJobs
+from catalog.settings import Settings
 
-SERVER = "https://run.googleapis.com"
-SCOPE = "https://www.googleapis.com/auth/cloud-platform"
-SECONDS = 30.0
 LONGEST = 49
 _UNFIT = re.compile(r"[^a-z0-9-]+")
 
@@ -58,7 +52,8 @@ class GcpTarget:
         project = settings.gcp_project
         place = f"projects/{project}/locations/{settings.gcp_region}"
         self._kinds = (
-            _Kind("service", SERVER, f"/v2/{place}/services", "services", removes="/v2/{name}"),
+            _Kind("service", RUN, f"/v2/{place}/services", "services", removes="/v2/{name}"),
+            _Kind("job", RUN, f"/v2/{place}/jobs", "jobs", removes="/v2/{name}"),
             _Kind(
                 *("database", "https://sqladmin.googleapis.com", f"/v1/projects/{project}/instances", "items"),
                 labels=("settings", "userLabels"),
@@ -69,7 +64,7 @@ class GcpTarget:
             _Kind("bucket", "https://storage.googleapis.com", f"/storage/v1/b?project={project}", "items"),
             _Kind("account", "https://iam.googleapis.com", f"/v1/projects/{project}/serviceAccounts", "accounts"),
         )
-        self._transport = transport
+        self._api = GoogleApi(transport)
 
     def inventory(self, environment_id: UUID, hostname: str) -> tuple[str, ...]:
         """Name the resources of an environment that are still there."""
@@ -85,7 +80,7 @@ class GcpTarget:
         del hostname
         for kind, each, owner in self._owned():
             if owner == environment_id and kind.removes:
-                self._ask("DELETE", kind.server, kind.removes.format(name=each["name"]))
+                self._api.ask("DELETE", kind.server, kind.removes.format(name=each["name"]))
 
     def forget(self, environment_id: UUID) -> None:
         """Do nothing: logs are Cloud Logging's, and are kept as it says."""
@@ -110,45 +105,11 @@ class GcpTarget:
     def _listed(self, kind: _Kind) -> Iterator[dict[str, Any]]:
         token = ""
         while True:
-            page = self._ask("GET", kind.server, kind.path, **({"pageToken": token} if token else {}))
+            page = self._api.ask("GET", kind.server, kind.path, page=token)
             yield from page.get(kind.items, ())
             token = page.get("nextPageToken", "")
             if not token:
                 return
-
-    def _ask(self, method: str, server: str, path: str, **parameters: str) -> dict[str, Any]:
-        try:
-            with httpx.Client(timeout=SECONDS, transport=self._transport) as client:
-                headers = {"Authorization": f"Bearer {_token(client)}"}
-                url = httpx.URL(f"{server}{path}").copy_merge_params(parameters)
-                answer = client.request(method, url, headers=headers)
-                if _is_off(answer):
-                    return {}
-                answer.raise_for_status()
-                read: dict[str, Any] = answer.json() if answer.content else {}
-        except (httpx.HTTPError, OSError, ValueError, KeyError) as error:
-            raise TargetUnavailableError(f"Google's cloud does not answer: {error}") from error
-        return read
-
-
-def _is_off(answer: httpx.Response) -> bool:
-    """Tell whether a project does not use a service at all: then nothing of it is there."""
-    if answer.status_code != httpx.codes.FORBIDDEN:
-        return False
-    said = answer.json().get("error") or {}
-    reasons = [each.get("reason") for key in ("details", "errors") for each in said.get(key) or ()]
-    return bool({"SERVICE_DISABLED", "accessNotConfigured"} & set(reasons))
-
-
-def _token(client: httpx.Client) -> str:
-    account = json.loads(Path(cloud_credentials()["GOOGLE_APPLICATION_CREDENTIALS"]).read_text("utf-8"))
-    moment = int(now().timestamp())
-    claims = {"iss": account["client_email"], "scope": SCOPE, "aud": account["token_uri"], "iat": moment}
-    assertion = jwt.encode({**claims, "exp": moment + 600}, account["private_key"], algorithm="RS256")
-    form = {"grant_type": "urn:ietf:params:oauth:grant-type:jwt-bearer", "assertion": assertion}
-    answer = client.post(account["token_uri"], data=form)
-    answer.raise_for_status()
-    return str(answer.json()["access_token"])
 
 
 def _named(kind: _Kind, found: dict[str, Any]) -> str:
@@ -170,4 +131,11 @@ def _address(settings: Settings, hostname: str) -> str:
     return f"https://{service_name(hostname, '')}-{settings.gcp_project_number}.{settings.gcp_region}.run.app/"
 
 
-PROVIDER = TargetProvider("gcp", GcpTarget, "Google Cloud Run", address=_address, wakes=False, backing=ALL_BACKING)
+PROVIDER = TargetProvider(
+    *("gcp", GcpTarget, "Google Cloud Run"),
+    address=_address,
+    wakes=False,
+    backing=ALL_BACKING,
+    seeds=True,
+    jobs=GcpJobs,
+)

@@ -128,11 +128,13 @@ def test_a_missing_field_is_named() -> None:
     assert [finding.message for finding in missing] == ["metadata.license is missing."]
 
 
-def test_a_target_that_lacks_what_the_blueprint_needs_is_named() -> None:
+def test_one_blueprint_with_a_database_that_begins_with_something_goes_to_each_target() -> None:
     second = "      db: {type: postgres, seed: {data: synthetic, sql: db/seed.sql}}\n      web:\n        type: process"
-    found = changed(("spec:\n", "spec:\n  targets: [local, azure]\n"), ("      web:\n        type: process", second))
-    assert [finding.rule for finding in found] == ["target-offer"]
-    assert found[0].message == (
+    targets = f"spec:\n  targets: [{', '.join(providers())}]\n"
+    assert changed(("spec:\n", targets), ("      web:\n        type: process", second)) == []
+    needs = Needs({"db": "postgres"}, seeded=("db",))
+    assert {name for name, each in providers().items() if lacking(each, needs)} == set()
+    assert lacking(replace(providers()["azure"], seeds=False), needs) == (
         "db: the target azure cannot fill a database (seed). Choose another target, or take it out of the blueprint."
     )
 

@@ -1,10 +1,13 @@
 """Which target an environment goes to."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from catalog.assets.blueprint_spec import BlueprintSpec, parse_spec
+from catalog.environments import places
 from catalog.environments.errors import TargetNotOfferedError
 from catalog.environments.places import Says, Wishes, chosen_target, weigh_targets
 from catalog.errors import InvalidInputError
@@ -63,7 +66,7 @@ def test_what_cannot_be_names_the_field(
     assert [each.pointer for each in refused.value.errors] == [pointer]
 
 
-def test_a_target_has_to_offer_what_is_needed() -> None:
+def test_a_target_has_to_offer_what_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
     here = Settings(targets=("aws", "local"))
     seeded = {"type": "postgres", "seed": {"data": "synthetic", "sql": "seed.sql"}}
 
@@ -72,6 +75,10 @@ def test_a_target_has_to_offer_what_is_needed() -> None:
         return parse_spec({"spec": {"environment": environment, "targets": targets}})
 
     assert goes(here, goes_to(None, db="postgres", cache="redis", files="objects")) == "aws"
+    assert goes(here, filled(None)) == "aws"
+    # As a stranger's target may be.
+    bare = {"aws": replace(providers()["aws"], seeds=False), "local": providers()["local"]}
+    monkeypatch.setattr(places, "offered", lambda *_: bare)
     assert goes(here, filled(None)) == "local"
     for wishes, targets, pointer in ((Wishes(request="aws"), None, "/target"), (None, ("aws",), "/blueprint")):
         with pytest.raises(InvalidInputError, match="db: the target aws cannot fill a database") as refused:

@@ -246,13 +246,6 @@ def test_servers_that_only_the_commit_describes_are_not_put_to_sleep_without_it(
         sleeping_program(plan("aws", spec), place(), {}, (), with_files=False)
 
 
-def test_what_a_target_has_no_servers_of_is_refused_by_name() -> None:
-    seeded = {"type": "postgres", "seed": {"data": "synthetic", "sql": "seed.sql"}}
-    components = {**SPEC["environment"]["components"], "db": seeded}
-    with pytest.raises(UnfitError, match=r"db: the target aws cannot fill a database"):
-        program("aws", {"environment": {**SPEC["environment"], "components": components}})
-
-
 def test_providers_refuse_what_is_missing_or_unknown() -> None:
     service = next(each for each in program("gcp").resources if each.type == "gcp:cloudrunv2/service:Service")
     template = service.inputs["template"]

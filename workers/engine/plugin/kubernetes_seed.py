@@ -11,7 +11,7 @@ from workers.engine.plugin.applications import without_secrets
 from workers.engine.plugin.kubernetes import PAUSE_SECONDS
 from workers.engine.plugin.kubernetes_deployment import Workload
 from workers.engine.plugin.resource import Difference, InputProblem, ResourceFailure, Values
-from workers.engine.plugin.seeding import BEGIN, END, LONGEST_SECONDS, checked_seed, fill, sql_of
+from workers.engine.plugin.seeding import LONGEST_SECONDS, checked_seed, fill, in_steps, sql_of
 
 INPUTS = (
     *("environment_id", "namespace", "database", "server_image", "directory", "image", "sql", "command", "env"),
@@ -19,7 +19,6 @@ INPUTS = (
 )
 LARGEST = 700 * 1024
 """A secret holds a mebibyte, and what it is written as is longer by a third."""
-_DONE = f"{objects.SHARED}/filled"
 
 
 class KubernetesSeedResource(Workload):
@@ -68,15 +67,9 @@ class KubernetesSeedResource(Workload):
         text = sql_of(inputs, LARGEST) if "sql" in inputs else ""
         work = fill(f"{objects.FILES}/seed.sql") if "sql" in inputs else str(inputs["command"])
         server = str(inputs["server_image"])
-        steps = {
-            "begin": (
-                server,
-                # Not part of a condition, in which the shell would pass over what fails.
-                f"set -e\n({BEGIN}) > {objects.SHARED}/note\ngrep -q begun {objects.SHARED}/note || touch {_DONE}",
-            ),
-            "fill": (server if "sql" in inputs else str(inputs["image"]), f"[ -e {_DONE} ] && exit 0\n{work}"),
-            "end": (server, f"[ -e {_DONE} ] && exit 0\n{END}"),
-        }
+        images = {"fill": server if "sql" in inputs else str(inputs["image"])}
+        scripts = in_steps(work, objects.SHARED)
+        steps = {step: (images.get(step, server), script) for step, script in scripts.items()}
         try:
             with self._held(f"/apis/batch/v1/namespaces/{inputs['namespace']}/jobs/{name}") as job:
                 for path, manifest in objects.filling(given, steps, text):

@@ -16,6 +16,7 @@ from workers.engine import ProgramResource, StackProgram
 from workers.engine.plugin import PluginConfiguration
 from workers.engine.plugin.backing import BackingResource
 from workers.engine.plugin.checkout import CheckoutResource
+from workers.engine.plugin.cloud_seed import CloudScriptResource, CloudSeedResource
 from workers.engine.plugin.docker import ImageResource, NetworkResource
 from workers.engine.plugin.docker_container import ContainerResource
 from workers.engine.plugin.docker_seed import DockerSeedResource
@@ -66,6 +67,8 @@ def _of_targets(configuration: PluginConfiguration, cancelled: Event) -> Iterato
     cluster = KubernetesCluster(configuration.kubeconfig)
     kinds = (NamespaceResource, DeploymentResource, KubernetesSeedResource, IngressResource)
     yield from (kind(cluster, cancelled) for kind in kinds)
+    yield CloudScriptResource()
+    yield CloudSeedResource(configuration.credentials, cancelled)
 
 
 class SlipwayProvider(engine.Provider):

@@ -22,6 +22,11 @@ fi
 echo begun
 """
 """Says `filled` where that was done; otherwise `begun`, once what was broken off before is made anew."""
+CHECK = f"""set -eu
+note=$({_PSQL} --tuples-only --no-align --command="{_NOTE}")
+[ "$note" = "slipway: filled" ]
+"""
+"""Comes to a good end where that was done."""
 END = f"""exec {_PSQL} --command="COMMENT ON DATABASE \\"$PGDATABASE\\" IS 'slipway: filled'"
 """
 
@@ -29,6 +34,22 @@ END = f"""exec {_PSQL} --command="COMMENT ON DATABASE \\"$PGDATABASE\\" IS 'slip
 def fill(file: str) -> str:
     """Return the command that fills the database with an SQL file, as a whole or not at all."""
     return f"exec {_PSQL} --single-transaction --file={file}"
+
+
+def at_once(work: str) -> str:
+    """Return the whole of a filling as one script, for where ``work`` and the programs of PostgreSQL can be run."""
+    return f'set -e\nnote=$({BEGIN})\ncase "$note" in *begun) ;; *) exit 0 ;; esac\n({work})\n{END}'
+
+
+def in_steps(work: str, folder: str) -> dict[str, str]:
+    """Return a filling as scripts by name, run one after the other: ``work`` where it can be done, the others by it.
+
+    They share ``folder``. What comes after a script that fails is not begun.
+    """
+    done = f"{folder}/filled"
+    # Not part of a condition, in which the shell would pass over what fails.
+    begin = f"set -e\n({BEGIN}) > {folder}/note\ngrep -q begun {folder}/note || touch {done}"
+    return {"begin": begin, "fill": f"[ -e {done} ] && exit 0\n{work}", "end": f"[ -e {done} ] && exit 0\n{END}"}
 
 
 def checked_seed(inputs: Values, allowed: tuple[str, ...], texts: tuple[str, ...]) -> tuple[Values, list[InputProblem]]:

@@ -73,6 +73,7 @@ class Gcp:
 
     paths: Mapping[str, tuple[str, str]] = {
         "run.googleapis.com": ("/v2/projects/shop/locations/europe-west1/services", "services"),
+        "run.googleapis.com/jobs": ("/v2/projects/shop/locations/europe-west1/jobs", "jobs"),
         "sqladmin.googleapis.com": ("/v1/projects/shop/instances", "items"),
         "redis.googleapis.com": ("/v1/projects/shop/locations/europe-west1/instances", "instances"),
         "storage.googleapis.com": ("/storage/v1/b", "items"),
@@ -88,6 +89,8 @@ class Gcp:
             return httpx.Response(200, json={"access_token": "token"})
         assert request.headers["Authorization"] == "Bearer token"
         host = request.url.host
+        if "/locations/europe-west1/jobs" in request.url.path:
+            host += "/jobs"
         if host == self.off:
             details = [{"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "SERVICE_DISABLED"}]
             return httpx.Response(403, json={"error": {"code": 403, "details": details}})
@@ -132,9 +135,9 @@ def gcp(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> GcpTarget:
 
 
 def test_gcp_names_and_removes_the_services_of_one_environment(gcp: GcpTarget) -> None:
-    kinds = ("service", "database", "Redis", "bucket", "account")
+    kinds = ("service", "job", "database", "Redis", "bucket", "account")
     assert gcp.inventory(MINE, "x") == tuple(f"the {kind} a" for kind in kinds)
-    assert [each.environment_id for each in gcp.census()] == [MINE, OTHER] * 5
+    assert [each.environment_id for each in gcp.census()] == [MINE, OTHER] * 6
     gcp.clear(MINE, "x")
     # These do not go by one request, and are named to people.
     assert gcp.inventory(MINE, "x") == ("the bucket a", "the account a")
@@ -144,7 +147,13 @@ def test_gcp_names_and_removes_the_services_of_one_environment(gcp: GcpTarget) -
 @pytest.mark.usefixtures("gcp")
 def test_a_service_of_google_that_a_project_does_not_use_has_nothing() -> None:
     some = GcpTarget(Settings(gcp_project="shop"), httpx.MockTransport(Gcp(off="redis.googleapis.com")))
-    assert some.inventory(MINE, "x") == ("the service a", "the database a", "the bucket a", "the account a")
+    assert some.inventory(MINE, "x") == (
+        "the service a",
+        "the job a",
+        "the database a",
+        "the bucket a",
+        "the account a",
+    )
 
 
 def test_names_of_services_fit_and_tell_environments_apart() -> None:
