@@ -6,8 +6,9 @@ from typing import Any
 from workers.engine import ProgramResource, StackProgram
 from workers.engine.references import escaped
 from workers.targets import Address, Description, Place, Service
+from workers.targets.azure_network import GROUP, apps_within, network
 from workers.targets.azure_seeds import seeds
-from workers.targets.azure_servers import APP_SIZES, APPS, GROUP, lookups, needed_here, servers, told_of
+from workers.targets.azure_servers import APP_SIZES, APPS, lookups, needed_here, servers, told_of
 from workers.targets.cloud_sizes import PORT, command_of, smallest, tags, variables
 from workers.targets.images import needed_image
 
@@ -34,7 +35,7 @@ class AzurePrograms:
         return f"https://{service}.${{{APPS}.defaultDomain}}/"
 
     def program(self, environment: Description, place: Place) -> StackProgram:
-        """Return group, managed environment, servers, what they begin with, and apps."""
+        """Return group, network, managed environment, servers, what they begin with, and apps."""
         apps = [_app(environment, each, place) for each in environment.services]
         return StackProgram(
             resources=(*_kept(environment, place), *seeds(environment, place), *apps),
@@ -44,16 +45,22 @@ class AzurePrograms:
         )
 
     def sleeping(self, environment: Description, place: Place) -> StackProgram:
-        """Return the group and the managed environment, which keeps its domain."""
+        """Return group, network, servers and the managed environment, which keeps its domain."""
         return StackProgram(resources=_kept(environment, place), parts=environment.parts, lookups=lookups(environment))
 
 
 def _kept(environment: Description, place: Place) -> tuple[ProgramResource, ...]:
     common = {"location": place.settings.azure_location, "tags": tags(environment)}
     group = {**common, "resourceGroupName": f"slipway-{environment.environment_id}"}
-    apps = {**common, "resourceGroupName": f"${{{GROUP}.name}}", "environmentName": "environment"}
+    apps = {
+        **common,
+        "resourceGroupName": f"${{{GROUP}.name}}",
+        "environmentName": "environment",
+        **apps_within(),
+    }
     return (
         ProgramResource(name=GROUP, type="azure-native:resources:ResourceGroup", inputs=group),
+        *network(environment, place),
         ProgramResource(name=APPS, type="azure-native:app:ManagedEnvironment", inputs=apps),
         *servers(environment, place),
     )

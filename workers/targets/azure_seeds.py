@@ -4,7 +4,8 @@ from typing import Any
 
 from workers.engine import ProgramResource
 from workers.targets import Description, Place
-from workers.targets.azure_servers import APPS, GROUP, parts_of
+from workers.targets.azure_network import WITHIN
+from workers.targets.azure_servers import APPS, parts_of
 from workers.targets.cloud_seeds import SECONDS, SHARED, Filling, Step, fillings, run, scripts
 from workers.targets.cloud_sizes import short_name, tags
 
@@ -22,7 +23,7 @@ def _job(environment: Description, filling: Filling, place: Place) -> ProgramRes
     names = {variable: f"env-{number}" for number, variable in enumerate(filling.env)}
     *first, last = [_container(each, names) for each in filling.steps]
     inputs = {
-        "resourceGroupName": f"${{{GROUP}.name}}",
+        **WITHIN,
         "jobName": short_name(environment, filling.name, 32),
         "environmentId": f"${{{APPS}.id}}",
         "location": place.settings.azure_location,

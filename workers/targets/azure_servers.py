@@ -2,6 +2,7 @@
 
 Azure's storage does not speak the protocol of S3, which is what blueprints are promised: an app of the environment's
 own speaks it, and keeps everything in the storage account. They stay while an environment sleeps, with what they hold.
+All of them are reached from the network of the environment alone.
 """
 
 from collections.abc import Mapping
@@ -10,20 +11,19 @@ from typing import Any
 from workers.engine import ProgramLookup, ProgramResource
 from workers.engine.references import escaped
 from workers.targets import Address, BackingService, Description, Place, Service
+from workers.targets.azure_network import WITHIN, address
 from workers.targets.cloud_sizes import needed, short_name, smallest, tags
 from workers.targets.containers import server_image
 from workers.targets.servers import OWNER, RECIPES, REGION, named, told
 
-GROUP = "group_own"
 APPS = "apps_own"
 APP_SIZES = (("0.25", 512), ("0.5", 1024), ("0.75", 1536), ("1.0", 2048), ("1.5", 3072), ("2.0", 4096))
 """What the consumption plan sells: processors, and MiB of memory."""
 POSTGRES_SIZES = (("Standard_B1ms", 2048), ("Standard_B2s", 4096), ("Standard_B2ms", 8192), ("Standard_B4ms", 16384))
 REDIS_SIZES = (("Balanced_B0", 512), ("Balanced_B1", 1024), ("Balanced_B3", 3072), ("Balanced_B5", 6144))
 REDIS_PORT = 10000
-_WITHIN = {"resourceGroupName": f"${{{GROUP}.name}}"}
 _LONGEST_ACCOUNT = 24
-_PARTS = {"postgres": ("rule", "database"), "redis": ("database",), "objects": ()}
+_PARTS = {"postgres": ("database", "names"), "redis": ("database", "names"), "objects": ()}
 """What of a server has to be there before a service that uses it, beside the server itself."""
 
 
@@ -65,7 +65,7 @@ def parts_of(server: BackingService) -> tuple[str, ...]:
 def _postgres(environment: Description, server: BackingService, place: Place) -> tuple[ProgramResource, ...]:
     size, _memory = smallest(server, POSTGRES_SIZES, "Azure Database for PostgreSQL")
     inputs = {
-        **_WITHIN,
+        **WITHIN,
         "serverName": short_name(environment, server.name),
         "location": place.settings.azure_location,
         "version": "16",
@@ -73,19 +73,17 @@ def _postgres(environment: Description, server: BackingService, place: Place) ->
         "administratorLoginPassword": server.password,
         "sku": {"name": size, "tier": "Burstable"},
         "storage": {"storageSizeGB": 32},
-        "network": {"publicNetworkAccess": "Enabled"},
+        "network": {"publicNetworkAccess": "Disabled"},
         "tags": tags(environment, server),
     }
-    own = {**_WITHIN, "serverName": f"${{{server.name}.name}}"}
-    # The addresses of container apps are not known; this one stands for what runs in Azure.
-    rule = {**own, "firewallRuleName": "azure", "startIpAddress": "0.0.0.0", "endIpAddress": "0.0.0.0"}  # noqa: S104
+    own = {**WITHIN, "serverName": f"${{{server.name}.name}}"}
     kind = "azure-native:dbforpostgresql"
     return (
         ProgramResource(
             name=server.name, type=f"{kind}:Server", inputs=inputs, secret_inputs=("administratorLoginPassword",)
         ),
-        ProgramResource(name=f"rule_{server.name}", type=f"{kind}:FirewallRule", inputs=rule),
         ProgramResource(name=f"database_{server.name}", type=f"{kind}:Database", inputs={**own, "databaseName": OWNER}),
+        *address(environment, server, place, server.name, (f"database_{server.name}",)),
     )
 
 
@@ -93,17 +91,17 @@ def _redis(environment: Description, server: BackingService, place: Place) -> tu
     size, _memory = smallest(server, REDIS_SIZES, "Azure Managed Redis")
     kind = "azure-native:redisenterprise"
     cluster = {
-        **_WITHIN,
+        **WITHIN,
         "clusterName": short_name(environment, server.name),
         "location": place.settings.azure_location,
         "sku": {"name": size},
         "highAvailability": "Disabled",
         "minimumTlsVersion": "1.2",
-        "publicNetworkAccess": "Enabled",
+        "publicNetworkAccess": "Disabled",
         "tags": tags(environment, server),
     }
     database = {
-        **_WITHIN,
+        **WITHIN,
         "clusterName": f"${{{server.name}.name}}",
         "databaseName": "default",
         "port": REDIS_PORT,
@@ -116,29 +114,31 @@ def _redis(environment: Description, server: BackingService, place: Place) -> tu
     return (
         ProgramResource(name=server.name, type=f"{kind}:RedisEnterprise", inputs=cluster),
         ProgramResource(name=f"database_{server.name}", type=f"{kind}:Database", inputs=database),
+        *address(environment, server, place, server.name, (f"database_{server.name}",)),
     )
 
 
 def _redis_keys(name: str) -> ProgramLookup:
-    asked = {**_WITHIN, "clusterName": f"${{{name}.name}}", "databaseName": f"${{database_{name}.name}}"}
+    asked = {**WITHIN, "clusterName": f"${{{name}.name}}", "databaseName": f"${{database_{name}.name}}"}
     return ProgramLookup(f"keys_{name}", "azure-native:redisenterprise:listDatabaseKeys", asked)
 
 
 def _objects(environment: Description, server: BackingService, place: Place) -> tuple[ProgramResource, ...]:
     name = short_name(environment, server.name).replace("-", "")[:_LONGEST_ACCOUNT]
     account = {
-        **_WITHIN,
+        **WITHIN,
         "accountName": name,
         "location": place.settings.azure_location,
         "kind": "StorageV2",
         "sku": {"name": "Standard_LRS"},
         "allowBlobPublicAccess": False,
+        "publicNetworkAccess": "Disabled",
         "enableHttpsTrafficOnly": True,
         "minimumTlsVersion": "TLS1_2",
         "tags": tags(environment, server),
     }
     container = {
-        **_WITHIN,
+        **WITHIN,
         "accountName": f"${{account_{server.name}.name}}",
         "containerName": OWNER,
         "publicAccess": "None",
@@ -147,12 +147,13 @@ def _objects(environment: Description, server: BackingService, place: Place) -> 
     return (
         ProgramResource(name=f"account_{server.name}", type=f"{kind}:StorageAccount", inputs=account),
         ProgramResource(name=f"container_{server.name}", type=f"{kind}:BlobContainer", inputs=container),
+        *address(environment, server, place, f"account_{server.name}", (f"container_{server.name}",)),
         _gateway(environment, server, place),
     )
 
 
 def _account_keys(name: str) -> ProgramLookup:
-    asked = {**_WITHIN, "accountName": f"${{account_{name}.name}}"}
+    asked = {**WITHIN, "accountName": f"${{account_{name}.name}}"}
     return ProgramLookup(f"keys_{name}", "azure-native:storage:listStorageAccountKeys", asked)
 
 
@@ -181,7 +182,7 @@ def _gateway(environment: Description, server: BackingService, place: Place) -> 
         "probes": [{"type": "Readiness", "tcpSocket": {"port": port}, "periodSeconds": 5}],
     }
     inputs = {
-        **_WITHIN,
+        **WITHIN,
         "containerAppName": server.name,
         "managedEnvironmentId": f"${{{APPS}.id}}",
         "location": place.settings.azure_location,
@@ -198,6 +199,6 @@ def _gateway(environment: Description, server: BackingService, place: Place) -> 
         name=server.name,
         type="azure-native:app:ContainerApp",
         inputs=inputs,
-        depends_on=(f"container_{server.name}",),
+        depends_on=(f"container_{server.name}", f"names_{server.name}"),
         secret_inputs=("configuration",),
     )

@@ -20,6 +20,9 @@ _KEYS = {
 }
 
 
+_NOT_YET = "ResourceInitializationError"
+
+
 class AwsJobs:
     """Asks with the keys among ``credentials``; without any, as the machine that this runs on."""
 
@@ -64,7 +67,9 @@ class AwsJobs:
             each = ended.get(step, {})
             why += [f"{step} ended with {each['exitCode']}"] if each.get("exitCode") else []
             why += [f"{step}: {each['reason']}"] if each.get("reason") else []
-        return Run(over=True, well=well, why="; ".join(why))
+        # Rights that were just given reach the secrets a moment later; ECS itself tries again for services alone.
+        again = _NOT_YET in str(task.get("stoppedReason")) and not any("exitCode" in each for each in ended.values())
+        return Run(over=True, well=well, why="; ".join(why), again=again)
 
     def running(self, job: Job) -> tuple[str, ...]:
         """Return the tasks that are not over."""

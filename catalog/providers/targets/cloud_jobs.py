@@ -10,11 +10,15 @@ Job = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """How one run of a job goes: whether it is over, came to a good end, and what the cloud says otherwise."""
+    """How one run of a job goes: whether it is over, came to a good end, and what the cloud says otherwise.
+
+    With ``again`` nothing of it was begun, and another one may go well a little later.
+    """
 
     over: bool
     well: bool = False
     why: str = ""
+    again: bool = False
 
 
 class CloudJobs(Protocol):

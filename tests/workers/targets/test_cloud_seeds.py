@@ -99,7 +99,7 @@ def test_a_database_is_filled_before_whoever_uses_it_and_after_what_it_needs(
 ) -> None:
     declared = program(target, seeded(seed))
     ordered = [each.name for each in in_order(declared)]
-    own = {"azure": ("rule_db", "database_db"), "aws": ("rights_own", "values_db_seed"), "gcp": ("database_db",)}
+    own = {"azure": ("database_db", "names_db"), "aws": ("rights_own", "values_db_seed"), "gcp": ("database_db",)}
     for before in ("db", *own[target]):
         assert ordered.index(before) < ordered.index("db_seed")
     worker = next(each for each in declared.resources if each.name == "worker")
@@ -160,6 +160,7 @@ class Machine:
     going: bool = False
     hangs: bool = False
     silent: int = 0
+    unready: int = 0
     looked: Callable[[], object] = bool
     code: int = 0
 
@@ -168,10 +169,11 @@ class Machine:
         self.runs.append(str(job["id"]))
         self.code = 0
         self.going = self.hangs
+        self.unready = max(0, self.unready - 1)
         self._shared = self.folder / uuid4().hex
         self._shared.mkdir()
         for step in [script] if script is not None else self._steps(str(job["id"])):
-            if self.code == 0 and not self.hangs:  # what comes after a step that fails is not begun
+            if self.code == 0 and not (self.hangs or self.unready):  # what comes after a step that fails is not begun
                 self.code = self._done(step)
         return f"run-{len(self.runs)}"
 
@@ -181,6 +183,8 @@ class Machine:
         if self.silent:
             self.silent -= 1
             raise TargetUnavailableError("the cloud does not answer")
+        if self.unready:
+            return Run(over=True, why="it cannot read its secrets", again=True)
         return Run(over=not self.going, well=self.code == 0, why=f"it ended with {self.code}")
 
     def running(self, job: Job) -> tuple[str, ...]:
@@ -364,6 +368,18 @@ def test_a_cloud_may_be_silent_for_a_moment(filled: Callable[[str], Filled]) -> 
     with pytest.raises(ResourceFailure, match="db-seed: the cloud does not answer"):
         resource.create(inputs)
     assert machine.stopped == ["run-2"]
+
+
+def test_a_cloud_that_is_not_ready_yet_is_asked_again(filled: Callable[[str], Filled]) -> None:
+    database = filled("aws")
+    resource, machine, inputs = database.resource(COMMAND)
+    machine.unready = 4
+    resource.create(inputs)
+    assert (len(machine.runs), database.things()) == (4, ["one"])
+    machine.unready = 9
+    with pytest.raises(ResourceFailure, match="it cannot read its secrets"):
+        resource.create(inputs)
+    assert len(machine.runs) == 8
 
 
 def test_another_database_is_filled_anew_and_other_commits_change_nothing() -> None:

@@ -78,7 +78,7 @@ UNTAGGED = frozenset(
         "gcp:serviceaccount/account:Account",
         "gcp:storage/bucketIAMMember:BucketIAMMember",
         "gcp:storage/hmacKey:HmacKey",
-        "azure-native:dbforpostgresql:FirewallRule",
+        "azure-native:network:PrivateDnsZoneGroup",
         "azure-native:dbforpostgresql:Database",
         "azure-native:redisenterprise:Database",
         "azure-native:storage:BlobContainer",
@@ -400,3 +400,30 @@ def test_lookups_reach_the_process_that_runs_the_program() -> None:
         passphrase="",
     )
     assert Job.from_json(json.loads(json.dumps(job.as_json()))).program.lookups == declared.lookups
+
+
+def test_servers_of_azure_are_reached_from_the_network_of_the_environment_alone() -> None:
+    azure = Azure()
+    run_mocked(azure, build(program("azure", SERVERS)))
+    made = azure.made
+    assert made["db"]["network"] == {"publicNetworkAccess": "Disabled"}
+    assert made["cache"]["publicNetworkAccess"] == made["account_files"]["publicNetworkAccess"] == "Disabled"
+    assert made["apps_own"]["vnetConfiguration"]["infrastructureSubnetId"] == "network_own-id/subnets/apps"
+    parts = {each["name"]: each for each in made["network_own"]["subnets"]}
+    assert [each["serviceName"] for each in parts["apps"]["delegations"]] == ["Microsoft.App/environments"]
+    for server, resource, part in (
+        ("db", "db", "postgresqlServer"),
+        ("cache", "cache", "redisEnterprise"),
+        ("files", "account_files", "blob"),
+    ):
+        endpoint = made[f"endpoint_{server}"]
+        assert endpoint["subnet"] == {"id": "network_own-id/subnets/servers"}
+        (connection,) = endpoint["privateLinkServiceConnections"]
+        assert (connection["privateLinkServiceId"], connection["groupIds"]) == (f"{resource}-id", [part])
+        (zone,) = made[f"names_{server}"]["privateDnsZoneConfigs"]
+        kind = zone["name"]
+        assert zone["privateDnsZoneId"] == f"zone_{kind}_own-id"
+        assert made[f"link_zone_{kind}_own"]["virtualNetwork"] == {"id": "network_own-id"}
+    by_name = {each.name: each for each in program("azure", SERVERS).resources}
+    assert {"names_db", "names_cache"} <= set(by_name["worker"].depends_on)
+    assert "names_files" in by_name["files"].depends_on

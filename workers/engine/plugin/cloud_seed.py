@@ -32,6 +32,9 @@ LARGEST = 1024 * 1024
 LARGEST_PACKED = 31 * 1024
 """What a variable of Cloud Run may hold, less what stands around it; the others take twice as much."""
 _PAUSE_SECONDS = 3.0
+_TRIES = 4
+"""How often a run is begun that a cloud is not ready for, and with how many pauses between."""
+_UNREADY_PAUSES = 5
 _SILENT_TRIES = 5
 """How often in a row a cloud may leave a question open while it is waited for."""
 
@@ -180,14 +183,19 @@ class CloudSeedResource:
         raise ResourceFailure(f"what the database begins with did not come to a good end. {ended.why}.{said}")
 
     def _run(self, jobs: CloudJobs, job: Values, script: str | None, deadline: float) -> tuple[str, Run]:
-        """Run a job to its end; one that is not waited for any more is stopped."""
-        run = jobs.start(job, script)
-        try:
-            return run, self._end(jobs, job, run, deadline)
-        except BaseException:
-            with suppress(TargetUnavailableError):
-                jobs.stop(job, run)
-            raise
+        """Run a job to its end, anew where the cloud was not ready for it; one not waited for any more is stopped."""
+        for left in reversed(range(_TRIES)):
+            run = jobs.start(job, script)
+            try:
+                ended = self._end(jobs, job, run, deadline)
+            except BaseException:
+                with suppress(TargetUnavailableError):
+                    jobs.stop(job, run)
+                raise
+            if not (ended.again and left):
+                break
+            self._pause(_UNREADY_PAUSES * self._pause_seconds)
+        return run, ended
 
     def _end(self, jobs: CloudJobs, job: Values, run: str, deadline: float) -> Run:
         silent = 0
@@ -202,8 +210,11 @@ class CloudSeedResource:
                     raise
             if time.monotonic() > deadline:
                 raise ResourceFailure(f"broken off: not done after {LONGEST_SECONDS:.0f} s")
-            if self._cancelled.wait(self._pause_seconds):
-                raise ResourceFailure("broken off: the operation was cancelled while a database was filled")
+            self._pause(self._pause_seconds)
+
+    def _pause(self, seconds: float) -> None:
+        if self._cancelled.wait(seconds):
+            raise ResourceFailure("broken off: the operation was cancelled while a database was filled")
 
 
 @contextmanager

@@ -256,6 +256,22 @@ def test_a_task_came_to_a_good_end_where_each_of_its_steps_did(
     assert says in found.why
 
 
+@pytest.mark.parametrize(
+    ("reason", "containers", "again"),
+    [
+        ("ResourceInitializationError: unable to pull secrets", [{"name": "begin"}], True),
+        ("ResourceInitializationError: unable to pull secrets", [{"name": "begin", "exitCode": 1}], False),
+        ("CannotPullContainerError: no such image", [{"name": "begin"}], False),
+    ],
+)
+def test_a_task_is_run_again_that_was_not_begun_for_want_of_what_comes_in_a_moment(
+    monkeypatch: pytest.MonkeyPatch, reason: str, containers: list[Any], *, again: bool
+) -> None:
+    task = {"lastStatus": "STOPPED", "stoppedReason": reason, "containers": containers}
+    monkeypatch.setattr(BaseClient, "_make_api_call", lambda *_: {"tasks": [task]})
+    assert AwsJobs({}).look(aws_job(), "arn").again is again
+
+
 def test_a_task_that_is_forgotten_or_not_run_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     failures = [{"reason": "RESOURCE:FARGATE"}]
     monkeypatch.setattr(BaseClient, "_make_api_call", lambda *_: {"tasks": [], "failures": failures})
