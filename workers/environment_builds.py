@@ -1,4 +1,4 @@
-"""Commits of forks that are built and not deployed: fetched and planned, without secrets and with no effect."""
+"""Commits of forks and drafts that are only built: fetched and planned, without secrets and with no effect."""
 
 from datetime import timedelta
 from functools import partial

@@ -317,6 +317,9 @@ class Follow(Shape):
     request: one that does not meet them has no environment. ``paths`` are patterns of which a changed path must match
     one, ``!`` before a pattern takes away again.
 
+    Commits of ``drafts`` are deployed as others are, or wait (false) until the pull request is ready for review; with
+    ``build_only`` they are fetched and planned without what is secret while they wait, and somebody may approve one.
+
     Commits of forks wait for an approval of exactly that commit, unless their author belongs to the repository; with
     ``strip`` they run without what is secret, with ``build_only`` they are fetched and planned without it while they
     wait, with ``refuse`` they are left out. ``stacked`` is about pull requests to the branch of another open one: they
@@ -329,7 +332,7 @@ class Follow(Shape):
     ``tracks_base`` it is made again as well when the branch moves that the pull request goes to.
     """
 
-    drafts: bool = True
+    drafts: bool | Literal["build_only"] = True
     bots: bool = True
     forks: Literal["approve", "strip", "build_only", "refuse"] = "approve"
     stacked: Literal["follow", "wait", "refuse"] = "follow"

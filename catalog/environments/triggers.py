@@ -38,12 +38,12 @@ class Facts:
     """What is known of a pull request and its environment.
 
     ``absences`` counts how often it was not found, this time included. ``seen_sha`` is the head that was decided about
-    last, ``approved_sha`` the commit of a fork that somebody approved. ``moves`` says that the environment can move at
-    all, ``quarantined`` that its blueprint is held, ``busy`` that an earlier commit is being deployed or waits for
-    that. ``seen_base`` is where it went when it was decided about last. ``listed`` returns the pull requests that are
-    open, ``changed`` returns the paths that were changed since the merge
-    base; both are asked only where that matters. ``has_others`` says that files of other repositories lie beside it.
-    ``base_moved`` says whether the branch it goes to has moved since; it is asked only where the blueprint wants that.
+    last, ``approved_sha`` the commit, of a fork or a draft, that somebody approved. ``moves`` says that the
+    environment can move at all, ``quarantined`` that its blueprint is held, ``busy`` that an earlier commit is being
+    deployed or waits for that. ``seen_base`` is where it went when it was decided about last. ``listed`` returns the
+    pull requests that are open, ``changed`` returns the paths that were changed since the merge base; both are asked
+    only where that matters. ``has_others`` says that files of other repositories lie beside it. ``base_moved`` says
+    whether the branch it goes to has moved since; it is asked only where the blueprint wants that.
     """
 
     pull_request: PullRequest | None
@@ -106,6 +106,8 @@ def _rules(facts: Facts, follow: Follow) -> Iterator[tuple[str, Decision | None]
     yield "draft", _draft(pull, follow)
     yield "bot", _bot(pull, follow)
     yield "path", _paths(facts, follow)
+    if follow.drafts == "build_only":
+        yield "draft", _built_draft(pull, follow, facts.approved_sha)
     yield "fork", of_fork(pull, follow, facts.approved_sha, has_others=facts.has_others)
     yield "concurrency", _concurrency(pull, facts, follow)
     if pull.head_sha == facts.seen_sha:
@@ -179,9 +181,16 @@ def _rest(pull: PullRequest, facts: Facts, follow: Follow) -> Decision | None:
 
 
 def _draft(pull: PullRequest, follow: Follow) -> Decision | None:
-    if pull.is_draft and not follow.drafts:
+    if pull.is_draft and follow.drafts is False:
         return _said(Act.KEEP, "draft", "It is a draft; its commits are deployed once it is ready for review.")
     return None
+
+
+def _built_draft(pull: PullRequest, follow: Follow, approved_sha: str | None) -> Decision | None:
+    if not pull.is_draft or pull.head_sha == approved_sha or (pull.is_fork and follow.forks == "refuse"):
+        return None
+    told = f"Commit {pull.head_sha[:12]} is a draft's: it is built without secrets, and deployed once that is ready."
+    return _said(Act.BUILD, "draft", told)
 
 
 def _bot(pull: PullRequest, follow: Follow) -> Decision | None:

@@ -9,6 +9,7 @@ from catalog.environments import queries
 from catalog.environments.machine import LEAVING
 from catalog.environments.models import Environment, Phase
 from catalog.environments.service.automation import EnvironmentAutomation
+from catalog.environments.service.moving import what_waits
 from catalog.environments.service.requests import EphemeralEnvironmentService
 from catalog.environments.service.wishes import asked_again
 from catalog.providers.scm import Association, PullRequest
@@ -89,9 +90,7 @@ def _up(
 
 
 def _waits(environment: Environment, settings: Settings) -> str:
-    page = f"{settings.base_url}/environments/{environment.id}"
-    commit = (environment.waiting_sha or "")[:12]
-    return f"Commit `{commit}` comes from a fork and waits for an [approval]({page}) of `{environment.name}`."
+    return what_waits(environment, f"{settings.base_url}/environments/{environment.id}")
 
 
 def _asked(service: EphemeralEnvironmentService, environment: Environment, settings: Settings, again: str = "") -> str:

@@ -15,7 +15,7 @@ from catalog.environments.events import (
 from catalog.environments.machine import APPLYING, Event, step
 from catalog.environments.models import Environment, Phase
 from catalog.environments.service.generations import dismiss
-from catalog.environments.service.moving import NOTED, ORDERLY, EnvironmentMoves
+from catalog.environments.service.moving import DRAFT, NOTED, ORDERLY, EnvironmentMoves, waits_as_draft
 from catalog.environments.service.rows import (
     clear_condition,
     find,
@@ -107,7 +107,7 @@ class EnvironmentFollowing(EnvironmentMoves):
         return {each.pull_request for each in queries.of_repository(self._session, tenant_id, repository)}
 
     def approve(self, principal: Principal, environment_id: UUID, head_sha: str) -> Environment:
-        """Let exactly one commit of a fork be deployed: the one that waits, and that the pull request is still at.
+        """Let exactly one commit be deployed: the one of a fork or a draft that waits, and that the pull request is at.
 
         Raises ``ConflictError`` where another commit waits or was pushed meanwhile; the next one waits again.
         """
@@ -223,14 +223,16 @@ class EnvironmentFollowing(EnvironmentMoves):
         return asked[-1] if asked else None
 
     def _hold(self, environment: Environment, found: PullRequest, decision: Decision) -> None:
-        if environment.waiting_sha == found.head_sha:
+        is_draft = decision.rule == "draft"
+        if environment.waiting_sha == found.head_sha and waits_as_draft(environment) is is_draft:
             return
         # Whatever was approved before is void, also where it still waits for its turn: an approval is of one commit.
         environment.waiting_sha, environment.approved_sha, environment.backlog = found.head_sha, None, []
-        set_condition(environment, NOTED, "ApprovalNeeded", decision.why, status=False)
+        set_condition(environment, NOTED, DRAFT if is_draft else "ApprovalNeeded", decision.why, status=False)
         clear_condition(environment, BUILT)
-        data = EnvironmentApprovalNeeded(**stamp(environment), name=environment.name, head_sha=found.head_sha)
-        tell(self._session, environment, data, "system")
+        if not is_draft:  # nobody is asked to approve that: it waits until it is ready for review
+            data = EnvironmentApprovalNeeded(**stamp(environment), name=environment.name, head_sha=found.head_sha)
+            tell(self._session, environment, data, "system")
         if decision.act is Act.BUILD:
             asked = EnvironmentBuildRequested(**stamp(environment), head_sha=found.head_sha)
             tell(self._session, environment, asked, "system")

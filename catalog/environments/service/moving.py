@@ -18,6 +18,8 @@ MOST_COMMITS = 20
 """How many commits of one pull request wait for their turn at most."""
 NOTED = "Following"
 """The condition that says why a commit of the pull request does not move its environment."""
+DRAFT = "Draft"
+"""Its reason where that is a draft's, and waits until the pull request is ready for review."""
 ORDERLY = frozenset({"queue", "allow"})
 """The ways of ``spec.follow.concurrency`` in which each commit is deployed, one after the other."""
 
@@ -107,3 +109,16 @@ class EnvironmentMoves(EnvironmentLife):
             return Follow.model_validate_json(json.dumps(said), strict=True)
         except ValidationError:
             return Follow()
+
+
+def waits_as_draft(environment: Environment) -> bool:
+    """Tell whether the commit that waits is a draft's, and not a fork's."""
+    return any(each["type"] == NOTED and each["reason"] == DRAFT for each in environment.conditions)
+
+
+def what_waits(environment: Environment, page: str) -> str:
+    """Return what the commit waits for that waits, with a link to where it can be approved."""
+    commit = f"Commit `{(environment.waiting_sha or '')[:12]}`"
+    if waits_as_draft(environment):
+        return f"{commit} is a draft's: it runs once the pull request is ready for review, or [approved]({page})."
+    return f"{commit} comes from a fork and waits for an [approval]({page})."

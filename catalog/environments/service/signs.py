@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from catalog.clock import now
 from catalog.environments.models import Environment, Extension, Phase, QueuePlace
+from catalog.environments.service.moving import what_waits
 from catalog.environments.service.rows import EXPIRING, REFUSED, RETURNED, address_of, life_of, refusal_of
 from catalog.providers.scm import Deployment, DeploymentState
 from catalog.settings import Settings
@@ -108,8 +109,7 @@ def _waits(environment: Environment, page: str, queue: QueuePlace | None) -> lis
         told = next(each["message"] for each in environment.conditions if each["type"] == REFUSED)
         lines += [_plain(told), ""]
     if environment.waiting_sha:
-        waits = f"Commit `{environment.waiting_sha[:12]}` comes from a fork and waits for an [approval]({page})."
-        lines += [waits, ""]
+        lines += [what_waits(environment, page), ""]
     return lines
 
 

@@ -14,6 +14,7 @@ OLD, NEW = "a" * 40, "b" * 40
 OPEN = PullRequest(7, PullRequestState.OPEN, NEW, "feature", base="main", author="ann")
 FACTS = Facts(OPEN, 0, OLD, None, moves=True, quarantined=False, changed=lambda: ("docs/a.md",))
 FORK = replace(OPEN, is_fork=True)
+DRAFT = replace(FACTS, pull_request=replace(OPEN, is_draft=True))
 LOWEST = PullRequest(5, PullRequestState.OPEN, OLD, "lowest", base="main")
 LOWER = PullRequest(6, PullRequestState.OPEN, OLD, "lower", base="lowest")
 STACKED = replace(FACTS, pull_request=replace(OPEN, base="lower"), listed=lambda: (LOWEST, LOWER, OPEN))
@@ -37,6 +38,13 @@ CIRCLE = replace(FACTS, pull_request=replace(OPEN, base="lower"), listed=lambda:
         (FACTS, Follow(bases=("release/*", "main")), Act.MOVE, "commit"),
         (replace(FACTS, pull_request=replace(OPEN, is_draft=True)), Follow(drafts=False), Act.KEEP, "draft"),
         (replace(FACTS, pull_request=replace(OPEN, is_draft=True)), Follow(), Act.MOVE, "commit"),
+        (DRAFT, Follow(drafts="build_only"), Act.BUILD, "draft"),
+        (replace(DRAFT, approved_sha=NEW), Follow(drafts="build_only"), Act.MOVE, "commit"),
+        (replace(DRAFT, approved_sha=OLD), Follow(drafts="build_only"), Act.BUILD, "draft"),
+        (DRAFT, Follow(drafts="build_only", paths=("app/*",)), Act.NOTE, "path"),
+        (replace(FACTS, pull_request=replace(FORK, is_draft=True)), Follow(drafts="build_only", forks="refuse"),
+         Act.NOTE, "fork"),
+        (FACTS, Follow(drafts="build_only"), Act.MOVE, "commit"),
         (replace(FACTS, pull_request=replace(OPEN, is_bot=True)), Follow(bots=False), Act.NOTE, "bot"),
         (replace(FACTS, pull_request=FORK), Follow(), Act.HOLD, "fork"),
         (replace(FACTS, pull_request=FORK), Follow(forks="refuse"), Act.NOTE, "fork"),
@@ -95,7 +103,7 @@ def pulls(draw: st.DrawFn) -> PullRequest:
     st.booleans(),
     st.builds(
         Follow,
-        drafts=st.booleans(),
+        drafts=st.sampled_from([True, False, "build_only"]),
         bots=st.booleans(),
         forks=st.sampled_from(["approve", "strip", "build_only", "refuse"]),
         labels=st.sampled_from([(), ("preview",)]),
@@ -119,6 +127,7 @@ def test_what_is_closed_goes_and_no_fork_runs_unasked(
         assert pull.association.is_trusted or approved == pull.head_sha or strips(pull, follow, approved)
         assert follow.forks != "refuse"
     if decision.act is Act.MOVE:
+        assert not pull or not pull.is_draft or follow.drafts is True or approved == pull.head_sha
         assert moves
         assert pull is not None
         assert pull.head_sha != facts.seen_sha

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 
+from catalog.environments.events import EnvironmentBuildRequested
 from catalog.environments.models import Desired, Phase, ScmHook
 from catalog.environments.service import obey
 from catalog.errors import NotFoundError, UnavailableError
@@ -14,6 +15,7 @@ from tests.workers.environment_orders.doubles import Repository
 from tests.workers.environment_orders.life_rows import Scenario
 from tests.workers.environment_orders.one import SHOP, One
 from tests.workers.environment_orders.slipway import Slipway
+from workers.environment_builds import build_only
 
 ROWS: dict[str, Scenario] = {}
 ABOUT = {
@@ -48,6 +50,32 @@ def _(slipway: Slipway) -> None:
     assert (one.row.phase, one.runs) == (Phase.READY, [before])
     one.becomes(is_draft=False)
     assert (one.row.phase, one.work().runs) == (Phase.UPDATING, [one.head])
+
+
+@row("a draft that is only built: fetched and planned without an effect, until it is ready, or somebody approves it")
+def _(slipway: Slipway) -> None:
+    blueprint = slipway.blueprint(follow={"drafts": "build_only"})
+    one = One(slipway).request(blueprint).work()
+    before = one.head
+    one.becomes(is_draft=True)
+    one.push()
+    for _ in range(2):
+        one.watch()
+    builds(one)
+    assert (one.row.waiting_sha, one.condition["Following"], one.condition["Built"]) == (one.head, "Draft", "Built")
+    assert (one.told("build_requested"), one.told("approval_needed"), one.work_all().runs) == (1, 0, [before])
+    assert "ready for review" in one.signs.comment
+    one.becomes(is_draft=False)
+    assert (one.row.waiting_sha, one.work().runs) == (None, [one.head])
+    one.becomes(is_draft=True)
+    one.push()
+    one.ask("approve", one.head)
+    assert one.work().runs == [one.head]
+    fork = One(slipway, is_fork=True, is_draft=True, author="mallory").request(blueprint).work()
+    fork.push()
+    assert fork.condition["Following"] == "Draft"
+    fork.becomes(is_draft=False)
+    assert (fork.condition["Following"], fork.told("approval_needed")) == ("ApprovalNeeded", 1)
 
 
 @row("labelled and unlabelled: it has an environment while it has its labels")
@@ -280,6 +308,13 @@ def _(slipway: Slipway) -> None:
     assert (one.row.phase, one.row.generation, one.runs) == (Phase.READY, generation, [one.head])
     with pytest.raises(NotFoundError):
         slipway.do(lambda service: service.get(slipway.principal.tenant_id, slipway.principal.tenant_id))
+
+
+def builds(one: One) -> None:
+    """Let a worker build what is to be built of it."""
+    for record in one.slipway.events(one.id):
+        if record.type == EnvironmentBuildRequested.event_type():
+            build_only(one.slipway.context(record))
 
 
 def shown(one: One, state: PullRequestState, *, is_merged: bool) -> None:

@@ -135,6 +135,16 @@ def test_a_draft_waits_until_it_is_ready(slipway: Slipway) -> None:
     assert one.looked_for().work().runs == [one.head]
 
 
+def test_a_draft_that_is_only_built_waits_in_its_new_life(slipway: Slipway) -> None:
+    one = One(slipway).request(slipway.blueprint(follow={"drafts": "build_only"})).work()
+    one.becomes(watch=False, is_draft=True)
+    closed_and_opened(one).looked_for()
+    assert (one.row.phase, one.row.waiting_sha) == (Phase.PENDING_APPROVAL, one.head)
+    assert (one.told("build_requested"), one.told("approval_needed")) == (1, 0)
+    one.becomes(is_draft=False)
+    assert one.work().runs == [one.head]
+
+
 def test_policies_that_refuse_are_said_and_asked_again(slipway: Slipway) -> None:
     one = closed_and_opened(One(slipway).request().work())
     violations = (Violation(rule="late", level=Level.MANDATORY, message="Not on Fridays."),)
