@@ -315,10 +315,7 @@ class Follow(Shape):
 
     ``labels`` (every one of them) and ``bases`` (patterns of base branches, one of them) are conditions on the pull
     request: one that does not meet them has no environment. ``paths`` are patterns of which a changed path must match
-    one, ``!`` before a pattern takes away again.
-
-    Commits of ``drafts`` are deployed as others are, or wait (false) until the pull request is ready for review; with
-    ``build_only`` they are fetched and planned without what is secret while they wait, and somebody may approve one.
+    one, ``!`` before a pattern takes away again. Commits of ``drafts`` are deployed, wait, or are built meanwhile.
 
     Commits of forks wait for an approval of exactly that commit, unless their author belongs to the repository; with
     ``strip`` they run without what is secret, with ``build_only`` they are fetched and planned without it while they
