@@ -158,11 +158,6 @@ class EnvironmentPage(Page):
         return self.environment.phase is Phase.DESTROYED
 
     @property
-    def waits_as_draft(self) -> bool:
-        """Tell whether the commit that waits is a draft's, and not a fork's."""
-        return any(each.type == "Following" and each.reason == "Draft" for each in self.environment.conditions)
-
-    @property
     def is_serving(self) -> bool:
         """Tell whether an application should answer at the environment's address now."""
         phase, answers = self.environment.phase, self.environment.deployed_sha is not None
