@@ -75,11 +75,11 @@ def at_pull_request(session: Session, tenant_id: UUID, repository: str, pull_req
     return session.exec(statement).first()
 
 
-def of_repository(session: Session, tenant_id: UUID, repository: str) -> Sequence[Environment]:
-    """Return the living environments of a repository, in the order in which they are locked."""
+def of_repository(session: Session, tenant_id: UUID, *repositories: str) -> Sequence[Environment]:
+    """Return the living environments of one or more repositories, in the order in which they are locked."""
     statement = select(Environment).where(
         Environment.tenant_id == tenant_id,
-        Environment.repository == repository,
+        col(Environment.repository).in_(repositories),
         Environment.phase != Phase.DESTROYED,
     )
     return session.exec(statement.order_by(col(Environment.id))).all()

@@ -26,10 +26,10 @@ def connections(session: Session, tenant_id: UUID) -> Sequence[ScmConnection]:
     return session.exec(statement.order_by(col(ScmConnection.name))).all()
 
 
-def connection(session: Session, tenant_id: UUID, connection_id: UUID) -> ScmConnection | None:
-    """Return one connection of the tenant, locked."""
+def connection(session: Session, tenant_id: UUID, connection_id: UUID, *, lock: bool = False) -> ScmConnection | None:
+    """Return one connection of the tenant, locked where asked; others may still write rows that refer to it."""
     statement = select(ScmConnection).where(ScmConnection.tenant_id == tenant_id, ScmConnection.id == connection_id)
-    return session.exec(statement.with_for_update()).first()
+    return session.exec(statement.with_for_update(key_share=True) if lock else statement).first()
 
 
 def named(session: Session, tenant_id: UUID, name: str) -> ScmConnection | None:
@@ -53,10 +53,16 @@ def repositories(session: Session, tenant_id: UUID, connection_id: UUID) -> Sequ
     return session.exec(statement.order_by(col(ScmRepository.address))).all()
 
 
-def repository(session: Session, tenant_id: UUID, repository_id: UUID) -> ScmRepository | None:
-    """Return one repository that the tenant follows, locked."""
+def repository(session: Session, tenant_id: UUID, repository_id: UUID, *, lock: bool = False) -> ScmRepository | None:
+    """Return one repository that the tenant follows, locked where asked."""
     statement = select(ScmRepository).where(ScmRepository.tenant_id == tenant_id, ScmRepository.id == repository_id)
-    return session.exec(statement.execution_options(populate_existing=True).with_for_update()).first()
+    statement = statement.execution_options(populate_existing=True)
+    return session.exec(statement.with_for_update() if lock else statement).first()
+
+
+def note_repository(session: Session, row: ScmRepository) -> None:
+    """Follow a repository unless somebody else does so meanwhile."""
+    session.connection().execute(insert(ScmRepository).values(**row.model_dump()).on_conflict_do_nothing())
 
 
 def polled_at(session: Session, tenant_id: UUID, repository_id: UUID) -> datetime | None:

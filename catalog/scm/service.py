@@ -61,7 +61,11 @@ LARGEST_HOOK = 25 * 1024 * 1024
 
 
 class ScmService:
-    """One unit of work on connections; everything happens in the session's transaction."""
+    """One unit of work on connections; everything happens in the session's transaction.
+
+    Whoever locks several rows takes environments first (`catalog.environments.service`), then the connection, then a
+    repository.
+    """
 
     def __init__(self, session: Session, settings: Settings) -> None:
         self._session = session
@@ -105,7 +109,7 @@ class ScmService:
     def rotate(self, principal: Principal, connection_id: UUID) -> ScmConnectionMade:
         """Give a connection's hooks another secret; the one before stays good until the next rotation."""
         principal.require("tenants:admin")
-        row = self._find(principal.tenant_id, connection_id)
+        row = self._find(principal.tenant_id, connection_id, lock=True)
         secret = self._new_secret(row, self._hook_secrets(row)[:1])
         self._session.add(row)
         self._tell(principal, row, ScmConnectionRotated(connection_id=row.id, what="hook_secret"))
@@ -116,7 +120,7 @@ class ScmService:
     ) -> ScmConnectionRead:
         """Keep other credentials in place of those that a connection has."""
         principal.require("tenants:admin")
-        row = self._find(principal.tenant_id, connection_id)
+        row = self._find(principal.tenant_id, connection_id, lock=True)
         row.sealed_credentials = self._box().seal(_purpose(row, "credentials"), dict(credentials))
         row.problem = None
         self._session.add(row)
@@ -126,14 +130,14 @@ class ScmService:
     def disconnect(self, principal: Principal, connection_id: UUID) -> None:
         """Forget credentials and secrets; the repositories followed through them are followed no longer."""
         principal.require("tenants:admin")
-        row = self._find(principal.tenant_id, connection_id)
+        row = self._find(principal.tenant_id, connection_id, lock=True)
         self._tell(principal, row, ScmConnectionRemoved(connection_id=row.id))
         self._session.delete(row)
 
     def follow(self, principal: Principal, connection_id: UUID, address: str) -> ScmRepositoryRead:
         """Look at a repository's pull requests from now on; following it again changes nothing."""
         principal.require("tenants:admin")
-        row = self._find(principal.tenant_id, connection_id)
+        row = self._find(principal.tenant_id, connection_id, lock=True)
         try:
             normal = providers()[row.provider].normalise(address, self._settings)
             self.opened_through(row, normal)
@@ -155,7 +159,8 @@ class ScmService:
             return
         found = self._connected(tenant_id, address)
         if found is not None:
-            self._session.add(ScmRepository(tenant_id=tenant_id, connection_id=found[0].id, address=found[1]))
+            row = ScmRepository(tenant_id=tenant_id, connection_id=found[0].id, address=found[1])
+            queries.note_repository(self._session, row)
 
     def open(self, tenant_id: UUID, address: str) -> Repository:
         """Open a repository with the tenant's rights at its server.
@@ -213,7 +218,7 @@ class ScmService:
 
         Returns False, and changes nothing, where one that was asked for later was taken down already.
         """
-        row = queries.repository(self._session, tenant_id, repository_id)
+        row = queries.repository(self._session, tenant_id, repository_id, lock=True)
         if row is None or (row.polled_at is not None and row.polled_at > asked_at):
             return False
         after = rules.snapshot(pulls)
@@ -235,7 +240,7 @@ class ScmService:
 
         Returns whether it has been so for long.
         """
-        row = queries.repository(self._session, tenant_id, repository_id)
+        row = queries.repository(self._session, tenant_id, repository_id, lock=True)
         if row is None:
             return False
         others = [each for each in row.conditions if each["type"] != "Listed"]
@@ -254,7 +259,7 @@ class ScmService:
 
         Raises ``HookNotGenuineError`` before anything of it is read, ``InvalidInputError`` for what is no delivery.
         """
-        row = self._find(tenant_id, connection_id)
+        row = self._find(tenant_id, connection_id, lock=True)
         provider = providers()[row.provider]
         if not provider.hook_is_genuine(headers, body, self._hook_secrets(row)):
             raise HookNotGenuineError(_NOT_GENUINE)
@@ -269,7 +274,7 @@ class ScmService:
 
     def _hasten(self, connection: ScmConnection, told: HookEvent) -> int:
         found = queries.at(self._session, connection.tenant_id, told.repository)
-        row = queries.repository(self._session, connection.tenant_id, found.id) if found else None
+        row = queries.repository(self._session, connection.tenant_id, found.id, lock=True) if found else None
         if row is None or row.connection_id != connection.id:
             return 0
         subject = f"scm/repositories/{row.id}"
@@ -305,8 +310,8 @@ class ScmService:
     def _box(self) -> SecretBox:
         return SecretBox(self._settings)
 
-    def _find(self, tenant_id: UUID, connection_id: UUID) -> ScmConnection:
-        row = queries.connection(self._session, tenant_id, connection_id)
+    def _find(self, tenant_id: UUID, connection_id: UUID, *, lock: bool = False) -> ScmConnection:
+        row = queries.connection(self._session, tenant_id, connection_id, lock=lock)
         if row is None:
             raise NotFoundError(f"There is no connection {connection_id}.")
         return row

@@ -1,4 +1,9 @@
-"""EphemeralEnvironmentService: what may be asked of environments, and what workers report of them."""
+"""EphemeralEnvironmentService: what may be asked of environments, and what workers report of them.
+
+Locks have one order, so that no two transactions wait for each other: what begins by itself in a repository, the pull
+request (advisory), environments by their ids, the tenant's room, the stack, the operation, and then connections and
+repositories of source code management.
+"""
 
 from catalog.environments.queries import Placed
 from catalog.environments.queries import at as environment_at

@@ -84,8 +84,8 @@ class RemovalReports:
 
     def verifying(self, lease: Lease, plan: DestroyPlan) -> None:
         """Report that everything was removed, as far as the engine knows."""
-        self._stacks.confirm(lease)
         environment = find(self._session, plan.tenant_id, plan.environment_id, lock=True)
+        self._stacks.confirm(lease)
         self._settle(environment, rules.verify(situation(environment)))
 
     def destroyed(self, lease: Lease, plan: DestroyPlan, looked_for: Sequence[str]) -> None:
@@ -93,8 +93,8 @@ class RemovalReports:
 
         An environment that was wanted again meanwhile starts its next life.
         """
-        self._stacks.mark_destroyed(lease)
         environment = find(self._session, plan.tenant_id, plan.environment_id, lock=True)
+        self._stacks.mark_destroyed(lease)
         again = environment.wanted_again
         told = stamp(environment)
         self._settle(environment, rules.gone(situation(environment)))
@@ -119,8 +119,8 @@ class RemovalReports:
         self, lease: Lease, plan: DestroyPlan, message: str, looked_for: Sequence[str] = (), left: Sequence[str] = ()
     ) -> timedelta:
         """Report that something is left; returns how long to wait before the next try."""
-        self._stacks.confirm(lease)
         environment = find(self._session, plan.tenant_id, plan.environment_id, lock=True)
+        self._stacks.confirm(lease)
         self._settle(environment, rules.remains(situation(environment)))
         environment.attempt += 1
         problem = Problem(

@@ -123,8 +123,8 @@ class EnvironmentReports(RemovalReports):
 
     def recovered(self, lease: Lease, environment_id: UUID) -> None:
         """Report that what an interrupted worker left was looked at, so that the environment goes on, or out."""
-        self._stacks.mark_recovered(lease)
         environment = find(self._session, lease.tenant_id, environment_id, lock=True)
+        self._stacks.mark_recovered(lease)
         if environment.phase is Phase.UNKNOWN:
             self._settle(environment, rules.recover(situation(environment)))
 
@@ -133,8 +133,8 @@ class EnvironmentReports(RemovalReports):
 
         Raises ``UnreadableSpecError`` where nobody knows (any more) what to make.
         """
-        self._stacks.mark_changing(lease)
         environment = find(self._session, lease.tenant_id, environment_id, lock=True)
+        self._stacks.mark_changing(lease)
         self._settle(environment, rules.begin(situation(environment), generation))
         environment.attempt += 1
         self._operations.run(lease.tenant_id, operation_id)
@@ -163,8 +163,8 @@ class EnvironmentReports(RemovalReports):
 
     def slept(self, lease: Lease, plan: DeployPlan, resources: Sequence[StackResource]) -> None:
         """Report that nothing of the environment runs any more; it may have been woken meanwhile."""
-        self._stacks.mark_applied(lease, resources, {})
         environment = find(self._session, plan.tenant_id, plan.environment_id, lock=True)
+        self._stacks.mark_applied(lease, resources, {})
         if environment.phase is not Phase.SLEEPING or environment.generation != plan.generation:
             self._finish(plan.tenant_id, plan.operation_id, OperationState.CANCELLED)
             return
@@ -175,8 +175,8 @@ class EnvironmentReports(RemovalReports):
 
     def sleep_failed(self, lease: Lease, plan: DeployPlan, message: str, *, interrupted: bool) -> bool:
         """Report that what runs could not be stopped; tell whether to try again, or whether it was woken meanwhile."""
-        self._stacks.mark_failed(lease, interrupted=interrupted)
         environment = find(self._session, plan.tenant_id, plan.environment_id, lock=True)
+        self._stacks.mark_failed(lease, interrupted=interrupted)
         if environment.phase is not Phase.SLEEPING or environment.generation != plan.generation:
             self._finish(plan.tenant_id, plan.operation_id, OperationState.CANCELLED)
             return False
@@ -290,8 +290,8 @@ class EnvironmentReports(RemovalReports):
         ``interrupted`` says that the engine was cut off, so that the stack must be recovered before its next use;
         ``passing`` that the reason may pass by itself, so that it is tried again after a while.
         """
-        self._stacks.mark_failed(lease, interrupted=interrupted)
         environment = find(self._session, plan.tenant_id, plan.environment_id, lock=True)
+        self._stacks.mark_failed(lease, interrupted=interrupted)
         self._settle(environment, rules.fail(situation(environment), plan.generation))
         if environment.phase is not Phase.FAILED:
             self._superseded(environment, plan)
@@ -315,8 +315,8 @@ class EnvironmentReports(RemovalReports):
         self, lease: Lease, environment_id: UUID, generation: int, operation_id: UUID, problem: Problem
     ) -> None:
         """Record that no further try is made for a generation, if it is still the one that is wanted."""
-        self._stacks.confirm(lease)
         environment = find(self._session, lease.tenant_id, environment_id, lock=True)
+        self._stacks.confirm(lease)
         if environment.desired is Desired.PRESENT and environment.generation == generation:
             if environment.phase in {Phase.QUEUED, Phase.UNKNOWN}:
                 self._settle(environment, rules.begin(situation(environment), generation))

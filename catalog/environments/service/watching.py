@@ -54,14 +54,14 @@ class EnvironmentWatches:
 
         What stands at the pull requests of those that are reached again is shown again, too.
         """
-        for address in queries.repositories(self._session, tenant_id):
-            if is_local(address):
-                continue
-            is_connected = self._scm.is_connected(tenant_id, address)
-            if is_connected:
-                self._scm.note(tenant_id, address)
-            for each in queries.of_repository(self._session, tenant_id, address):
-                self._tell(find(self._session, tenant_id, each.id, lock=True), is_connected=is_connected)
+        elsewhere = [each for each in queries.repositories(self._session, tenant_id) if not is_local(each)]
+        connected = {each for each in elsewhere if self._scm.is_connected(tenant_id, each)}
+        # All environments are locked first, by their ids, as everywhere; only then what is written of repositories.
+        found = queries.of_repository(self._session, tenant_id, *elsewhere)
+        for environment in [find(self._session, tenant_id, each.id, lock=True) for each in found]:
+            self._tell(environment, is_connected=environment.repository in connected)
+        for address in sorted(connected):
+            self._scm.note(tenant_id, address)
 
     def _tell(self, environment: Environment, *, is_connected: bool) -> None:
         lacked = _no_connection(environment)
