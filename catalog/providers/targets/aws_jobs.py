@@ -7,6 +7,7 @@ A job is told by its ``region``, ``cluster``, ``task`` (definition) and ``family
 """
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from catalog.providers.targets import TargetUnavailableError
@@ -16,18 +17,22 @@ _KEYS = {
     "aws_access_key_id": "AWS_ACCESS_KEY_ID",
     "aws_secret_access_key": "AWS_SECRET_ACCESS_KEY",
     "aws_session_token": "AWS_SESSION_TOKEN",
-    "endpoint_url": "AWS_ENDPOINT_URL",
 }
+_FILES = {"profile": "AWS_PROFILE", "config_file": "AWS_CONFIG_FILE", "credentials_file": "AWS_SHARED_CREDENTIALS_FILE"}
 
 
 _NOT_YET = "ResourceInitializationError"
 
 
 class AwsJobs:
-    """Asks with the keys among ``credentials``; without any, as the machine that this runs on."""
+    """Asks as whoever ``credentials`` (``AWS_...``) say: by keys, a profile, a token of the role, or a container's.
+
+    Where they say nothing it asks as the machine that this runs on.
+    """
 
     def __init__(self, credentials: Mapping[str, str]) -> None:
-        self._keys = {name: credentials[variable] for name, variable in _KEYS.items() if credentials.get(variable)}
+        self._credentials = credentials
+        self._found: dict[str, str] | None = None
 
     def start(self, job: Job, script: str | None = None) -> str:
         """Run one task of the definition."""
@@ -108,15 +113,56 @@ class AwsJobs:
         return [str(each["message"]) for each in found["events"]]
 
     def _ask(self, job: Job, service: str, operation: str, **asked: Any) -> dict[str, Any]:
-        import boto3  # noqa: PLC0415  (slow to import, and only needed with AWS)
+        # Slow to import, and only needed with AWS.
         from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
 
         try:
-            client: Any = boto3.client(service, region_name=job["region"], **self._keys)  # type: ignore[call-overload]
+            if self._found is None:
+                self._found = self._keys(str(job["region"]))
+            client = self._client(service, str(job["region"]), **self._found)
             answer: dict[str, Any] = getattr(client, operation)(**asked)
-        except (BotoCoreError, ClientError) as error:
+        except (BotoCoreError, ClientError, OSError) as error:
             raise TargetUnavailableError(f"AWS does not answer: {error}") from error
         return answer
+
+    def _client(self, service: str, region: str, **keys: Any) -> Any:
+        import boto3  # noqa: PLC0415
+        import botocore.session  # noqa: PLC0415
+
+        session = botocore.session.Session()
+        for option, variable in _FILES.items():
+            if variable in self._credentials:
+                session.set_config_variable(option, self._credentials[variable])
+        whole: Any = boto3.Session(botocore_session=session)
+        return whole.client(
+            service, region_name=region, endpoint_url=self._credentials.get("AWS_ENDPOINT_URL") or None, **keys
+        )
+
+    def _keys(self, region: str) -> dict[str, str]:
+        """Return keys where variables lead to some: libraries look in those of this process alone."""
+        from botocore import UNSIGNED  # noqa: PLC0415
+        from botocore.config import Config  # noqa: PLC0415
+        from botocore.credentials import ContainerProvider  # noqa: PLC0415
+
+        who = self._credentials
+        if who.get("AWS_ACCESS_KEY_ID"):
+            return {name: who[variable] for name, variable in _KEYS.items() if who.get(variable)}
+        if who.get("AWS_ROLE_ARN") and who.get("AWS_WEB_IDENTITY_TOKEN_FILE"):
+            token = Path(who["AWS_WEB_IDENTITY_TOKEN_FILE"]).read_text("utf-8")
+            sts = self._client("sts", region, config=Config(signature_version=UNSIGNED))
+            asked = {"RoleArn": who["AWS_ROLE_ARN"], "RoleSessionName": "slipway", "WebIdentityToken": token}
+            answer = sts.assume_role_with_web_identity(**asked)["Credentials"]
+            given = (str(answer[each]) for each in ("AccessKeyId", "SecretAccessKey", "SessionToken"))
+            return dict(zip(_KEYS, given, strict=True))
+        found: Any = ContainerProvider(environ=dict(who)).load()
+        if found is None:
+            return {}
+        kept = found.get_frozen_credentials()
+        return {
+            "aws_access_key_id": kept.access_key,
+            "aws_secret_access_key": kept.secret_key,
+            "aws_session_token": kept.token,
+        }
 
 
 def _code(error: TargetUnavailableError) -> str:

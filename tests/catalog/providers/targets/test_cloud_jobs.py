@@ -1,8 +1,10 @@
 """Jobs of clouds, over the documented interfaces as they answer here."""
 
 import json
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -174,59 +176,96 @@ def aws_job(region: str = "eu-central-1", **more: Any) -> dict[str, Any]:
     }
 
 
-def test_a_task_of_aws_is_run_found_and_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def amazon(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Run moto's server, with nothing in this process that leads there; return its address."""
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_ENDPOINT_URL"):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
-    keys = {"aws_access_key_id": "me", "aws_secret_access_key": "hidden", "endpoint_url": f"http://{host}:{port}"}
-    httpx.post(f"{keys['endpoint_url']}/moto-api/reset").raise_for_status()
+    httpx.post(f"http://{host}:{port}/moto-api/reset").raise_for_status()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.mark.parametrize("way", ["keys", "profile", "token of a role", "container"])
+def test_aws_is_asked_as_whoever_the_engine_asks_as(amazon: str, tmp_path: Path, way: str) -> None:
+    (tmp_path / "token").write_text("a token")
+    (tmp_path / "files").write_text("[previews]\naws_access_key_id = me\naws_secret_access_key = hidden\n")
+
+    def answers(request: BaseHTTPRequestHandler) -> None:
+        told = {"AccessKeyId": "me", "SecretAccessKey": "hidden", "Token": "t", "Expiration": "2099-01-01T00:00:00Z"}
+        request.send_response(200)
+        request.end_headers()
+        request.wfile.write(json.dumps(told).encode())
+
+    handler = type("Handler", (BaseHTTPRequestHandler,), {"do_GET": answers, "log_message": lambda *_: None})
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as container:
+        threading.Thread(target=container.serve_forever, daemon=True).start()
+        who = {
+            "keys": {"AWS_ACCESS_KEY_ID": "me", "AWS_SECRET_ACCESS_KEY": "hidden"},
+            "profile": {"AWS_PROFILE": "previews", "AWS_SHARED_CREDENTIALS_FILE": str(tmp_path / "files")},
+            "token of a role": {
+                "AWS_ROLE_ARN": "arn:aws:iam::123456789012:role/previews",
+                "AWS_WEB_IDENTITY_TOKEN_FILE": str(tmp_path / "token"),
+            },
+            "container": {"AWS_CONTAINER_CREDENTIALS_FULL_URI": f"http://127.0.0.1:{container.server_port}/"},
+        }
+        boto3.client(
+            *("ecs", "eu-central-1"), endpoint_url=amazon, aws_access_key_id="me", aws_secret_access_key="hidden"
+        ).create_cluster(clusterName="apps")
+        assert AwsJobs({"AWS_ENDPOINT_URL": amazon, **who[way]}).running(aws_job()) == ()
+        container.shutdown()
+    with pytest.raises(TargetUnavailableError, match="Unable to locate credentials"):
+        AwsJobs({"AWS_ENDPOINT_URL": amazon}).running(aws_job())
+
+
+def test_a_task_of_aws_is_run_found_and_stopped(amazon: str) -> None:
+    keys = {"aws_access_key_id": "me", "aws_secret_access_key": "hidden", "endpoint_url": amazon}
     asked: dict[str, Any] = {"region_name": "eu-central-1", **keys}
-    try:
-        ec2, ecs, logs = (boto3.client(each, **asked) for each in ("ec2", "ecs", "logs"))
-        network = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
-        ec2.modify_vpc_attribute(VpcId=network, EnableDnsHostnames={"Value": True})
-        subnet = ec2.create_subnet(VpcId=network, CidrBlock="10.0.1.0/24")["Subnet"]["SubnetId"]
-        group = ec2.create_security_group(GroupName="inside", Description="inside", VpcId=network)["GroupId"]
-        cluster = ecs.create_cluster(clusterName="apps")["cluster"]["clusterArn"]
-        containers: Any = [{"name": each, "image": "postgres", "memory": 512} for each in ("begin", "fill", "end")]
-        task = ecs.register_task_definition(
-            family="fill",
-            networkMode="awsvpc",
-            requiresCompatibilities=["FARGATE"],
-            cpu="512",
-            memory="1024",
-            containerDefinitions=containers,
-        )["taskDefinition"]["taskDefinitionArn"]
-        jobs = AwsJobs(
-            {
-                "AWS_ACCESS_KEY_ID": "me",
-                "AWS_SECRET_ACCESS_KEY": "hidden",
-                "AWS_ENDPOINT_URL": keys["endpoint_url"],
-            }
-        )
-        job = aws_job(cluster=cluster, task=task, subnets=[subnet], security_groups=[group])
-        assert jobs.running(job) == ()
-        run = jobs.start(job)
-        assert jobs.running(job) == (run,)
-        assert not jobs.look(job, run).over
-        logs.create_log_group(logGroupName="/slipway/e")
-        stream = f"db-seed/fill/{run.rpartition('/')[2]}"
-        assert jobs.lines(job, run, 20) == ()
-        logs.create_log_stream(logGroupName="/slipway/e", logStreamName=stream)
-        events: Any = [{"timestamp": int(time.time() * 1000) + each, "message": f"line {each}"} for each in range(3)]
-        logs.put_log_events(logGroupName="/slipway/e", logStreamName=stream, logEvents=events)
-        assert jobs.lines(job, run, 2) == ("line 1", "line 2")
-        jobs.stop(job, run)
-        ended = jobs.look(job, run)
-        assert (ended.over, ended.well) == (True, False)
-        assert jobs.running(job) == ()
-        assert jobs.running(aws_job(cluster="gone")) == ()
-        with pytest.raises(TargetUnavailableError, match="AWS does not answer"):
-            jobs.start(aws_job(cluster=cluster, task="nothing"))
-    finally:
-        server.stop()
+    ec2, ecs, logs = (boto3.client(each, **asked) for each in ("ec2", "ecs", "logs"))
+    network = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+    ec2.modify_vpc_attribute(VpcId=network, EnableDnsHostnames={"Value": True})
+    subnet = ec2.create_subnet(VpcId=network, CidrBlock="10.0.1.0/24")["Subnet"]["SubnetId"]
+    group = ec2.create_security_group(GroupName="inside", Description="inside", VpcId=network)["GroupId"]
+    cluster = ecs.create_cluster(clusterName="apps")["cluster"]["clusterArn"]
+    containers: Any = [{"name": each, "image": "postgres", "memory": 512} for each in ("begin", "fill", "end")]
+    task = ecs.register_task_definition(
+        family="fill",
+        networkMode="awsvpc",
+        requiresCompatibilities=["FARGATE"],
+        cpu="512",
+        memory="1024",
+        containerDefinitions=containers,
+    )["taskDefinition"]["taskDefinitionArn"]
+    jobs = AwsJobs(
+        {
+            "AWS_ACCESS_KEY_ID": "me",
+            "AWS_SECRET_ACCESS_KEY": "hidden",
+            "AWS_ENDPOINT_URL": keys["endpoint_url"],
+        }
+    )
+    job = aws_job(cluster=cluster, task=task, subnets=[subnet], security_groups=[group])
+    assert jobs.running(job) == ()
+    run = jobs.start(job)
+    assert jobs.running(job) == (run,)
+    assert not jobs.look(job, run).over
+    logs.create_log_group(logGroupName="/slipway/e")
+    stream = f"db-seed/fill/{run.rpartition('/')[2]}"
+    assert jobs.lines(job, run, 20) == ()
+    logs.create_log_stream(logGroupName="/slipway/e", logStreamName=stream)
+    events: Any = [{"timestamp": int(time.time() * 1000) + each, "message": f"line {each}"} for each in range(3)]
+    logs.put_log_events(logGroupName="/slipway/e", logStreamName=stream, logEvents=events)
+    assert jobs.lines(job, run, 2) == ("line 1", "line 2")
+    jobs.stop(job, run)
+    ended = jobs.look(job, run)
+    assert (ended.over, ended.well) == (True, False)
+    assert jobs.running(job) == ()
+    assert jobs.running(aws_job(cluster="gone")) == ()
+    with pytest.raises(TargetUnavailableError, match="AWS does not answer"):
+        jobs.start(aws_job(cluster=cluster, task="nothing"))
 
 
 @pytest.mark.parametrize(
