@@ -58,10 +58,10 @@ class AwsJobs:
         return str(begun["tasks"][0]["taskArn"])
 
     def look(self, job: Job, run: str) -> Run:
-        """Return how a task goes; of one that ECS has forgotten nothing good is known."""
-        found = self._ask(job, "ecs", "describe_tasks", cluster=job["cluster"], tasks=[run])["tasks"]
+        """Return how a task goes; raise where ECS does not know it, which it may not do yet of one just run."""
+        found = self._described(job, [run])
         if not found:
-            return Run(over=True, why=f"ECS knows the task {run} no more")
+            raise TargetUnavailableError(f"ECS does not know the task {run}")
         task = found[0]
         if task.get("lastStatus") != "STOPPED":
             return Run(over=False)
@@ -77,16 +77,25 @@ class AwsJobs:
         return Run(over=True, well=well, why="; ".join(why), again=again)
 
     def running(self, job: Job) -> tuple[str, ...]:
-        """Return the tasks that are not over."""
+        """Return the tasks that are not over, those among them that have been told to stop and still write."""
+        going, stopping = (self._listed(job, wanted) for wanted in ("RUNNING", "STOPPED"))
+        known = self._described(job, stopping) if stopping else []
+        return (*going, *(str(each["taskArn"]) for each in known if each.get("lastStatus") != "STOPPED"))
+
+    def _listed(self, job: Job, wanted: str) -> list[str]:
+        """Return the tasks that ECS was told to bring to a status."""
         try:
             found = self._ask(
-                job, "ecs", "list_tasks", cluster=job["cluster"], family=job["family"], desiredStatus="RUNNING"
+                job, "ecs", "list_tasks", cluster=job["cluster"], family=job["family"], desiredStatus=wanted
             )
         except TargetUnavailableError as error:
             if _code(error) == "ClusterNotFoundException":
-                return ()
+                return []
             raise
-        return tuple(str(each) for each in found["taskArns"])
+        return [str(each) for each in found["taskArns"]]
+
+    def _described(self, job: Job, runs: list[str]) -> list[dict[str, Any]]:
+        return list(self._ask(job, "ecs", "describe_tasks", cluster=job["cluster"], tasks=runs)["tasks"])
 
     def stop(self, job: Job, run: str) -> None:
         """Stop a task."""

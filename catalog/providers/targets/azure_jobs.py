@@ -4,6 +4,7 @@ Semantics: the REST reference of Microsoft.App (jobs: start, stop execution; job
 by its ``id``. What it writes is not told: Azure has no request for the log of an execution.
 """
 
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,26 +15,37 @@ from catalog.providers.targets.azure_api import AzureApi
 from catalog.providers.targets.cloud_jobs import Job, Run
 
 VERSION = "2024-03-01"
+_LOOKS = 10
+_PAUSE_SECONDS = 2.0
 _GOING = frozenset({"Running", "Processing", "Unknown"})
 
 
 class AzureJobs:
     """Asks the resource manager."""
 
-    def __init__(self, credentials: Mapping[str, str], transport: httpx.BaseTransport | None = None) -> None:
+    def __init__(
+        self,
+        credentials: Mapping[str, str],
+        transport: httpx.BaseTransport | None = None,
+        pause_seconds: float = _PAUSE_SECONDS,
+    ) -> None:
         self._api = AzureApi(transport, credentials)
+        self._pause_seconds = pause_seconds
 
     def start(self, job: Job, script: str | None = None) -> str:
         """Start the job as it is defined."""
         del script
         before = {str(each["name"]) for each in self._executions(job)}
         begun = self._api.ask("POST", f"{job['id']}/start", VERSION).get("name")
-        # Where the request is only accepted, nothing is told of what it began.
-        after = [begun] if begun else [str(each["name"]) for each in self._executions(job)]
-        new = [str(each) for each in after if each not in before]
-        if not new:
-            raise TargetUnavailableError(f"Azure has accepted to start {job['id']} and shows no execution of it")
-        return new[0]
+        if begun:
+            return str(begun)
+        # The request is only accepted: what it begins is not told, and is shown in a moment.
+        for _ in range(_LOOKS):
+            new = [str(each["name"]) for each in self._executions(job) if str(each["name"]) not in before]
+            if new:
+                return new[0]
+            time.sleep(self._pause_seconds)
+        raise TargetUnavailableError(f"Azure has accepted to start {job['id']} and shows no execution of it")
 
     def look(self, job: Job, run: str) -> Run:
         """Return the status of an execution."""

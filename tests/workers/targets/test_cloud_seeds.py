@@ -358,6 +358,43 @@ def test_a_run_that_a_killed_worker_left_is_stopped_before_another_and_when_it_i
     assert database.things() == ["one"]
 
 
+def refuses(*_: object) -> None:
+    raise TargetUnavailableError("the cloud refuses to stop what is over")
+
+
+def test_a_run_that_ends_before_it_can_be_stopped_is_in_nobodys_way(
+    filled: Callable[[str], Filled], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = filled("gcp")
+    resource, machine, inputs = database.resource(COMMAND)
+    monkeypatch.setattr(machine, "running", lambda _job: ("of-before",))
+    monkeypatch.setattr(machine, "stop", refuses)
+    resource.create(inputs)
+    assert database.things() == ["one"]
+    machine.going = True
+    with pytest.raises(ResourceFailure, match="db-seed: the cloud refuses to stop"):
+        resource.abandon(inputs, [])
+
+
+@pytest.mark.parametrize("target", CLOUDS)
+def test_a_run_is_stopped_that_began_although_no_answer_came(
+    filled: Callable[[str], Filled], monkeypatch: pytest.MonkeyPatch, target: str
+) -> None:
+    database = filled(target)
+    resource, machine, inputs = database.resource(COMMAND)
+    there: list[str] = []
+
+    def start(_job: Job, _script: str | None = None) -> str:
+        there.append("unanswered")
+        raise TargetUnavailableError("the cloud does not answer")
+
+    monkeypatch.setattr(machine, "start", start)
+    monkeypatch.setattr(machine, "running", lambda _job: tuple(there))
+    with pytest.raises(ResourceFailure, match="db-seed: the cloud does not answer"):
+        resource.create(inputs)
+    assert machine.stopped == ["unanswered"]
+
+
 def test_a_cloud_may_be_silent_for_a_moment(filled: Callable[[str], Filled]) -> None:
     database = filled("aws")
     resource, machine, inputs = database.resource(COMMAND)
@@ -394,6 +431,10 @@ def test_a_file_that_is_too_large_or_not_there_names_the_field_and_the_way_out(t
     inputs = {"directory": str(tmp_path), "sql": "seed.sql", "database": "db"}
     with pytest.raises(ResourceFailure, match=r"db: there is no readable seed.sql"):
         resource.create(inputs)
+    (tmp_path / "seed.sql").symlink_to("/etc/passwd")
+    with pytest.raises(ResourceFailure, match=r"db: there is no readable seed.sql"):
+        resource.create(inputs)
+    (tmp_path / "seed.sql").unlink()
     (tmp_path / "seed.sql").write_text(os.urandom(LARGEST_PACKED).hex())
     said = r"db: seed.sql \(seed.sql\) takes \d+ KiB compressed, and a cloud takes 31 KiB at the most. Fill it with a"
     with pytest.raises(ResourceFailure, match=said):

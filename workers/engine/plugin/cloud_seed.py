@@ -167,7 +167,11 @@ class CloudSeedResource:
         """End what runs of a try before: it would write on later."""
         for job in (inputs[name] for name in ("job", "beside") if name in inputs):
             for run in jobs.running(job):
-                jobs.stop(job, run)
+                try:
+                    jobs.stop(job, run)
+                except TargetUnavailableError:
+                    if not jobs.look(job, run).over:  # it may have ended meanwhile, and then cannot be stopped
+                        raise
                 self._end(jobs, job, run, deadline)
 
     def _good(self, jobs: CloudJobs, inputs: Values, which: str, script: str | None, deadline: float) -> None:
@@ -185,7 +189,7 @@ class CloudSeedResource:
     def _run(self, jobs: CloudJobs, job: Values, script: str | None, deadline: float) -> tuple[str, Run]:
         """Run a job to its end, anew where the cloud was not ready for it; one not waited for any more is stopped."""
         for left in reversed(range(_TRIES)):
-            run = jobs.start(job, script)
+            run = self._begun(jobs, job, script)
             try:
                 ended = self._end(jobs, job, run, deadline)
             except BaseException:
@@ -196,6 +200,16 @@ class CloudSeedResource:
                 break
             self._pause(_UNREADY_PAUSES * self._pause_seconds)
         return run, ended
+
+    def _begun(self, jobs: CloudJobs, job: Values, script: str | None) -> str:
+        """Begin a run; where no answer comes it may have begun all the same, and is stopped."""
+        try:
+            return jobs.start(job, script)
+        except TargetUnavailableError:
+            with suppress(TargetUnavailableError):
+                for run in jobs.running(job):
+                    jobs.stop(job, run)
+            raise
 
     def _end(self, jobs: CloudJobs, job: Values, run: str, deadline: float) -> Run:
         silent = 0
