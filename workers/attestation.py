@@ -16,16 +16,15 @@ from catalog.attestations.events import AttestationInvalidated, PublisherIdentit
 from catalog.attestations.service import SupplyChainAttestationService
 from catalog.clock import now
 from catalog.environments.events import EnvironmentDestroyed, EnvironmentReady
-from catalog.environments.models import Environment, Phase
-from catalog.environments.service import EphemeralEnvironmentService
-from catalog.environments.sources import pinned_sources
+from catalog.environments.made import Made
+from catalog.environments.models import Phase
+from catalog.environments.service import EnvironmentStatements, EphemeralEnvironmentService
 from catalog.errors import NotFoundError
 from catalog.events.registry import EventData
 from catalog.gates import DecisionDesk
 from catalog.policies.events import PolicyEvaluated
 from catalog.releases.events import ReleaseCreated
-from catalog.stacks.graph import ResourceGraph
-from catalog.stacks.models import StackResource
+from catalog.stacks.graph import ResourceGraph, read_graph
 from catalog.tenancy import Principal, system_principal
 from catalog.tenants.service import TenantService
 from workers.asset_life import STATES
@@ -71,17 +70,21 @@ def countersign(context: JobContext) -> None:
 @WORKER.on(EnvironmentReady)
 @WORKER.job("attestations.sign_environment", time_limit=timedelta(seconds=60), max_attempts=8)
 def sign_environment(context: JobContext) -> None:
-    """Say from what an environment came up: blueprint, lock, inputs, commit, and what was made."""
+    """Say from what an environment came up: blueprint, lock, inputs, commit, and what was made.
+
+    That was written down when it was ready: it may sleep, have moved on, or be gone by now.
+    """
     ready = context.event(EnvironmentReady)
     with context.session() as session:
         principal = _principal(session, context)
-        environments = EphemeralEnvironmentService(session, context.settings)
-        environment = environments.get(principal.tenant_id, ready.environment_id)
-        is_that = environment.generation == ready.generation and environment.incarnation == ready.incarnation
-        if environment.phase is Phase.READY and is_that:  # else what was ready has changed, and says so itself
-            graph = environments.graph(environment)
-            content = _environment_content(environment, environments.resources(environment), graph, ready.url)
-            _service(session, context).sign_environment(principal, environment.id, content)
+        statements = EnvironmentStatements(session)
+        which = (ready.environment_id, ready.incarnation, ready.generation)
+        made = statements.made(principal.tenant_id, *which)
+        if made is not None:
+            relies = statements.is_newest(principal.tenant_id, made)
+            content = _environment_content(made, ready.url)
+            _service(session, context).sign_environment(principal, made.environment, content, relies=relies)
+            statements.signed(made)
         context.complete(session)
 
 
@@ -196,31 +199,24 @@ def _principal(session: Session, context: JobContext) -> Principal:
     return system_principal(tenant.id, tenant.name)
 
 
-def _environment_content(
-    environment: Environment, resources: list[StackResource], graph: ResourceGraph | None, url: str
-) -> dict[str, Any]:
-    lock = environment.locked
-    made = sorted((each.type, each.name) for each in resources)
-    ready = environment.last_deploy_at
+def _environment_content(made: Made, url: str) -> dict[str, Any]:
+    resources = sorted([each["type"], each["name"]] for each in made.resources)
+    graph = read_graph(made.graph)
     return {
-        "environment": str(environment.id),
-        "name": environment.name,
-        "generation": environment.generation,
-        "incarnation": environment.incarnation,
-        "blueprint": next(each for each in lock if each["asset"] == environment.blueprint),
-        "lock": lock,
-        "inputs": _digest(environment.inputs),
-        "source": {
-            "repository": environment.repository,
-            "commit": environment.deployed_sha or environment.head_sha,
-            "pullRequest": environment.pull_request,
-        },
-        "sources": [{"name": name, **each} for name, each in sorted(pinned_sources(environment.spec).items())],
-        "target": environment.target,
-        "withheld": sorted(environment.withheld),
-        "plan": _digest([list(each) for each in made]) if graph is None else _plan_digest(graph),
+        "environment": str(made.environment),
+        "name": made.name,
+        "generation": made.generation,
+        "incarnation": made.incarnation,
+        "blueprint": next(each for each in made.lock if each["asset"] == made.blueprint),
+        "lock": made.lock,
+        "inputs": _digest(made.inputs),
+        "source": {"repository": made.repository, "commit": made.commit, "pullRequest": made.pull_request},
+        "sources": [{"name": name, **each} for name, each in sorted(made.sources.items())],
+        "target": made.target,
+        "withheld": made.withheld,
+        "plan": _digest(resources) if graph is None else _plan_digest(graph),
         "url": url,
-        **({"readyAt": ready.isoformat()} if ready is not None else {}),
+        **({"readyAt": made.ready_at.isoformat()} if made.ready_at is not None else {}),
     }
 
 

@@ -104,11 +104,12 @@ class Signing(Intake):
         return self.sign(principal, [subject], PUBLISH, content)
 
     def sign_environment(
-        self, principal: Principal, environment_id: UUID, content: Mapping[str, Any]
+        self, principal: Principal, environment_id: UUID, content: Mapping[str, Any], *, relies: bool = True
     ) -> AttestationRead:
         """Say from what an environment came up, and remember that it relies on its blueprint and lock.
 
-        ``content`` is the predicate; its subject is the digest over it without its times (see ``thing_digest``).
+        What it came up from before (``relies``: False) is said alone. ``content`` is the predicate; its subject is the
+        digest over it without its times (see ``thing_digest``).
         """
         digest = thing_digest(content)
         label = str(content.get("name") or environment_id)
@@ -117,7 +118,8 @@ class Signing(Intake):
             for each in [content["blueprint"], *content.get("lock", ())]
             if "digest" in each
         }
-        self.rely(principal.tenant_id, "environment", environment_id, label, itself=digest, uses=uses)
+        if relies:
+            self.rely(principal.tenant_id, "environment", environment_id, label, itself=digest, uses=uses)
         subject = Subject(f"environments/{environment_id}", "sha256", digest)
         return self.sign(principal, [subject], ENVIRONMENT, content)
 

@@ -20,6 +20,7 @@ from catalog.environments.service.returns import EnvironmentReturns
 from catalog.environments.service.rows import address_of, read
 from catalog.environments.service.showing import EnvironmentShowing
 from catalog.environments.service.signs import Signs, signs_of
+from catalog.environments.service.statements import EnvironmentStatements
 from catalog.environments.service.sweeps import PROJECT, EnvironmentSweeps
 from catalog.environments.service.targets import EnvironmentTargets
 from catalog.environments.service.watching import EnvironmentWatches
@@ -34,6 +35,7 @@ __all__ = [
     "EnvironmentReports",
     "EnvironmentReturns",
     "EnvironmentShowing",
+    "EnvironmentStatements",
     "EnvironmentSweeps",
     "EnvironmentTargets",
     "EnvironmentWatches",

@@ -35,6 +35,7 @@ from catalog.environments.service.rows import (
     stamp,
     tell,
 )
+from catalog.environments.service.statements import write_down
 from catalog.environments.service.sweeps import MISSING, PROJECT
 from catalog.environments.service.wishes import inputs_of
 from catalog.environments.specs import spec_of, why_unreadable
@@ -263,6 +264,7 @@ class EnvironmentReports(RemovalReports):
         message = f"The application answers at commit {plan.head_sha[:12]}."
         set_condition(environment, "Serving", "Healthy", message, status=True)
         self._finish(plan.tenant_id, plan.operation_id, OperationState.SUCCEEDED)
+        write_down(self._session, environment)
         data = EnvironmentReady(**stamp(environment), url=environment.url or "", head_sha=plan.head_sha)
         tell(self._session, environment, data, "system")
         self._record_outcome(environment, plan.operation_id, succeeded=True)
