@@ -29,6 +29,7 @@ SLOW = frozenset(
     for each in (
         "blueprints/test_components.py",
         "blueprints/test_pipelines.py",
+        "catalog/assets/test_compatibility_property.py",
         "catalog/overlays/test_narrowing.py",
         "catalog/providers/scm/test_contract.py",
         "journeys",
@@ -59,9 +60,17 @@ SLOW = frozenset(
         "workers/sandbox",
         "workers/sbom_generation",
         "workers/targets",
+        "workers/test_removal.py",
         "workers/upload_checks",
     )
 )
+SLOW_TESTS = frozenset(
+    {
+        "tests/catalog/assets/test_compatibility.py::test_schemas_beyond_measure_ask_for_a_major_version",
+        "tests/portal/api/test_openapi.py::test_it_is_openapi_3_1_and_valid",
+    }
+)
+"""Those of other files that take as long as all the rest of their file."""
 
 
 def pytest_configure() -> None:
@@ -76,7 +85,7 @@ def pytest_configure() -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what is slow by its nature."""
     for item in items:
-        if SLOW.intersection((item.path, *item.path.parents)):
+        if SLOW.intersection((item.path, *item.path.parents)) or item.nodeid in SLOW_TESTS:
             item.add_marker("slow")
 
 

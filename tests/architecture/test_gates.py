@@ -1,6 +1,7 @@
 """No door goes round the gates: whatever changes the world passes one, or stands here with a reason."""
 
 import ast
+from collections import defaultdict
 from functools import cache
 from pathlib import Path
 
@@ -49,15 +50,20 @@ def gates_in(path: Path) -> set[GatePoint]:
     return {GatePoint[each] for each in named} if calls else set()
 
 
-def callers(function: str) -> set[str]:
-    found = set()
+@cache
+def called() -> dict[str, set[str]]:
+    """Return which modules call a function, by its name."""
+    found = defaultdict[str, set[str]](set)
     for path in [*sources(CATALOG), *sources(ROOT / "portal"), *sources(ROOT / "workers")]:
         for node in ast.walk(parsed(path)):
             if isinstance(node, ast.Call):
-                called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-                if called == function:
-                    found.add(name(path))
+                function = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+                found[function].add(name(path))
     return found
+
+
+def callers(function: str) -> set[str]:
+    return called().get(function, set())
 
 
 def constructs(area: str, table: str) -> set[str]:

@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from datetime import timedelta
 
 import pytest
 from litestar import Litestar
@@ -111,7 +112,8 @@ def working(settings: Settings) -> Working:
 
         def work() -> None:
             while not end.is_set():
-                drain(app)
+                # What is tried again later is found by a later round; the end of the test waits for none of it.
+                drain(app, patience=timedelta(seconds=0.1))
                 end.wait(0.05)
 
         thread = threading.Thread(target=work)

@@ -302,7 +302,17 @@ def _kill(process: subprocess.Popen[bytes], cell: Cell, wall: Wall) -> None:
     if wall is Wall.USER and cell.uid is not None:
         sessions.kill_users({cell.uid})
     process.wait()
-    psutil.wait_procs(family, timeout=_LAST_WAIT_SECONDS)
+    # What has ended and is only listed still is not waited for: its new parent may take seconds to notice, or never do.
+    until = time.monotonic() + _LAST_WAIT_SECONDS
+    while any(_runs(each) for each in family) and time.monotonic() < until:
+        time.sleep(0.002)
+
+
+def _runs(process: psutil.Process) -> bool:
+    try:
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.Error:
+        return False
 
 
 def _fill(work: Path, task: Task, cell: Cell) -> None:

@@ -25,8 +25,10 @@ from catalog.errors import ForbiddenError, InvalidInputError
 from catalog.events.models import EventRecord
 from catalog.settings import Settings
 from catalog.tenancy import Principal
-from workers.main import build
+from workers import asset_life
+from workers.main import App
 from workers.runtime.drain import drain
+from workers.runtime.registry import registry
 
 WHY = ChangeVersionState(reason="It loses data.")
 PUBLIC = Visibility.PUBLIC
@@ -199,7 +201,7 @@ def test_what_is_shared_no_more_names_no_replacement_that_is_not_seen(
             (notice,) = AssetService(session).notices(rival.tenant_id, "environments/r")
         assert (notice.reason, notice.replacement) == ("Old.", shown)
         move(database, acme, "restore")
-    app = build(settings)
+    app = App(settings, registry([asset_life.WORKER]))
     drain(app)
     app.close()
     named = {row.data["replacement"] for row in told(database, rival.tenant_id) if row.data["state"] == "yanked"}
@@ -295,7 +297,7 @@ def test_everybody_who_runs_a_version_is_named_before_and_told_after_in_their_ow
     assert affected.other_tenants == 0, "one other tenant is never told of"
     moved = move(database, acme, "yank")
     assert moved.affected == affected
-    app = build(settings)
+    app = App(settings, registry([asset_life.WORKER]))
     for _ in range(2):
         drain(app)
     app.close()
@@ -360,7 +362,7 @@ def test_a_reached_end_of_life_archives_and_tells(
     publish(acme, "shop")
     use(database, acme, "environments/a")
     move(database, acme, "deprecate", change=ChangeVersionState(reason="Old.", end_of_life=now().date()))
-    app = build(settings)
+    app = App(settings, registry([asset_life.WORKER]))
     with database.system_session() as session:
         due = AssetService.due_for_end_of_life(session, now().date(), 10)
     assert len(due) == 1

@@ -29,8 +29,8 @@ SHORT = {"rules": [{"pointer": "/greeting", "maxLength": 20, "default": "Ahoy", 
 
 @pytest.fixture
 def settings(settings: Settings, tmp_path: Path) -> Settings:
-    """Let repositories below the test's folder be read."""
-    return settings.model_copy(update={"local_repository_roots": (tmp_path.parent,)})
+    """Let repositories below the test's folder be read, and nobody wait for a plan that no worker makes."""
+    return settings.model_copy(update={"local_repository_roots": (tmp_path.parent,), "upload_wait_seconds": 0.0})
 
 
 def publish(client: Client, version: str, asset: str = "preview", **inputs: Any) -> None:

@@ -55,7 +55,8 @@ _SWITCHES = (
 class Outside:
     """The world beyond Slipway: pull requests, and what runs.
 
-    ``stacks`` is what the engine's state says, ``running`` what there is; both by the stack's name.
+    ``stacks`` is what the engine's state says, ``running`` what there is; both by the stack's name. ``applying`` counts
+    who changes stacks at the moment, ``most_at_once`` how many that ever were.
     """
 
     pulls: dict[int, tuple[PullRequestState, str]] = field(default_factory=dict)
@@ -163,11 +164,13 @@ class Engine:
 
     @contextmanager
     def _working(self, stack: str) -> Iterator[None]:
-        if stack in self._outside.locks:
-            raise EngineError(ErrorKind.LOCKED, "Another operation holds the stack.")
-        self._outside.locks.add(stack)
+        # Counted before the lock is looked at: whoever comes beside another one has gone past the lease already.
         self._outside.applying += 1
         self._outside.most_at_once = max(self._outside.most_at_once, self._outside.applying)
+        if stack in self._outside.locks:
+            self._outside.applying -= 1
+            raise EngineError(ErrorKind.LOCKED, "Another operation holds the stack.")
+        self._outside.locks.add(stack)
         try:
             yield
         except Exception:

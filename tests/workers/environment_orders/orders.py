@@ -235,6 +235,7 @@ class Orders(RuleBasedStateMachine):
         self.who_waits_for_room_is_not_worked_on(row)
         assert row.expires_at <= row.hard_expires_at, "it never lives beyond its limit"
         assert len(self.outside.of(row.id)) <= 1, "one life runs at a time"
+        assert self.outside.most_at_once <= 1, "nobody applies beside another one"
 
     def destroyed_means_that_nothing_is_there(self, row: Environment) -> None:
         if row.phase is Phase.DESTROYED:

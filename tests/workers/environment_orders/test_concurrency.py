@@ -13,8 +13,9 @@ from catalog.environments.service import EphemeralEnvironmentService
 from catalog.gating import PolicyRefusedError, Verdict
 from catalog.providers.scm import PullRequestState
 from tests.workers.environment_orders.doubles import ignore
-from tests.workers.environment_orders.slipway import Slipway
+from tests.workers.environment_orders.slipway import JOBS, Slipway
 from workers.environment_watch import expire_due
+from workers.runtime.worker import Retry
 
 FIRST, SECOND, THIRD = "1" * 40, "2" * 40, "3" * 40
 
@@ -132,3 +133,23 @@ def test_a_queue_waits_while_in_quarantine_and_the_clock_goes_on_with_it(
     assert (phase(slipway, made), list(slipway.outside.of(made).values())) == (Phase.READY, [SECOND])
     after = slipway.do(lambda service: service.get(slipway.principal.tenant_id, made))
     assert [each for each in after.conditions if each["type"] == "Following"] == []
+
+
+def test_no_second_worker_touches_a_stack_while_one_applies(slipway: Slipway) -> None:
+    made, waited = asked(slipway, "latest"), list[str]()
+
+    def others_come() -> None:
+        pushes(slipway, made, SECOND)
+        slipway.do(lambda service: service.destroy(slipway.principal, made))
+        for record in slipway.pending(made):
+            try:
+                JOBS[record.type](slipway.context(record))
+            except Retry:
+                waited.append(record.type)
+
+    slipway.outside.meanwhile = [others_come]
+    slipway.work(made)
+    while slipway.pending(made):
+        slipway.work(made)
+    assert waited == ["dev.slipway.environment.destroy_requested.v1"]
+    assert (phase(slipway, made), slipway.outside.applying, slipway.outside.most_at_once) == (Phase.DESTROYED, 0, 1)
