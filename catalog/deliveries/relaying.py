@@ -198,7 +198,7 @@ class Courtesy:
     """Which jobs give way to which: somebody waits for ``awaited`` ones, and nobody for ``patient`` ones.
 
     While an awaited one is under way, and for ``calm`` after it, because the next often follows, patient ones are held
-    back; each of them for at most ``longest``.
+    back; each try of one for at most ``longest`` after it was due.
     """
 
     awaited: Collection[str] = ()

@@ -2,6 +2,7 @@
 
 import select
 import time
+from contextlib import ExitStack
 
 import psycopg
 import pytest
@@ -57,6 +58,28 @@ def test_a_connection_that_the_server_closed_is_replaced(
     assert ask() != before
     with database.system_session() as session:
         assert session.connection().execute(text("SELECT 1")).scalar_one() == 1
+
+
+def test_every_idle_connection_that_the_server_closed_is_replaced_also_those_used_long_ago(
+    database: Database, acme: Principal, postgres: EmbeddedPostgres, database_name: str
+) -> None:
+    """The pool hands out the connection that was used last, so that others may lie idle for hours."""
+
+    def ask_at_once(count: int) -> set[int]:
+        with ExitStack() as opened:
+            sessions = [opened.enter_context(database.tenant_session(acme.tenant_id)) for _ in range(count)]
+            return {int(each.execute(text("SELECT pg_backend_pid()")).scalar_one()) for each in sessions}
+
+    before = ask_at_once(4)
+    assert ask_at_once(1) < before
+    kill = "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = %s AND pid = ANY(%s)"
+    (last,) = ask_at_once(1)
+    with psycopg.connect(_plain(postgres.superuser_url()), autocommit=True) as killer:
+        # The one on top stays: nothing of its answers tells of the others.
+        assert len(killer.execute(kill, [database_name, list(before - {last})]).fetchall()) == 3
+    assert ask_at_once(1) == {last}
+    after = ask_at_once(4)
+    assert (len(after), after & before) == (4, {last})
 
 
 def test_a_connection_that_was_closed_here_is_replaced(database: Database, acme: Principal) -> None:
