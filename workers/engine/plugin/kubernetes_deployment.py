@@ -1,5 +1,6 @@
 """`slipway:kubernetes:Deployment`: a service, or a server behind services, that has to become available."""
 
+import re
 import time
 from typing import Any
 
@@ -15,13 +16,23 @@ INPUTS = (
 )
 EVENTS = 8
 RESTARTS = 2
+PULLS = 3
+"""How often an image is pulled in vain, for reasons that may pass, before nobody waits for it any longer."""
 _HOPELESS = frozenset(
     {
-        *("InvalidImageName", "ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "ImageInspectError"),
+        *("InvalidImageName", "ErrImageNeverPull", "ImageInspectError"),
         *("CreateContainerConfigError", "CreateContainerError"),
     }
 )
 """Why the kubelet lets containers wait (`state.waiting.reason`) where time alone helps nothing."""
+_PULLING = frozenset({"ErrImagePull", "ImagePullBackOff"})
+"""The same where that depends on what the registry said."""
+_FINAL = re.compile(
+    r"not found|manifest unknown|does not exist|invalid reference|no match for platform"
+    r"|unauthorized|authorization failed|authentication required|denied|forbidden",
+    re.IGNORECASE,
+)
+"""What registries say where the same answer follows: no such image, no right to it, or no name of an image."""
 
 
 class Workload(Objects):
@@ -35,10 +46,36 @@ class Workload(Objects):
                 waiting = (each.get("state") or {}).get("waiting") or {}
                 reason = str(waiting.get("reason", ""))
                 ended = (each.get("lastState") or {}).get("terminated") or {}
-                if reason in _HOPELESS or (reason == "CrashLoopBackOff" and each.get("restartCount", 0) >= RESTARTS):
+                restarts = each.get("restartCount", 0)
+                is_hopeless = reason in _HOPELESS or (reason == "CrashLoopBackOff" and restarts >= RESTARTS)
+                if is_hopeless or (reason in _PULLING and self._pulled_in_vain(inputs, pod, each, waiting)):
                     code = f", with code {ended['exitCode']}" if "exitCode" in ended else ""
                     return f"{reason}{code}: {waiting.get('message', '')}"
         return ""
+
+    def _pulled_in_vain(
+        self, inputs: Values, pod: dict[str, Any], container: dict[str, Any], waiting: dict[str, Any]
+    ) -> bool:
+        """Tell whether pulling an image again will not help: by what the registry said, or how often it was tried.
+
+        While the kubelet waits for its next try, some of them no longer say why the last one failed; events do.
+        """
+        image = str(container.get("image", ""))
+
+        def is_final(said: object) -> bool:
+            return _FINAL.search(str(said or "").replace(image, "") if image else str(said or "")) is not None
+
+        if is_final(waiting.get("message")):
+            return True
+        failed = [
+            each
+            for each in self._cluster.listed(f"/api/v1/namespaces/{inputs['namespace']}/events")
+            if each.get("reason") == "Failed"
+            and str(each["involvedObject"].get("name", "")) == pod["metadata"]["name"]
+            and str(each.get("message", "")).startswith(f'Failed to pull image "{image}"')
+        ]
+        tries = sum(max(each.get("count") or 1, (each.get("series") or {}).get("count") or 1) for each in failed)
+        return tries >= PULLS or any(is_final(each.get("message")) for each in failed)
 
     def _pods(self, inputs: Values) -> list[dict[str, Any]]:
         found = self._cluster.listed(
