@@ -29,6 +29,7 @@ from catalog.errors import (
     UnavailableError,
 )
 from catalog.gating import PolicyRefusedError, Violation
+from catalog.refusals import sentence
 from portal.boundary import WebRequest
 from portal.oci_errors import OCI_DOOR, answer_oci, oci_challenge
 from portal.pages.render import ErrorPage, Renderer
@@ -191,7 +192,7 @@ def _field_errors(error: ValidationException) -> list[FieldError]:
     # Litestar joins locations with dots; the error beneath still has them apart, so that a dot in a key does no harm.
     beneath = getattr(error.__cause__, "errors", None)
     if isinstance(beneath, list):
-        return [FieldError(_pointer(each["loc"]), str(each["msg"])) for each in beneath]
+        return [FieldError(_pointer(each["loc"]), sentence(each)) for each in beneath]
     extra = error.extra if isinstance(error.extra, list) else []
     return [
         FieldError(_pointer(_keys(each)), _said(str(each.get("message", ""))))

@@ -1,7 +1,7 @@
 """Every read of assets; the caller's tenant comes first, and row-level security stands behind it."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -119,6 +119,14 @@ def asset(session: Session, tenant_id: UUID, namespace: str, name: str) -> Asset
     """Return an asset that the tenant may see."""
     statement = select(Asset).where(_visible(tenant_id), Asset.namespace == namespace, Asset.name == name)
     return session.exec(statement).first()
+
+
+def seen_paths(session: Session, tenant_id: UUID, paths: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
+    """Return those of the assets (pairs of namespace and name) that the tenant may see."""
+    statement = select(Asset.namespace, Asset.name).where(
+        _visible(tenant_id), tuple_(col(Asset.namespace), col(Asset.name)).in_(paths)
+    )
+    return set(session.exec(statement).all())
 
 
 def version(session: Session, tenant_id: UUID, asset_id: UUID, canonical: str) -> AssetVersion | None:

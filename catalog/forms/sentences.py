@@ -20,7 +20,6 @@ _SENTENCES = {
     "exclusiveMinimum": "This must be more than {value}.",
     "exclusiveMaximum": "This must be less than {value}.",
     "multipleOf": "This must be a multiple of {value}.",
-    "pattern": "This must match {value}.",
     "format": "This must be a valid {value}{example}.",
     "minItems": "This needs at least {value} entries.",
     "maxItems": "This takes at most {value} entries.",
@@ -49,6 +48,7 @@ EXAMPLES: Mapping[str, str] = {
 """What a value of a format looks like."""
 
 REQUIRED = "This is required."
+_LONGEST = 300
 _UNEXPECTED = "This is not taken here. Leave it out."
 
 
@@ -124,6 +124,10 @@ _SPECIAL = {
 
 
 def _sentence(error: ValidationError) -> str:
+    if said := _authors(error):
+        return said
+    if error.validator == "pattern":
+        return _of_pattern(error)
     sentence = _SENTENCES.get(str(error.validator), "This does not fit the schema.")
     wanted = error.validator_value
     shown = (
@@ -132,4 +136,26 @@ def _sentence(error: ValidationError) -> str:
         else str(wanted)
     )
     example = f", such as {EXAMPLES[shown]}" if shown in EXAMPLES else ""
-    return sentence.format(value=shown[:300], example=example)
+    return sentence.format(value=shown[:_LONGEST], example=example)
+
+
+def _authors(error: ValidationError) -> str:
+    """Return what the schema itself says of such a misfit, "" where it says nothing.
+
+    ``errorMessage`` is a text about all keywords beside it, or one for each by its name.
+    """
+    said = error.schema.get("errorMessage") if isinstance(error.schema, Mapping) else None
+    text = said.get(str(error.validator)) if isinstance(said, Mapping) else said
+    return " ".join(text.split())[:_LONGEST] if isinstance(text, str) else ""
+
+
+def _of_pattern(error: ValidationError) -> str:
+    """Say by an example what is accepted; the pattern itself is shown only where the schema has none."""
+    schema: Any = error.schema
+    examples = schema.get("examples")
+    given = [*(examples if isinstance(examples, list) else ()), schema.get("default")]
+    example = next((each for each in given if isinstance(each, str) and each), "")
+    if example and not schema.get("writeOnly"):
+        return f"This does not have the form that is asked for. Write it as in {example[:_LONGEST]}"
+    pattern = str(error.validator_value)[:_LONGEST]
+    return f"This does not have the form that is asked for: it must match the pattern {pattern}"

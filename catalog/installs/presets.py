@@ -30,16 +30,6 @@ def narrowed(schema: Mapping[str, Any], becomes: str, component: str | None) -> 
     return {**schema, "properties": parts, "required": list(parts)}
 
 
-def asked_of(preset: Mapping[str, Any], schema: Mapping[str, Any], target: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what of a preset an install with that target takes: of several components, the inputs of its own alone."""
-    component = target.get("component")
-    # A package of a single component takes its inputs as they are, whether or not the target names the component.
-    below = (schema.get("properties") or {}).get(component)
-    if not isinstance(below, Mapping) or below.get("type") != "object":
-        return dict(preset)
-    return {name: value for name, value in preset.items() if name == component}
-
-
 def started_from(given: Mapping[str, Any], preset: Mapping[str, Any]) -> dict[str, Any]:
     """Return what was given so far with what a preset changes."""
     return merged_inputs(given, preset)

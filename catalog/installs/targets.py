@@ -10,6 +10,7 @@ from catalog.assets.findings import storable
 from catalog.errors import FieldError, InvalidInputError
 from catalog.gating import GatePoint, Level
 from catalog.policies.shapes import Scope
+from catalog.refusals import sentence
 
 Address = Annotated[
     str, StringConstraints(min_length=1, max_length=1000, strip_whitespace=True), AfterValidator(storable)
@@ -137,7 +138,7 @@ def read_target(effects: Sequence[str], given: Mapping[str, Any]) -> Target:
         return TARGETS[chosen].model_validate(dict(given))
     except ValidationError as refused:
         errors = [
-            FieldError("/".join(["/target", *map(str, each["loc"])]), f"{each['msg']}.")
+            FieldError("/".join(["/target", *map(str, each["loc"])]), sentence(each))
             for each in refused.errors(include_url=False)
         ]
         raise InvalidInputError("The target is not complete: see each field.", errors) from None

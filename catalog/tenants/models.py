@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
-from pydantic import BaseModel, ConfigDict, SecretStr
+from pydantic import BaseModel, ConfigDict, SecretStr, field_validator
 from pydantic import Field as Shape
 from sqlalchemy import BigInteger, Column, Identity, Index, String, UniqueConstraint
 from sqlalchemy.dialects.postgresql import ARRAY
@@ -13,6 +13,9 @@ from sqlmodel import Field, SQLModel
 from catalog.clock import now
 from catalog.columns import Json, Timestamp, one_of
 from catalog.tenancy import Role
+
+MOST_OF_A_PATTERN = 200
+"""How many characters a pattern of blueprints has at the most."""
 
 
 class Tenant(SQLModel, table=True):
@@ -160,6 +163,20 @@ class SetSecret(BaseModel):
 
     value: SecretStr = Shape(min_length=1, max_length=16_384)
     blueprints: list[str] = Shape(default_factory=list, max_length=50)
+
+    @field_validator("value")
+    @classmethod
+    def _can_be_given(cls, value: SecretStr) -> SecretStr:
+        if "\0" in value.get_secret_value():
+            raise ValueError("A process cannot be given a NUL character. Encode the value, such as in Base64.")
+        return value
+
+    @field_validator("blueprints")
+    @classmethod
+    def _can_be_a_name(cls, blueprints: list[str]) -> list[str]:
+        if any(len(each) > MOST_OF_A_PATTERN or not each.isprintable() for each in blueprints):
+            raise ValueError(f"Each pattern is one of names of assets: {MOST_OF_A_PATTERN} characters at the most.")
+        return blueprints
 
 
 class SecretRead(BaseModel):

@@ -3,14 +3,15 @@
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID, uuid4
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict
 from pydantic import Field as ShapeField
 from sqlalchemy import ForeignKeyConstraint, Index, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
+from catalog.assets.findings import storable
 from catalog.assets.models import AssetVersionRead, VersionState, Visibility
 from catalog.clock import now
 from catalog.columns import Json, Timestamp, one_of
@@ -109,7 +110,7 @@ class OpenPublishingSession(BaseModel):
 
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
 
-    title: str = ShapeField(min_length=1, max_length=200)
+    title: Annotated[str, AfterValidator(storable)] = ShapeField(min_length=1, max_length=200)
 
 
 class SessionMember(BaseModel):

@@ -87,11 +87,25 @@ def _preset(client: Client, asset: str, example: str | None, target: Mapping[str
     found = _named(client, f"{match[1]}/{match[2]}", version or "latest", example)
     if not target.get("component"):
         return found
-    schema = client.get(f"/assets/{match[1]}/{match[2]}/versions/{version or 'latest'}")["input_schema"] or {}
-    # Reading presets takes a while to load, which commands without them do not wait for.
-    from catalog.installs.presets import asked_of  # noqa: PLC0415
+    return _taken(client, client.get(f"/assets/{match[1]}/{match[2]}/versions/{version or 'latest'}"), found, target)
 
-    return asked_of(found, schema, target)
+
+def _taken(
+    client: Client, version: Mapping[str, Any], preset: dict[str, Any], target: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return what of a preset an install with that target takes: of several components, the inputs of its own alone.
+
+    How many a package has is what its checks found. The only one takes its inputs as they are, named or not.
+    """
+    if version["kind"] != "component-package" or not target.get("component"):
+        return preset
+    # Reading schemas takes a while to load, which commands without components do not wait for.
+    from catalog.assets.component_schemas import ARTIFACT, input_schemas  # noqa: PLC0415
+
+    path = f"/assets/{version['namespace']}/{version['name']}/versions/{version['version']}/artifacts/{ARTIFACT}"
+    if len(input_schemas(client.get(path))) < 2:  # several is more than one
+        return preset
+    return {name: value for name, value in preset.items() if name == target["component"]}
 
 
 def preset_of_upgrade(
@@ -114,9 +128,10 @@ def preset_of_upgrade(
     found = _named(client, install["asset"], version["version"], example)
     schema = version["input_schema"] or {}
     # Reading presets takes a while to load, which commands without them do not wait for.
-    from catalog.installs.presets import asked_of, changeable  # noqa: PLC0415
+    from catalog.installs.presets import changeable  # noqa: PLC0415
 
-    return version["version"], changeable(asked_of(found, schema, install["target"]), version["manifest"], schema)
+    taken = _taken(client, version, found, install["target"])
+    return version["version"], changeable(taken, version["manifest"], schema)
 
 
 def _named(client: Client, asset: str, version: str, example: str) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from catalog.errors import ConflictError, FieldError, InvalidInputError
 from catalog.installs.models import Action
 from catalog.installs.service import InstallService
 from catalog.installs.shapes import ApprovalRuleRead, RequireApproval
+from catalog.refusals import sentence
 from portal.auth.guards import requires
 from portal.boundary import AppSettings, Caller, OpenSession, WebRequest
 from portal.pages.forms import FormErrors, SentForm, last_values, renderer_of, sent_fields
@@ -141,7 +142,7 @@ def _asked(values: Mapping[str, str]) -> RequireApproval:
         return RequireApproval.model_validate(body)
     except ValidationError as refused:
         errors = [
-            FieldError(_field([str(part) for part in each["loc"]]), f"{each['msg']}.")
+            FieldError(_field([str(part) for part in each["loc"]]), sentence(each))
             for each in refused.errors(include_url=False)
         ]
         raise InvalidInputError("The rule cannot be made as asked.", errors) from None

@@ -9,13 +9,14 @@ from litestar.params import FromPath, QueryParameter
 
 from catalog.assets.compatibility.diff import ChangeRead, VersionDiff
 from catalog.assets.models import AssetRead, VersionSummary
-from catalog.assets.service import LATEST, AssetService
+from catalog.assets.service import AssetService
 from catalog.errors import NotFoundError
 from portal.auth.guards import requires
 from portal.boundary import Caller, OpenSession, WebRequest
 from portal.pages.asset_file import file_href
 from portal.pages.forms import renderer_of
 from portal.pages.render import Page
+from portal.pages.shown_version import shown_version
 
 TONES = {"major": "bad", "minor": "good", "patch": "quiet", "none": "quiet"}
 MOST_CHOICES = 200
@@ -95,7 +96,7 @@ def show_comparison(  # each is a part of the address
     service = AssetService(session)
     tenant_id = principal.tenant_id
     asset = service.get(tenant_id, namespace, name)
-    newer = service.get_version(tenant_id, namespace, name, after or LATEST).version
+    newer = after or shown_version(service, tenant_id, namespace, name).version
     older = before or service.version_before(tenant_id, namespace, name, newer)
     if older is None:
         raise NotFoundError(f"There is no version before {newer} to compare it with.")

@@ -22,6 +22,7 @@ from catalog.environments.service import EphemeralEnvironmentService
 from catalog.errors import ConflictError, FieldError, InvalidInputError, NotFoundError, QuotaExceededError, SlipwayError
 from catalog.gating import PolicyRefusedError, Verdict, keep_refusal
 from catalog.providers.blobs import open_blobs
+from catalog.refusals import sentence
 from catalog.settings import Settings
 from catalog.tenancy import Principal
 from portal.auth.guards import requires
@@ -336,7 +337,7 @@ def _asked(
     except ValidationError as refused:
         errors = refused.errors(include_url=False)
         return None, [
-            FieldError("/" + "/".join(map(str, each["loc"])), FIXES.get(str(each["loc"][0]), f"{each['msg']}."))
+            FieldError("/" + "/".join(map(str, each["loc"])), FIXES.get(str(each["loc"][0]), sentence(each)))
             for each in errors
         ]
 

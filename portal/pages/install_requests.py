@@ -15,6 +15,7 @@ from catalog.installs.models import InstallPlan
 from catalog.installs.service import InstallService
 from catalog.installs.shapes import AskInstall, AskUpgrade
 from catalog.policies.models import ScopeKind
+from catalog.refusals import sentence
 from portal.auth.guards import requires
 from portal.boundary import AppSettings, Caller, OpenSession, WebRequest
 from portal.pages.forms import SentForm, Text, last_values, renderer_of, sent_fields
@@ -193,7 +194,7 @@ def _asked(
         return (None, missing) if missing else (AskInstall.model_validate(body), ())
     except ValidationError as refused:
         errors = refused.errors(include_url=False)
-        wrong = [FieldError("/" + "/".join(map(str, each["loc"])), f"{each['msg']}.") for each in errors]
+        wrong = [FieldError("/" + "/".join(map(str, each["loc"])), sentence(each)) for each in errors]
         return None, [*missing, *wrong]
 
 

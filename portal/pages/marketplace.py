@@ -194,7 +194,7 @@ def show_asset(  # noqa: PLR0913, PLR0917  # most are query parameters or the un
         raise NotFoundError(f"The page of an asset has no part {tab}.")
     service = AssetService(session)
     offer = service.offer(principal.tenant_id, namespace, name)
-    asset = service.get(principal.tenant_id, namespace, name).model_copy(update={"latest_version": offer.latest})
+    asset = service.get(principal.tenant_id, namespace, name)
     versions = service.versions(principal.tenant_id, namespace, name, limit=VERSIONS_AT_ONCE + 1)
     has_more = len(versions) > VERSIONS_AT_ONCE
     count = service.count_versions(principal.tenant_id, namespace, name) if has_more else len(versions)

@@ -12,15 +12,17 @@ from pydantic import ValidationError
 from sqlmodel import Session
 
 from catalog.assets.located import Bounds, DocumentRefusedError, load_yaml
-from catalog.assets.service import LATEST, AssetService
+from catalog.assets.service import AssetService
 from catalog.errors import ConflictError, FieldError, InvalidInputError
 from catalog.overlays.models import KEYWORDS, SetOverlay
 from catalog.overlays.service import OverlayService
+from catalog.refusals import sentence
 from catalog.tenancy import Principal
 from portal.auth.guards import requires
 from portal.boundary import Caller, OpenSession, WebRequest
 from portal.pages.forms import SentForm, last_values, renderer_of, sent_fields
 from portal.pages.render import Page, redirect
+from portal.pages.shown_version import shown_version
 
 ADMIN = [requires("assets:admin")]
 LONGEST = 64 * 1024
@@ -130,7 +132,7 @@ def _page(
     session: Session, principal: Principal, namespace: str, name: str, written: Written | None = None
 ) -> RulesPage:
     tenant_id = principal.tenant_id
-    version = AssetService(session).get_version(tenant_id, namespace, name, LATEST)
+    version = shown_version(AssetService(session), tenant_id, namespace, name)
     path = f"{namespace}/{name}"
     if written is not None:
         return RulesPage(path, version.version, written.text, written.revision, written.errors)
@@ -145,7 +147,7 @@ def _page(
 def _said(error: Any) -> FieldError:
     """Return an error of the shapes at the place of what was written."""
     pointer = "".join(f"/{KEYWORDS.get(str(part), part)}" for part in error["loc"])
-    return FieldError(pointer, f"{str(error['msg']).removeprefix('Value error, ').removesuffix('.')}.")
+    return FieldError(pointer, sentence(error))
 
 
 def _place(error: FieldError) -> str:

@@ -12,10 +12,11 @@ from pydantic import ValidationError
 from sqlmodel import Session
 
 from catalog.assets.models import AssetVersionRead
-from catalog.assets.service import LATEST, AssetService
+from catalog.assets.service import AssetService
 from catalog.errors import ConflictError, FieldError, InvalidInputError, NotFoundError
 from catalog.overlays.models import KEYWORDS, OverlayChangeRead, OverlayRead, Rule, SetOverlay
 from catalog.overlays.service import OverlayService
+from catalog.refusals import sentence
 from catalog.tenancy import Principal
 from portal.api.listing import asset_place, cut
 from portal.auth.guards import requires
@@ -27,6 +28,7 @@ from portal.pages.schema_form import FormSource, build_form
 from portal.pages.schema_input import read_form
 from portal.pages.schema_rows import DO, rearranged
 from portal.pages.schema_shape import Shape, scalar_text, shape_of
+from portal.pages.shown_version import shown_version
 
 PAGE_SIZE = 50
 READ = [requires("assets:read")]
@@ -153,7 +155,7 @@ class _Pages:
         self._principal = principal
         self._path = (namespace, name)
         tenant_id = principal.tenant_id
-        self.version = AssetService(session).get_version(tenant_id, namespace, name, LATEST)
+        self.version = shown_version(AssetService(session), tenant_id, namespace, name)
         self.overlay = self.service.find(tenant_id, namespace, name)
         self.rules = list(self.overlay.rules) if self.overlay else []
         self._shapes = _narrowable(self.version.input_schema)
@@ -343,8 +345,7 @@ def _said(error: Any) -> FieldError:
     name = str(error["loc"][0]) if error["loc"] else ""
     if name == "reason":
         return FieldError("/reason", "Say why, in 500 characters at the most: whoever meets the rule reads it.")
-    text = str(error["msg"]).removeprefix("Value error, ").removesuffix(".")
-    return FieldError(f"/rule/{KEYWORDS.get(name, name)}" if name else "", f"{text}.")
+    return FieldError(f"/rule/{KEYWORDS.get(name, name)}" if name else "", sentence(error))
 
 
 ROUTES = (show_overlays, show_overlay, show_rule, set_rule, forget_rule)

@@ -20,6 +20,7 @@ from catalog.gates import PolicyDesk
 from catalog.gating import GatePoint, Level
 from catalog.policies.models import Mode, ScopeKind
 from catalog.policies.shapes import BindingRead, CreateBinding, CreateWaiver, Effective, OverrideRead, WaiverRead
+from catalog.refusals import sentence
 from catalog.settings import Settings
 from catalog.tenancy import Principal
 from portal.auth.guards import requires
@@ -249,7 +250,7 @@ def read_body(shape: type[BaseModel], body: Mapping[str, Any]) -> tuple[BaseMode
         return shape.model_validate(body), ()
     except ValidationError as refused:
         errors = refused.errors(include_url=False)
-        return None, [FieldError("/" + "/".join(map(str, each["loc"])), f"{each['msg']}.") for each in errors]
+        return None, [FieldError("/" + "/".join(map(str, each["loc"])), sentence(each)) for each in errors]
 
 
 def bundle_options(bundles: Sequence[AssetRead]) -> list[tuple[str, str]]:

@@ -17,6 +17,7 @@ from catalog.environments.models import Environment, Phase
 from catalog.environments.service import EphemeralEnvironmentService
 from catalog.errors import ConflictError, FieldError, InvalidInputError
 from catalog.gating import PolicyRefusedError, Verdict, Violation, keep_refusal
+from catalog.refusals import sentence
 from catalog.releases.models import CreateRelease, Release, ReleaseRead, ServiceRead
 from catalog.releases.service import ReleaseService, read
 from portal.api.listing import cut, moment_and_id
@@ -220,7 +221,7 @@ def _asked(values: Mapping[str, str]) -> tuple[CreateRelease | None, Sequence[Fi
     except ValidationError as refused:
         errors = refused.errors(include_url=False)
         return None, [
-            FieldError("/" + "/".join(map(str, each["loc"])), FIXES.get(str(each["loc"][0]), f"{each['msg']}."))
+            FieldError("/" + "/".join(map(str, each["loc"])), FIXES.get(str(each["loc"][0]), sentence(each)))
             for each in errors
         ]
 

@@ -1,7 +1,7 @@
 """The page of saved searches and feeds: run, rename and delete searches, and the tokens of feed readers."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 from urllib.parse import urlencode
 from uuid import UUID
@@ -30,7 +30,10 @@ READ = [requires("assets:read")]
 
 @dataclass(frozen=True)
 class SearchesPage(Page):
-    """The caller's saved searches, the feeds there are, and the tokens that read them; ``created`` is shown once."""
+    """The caller's saved searches, the feeds there are, and the tokens that read them; ``created`` is shown once.
+
+    ``unsaved`` is what was sent of a search that could not be kept, so that it can be sent again.
+    """
 
     template: ClassVar[str] = "searches/index.html"
 
@@ -40,6 +43,7 @@ class SearchesPage(Page):
     may_make_tokens: bool
     created: NewToken | None = None
     problem: str = ""
+    unsaved: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def feeds(self) -> list[tuple[str, str]]:
@@ -95,7 +99,7 @@ def save_search(
         name = values.get("name", "").strip() or search_words(query)[:100]
         AssetService(session).save_search(principal, SaveSearch(name=name, query=query))
     except (ValidationError, SlipwayError) as error:
-        return _refused(request, session, settings, principal, error)
+        return _refused(request, session, settings, principal, error, unsaved={**given, "name": values.get("name", "")})
     return redirect("/searches", "search-saved")
 
 
@@ -160,12 +164,14 @@ def _refused(
     settings: Settings,
     principal: Principal,
     error: ValidationError | SlipwayError,
+    unsaved: Mapping[str, str] | None = None,
 ) -> Response[str]:
     if isinstance(error, SlipwayError) and error.status == 404:
         raise error
     session.rollback()
     text = "Give it a name of at most 100 characters." if isinstance(error, ValidationError) else error.detail
-    return renderer_of(request).respond(request, _page(session, settings, principal, text), status_code=422)
+    page = replace(_page(session, settings, principal, text), unsaved=unsaved or {})
+    return renderer_of(request).respond(request, page, status_code=422)
 
 
 ROUTES = (

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import Any, ClassVar
 from urllib.parse import quote, urlencode
 from uuid import UUID
 
@@ -14,6 +14,7 @@ from sqlmodel import Session
 
 from catalog.environments.service import EphemeralEnvironmentService
 from catalog.errors import FieldError, SlipwayError
+from catalog.refusals import sentence
 from catalog.settings import Settings
 from catalog.tenancy import Principal
 from catalog.tenants.models import SecretRead, SetSecret
@@ -96,8 +97,8 @@ def set_secret(
         asked = SetSecret.model_validate({"value": values.get("value", ""), "blueprints": patterns})
         SecretService(session, settings).set(principal, values.get("name", "").strip(), asked)
     except ValidationError as refused:
-        wrong = dict.fromkeys(str(each["loc"][0]) for each in refused.errors(include_url=False, include_input=False))
-        errors = [FieldError(f"/{each}", FIXES[each]) for each in wrong]
+        wrong = refused.errors(include_url=False, include_input=False)
+        errors = [FieldError(f"/{each['loc'][0]}", _fix(each)) for each in wrong]
     except SlipwayError as error:
         session.rollback()
         errors = error.errors or [FieldError("", error.detail)]
@@ -112,6 +113,10 @@ def remove_secret(name: FromPath[str], session: OpenSession, settings: AppSettin
     """Forget a secret."""
     SecretService(session, settings).remove(principal, name)
     return redirect(ADDRESS, "secret-removed")
+
+
+def _fix(error: Any) -> str:
+    return sentence(error) if error["type"] == "value_error" else FIXES[str(error["loc"][0])]
 
 
 def _page(

@@ -26,6 +26,7 @@ from catalog.attestations.shapes import (
 )
 from catalog.errors import FieldError, SlipwayError
 from catalog.providers.signers import KeyAlgorithm, signer_names
+from catalog.refusals import sentence
 from catalog.settings import Settings
 from catalog.tenancy import Principal
 from portal.auth.guards import requires
@@ -242,7 +243,7 @@ def errors_of(error: ValidationError | SlipwayError) -> list[FieldError]:
     """Return what is wrong with a form, by field; a conflict is about the form as a whole."""
     if isinstance(error, SlipwayError):
         return list(error.errors) or [FieldError("", error.detail)]
-    return [FieldError("/" + "/".join(map(str, each["loc"])), str(each["msg"])) for each in error.errors()]
+    return [FieldError("/" + "/".join(map(str, each["loc"])), sentence(each)) for each in error.errors()]
 
 
 def _given(model: type[BaseModel], values: Mapping[str, str]) -> dict[str, str]:

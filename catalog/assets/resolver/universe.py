@@ -1,7 +1,7 @@
 """What a resolution knows: every version that the tenant can see of everything within reach, read at one moment."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import NamedTuple
 
@@ -92,6 +92,18 @@ class Listing:
         """Return the listing of one asset's versions, of which there is one at least."""
         ordered = tuple(sorted(found, key=lambda each: each.number.sort_key))
         return cls(ordered[0].asset, ordered[-1].kind, ordered, Line([each.number for each in ordered]))
+
+    @cached_property
+    def replacements(self) -> frozenset[str]:
+        """Return what versions name as their replacements, as it is written."""
+        return frozenset(each.replacement for each in self.releases if each.replacement)
+
+    def without_replacements(self, hidden: Collection[str]) -> "Listing":
+        """Return the listing without those replacements, which whoever asks does not see."""
+        if self.replacements.isdisjoint(hidden):
+            return self
+        told = (replace(each, replacement=None) if each.replacement in hidden else each for each in self.releases)
+        return Listing.of(told)
 
     @cached_property
     def selectable(self) -> int:

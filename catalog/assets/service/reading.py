@@ -34,6 +34,7 @@ from catalog.assets.models import (
 )
 from catalog.assets.references import AssetReference, is_name
 from catalog.assets.search import FILTERS, NO_WORD, Position, closest, similar_query, words_of
+from catalog.assets.service.replacing import without_unseen
 from catalog.assets.usage import queries as usage
 from catalog.assets.usage.models import Totals
 from catalog.assets.versions import VersionNumber, allows, parse_constraint, parse_version
@@ -81,10 +82,19 @@ class Reading:
         for asset_id, allowed in curation.ranges(self._session, tenant_id, list(found)).items():
             asset = found[asset_id]
             self._session.expunge(asset)  # what is shown here is never written
-            constraint = parse_constraint(allowed)
-            numbers = rules.candidates(queries.version_numbers(self._session, tenant_id, asset_id))
-            best = rules.latest(each for each in numbers if allows(constraint, each.number, prereleases=True))
-            asset.latest_version = best.canonical if best else None
+            asset.latest_version = self._newest_within(tenant_id, asset_id, allowed)
+
+    def _newest_within(self, tenant_id: UUID, asset_id: UUID, allowed: str) -> str | None:
+        constraint = parse_constraint(allowed)
+        numbers = rules.candidates(queries.version_numbers(self._session, tenant_id, asset_id))
+        best = rules.latest(each for each in numbers if allows(constraint, each.number, prereleases=True))
+        return best.canonical if best else None
+
+    def _latest(self, tenant_id: UUID, asset: Asset) -> str | None:
+        """Return the version that stands for an asset: the newest within the range of the tenant's own catalog."""
+        is_own = asset.tenant_id == tenant_id
+        allowed = None if is_own else curation.ranges(self._session, tenant_id, [asset.id]).get(asset.id)
+        return asset.latest_version if allowed is None else self._newest_within(tenant_id, asset.id, allowed)
 
     def _hints(self, query: SearchQuery, found: queries.Found) -> list[SearchHint]:
         hints = [
@@ -103,7 +113,8 @@ class Reading:
 
     def get(self, tenant_id: UUID, namespace: str, name: str) -> AssetRead:
         """Return an asset; raise ``AssetNotFoundError`` where there is none that the tenant may see."""
-        return asset_read(self._asset(tenant_id, namespace, name), tenant_id)
+        asset = self._asset(tenant_id, namespace, name)
+        return asset_read(asset, tenant_id).model_copy(update={"latest_version": self._latest(tenant_id, asset)})
 
     def versions(
         self,
@@ -119,7 +130,7 @@ class Reading:
         asset = self._asset(tenant_id, namespace, name)
         place = after.sort_key if after is not None else None
         rows = queries.versions(self._session, tenant_id, asset.id, after=place, first=first, limit=limit)
-        return [VersionSummary.model_validate(row) for row in rows]
+        return without_unseen(self._session, tenant_id, map(VersionSummary.model_validate, rows))
 
     def count_versions(self, tenant_id: UUID, namespace: str, name: str) -> int:
         """Return how many versions of an asset the tenant may see."""
@@ -127,7 +138,8 @@ class Reading:
 
     def get_version(self, tenant_id: UUID, namespace: str, name: str, version: str = LATEST) -> AssetVersionRead:
         """Return one version, in either spelling or ``latest``; raise ``AssetNotFoundError`` where there is none."""
-        return version_read(self._version(tenant_id, namespace, name, version), tenant_id)
+        read = version_read(self._version(tenant_id, namespace, name, version), tenant_id)
+        return without_unseen(self._session, tenant_id, [read])[0]
 
     def making_environments(self, tenant_id: UUID, found: Sequence[AssetRead]) -> Sequence[AssetRead]:
         """Return those of the blueprints from which an environment can be made, and not releases moved alone."""
@@ -212,7 +224,8 @@ class Reading:
         rows = [row for row in queries.versions(self._session, tenant_id, asset.id) if MEANINGS[row.state].seen]
         offered = [row for row in rows if view.allows(namespace, name, rules.number_of(row))]
         best = rules.latest(rules.Candidate(rules.number_of(row), row.state) for row in offered)
-        return [VersionSummary.model_validate(row) for row in offered], best.canonical if best else None
+        told = without_unseen(self._session, tenant_id, map(VersionSummary.model_validate, offered))
+        return told, best.canonical if best else None
 
     def _candidates(self, tenant_id: UUID, asset: Asset) -> list[rules.Candidate]:
         allowed = self._allowed(tenant_id, asset)
@@ -300,7 +313,7 @@ class Reading:
     def _version(self, tenant_id: UUID, namespace: str, name: str, version: str) -> AssetVersion:
         asset = self._asset(tenant_id, namespace, name)
         try:
-            canonical = asset.latest_version if version == LATEST else parse_version(version).canonical
+            canonical = self._latest(tenant_id, asset) if version == LATEST else parse_version(version).canonical
         except InvalidVersionError as error:
             raise AssetNotFoundError(f"{namespace}/{name} has no version like that. {error.detail}") from None
         found = queries.version(self._session, tenant_id, asset.id, canonical) if canonical else None

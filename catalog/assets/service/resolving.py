@@ -15,6 +15,7 @@ from catalog.assets.resolver import Ask, Need, Release, Resolution, ResolveAsset
 from catalog.assets.resolver.kept import NOTHING_SEEN, Keeper, Kept, Path, mark_of
 from catalog.assets.resolver.universe import Listing
 from catalog.assets.service.reading import Reading
+from catalog.assets.service.replacing import unseen
 from catalog.assets.versions import VersionNumber, parse_constraint, parse_version
 
 NOTHING = SpecifierSet("<0")
@@ -47,6 +48,8 @@ class Resolving(Reading):
     def _resolve(self, tenant_id: UUID, wanted: Wanted) -> Resolution:
         named = sorted({_split(asset) for asset in (*(ask.need.asset for ask in wanted.asks), *wanted.locked)})
         listings = self._within_reach(tenant_id, named)
+        hidden = unseen(self._session, tenant_id, (text for each in listings for text in each.replacements))
+        listings = [each.without_replacements(hidden) for each in listings] if hidden else listings
         view = self.catalog_view(tenant_id)
         if not view.decides_nothing:
             listings = [fewer for each in listings if (fewer := _allowed(view, each))]

@@ -7,12 +7,11 @@ from uuid import UUID
 from sqlmodel import Session
 
 from catalog.assets import rules
-from catalog.assets.errors import AssetNotFoundError, InvalidReferenceError
 from catalog.assets.events import AssetUseAffected
 from catalog.assets.life import MEANINGS, Running
 from catalog.assets.models import Affected, AssetVersion, AssetVersionRead, Dependent, UseRead
-from catalog.assets.references import parse_reference
 from catalog.assets.service.reading import Reading
+from catalog.assets.service.replacing import unseen, without_unseen
 from catalog.assets.usage import queries
 from catalog.assets.usage.models import AssetDependency, AssetOutcome, AssetUse, Measured, MoveRead, Notice
 from catalog.assets.versions import allows, parse_constraint
@@ -56,22 +55,8 @@ class Usage(Reading):
         Also of a version that its publisher shares no more: whoever runs it is told of its fate to the end.
         """
         found = queries.notices(self._session, tenant_id, subject)
-        return [
-            each.model_copy(update={"replacement": self._seen_replacement(tenant_id, each.replacement)})
-            for each in found
-            if MEANINGS[each.state].running is not Running.ON
-        ]
-
-    def _seen_replacement(self, tenant_id: UUID, replacement: str | None) -> str | None:
-        """Return a version's replacement, None where the tenant does not see that, as it may not the version."""
-        try:
-            wanted = parse_reference(replacement or "")
-            self._asset(tenant_id, wanted.namespace, wanted.name)
-        except InvalidReferenceError:
-            return replacement  # it names nothing
-        except AssetNotFoundError:
-            return None
-        return replacement
+        noticed = (each for each in found if MEANINGS[each.state].running is not Running.ON)
+        return without_unseen(self._session, tenant_id, noticed)
 
     def is_held(self, tenant_id: UUID, subject: str) -> bool:
         """Tell whether ``subject`` must stay as it is, because a version that it runs is in quarantine."""
@@ -107,7 +92,8 @@ class Usage(Reading):
         asset = self._asset(tenant_id, namespace, name)
         counts = queries.count_uses(self._session, tenant_id, asset.id)
         active = sum(counts.values())
-        standing = self._version(tenant_id, namespace, name, asset.latest_version) if asset.latest_version else None
+        latest = self._latest(tenant_id, asset)
+        standing = self._version(tenant_id, namespace, name, latest) if latest else None
         attempts, successes, seconds = queries.measured(self._session, tenant_id, asset.id)
         return Measured(
             active=active,
@@ -140,7 +126,9 @@ class Usage(Reading):
         for use in uses:
             use.told = move_id
             self._session.add(use)
-        told = {**changed, "replacement": self._seen_replacement(tenant_id, changed["replacement"])}
+        replacement = changed["replacement"]
+        is_hidden = bool(unseen(self._session, tenant_id, [replacement]))
+        told = {**changed, "replacement": None if is_hidden else replacement}
         data = AssetUseAffected.model_validate(
             {**told, "version_id": version_id, "uses": [use.subject for use in uses]}
         )

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from catalog.assets.models import AssetVersion, VersionState
+from catalog.assets.service.replacing import unseen
 from catalog.assets.versions import parse_version
 from catalog.attestations.service import SupplyChainAttestationService
 from catalog.errors import SlipwayError
@@ -187,7 +188,7 @@ class Reading(Approving):
             version=version,
             state=str(own.state) if own else "withdrawn",
             reason=own.state_reason if own else None,
-            replacement=own.replacement if own else None,
+            replacement=None if own is None or unseen(self._session, tenant_id, [own.replacement]) else own.replacement,
             newest=latest,
             outdated=outdated and install.state is not InstallState.REMOVED,
             vulnerable=any(each is None or each.state in _BAD for each in parts),

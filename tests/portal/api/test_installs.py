@@ -91,6 +91,40 @@ def test_in_one_go(
     assert [each["pointer"] for each in wrong.json()["errors"]] == ["/target/level"]
 
 
+def test_an_install_keeps_to_what_its_tenant_sees_and_may_choose(
+    api: Client,
+    browser: Client,
+    client_of: Callable[..., Client],
+    publish_policy: Callable[..., str],
+    work: Callable[[], list[str]],
+    rival: Principal,
+) -> None:
+    theirs = client_of(rival)
+    for name, version in (("rules", "1.0.0"), ("rules", "2.0.0"), ("newer", "1.0.0")):
+        publish_policy(rival, name, ALLOW, version=version)
+        shared = theirs.put(f"/api/v1/assets/acme/{name}/sharing", json={"visibility": "public"})
+        assert shared.status_code == 200, shared.text
+    api.put("/api/v1/catalog/acme/rules", json={"allowed": "<2"})
+    made = api.post("/api/v1/installs", json=ASKED)
+    assert made.status_code == 202, made.text
+    work()
+    path = f"/installs/{made.json()['install']['id']}"
+    standing = api.get(f"/api/v1{path}").json()["standing"]
+    assert (standing["version"], standing["newest"], standing["outdated"]) == ("1.0.0", "1.0.0", False)
+    api.put("/api/v1/catalog/acme/rules", json={"allowed": ">=1"})
+    standing = api.get(f"/api/v1{path}").json()["standing"]
+    assert (standing["newest"], standing["outdated"]) == ("2.0.0", True)
+
+    said = {"reason": "Old.", "replacement": "acme/newer"}
+    assert theirs.post("/api/v1/assets/acme/rules/versions/1.0.0/deprecate", json=said).status_code == 200
+    assert api.get(f"/api/v1{path}").json()["standing"]["replacement"] == "acme/newer"
+    assert "Use acme/newer instead." in browser.get(path).text
+    theirs.put("/api/v1/assets/acme/newer/sharing", json={"visibility": "private"})
+    standing = api.get(f"/api/v1{path}").json()["standing"]
+    assert (standing["state"], standing["reason"], standing["replacement"]) == ("deprecated", "Old.", None)
+    assert "acme/newer" not in browser.get(path).text
+
+
 def test_the_same_on_pages(
     browser: Client, publish_policy: Callable[..., str], work: Callable[[], list[str]], acme: Principal
 ) -> None:

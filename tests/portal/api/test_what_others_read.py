@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 from litestar import Litestar
 from litestar.testing import TestClient
+from pydantic import SecretStr
 
 from catalog.assets.archive import PackageFile, build_archive
 from catalog.assets.models import Visibility
@@ -30,6 +31,12 @@ def pack(name: str) -> bytes:
 def send(client: Client, name: str, **form: str) -> None:
     sent = client.post("/api/v1/assets", files={"archive": ("a.tar.gz", pack(name), "application/gzip")}, data=form)
     assert sent.status_code == 201, sent.text
+
+
+@pytest.fixture
+def settings(settings: Settings) -> Settings:
+    """Settings with a key, by which exports are signed."""
+    return settings.model_copy(update={"master_key": SecretStr("a key for tests")})
 
 
 @pytest.fixture
@@ -123,3 +130,45 @@ def test_a_file_is_shown_as_text_to_those_who_may_see_the_version(owner: Client,
         assert browser.get(wrong).status_code == 404
     owner.put("/api/v1/assets/rival/shop/sharing", json={"visibility": "private"})
     assert browser.get(page).status_code == 404
+
+
+def test_a_replacement_that_is_shared_no_more_is_named_to_nobody_else(
+    owner: Client, api: Client, browser: Client
+) -> None:
+    for name in ("shop", "store"):
+        send(owner, name, visibility="public")
+    said = {"reason": "Old.", "replacement": "rival/store>=0.1"}
+    assert owner.post(f"{SHOP}/deprecate", json=said).status_code == 200
+    reads = {
+        SHOP: api,
+        "/api/v1/assets/rival/shop/versions": api,
+        "/api/v1/assets/rival/shop/log": api,
+        "/assets/rival/shop": browser,
+        "/assets/rival/shop?tab=versions": browser,
+        "/t/acme/feeds/assets/rival/shop": api,
+        "/t/acme/feeds/changes": api,
+        "/t/acme/bundles/rival/shop": api,
+        "/v2/rival/shop/manifests/0.1.0": api,
+    }
+
+    def naming() -> set[str]:
+        answers = {path: reader.get(path) for path, reader in reads.items()}
+        for path in ("/api/v1/assets/resolve", "/api/v1/transfers/export"):
+            answers[path] = api.post(path, json={"requirements": ["rival/shop"]})
+            assert answers[path].status_code == 200, answers[path].text
+        return {path for path, answer in answers.items() if b"rival/store" in answer.content}
+
+    assert api.get(SHOP).json()["replacement"] == said["replacement"]
+    assert naming() == {
+        *(SHOP, "/api/v1/assets/rival/shop/versions", "/assets/rival/shop", "/assets/rival/shop?tab=versions"),
+        *("/api/v1/assets/resolve", "/api/v1/transfers/export"),
+    }
+    for shared in ({"visibility": "shared", "tenants": ["third"]}, {"visibility": "private"}):
+        assert owner.put("/api/v1/assets/rival/store/sharing", json=shared).status_code == 200
+        assert naming() == set()
+        found = api.get(SHOP).json()
+        assert (found["state_reason"], found["replacement"]) == ("Old.", None)
+        assert "Old." in browser.get("/assets/rival/shop").text
+        assert owner.get(SHOP).json()["replacement"] == said["replacement"]
+    owner.put("/api/v1/assets/rival/store/sharing", json={"visibility": "shared", "tenants": ["acme"]})
+    assert api.get(SHOP).json()["replacement"] == said["replacement"]

@@ -1,7 +1,7 @@
 """The pure parts of the command line: typed inputs, durations, streams of events, text for terminals."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from portal.cli.inputs import Duration, preset_of_upgrade, read_inputs, typed_in
 from portal.cli.sse import parse_events
 from portal.cli.text import plain
 
+VERSION = {"namespace": "acme", "name": "web", "kind": "component-package"}
 WEB = {"asset": "acme/web", "becomes": "environment", "target": {"repository": "/srv/shop", "pull_request": 3}}
 
 
@@ -92,17 +93,23 @@ def test_ordinary_text_stays_as_it_is() -> None:
 class Answers(Client):
     """Stands for the server: answers with one schema, or refuses, and remembers what it was asked."""
 
-    def __init__(self, schema: dict[str, Any] | None, more: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self, schema: dict[str, Any] | None, more: Mapping[str, Any] | None = None, components: Iterable[str] = ()
+    ) -> None:
         self.asked: list[tuple[str, Any]] = []
         self._schema = schema
         self._more = more or {}
         self.items_there: list[dict[str, Any]] = []
+        resources = {f"pkg:index:{name}": {"isComponent": True} for name in components}
+        self._package = {"name": "pkg", "resources": resources}
 
     def get(self, path: str, params: Mapping[str, Any] | None = None) -> Any:
         self.asked.append((path, params))
         if self._schema is None:
             raise ProblemError(403, {"title": "Not allowed"})
-        return {"input_schema": self._schema, "items": self.items_there, **self._more}
+        if path.endswith("/artifacts/pulumi-schema.json"):
+            return self._package
+        return {"input_schema": self._schema, "items": self.items_there, **VERSION, **self._more}
 
 
 def test_texts_become_what_the_schema_of_the_asset_wants() -> None:
@@ -157,17 +164,22 @@ def test_a_preset_gives_one_component_what_is_its_own() -> None:
     size, token = {"type": "integer"}, {"type": "string", "writeOnly": True}
     parts: dict[str, Any] = {name: {"type": "object", "properties": {"size": size}} for name in ("Cache", "Web")}
     parts["Web"]["properties"] = {"size": size, "token": token}
-    client = Answers({}, {"version": "1.2.0", "manifest": {}, "input_schema": {"properties": parts}})
+    found = {"version": "1.2.0", "manifest": {}}
+    client = Answers({}, {**found, "input_schema": {"properties": parts}}, ("Cache", "Web"))
     client.items_there = [{"name": "big", "inputs": {"Cache": {"size": 8}, "Web": {"size": 4, "token": "changeme"}}}]
     stack: dict[str, Any] = {"asset": "acme/parts", "becomes": "stack", "target": {"stack": "shop", "component": "Web"}}
     assert preset_of_upgrade(client, stack, None, "big") == ("1.2.0", {"Web": {"size": 4}})
     begun = typed_inputs(client, "acme/parts", [], None, "big", target=stack["target"])
     assert begun == {"Web": {"size": 4, "token": "changeme"}}
     # The only component of a package takes the inputs as they are, whether or not it is named.
-    client = Answers({}, {"version": "1.2.0", "manifest": {}, "input_schema": parts["Cache"]})
-    client.items_there = [{"name": "big", "inputs": {"size": 8}}]
+    # One of these inputs is called as the component is, and is a group as well.
+    alone = {"properties": {"size": size, "Cache": parts["Cache"]}}
+    client = Answers({}, {**found, "input_schema": alone}, ("Cache",))
+    inputs = {"size": 8, "Cache": {"size": 2}}
+    client.items_there = [{"name": "big", "inputs": inputs}]
     for only in ({"stack": "shop"}, {"stack": "shop", "component": "Cache"}):
-        assert preset_of_upgrade(client, {**stack, "target": only}, None, "big") == ("1.2.0", {"size": 8})
+        assert preset_of_upgrade(client, {**stack, "target": only}, None, "big") == ("1.2.0", inputs)
+        assert typed_inputs(client, "acme/parts", [], None, "big", target=only) == inputs
     with pytest.raises(click.UsageError, match="a pin takes no inputs"):
         preset_of_upgrade(client, {**stack, "becomes": "pin", "target": {}}, None, "big")
 

@@ -91,6 +91,11 @@ def test_the_page_of_an_asset_keeps_to_the_catalog(
     assert "<title>Preview 1.0.0" in within
     assert all(each in within for each in ways)
     assert "does not offer" not in within
+    asset = "/api/v1/assets/rival/preview"
+    assert api.get(asset).json()["latest_version"] == "1.0.0"
+    assert api.get(f"{asset}/versions/latest").json()["version"] == "1.0.0"
+    assert [each["version"] for each in api.get(f"{asset}/versions").json()["items"]] == ["2.0.0", "1.0.0"]
+    assert theirs.get(asset).json()["latest_version"] == "2.0.0"
     beyond = browser.get(f"{page}?version=2.0.0").text
     assert "does not offer 2.0.0" in beyond
     assert "allows &lt;2 of it" in beyond
@@ -99,6 +104,11 @@ def test_the_page_of_an_asset_keeps_to_the_catalog(
     api.put(entry, json={"allowed": ">=3"})
     for listed in ("/assets", "/assets/rival", "/environments/new"):
         assert "none in your range" in browser.get(listed).text, listed
+    assert api.get(asset).json()["latest_version"] is None
+    none = api.get(f"{asset}/versions/latest")
+    assert (none.status_code, "no version that may be chosen" in none.json()["detail"]) == (404, True)
+    for shown in ("/overlays/rival/preview", f"{page}/compare", f"{page}?tab=security"):
+        assert browser.get(shown).status_code == 200, shown
     assert "does not offer 2.0.0" in browser.get(page).text
 
     api.put(entry, json={"hidden": True, "reason": "Not for us."})
