@@ -155,6 +155,18 @@ def versions_named(session: Session, tenant_id: UUID, asset_id: UUID, names: Seq
     return session.exec(statement).all()
 
 
+def digests(
+    session: Session, tenant_id: UUID, versions: Sequence[tuple[str, str, str]]
+) -> Sequence[tuple[str, str, str]]:
+    """Return namespace, name and archive digest (hex) of versions that are named by their canonical text."""
+    columns = (column(each, String) for each in ("namespace", "name", "version"))
+    asked = values(*columns, name="asked").data(list(versions))
+    statement = select(AssetVersion.namespace, AssetVersion.name, AssetVersion.blob_digest).join(
+        asked, and_(_is(AssetVersion, asked), col(AssetVersion.version) == asked.c.version)
+    )
+    return session.exec(statement.where(_visible_version(tenant_id))).all()
+
+
 def version_by_id(session: Session, tenant_id: UUID, version_id: UUID) -> AssetVersion | None:
     """Return a version by its id, where the tenant may see it."""
     statement = select(AssetVersion).where(_visible_version(tenant_id), AssetVersion.id == version_id)

@@ -73,6 +73,7 @@ class AssetPage(Page):
     fitted: Fitted | None = None
     refusal: str = ""
     may_narrow: bool = False
+    vulnerabilities: Sequence[str] = ()
 
     @property
     def total(self) -> int:

@@ -1,7 +1,7 @@
 """The pages of the marketplace: search with facets, and one asset in one of its versions."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar
 from uuid import UUID
 
@@ -27,6 +27,7 @@ from portal.pages.reference import component_reference
 from portal.pages.render import Page
 from portal.pages.sboms import materials_of
 from portal.pages.search_words import FACETS, SORTS, search_address, value_label
+from portal.pages.security_marks import Affected, affected_assets, affecting
 from portal.pages.using import uses
 
 Link = tuple[str, str, int, bool]
@@ -34,7 +35,7 @@ Link = tuple[str, str, int, bool]
 
 @dataclass(frozen=True)
 class MarketplacePage(Page):
-    """One page of search results with the counts of every filter."""
+    """One page of search results with the counts of every filter; ``affected`` are those with a security notice."""
 
     template: ClassVar[str] = "assets/index.html"
     fragments: ClassVar[Mapping[str, str]] = {"asset-results": "assets/_results.html"}
@@ -44,6 +45,7 @@ class MarketplacePage(Page):
     may_publish: bool
     tenant: str = ""
     may_read_feeds: bool = False
+    affected: Affected = field(default_factory=dict)
 
     def href(self, **changes: str | None) -> str:
         """Return the address of this search with other filters; a value of None takes a filter away."""
@@ -139,6 +141,7 @@ READ = [requires("assets:read")]
 def show_marketplace(  # noqa: PLR0913, PLR0917  # each is a query parameter of its own
     request: WebRequest,
     session: OpenSession,
+    settings: AppSettings,
     principal: Caller,
     q: Text = None,
     kind: Text = None,
@@ -173,6 +176,7 @@ def show_marketplace(  # noqa: PLR0913, PLR0917  # each is a query parameter of 
         may_publish=principal.may("assets:write"),
         tenant=principal.tenant_name,
         may_read_feeds=principal.may("feeds:read"),
+        affected=affected_assets(session, settings, principal, found.items),
     )
     return renderer_of(request).respond(request, page)
 
@@ -227,6 +231,7 @@ def show_asset(  # noqa: PLR0913, PLR0917  # most are query parameters or the un
         feed_href=asset_feed(principal, namespace, name),
         may_narrow=principal.may("assets:admin"),
         refusal=offer.refusal(shown.version),
+        vulnerabilities=affecting(session, settings, principal, shown.blob_digest),
         fitted=OverlayService(session).over(principal.tenant_id, shown),
     )
     return renderer_of(request).respond(request, page)

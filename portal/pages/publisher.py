@@ -1,6 +1,6 @@
 """The page of one publisher: its assets, how it is verified, and what is measured without naming anybody."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from litestar import Response, get
@@ -9,9 +9,10 @@ from litestar.params import FromPath
 from catalog.assets.service import AssetService
 from catalog.assets.usage.models import PublisherRead
 from portal.auth.guards import requires
-from portal.boundary import Caller, OpenSession, WebRequest
+from portal.boundary import AppSettings, Caller, OpenSession, WebRequest
 from portal.pages.forms import renderer_of
 from portal.pages.render import Page
+from portal.pages.security_marks import Affected, affected_assets
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,7 @@ class PublisherPage(Page):
 
     publisher: PublisherRead
     feed_href: str = ""
+    affected: Affected = field(default_factory=dict)
 
     @property
     def is_curated(self) -> bool:
@@ -31,12 +33,13 @@ class PublisherPage(Page):
 
 @get("/assets/{namespace:str}", guards=[requires("assets:read")], sync_to_thread=True)
 def show_publisher(
-    request: WebRequest, namespace: FromPath[str], session: OpenSession, principal: Caller
+    request: WebRequest, namespace: FromPath[str], session: OpenSession, settings: AppSettings, principal: Caller
 ) -> Response[str]:
     """Show a publisher with those of its assets that the reader may choose."""
     found = AssetService(session).publisher(principal.tenant_id, namespace)
+    affected = affected_assets(session, settings, principal, found.assets)
     feed = f"/t/{principal.tenant_name}/feeds/publishers/{namespace}" if principal.may("feeds:read") else ""
-    return renderer_of(request).respond(request, PublisherPage(found, feed))
+    return renderer_of(request).respond(request, PublisherPage(found, feed, affected))
 
 
 ROUTES = (show_publisher,)

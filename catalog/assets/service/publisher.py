@@ -7,6 +7,7 @@ from uuid import UUID
 from catalog.assets import queries
 from catalog.assets.errors import AssetNotFoundError
 from catalog.assets.findings import printable
+from catalog.assets.models import AssetRead
 from catalog.assets.references import is_name
 from catalog.assets.service.reading import asset_read
 from catalog.assets.service.usage import Usage
@@ -42,6 +43,12 @@ class Publisher(Usage):
         """Return what is measured of an asset across tenants, None while too few run it to say so."""
         asset = self._asset(tenant_id, namespace, name)
         return usage.totals(self._session, [asset.id]).get(asset.id)
+
+    def digests(self, tenant_id: UUID, assets: Sequence[AssetRead]) -> dict[str, str]:
+        """Return the digests (hex) of the versions that stand for assets, by ``namespace/name``, in one statement."""
+        shown = [(each.namespace, each.name, each.latest_version) for each in assets if each.latest_version]
+        found = queries.digests(self._session, tenant_id, shown) if shown else []
+        return {f"{namespace}/{name}": digest for namespace, name, digest in found}
 
     def measure(self, moment: datetime) -> int:
         """Measure every asset across tenants; needs a session of the system role. Returns how many can be shown."""

@@ -30,6 +30,7 @@ from catalog.assets.models import (
     SearchHint,
     SearchQuery,
     SearchResult,
+    VersionState,
     VersionSummary,
 )
 from catalog.assets.references import AssetReference, is_name
@@ -43,6 +44,7 @@ from catalog.providers.blobs import BlobError, BlobStore
 LATEST = "latest"
 _KINDS_OF_ACTORS = {"member": "a member", "token": "an access token", "system": "Slipway itself"}
 _MOST_GUESSES = 200
+Standing = tuple[str, VersionState] | tuple[None, None]
 
 
 class Reading:
@@ -82,19 +84,20 @@ class Reading:
         for asset_id, allowed in curation.ranges(self._session, tenant_id, list(found)).items():
             asset = found[asset_id]
             self._session.expunge(asset)  # what is shown here is never written
-            asset.latest_version = self._newest_within(tenant_id, asset_id, allowed)
+            asset.latest_version, asset.latest_state = self._newest_within(tenant_id, asset_id, allowed)
 
-    def _newest_within(self, tenant_id: UUID, asset_id: UUID, allowed: str) -> str | None:
+    def _newest_within(self, tenant_id: UUID, asset_id: UUID, allowed: str) -> Standing:
         constraint = parse_constraint(allowed)
         numbers = rules.candidates(queries.version_numbers(self._session, tenant_id, asset_id))
-        best = rules.latest(each for each in numbers if allows(constraint, each.number, prereleases=True))
-        return best.canonical if best else None
+        within = {each.number: each for each in numbers if allows(constraint, each.number, prereleases=True)}
+        best = rules.latest(within.values())
+        return (best.canonical, within[best].state) if best else (None, None)
 
     def _latest(self, tenant_id: UUID, asset: Asset) -> str | None:
         """Return the version that stands for an asset: the newest within the range of the tenant's own catalog."""
         is_own = asset.tenant_id == tenant_id
         allowed = None if is_own else curation.ranges(self._session, tenant_id, [asset.id]).get(asset.id)
-        return asset.latest_version if allowed is None else self._newest_within(tenant_id, asset.id, allowed)
+        return asset.latest_version if allowed is None else self._newest_within(tenant_id, asset.id, allowed)[0]
 
     def _hints(self, query: SearchQuery, found: queries.Found) -> list[SearchHint]:
         hints = [

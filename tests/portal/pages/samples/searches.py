@@ -61,7 +61,12 @@ def pages() -> dict[str, Page]:
         "searches": SearchesPage(searches, [token], DOOR, may_make_tokens=True),
         "searches-empty": SearchesPage([], [], DOOR, may_make_tokens=False),
         "searches-refused": SearchesPage(searches, [], DOOR, may_make_tokens=True, problem="That name is taken."),
+        "searches-unsaved": SearchesPage(
+            searches, [], DOOR, may_make_tokens=True, problem="Give it a name.", unsaved={"q": "web", "name": LONG}
+        ),
         "searches-new-token": SearchesPage([], [token], DOOR, may_make_tokens=True, created=token),
-        "publisher": PublisherPage(publisher, f"{DOOR}/publishers/slipway"),
+        "publisher": PublisherPage(
+            publisher, f"{DOOR}/publishers/slipway", {"slipway/preview-web": ["CVE-2026-1234", "CVE-2026-1235"]}
+        ),
         "publisher-empty": PublisherPage(empty),
     }
