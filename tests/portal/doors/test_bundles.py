@@ -24,8 +24,10 @@ from pydantic import SecretStr
 from catalog.assets.archive import PackageFile, build_archive
 from catalog.assets.artifacts import NOTHING_DERIVED
 from catalog.assets.check import check_archive
+from catalog.assets.curation.models import ShareAsset
 from catalog.assets.kinds import kinds
 from catalog.assets.models import Visibility
+from catalog.assets.service import AssetService
 from catalog.attestations.service import SupplyChainAttestationService
 from catalog.db import Database
 from catalog.providers.blobs import open_blobs
@@ -114,6 +116,48 @@ def test_others_see_nothing(client_of: NewClient, rival: Principal, publish: Pub
     assert hidden.json()["title"] == missing.json()["title"]
     assert stranger.get(PATH).status_code == 404
     assert anyone.get(PATH).status_code == 401
+
+
+def test_a_share_that_is_withdrawn_ends_at_once_also_for_whoever_waits(
+    api: Client, client_of: NewClient, rival: Principal, publish: Publish, database: Database, acme: Principal
+) -> None:
+    publish("0.1.0")
+    door = "/t/rival/bundles/acme"
+    stranger = client_of(rival)
+
+    def share(*tenants: str) -> None:
+        shared = ShareAsset(visibility=Visibility.SHARED if tenants else Visibility.PRIVATE, tenants=list(tenants))
+        with database.tenant_session(acme.tenant_id) as session:
+            AssetService(session).share(acme, "acme", "baseline", shared)
+
+    share("rival")
+    first = stranger.get(f"{door}/baseline")
+    assert first.status_code == 200, first.text
+    known = {"If-None-Match": first.headers["etag"]}
+    assert stranger.get(f"{door}/baseline", headers=known).status_code == 304
+    later = threading.Timer(0.5, share)
+    started = time.monotonic()
+    later.start()
+    waited = stranger.get(f"{door}/baseline", headers={**known, "Prefer": "modes=snapshot,delta;wait=50"})
+    later.join()
+    assert waited.status_code == 404
+    assert time.monotonic() - started < 30, "it was told, and did not wait to the end"
+    for rest in ("", "/0.1.0", "/~=0.1"):
+        for headers in ({}, known):
+            hidden, missing = (
+                stranger.get(f"{door}/{name}{rest}", headers=headers) for name in ("baseline", "nothing0")
+            )
+            assert (hidden.status_code, missing.status_code) == (404, 404), rest
+            told = [
+                {**each.json(), "detail": each.json()["detail"].replace(name, ""), "correlation_id": ""}
+                for each, name in ((hidden, "baseline"), (missing, "nothing0"))
+            ]
+            assert told[0] == told[1]
+            assert "etag" not in hidden.headers
+    assert stranger.head(f"{door}/baseline").status_code == 404
+    assert api.get(PATH).status_code == 200, "its own tenant goes on"
+    share("rival")
+    assert stranger.get(f"{door}/baseline", headers=known).status_code == 304
 
 
 def test_it_waits_for_the_next_version(api: Client, publish: Publish) -> None:

@@ -117,7 +117,7 @@ DOORS = [
 def hidden(database: Database, settings: Settings, rival: Principal) -> None:
     """Publish an asset of three kinds, and a publisher of that name, which only their own tenant may see.
 
-    The first had been shared with those who ask, and is so no more.
+    Those of the three kinds had been shared with those who ask, and are so no more.
     """
     wanted = [*(("rival", f"{HIDDEN}{ending}", kind) for kind, ending in KINDS.items())]
     for namespace, name, kind in (*wanted, (HIDDEN, "thing", "deployment-blueprint")):
@@ -133,7 +133,8 @@ def hidden(database: Database, settings: Settings, rival: Principal) -> None:
     for tenants in (["acme"], []):
         with database.tenant_session(rival.tenant_id) as session:
             visibility = Visibility.SHARED if tenants else Visibility.PRIVATE
-            AssetService(session).share(rival, "rival", HIDDEN, ShareAsset(visibility=visibility, tenants=tenants))
+            for _, name, _ in wanted:
+                AssetService(session).share(rival, "rival", name, ShareAsset(visibility=visibility, tenants=tenants))
 
 
 @dataclass(frozen=True)
