@@ -388,10 +388,8 @@ def _asset_pages() -> dict[str, Page]:
     return {
         "marketplace": MarketplacePage(
             SearchQuery(kind=kinds[0]), found, may_publish=True,
-            affected={f"{items[0].namespace}/{items[0].name}": ["CVE-2026-1234"],
-                      f"{items[-1].namespace}/{items[-1].name}": [LONG[:60]]},
+            affected={"slipway/preview-web": ["CVE-2026-1234"], f"team/{LONG[:60]}": [LONG[:60]]},
         ),
-        "asset-affected": replace(shown("overview"), vulnerabilities=["CVE-2026-1234", LONG[:60]]),
         "marketplace-nothing": MarketplacePage(SearchQuery(q="pyton", kind=kinds[3]), nothing, may_publish=True),
         "marketplace-empty": MarketplacePage(SearchQuery(), bare, may_publish=True),
         **{f"asset-{tab}": shown(tab) for tab in TABS},

@@ -136,6 +136,9 @@ def pages() -> dict[str, Page]:
         "asset-users": _shown("used-by", VersionState.PUBLISHED, MANY),
         "asset-users-none": _shown("used-by", VersionState.PUBLISHED, NOBODY),
         "asset-many-versions": _shown("versions", VersionState.DEPRECATED, NOBODY),
+        "asset-affected": replace(
+            _shown("overview", VersionState.PUBLISHED, NOBODY), vulnerabilities=["CVE-2026-1234", LONG[:60]]
+        ),
         "asset-not-offered": replace(
             _shown("overview", VersionState.PUBLISHED, NOBODY),
             may_install=True,
