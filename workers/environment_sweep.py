@@ -15,7 +15,7 @@ from catalog.environments.service import (
     Placed,
     environment_at,
 )
-from catalog.providers.targets import Found, offered, target
+from catalog.providers.targets import Found, target
 from catalog.settings import Settings
 from workers.engine import EngineError
 from workers.engine_resource import ENGINE
@@ -45,7 +45,9 @@ def sweep(context: JobContext) -> None:
         _sweep_stacks(context)
     seen: list[Found] = []
     compared = set()
-    for name in offered(context.settings):
+    with context.system_session() as session:
+        places = EnvironmentSweeps.places(session, context.settings)
+    for name in places:
         with kept_apart(log, f"nothing was compared at the target {name}"):
             seen += target(name, context.settings).census()
             compared.add(name)
@@ -55,7 +57,7 @@ def sweep(context: JobContext) -> None:
     with context.system_session() as session:
         standing = EnvironmentSweeps.standing(session, there)
         expected = EnvironmentSweeps.expected(session)
-    is_all = compared == set(offered(context.settings))
+    is_all = compared == set(places)
     _tell_strangers(context, "targets", {str(each) for each in there - standing.keys()}, is_all=is_all)
     for environment_id, (tenant_id, phase) in sorted(standing.items()):
         if phase is Phase.DESTROYED and not context.should_stop():

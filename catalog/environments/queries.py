@@ -204,24 +204,23 @@ def all_by_phase(session: Session) -> dict[Phase, int]:
 
 def due(session: Session, moment: datetime, limit: int) -> list[Due]:
     """Return environments of all tenants that the clock has to look at, longest due first (system role)."""
-    statement = (
-        select(Environment.tenant_id, Environment.id)
-        .where(col(Environment.due_at) <= moment)
-        .order_by(col(Environment.due_at))
-        .limit(limit)
-    )
-    return [Due(tenant_id, environment_id) for tenant_id, environment_id in session.exec(statement).all()]
+    return _due_by(session, col(Environment.due_at), moment, limit)
 
 
 def signs_due(session: Session, moment: datetime, limit: int) -> list[Due]:
     """Return environments of all tenants, gone ones too, whose signs are late, longest first (system role)."""
-    statement = (
-        select(Environment.tenant_id, Environment.id)
-        .where(col(Environment.signs_due_at) <= moment)
-        .order_by(col(Environment.signs_due_at))
-        .limit(limit)
-    )
+    return _due_by(session, col(Environment.signs_due_at), moment, limit)
+
+
+def _due_by(session: Session, clock: Any, moment: datetime, limit: int) -> list[Due]:
+    statement = select(Environment.tenant_id, Environment.id).where(clock <= moment).order_by(clock).limit(limit)
     return [Due(tenant_id, environment_id) for tenant_id, environment_id in session.exec(statement).all()]
+
+
+def targets_since(session: Session, moment: datetime) -> Sequence[str]:
+    """Return the targets of environments that live, or were destroyed after ``moment`` (system role)."""
+    lately = or_(col(Environment.phase) != Phase.DESTROYED, col(Environment.destroyed_at) > moment)
+    return session.exec(select(Environment.target).where(lately).distinct().order_by(Environment.target)).all()
 
 
 def standing(session: Session, ids: Collection[UUID]) -> dict[UUID, tuple[UUID, Phase]]:

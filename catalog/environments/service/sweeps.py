@@ -29,6 +29,8 @@ MISSING = "Missing"
 """The condition of an environment that is not found where it should run."""
 SETTLING = timedelta(minutes=5)
 """How long after a deployment nothing is concluded from what is not found."""
+LATELY = timedelta(days=7)
+"""How long after the last environment of a target that is offered no longer is gone leftovers are looked for there."""
 MOST_NOTED = 100
 """Of how many environments of one tenant it is said in one pass whether their target is offered."""
 
@@ -49,6 +51,14 @@ class EnvironmentSweeps:
     def expected(session: Session) -> list[queries.Placed]:
         """Return the environments of all tenants that should be there; needs a session of the system role."""
         return queries.ready(session)
+
+    @staticmethod
+    def places(session: Session, settings: Settings) -> list[str]:
+        """Return the targets to look at: those that are offered, and those where environments are, or were lately.
+
+        What the operator takes out of the settings keeps what runs there. Needs a session of the system role.
+        """
+        return list(dict.fromkeys([*offered(settings), *queries.targets_since(session, now() - LATELY)]))
 
     @staticmethod
     def keep_strangers(session: Session, place: str, found: Collection[str], *, is_all: bool) -> list[str]:

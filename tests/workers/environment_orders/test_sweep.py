@@ -9,10 +9,13 @@ from sqlalchemy import text
 
 from catalog.clock import now
 from catalog.environments.models import EnvironmentRead, Phase, RequestEnvironment
-from catalog.environments.service import read, remaking
+from catalog.environments.service import read, remaking, sweeps
 from catalog.gating import PolicyRefusedError, Verdict
 from catalog.providers.scm import PullRequestState
+from catalog.providers.targets import TargetUnavailableError
+from catalog.settings import Settings
 from portal.api.metrics import Metrics
+from tests.workers.environment_orders.doubles import Outside, Target
 from tests.workers.environment_orders.slipway import Slipway
 from workers import environment_sweep
 from workers.doctor import findings
@@ -291,3 +294,46 @@ def test_what_belongs_to_no_environment_is_counted_and_forgotten_once_it_is_gone
     sweep(slipway.context())
     assert counted() == {"stacks": 0.0, "targets": 0.0}
     assert [each.verdict for each in strangers(slipway.settings)] == [findings.Verdict.FOUND]
+
+
+def test_a_target_that_is_offered_no_longer_is_swept_as_long_as_something_may_be_there(
+    slipway: Slipway, ready: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone, missing, unreachable = ready(), ready(), ready()
+    (stack,) = slipway.outside.of(gone)
+    moved = {gone: "docker", missing: "docker", unreachable: "azure"}
+    with slipway.database.tenant_session(slipway.principal.tenant_id) as session:
+        for environment_id, name in moved.items():
+            session.execute(
+                text("UPDATE environments SET target = :name WHERE id = :id"), {"name": name, "id": environment_id}
+            )
+    elsewhere, asked = Outside(running=slipway.outside.running, owners=slipway.outside.owners), list[str]()
+
+    def reach(name: str, _settings: Settings) -> Target:
+        asked.append(name)
+        if name == "azure":
+            raise TargetUnavailableError("It is configured no longer.")
+        return Target(elsewhere if name == "docker" else Outside())
+
+    for module in (environment_sweep, sweeps):
+        monkeypatch.setattr(module, "target", reach)
+    assert slipway.settings.targets == ("local",)
+    destroy(slipway, gone)
+    slipway.outside.running[stack] = "0" * 40
+    slipway.outside.clear(missing)
+    pass_time(slipway, missing, timedelta(minutes=6))
+    sweep(slipway.context())
+    assert set(asked) == {"local", "docker", "azure"}
+    assert slipway.outside.of(gone) == {}, "a leftover goes there as well"
+    assert look(slipway, missing).phase is Phase.UPDATING, "what is missing there is made again"
+    for each in (missing, unreachable):
+        assert [said.reason for said in look(slipway, each).conditions if said.type == "TargetOffered"] == [
+            "NotOffered"
+        ]
+    assert look(slipway, unreachable).phase is Phase.READY, "where nobody answers nothing is concluded"
+
+    with slipway.database.tenant_session(slipway.principal.tenant_id) as session:
+        session.execute(text("UPDATE environments SET phase = 'destroyed', destroyed_at = now() - interval '8 days'"))
+    asked.clear()
+    sweep(slipway.context())
+    assert asked == ["local"]

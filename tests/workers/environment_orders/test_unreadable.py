@@ -197,7 +197,6 @@ def test_the_sweep_goes_on_to_the_next_tenant(two: list[One], monkeypatch: pytes
         with slipway.database.tenant_session(one.tenant_id) as session:
             session.execute(text("UPDATE environments SET last_deploy_at = now() - interval '1 hour'"))
     with monkeypatch.context() as patched:
-        patched.setattr(environment_sweep, "offered", lambda _: ("local",))
         break_for(patched, EnvironmentSweeps, "make_missing", {two[0].id})
         environment_sweep.sweep(slipway.context())
     assert ["Missing" in {each["type"] for each in row_of(one).conditions} for one in two] == [False, True]
