@@ -3,9 +3,20 @@
 from dataclasses import dataclass
 
 from catalog.clock import now
+from catalog.environments.machine import NOT_BEGUN
 from catalog.environments.models import Environment, Extension, Phase, QueuePlace
+from catalog.environments.rules import follows
 from catalog.environments.service.moving import what_waits
-from catalog.environments.service.rows import EXPIRING, REFUSED, RETURNED, address_of, life_of, refusal_of
+from catalog.environments.service.rows import (
+    EXPIRING,
+    REFUSED,
+    RETURNED,
+    address_of,
+    life_of,
+    refusal_of,
+    situation,
+)
+from catalog.environments.specs import why_unreadable
 from catalog.providers.scm import Deployment, DeploymentState
 from catalog.settings import Settings
 
@@ -88,7 +99,7 @@ def _comment(environment: Environment, words: str, page: str, queue: QueuePlace 
     if environment.phase is Phase.DESTROYED:
         lines += ["", *_returns(environment)]
     else:
-        lines += ["", "Commands: `/preview up`, `down`, `extend 24h`, `rebuild`, `status`"]
+        lines += ["", f"Commands: {_commands(environment)}"]
     return "\n".join(lines)
 
 
@@ -111,6 +122,21 @@ def _waits(environment: Environment, page: str, queue: QueuePlace | None) -> lis
     if environment.waiting_sha:
         lines += [what_waits(environment, page), ""]
     return lines
+
+
+def _commands(environment: Environment) -> str:
+    """Return the commands that are obeyed as the environment is, and do something."""
+    leaves = not follows(situation(environment))
+    startable = environment.phase not in NOT_BEGUN and not why_unreadable(environment)
+    offered = {
+        "up": leaves or (environment.phase in {Phase.SLEEPING, Phase.FAILED} and startable),
+        "down": not leaves,
+        "extend 24h": not leaves and environment.expires_at < environment.hard_expires_at,
+        "rebuild": not leaves and startable,
+        "status": True,
+    }
+    first, *others = [name for name, is_obeyed in offered.items() if is_obeyed]
+    return ", ".join([f"`/preview {first}`", *(f"`{name}`" for name in others)])
 
 
 def _returns(environment: Environment) -> list[str]:

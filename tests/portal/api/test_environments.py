@@ -310,3 +310,21 @@ def test_one_whose_spec_cannot_be_read_is_shown_with_the_reason_and_destroyed(
     assert browser.get(f"{path.removeprefix(API)}/destroy").status_code == 200
     assert api.delete(path).status_code == 202
     assert api.get(path).json()["phase"] == "destroyed", "nothing of it was made yet"
+
+
+def test_a_part_of_a_commits_id_is_made_whole_or_refused(api: Client, asked: dict[str, Any], repository: Path) -> None:
+    command = ["git", "-C", str(repository), "rev-parse", BRANCH]
+    head = subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+    made = api.post(f"{API}/environments/ephemeral", json={**asked, "head_sha": head[:8]})
+    assert made.status_code == 202, made.text
+    path = f"{API}/environments/{made.json()['id']}"
+    assert api.get(path).json()["head_sha"] == head
+    again = api.post(f"{API}/environments/ephemeral", json={**asked, "head_sha": head})
+    assert (again.status_code, again.json()["id"], api.get(path).json()["generation"]) == (202, made.json()["id"], 1)
+    unknown = "0123456" if not head.startswith("0123456") else "7654321"
+    refused = api.post(f"{API}/environments/ephemeral", json={**asked, "head_sha": unknown})
+    assert refused.status_code == 422
+    (said,) = refused.json()["errors"]
+    assert (said["pointer"], unknown in said["detail"]) == ("/head_sha", True)
+    short = api.post(f"{API}/environments/ephemeral", json={**asked, "head_sha": head[:6]})
+    assert [each["pointer"] for each in short.json()["errors"]] == ["/head_sha"]
