@@ -20,17 +20,34 @@ from sqlalchemy import text
 from catalog.clock import now
 from catalog.environments.machine import LEAVING, NOT_BEGUN
 from catalog.environments.models import Desired, Environment, Phase, RequestEnvironment, ScmHook
+from catalog.environments.service import signs_of
 from catalog.errors import ConflictError, SlipwayError
 from catalog.events.models import EventRecord
-from catalog.providers.scm import PullRequestState
+from catalog.providers.scm import DeploymentState, PullRequestState
 from tests.workers.environment_orders.doubles import Repository
 from tests.workers.environment_orders.slipway import Slipway
 from workers.engine import StackRequest
+from workers.environment_sweep import sweep
 from workers.pull_request_listings import bring_back_listed
 
 ENOUGH = 40
 SHOP = "/srv/shop"
 CONCURRENCY = ("replace", "latest", "queue", "allow", "forbid")
+FOLLOW: tuple[dict[str, Any], ...] = (
+    {},
+    {"labels": ["preview"], "bases": ["main"]},
+    {"drafts": False},
+    {"drafts": "build_only"},
+)
+USUAL = {"base": "main", "labels": frozenset({"preview"})}
+BECOMES: dict[str, dict[str, Any]] = {
+    "a draft": {"is_draft": True},
+    "ready for review": {"is_draft": False},
+    "unlabelled": {"labels": frozenset()},
+    "labelled": {"labels": frozenset({"preview"})},
+    "based on release": {"base": "release"},
+    "based on main": {"base": "main"},
+}
 
 
 class Orders(RuleBasedStateMachine):
@@ -47,7 +64,9 @@ class Orders(RuleBasedStateMachine):
         self.slipway.number += 1
         self.blueprint = self.slipway.blueprint()
         self.is_fork = False
+        self.follow: dict[str, Any] = {}
         self.approved: set[str] = set()
+        self.only_drafts: set[str] = set()
         self.number = self.slipway.number
         self.outside = self.slipway.outside
         self.outside.before_apply = self.an_apply_begins
@@ -57,11 +76,12 @@ class Orders(RuleBasedStateMachine):
 
     # What people and providers do.
 
-    @initialize(concurrency=st.sampled_from(CONCURRENCY), is_fork=st.booleans())
-    def first(self, concurrency: str, is_fork: bool) -> None:  # noqa: FBT001  # drawn by Hypothesis
-        self.blueprint = self.slipway.blueprint(concurrency)
+    @initialize(concurrency=st.sampled_from(CONCURRENCY), is_fork=st.booleans(), follow=st.sampled_from(FOLLOW))
+    def first(self, concurrency: str, is_fork: bool, follow: dict[str, Any]) -> None:  # noqa: FBT001  # drawn by Hypothesis
+        self.follow = {"concurrency": concurrency, **follow}
+        self.blueprint = self.slipway.blueprint(follow=self.follow) if follow else self.slipway.blueprint(concurrency)
         self.is_fork = is_fork
-        self.outside.about[self.number] = {"is_fork": True, "author": "mallory"} if is_fork else {}
+        self.outside.about[self.number] = {**USUAL, **({"is_fork": True, "author": "mallory"} if is_fork else {})}
         self.request()
 
     @rule(is_named=st.booleans())
@@ -81,10 +101,22 @@ class Orders(RuleBasedStateMachine):
             assert is_held or self._state() is PullRequestState.CLOSED, "an open pull request gets its environment"
         else:
             self.approved |= {head} if is_named else set()
+            if is_named or not self.is_fork:
+                self.only_drafts.discard(head)
 
     @rule()
     def push(self) -> None:
         self.outside.pulls[self.number] = (self._state(), self._commit())
+        if self.outside.about[self.number].get("is_draft"):
+            self.only_drafts.add(self._head())
+        self.watch()
+
+    @rule(what=st.sampled_from(sorted(BECOMES)))
+    def becomes(self, what: str) -> None:
+        """Something else is true of it: a label comes or goes, it goes elsewhere, it is ready for review or not."""
+        about = self.outside.about[self.number] = {**self.outside.about[self.number], **BECOMES[what]}
+        if not about.get("is_draft"):
+            self.only_drafts.clear()
         self.watch()
 
     @rule()
@@ -122,6 +154,7 @@ class Orders(RuleBasedStateMachine):
             assert is_late or self._state() is PullRequestState.CLOSED or self._head() != waiting
         else:
             self.approved.add(waiting)
+            self.only_drafts.discard(waiting)
 
     @rule()
     def destroy(self) -> None:
@@ -140,10 +173,10 @@ class Orders(RuleBasedStateMachine):
                 assert row is not None
                 assert row.desired is Desired.ABSENT or row.phase in {Phase.DESTROYED, *NOT_BEGUN}
 
-    @rule(verb=st.sampled_from(["sleep", "wake", "pin", "unpin"]))
+    @rule(verb=st.sampled_from(["sleep", "wake", "pin", "unpin", "extend"]))
     def ask(self, verb: str) -> None:
         if self.environment_id is not None:
-            more = {"by": "PT1H", "reason": "shown to customers"} if verb == "pin" else {}
+            more = {"by": "PT1H", "reason": "shown to customers"} if verb in {"pin", "extend"} else {}
             known = self.environment_id
             with suppress(ConflictError):
                 self.slipway.do(lambda service: getattr(service, verb)(self.slipway.principal, known, **more))
@@ -172,7 +205,7 @@ class Orders(RuleBasedStateMachine):
         for _ in range(times):
             self.slipway.do(lambda service: service.on_hook(self.slipway.principal, hook))
         after = self.row()
-        if before is not None and after is not None and self._state() is PullRequestState.OPEN:
+        if before is not None and after is not None and self._has_one():
             assert after.desired is before.desired, "only the repository says that a pull request is closed"
 
     @rule(hours=st.sampled_from([1, 20, 400]))
@@ -186,6 +219,15 @@ class Orders(RuleBasedStateMachine):
                 statement = text(f"UPDATE environments SET {moved} WHERE id = :id")  # noqa: S608  # names from above
                 session.execute(statement, {"span": timedelta(hours=hours), "id": known})
             self.slipway.do(lambda service: service.keep_time(self.slipway.principal.tenant_id, known))
+
+    @rule()
+    def a_sweep_comes(self) -> None:
+        """What is there is compared with what should be: nothing that runs as it should is touched."""
+        row = self.row()
+        before = None if row is None else self.outside.of(row.id)
+        sweep(self.slipway.context())
+        if row is not None and row.phase is Phase.READY:
+            assert self.outside.of(row.id) == before
 
     # What workers do, and what happens to them.
 
@@ -233,6 +275,7 @@ class Orders(RuleBasedStateMachine):
         self.what_sleeps_does_not_run_once_it_was_stopped(row)
         self.the_clock_looks_at_everything_that_ends(row)
         self.who_waits_for_room_is_not_worked_on(row)
+        self.signs_say_what_is(row)
         assert row.expires_at <= row.hard_expires_at, "it never lives beyond its limit"
         assert len(self.outside.of(row.id)) <= 1, "one life runs at a time"
         assert self.outside.most_at_once <= 1, "nobody applies beside another one"
@@ -259,14 +302,26 @@ class Orders(RuleBasedStateMachine):
         if row.waits_since is not None:
             assert (row.phase in {Phase.QUEUED, Phase.SLEEPING}, row.desired) == (True, Desired.PRESENT)
 
+    def signs_say_what_is(self, row: Environment) -> None:
+        signs = signs_of(row, self.slipway.settings)
+        assert (signs.deployment is None) is (row.phase is Phase.DESTROYED)
+        if row.phase is Phase.READY and signs.deployment is not None:
+            told = (signs.deployment.state, signs.deployment.sha, signs.deployment.url)
+            assert told == (DeploymentState.SUCCESS, row.deployed_sha, row.url)
+        elif signs.deployment is not None:
+            assert signs.deployment.url == "", "an address is told where something answers"
+        assert (f"**{row.url}**" in signs.comment) is (row.phase is Phase.READY)
+
     def an_apply_begins(self, request: StackRequest) -> None:
-        """Nothing is applied that is not wanted, and no commit of a fork that nobody approved."""
+        """Nothing is applied that is not wanted, and no commit of a fork or a draft that nobody approved."""
         row = self.row()
         assert row is not None
         assert row.desired is Desired.PRESENT
+        commits = {str(each.inputs["commit"]) for each in request.program.resources if "commit" in each.inputs}
         if self.is_fork:
-            commits = {str(each.inputs["commit"]) for each in request.program.resources if "commit" in each.inputs}
             assert commits <= self.approved, "an approval is of one commit"
+        if self.follow.get("drafts", True) is not True:
+            assert not commits & self.only_drafts, "a draft's commit waits"
 
     def teardown(self) -> None:
         """After any order that ends in a closing and a quiet period, nothing is left, and nothing waits."""
@@ -303,6 +358,13 @@ class Orders(RuleBasedStateMachine):
 
     def _state(self) -> PullRequestState:
         return self.outside.pulls[self.number][0]
+
+    def _has_one(self) -> bool:
+        """Tell whether the pull request may have an environment as it is."""
+        about = self.outside.about[self.number]
+        labelled = set(self.follow.get("labels", ())) <= about["labels"]
+        based = not self.follow.get("bases") or about["base"] in self.follow["bases"]
+        return self._state() is PullRequestState.OPEN and labelled and based
 
     def _head(self) -> str:
         return self.outside.pulls[self.number][1]
