@@ -7,6 +7,7 @@ from uuid import UUID
 from catalog.clock import now
 from catalog.environments.events import EnvironmentEvent, EnvironmentFailed, EnvironmentReady
 from catalog.environments.service import EnvironmentAutomation, EnvironmentReturns, EphemeralEnvironmentService
+from catalog.errors import SlipwayError
 from catalog.scm.service import ScmService
 from workers.item_by_item import kept_apart
 from workers.pull_request_listings import begin_listed, bring_back_listed
@@ -100,6 +101,10 @@ def _bring_back(context: JobContext) -> None:
             addresses = EnvironmentReturns(session, context.settings).local(tenant_id)
         for address in addresses:
             with kept_apart(log, f"nothing came back in {address}"):
-                with context.session(tenant_id) as session:
-                    repository = ScmService(session, context.settings).open(tenant_id, address)
-                bring_back_listed(context, tenant_id, address, repository.pull_requests())
+                try:
+                    with context.session(tenant_id) as session:
+                        repository = ScmService(session, context.settings).open(tenant_id, address)
+                    opened = repository.pull_requests()
+                except SlipwayError:
+                    continue  # what cannot be read brings nothing back; where anything of it lives, that says so
+                bring_back_listed(context, tenant_id, address, opened)

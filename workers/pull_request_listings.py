@@ -60,7 +60,11 @@ def bring_back_listed(context: JobContext, tenant_id: UUID, repository: str, ope
             return
         may_ask = True
         what = f"nothing came back for pull request {pull.number} of {repository}"
-        with kept_apart(log, what), context.session(tenant_id) as session:
+        with kept_apart(log, what) as outcome, context.session(tenant_id) as session:
             may_ask = EnvironmentReturns(session, context.settings).bring_back(tenant_id, repository, pull, opened)
+        if outcome.problem is not None:
+            what = f"the environment of pull request {pull.number} of {repository} is still due to come back"
+            with kept_apart(log, what), context.session(tenant_id) as session:
+                EnvironmentReturns(session, context.settings).put_off(tenant_id, repository, pull.number)
         if not may_ask:
             return

@@ -9,10 +9,9 @@ from catalog.environments import queries
 from catalog.environments.models import Environment, Explanation, Phase
 from catalog.environments.service.following import EnvironmentFollowing
 from catalog.environments.service.moving import NOTED
-from catalog.environments.service.returning import facts_of_return, policy_of_return
+from catalog.environments.service.returning import facts_of_return, may_come_back, policy_of_return
 from catalog.environments.service.rows import PLAN_REFUSED, REFUSED, RETURNED
 from catalog.environments.service.targets import EnvironmentTargets
-from catalog.environments.specs import why_unreadable
 from catalog.environments.triggers import BEGINS, Act, Decision, Facts, Weighed, decide, weigh
 from catalog.errors import SlipwayError
 from catalog.providers.scm import PullRequestNotFoundError, Repository
@@ -42,7 +41,7 @@ class EnvironmentExplanations(EnvironmentFollowing):
         if environment is None or environment.phase is Phase.DESTROYED:
             found_by = automatic(principal.tenant_id, repository, number) if automatic is not None else None
             head_sha, rules_said = found_by or (None, [Weighed(rule="requested", says=_NOBODY_ASKED)])
-            returns = environment is not None and environment.comes_back and not why_unreadable(environment)
+            returns = environment is not None and may_come_back(environment)
             if environment is not None and returns and _first(rules_said).act not in BEGINS:
                 head_sha, rules_said = _returning(environment, repository, number)
             return Explanation(

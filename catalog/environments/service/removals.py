@@ -16,7 +16,7 @@ from catalog.environments.machine import Situation
 from catalog.environments.models import Desired, Environment, Phase, Removal
 from catalog.environments.service.generations import start_generation
 from catalog.environments.service.hiding import hidden_texts
-from catalog.environments.service.rows import find, schedule, set_condition, settle, situation, stamp, tell
+from catalog.environments.service.rows import find, schedule, set_condition, set_expiry, settle, situation, stamp, tell
 from catalog.operations.models import OperationState, Problem
 from catalog.operations.rules import FINAL
 from catalog.operations.service import OperationService
@@ -110,6 +110,11 @@ class RemovalReports:
         self._finish(plan.tenant_id, plan.operation_id, OperationState.SUCCEEDED)
         tell(self._session, environment, EnvironmentDestroyed(**told), "system")
         if again:
+            # Its life was asked for while the one before ended, and begins now.
+            waited = now() - environment.lived_since
+            environment.lived_since += waited
+            environment.hard_expires_at += waited
+            set_expiry(environment, environment.expires_at + waited)
             self._settle(environment, rules.admit(situation(environment)))
             start_generation(self._session, environment, "system", "wanted again", first=True)
         else:

@@ -30,6 +30,7 @@ from catalog.environments.service.rows import (
     refusal_of,
     set_condition,
     settle,
+    signs_due_now,
     situation,
 )
 from catalog.environments.service.turns import EnvironmentTurns
@@ -201,9 +202,10 @@ class EphemeralEnvironmentService(EnvironmentTurns):
         environment = find(self._session, principal.tenant_id, environment_id, lock=True)
         failed = environment.phase is Phase.DESTROY_FAILED
         dismiss(self._session, environment, principal.actor, "requested")
-        # By hand is for good, also where it ended with its pull request before.
-        environment.comes_back = False
-        self._session.add(environment)
+        if environment.comes_back:
+            # By hand is for good, also where it ended with its pull request before; its comment said otherwise.
+            environment.comes_back, environment.signs_due_at = False, signs_due_now(environment)
+            self._session.add(environment)
         if failed:
             remove_again(self._session, environment, principal.actor)
         return environment

@@ -14,10 +14,9 @@ from catalog.environments.models import Environment, Phase, RequestEnvironment
 from catalog.environments.service.automation import TRY_AGAIN
 from catalog.environments.service.life import retry_after
 from catalog.environments.service.requests import EphemeralEnvironmentService
-from catalog.environments.service.returning import decide_return
-from catalog.environments.service.rows import RETURNED, set_condition
+from catalog.environments.service.returning import REMEMBERED, decide_return, may_come_back
+from catalog.environments.service.rows import RETURNED, set_condition, signs_due_now
 from catalog.environments.service.wishes import asked_again
-from catalog.environments.specs import why_unreadable
 from catalog.environments.triggers import BEGINS, Act, Decision
 from catalog.errors import SlipwayError, UnavailableError
 from catalog.gating import PolicyRefusedError
@@ -25,9 +24,6 @@ from catalog.providers.scm import PullRequest, RateLimitedError
 from catalog.scm.service import is_local
 from catalog.settings import Settings
 from catalog.tenancy import system_principal
-
-REMEMBERED = timedelta(days=30)
-"""How long after its end an environment comes back by itself; afterwards somebody has to ask."""
 
 
 class EnvironmentReturns:
@@ -64,8 +60,8 @@ class EnvironmentReturns:
     def _is_due(self, environment: Environment, pull: PullRequest, listed: Sequence[PullRequest]) -> bool:
         if environment.retry_at is not None and environment.retry_at > now():
             return False
-        if why_unreadable(environment):
-            return False  # a request would have to write its spec anew
+        if not may_come_back(environment):
+            return False
         act = decide_return(environment, pull, listed).act
         return act in (BEGINS if environment.phase is Phase.DESTROYED else {Act.MOVE})
 
@@ -89,6 +85,13 @@ class EnvironmentReturns:
             self._not_back(environment, error)
             return not isinstance(error, RateLimitedError)
         return True
+
+    def put_off(self, tenant_id: UUID, repository: str, pull_request: int) -> None:
+        """Try one again in a while that could not even be looked at, so that it takes no other's place."""
+        environment = queries.by_pull_request(self._session, tenant_id, repository, pull_request)
+        if environment is not None and environment.comes_back:
+            environment.retry_at = now() + TRY_AGAIN
+            self._session.add(environment)
 
     def _ask(self, environment: Environment, decision: Decision) -> None:
         asked, principal = self._asked(environment), system_principal(environment.tenant_id)
@@ -129,6 +132,5 @@ class EnvironmentReturns:
         reason = "TriedAgain" if environment.comes_back else "GivenUp"
         told = f"It does not come back with its pull request. {error.detail[:800]} {next_}"
         set_condition(environment, RETURNED, reason, told, status=False)
-        if not is_local(environment.repository):
-            environment.signs_due_at = now()
+        environment.signs_due_at = signs_due_now(environment)
         self._session.add(environment)

@@ -209,6 +209,11 @@ def tell(session: Session, environment: Environment, data: EventData, actor: str
         session.add(environment)
 
 
+def signs_due_now(environment: Environment) -> datetime | None:
+    """Return when what changed without an event is to be seen at the pull request; None where nothing is shown."""
+    return environment.signs_due_at if is_local(environment.repository) else now()
+
+
 def stamp(environment: Environment) -> dict[str, Any]:
     """Return what every event of the environment says."""
     return {

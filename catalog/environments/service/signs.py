@@ -142,7 +142,7 @@ def _commands(environment: Environment) -> str:
 def _returns(environment: Environment) -> list[str]:
     """Return how one that is gone is made again."""
     lines = [_plain(each["message"]) for each in environment.conditions if each["type"] == RETURNED]
-    by_itself = "It comes back with its pull request. " if environment.comes_back and not lines else ""
+    by_itself = "It comes back with its pull request within 30 days. " if environment.comes_back and not lines else ""
     return [*lines, *([""] if lines else []), f"{by_itself}`/preview up` makes it again."]
 
 

@@ -6,11 +6,13 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from catalog.clock import now
 from catalog.environments.models import Phase
 from catalog.environments.service import EnvironmentAutomation, EphemeralEnvironmentService
 from catalog.errors import InvalidInputError, UnavailableError
 from catalog.gating import Level, PolicyRefusedError, Verdict, Violation
-from catalog.providers.scm import PullRequest, PullRequestState
+from catalog.providers.scm import PullRequest, PullRequestState, RepositoryNotFoundError
+from catalog.scm.service import ScmService
 from tests.workers.environment_orders.one import SHOP, One
 from tests.workers.environment_orders.slipway import Slipway
 from workers.environment_watch import watch_pull_requests
@@ -102,7 +104,31 @@ def test_after_a_month_somebody_has_to_ask(slipway: Slipway) -> None:
     with slipway.database.tenant_session(one.tenant_id) as session:
         session.execute(text("UPDATE environments SET destroyed_at = destroyed_at - interval '31 days'"))
     watch_pull_requests(slipway.context())
-    assert one.row.phase is Phase.DESTROYED
+    assert (one.row.phase, decision(one)) == (Phase.DESTROYED, ("requested", "keep"))
+
+
+def test_a_wish_that_waited_long_for_the_end_has_its_whole_life(slipway: Slipway) -> None:
+    one = One(slipway).request(ttl="PT8H").work()
+    one.close()
+    one.reopen()
+    assert one.looked_for().row.wanted_again
+    one.time_passes(timedelta(hours=9))
+    row = one.work_all().row
+    assert (row.phase, one.runs) == (Phase.READY, [one.head])
+    assert now() + timedelta(hours=7) < row.expires_at <= row.hard_expires_at
+
+
+def test_a_repository_that_is_gone_brings_nothing_back_and_says_nothing(
+    slipway: Slipway, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    one = closed_and_opened(One(slipway).request().work())
+
+    def gone(*_: object) -> None:
+        raise RepositoryNotFoundError("There is no such repository.")
+
+    monkeypatch.setattr(ScmService, "open", gone)
+    watch_pull_requests(slipway.context())
+    assert (one.row.phase, caplog.records) == (Phase.DESTROYED, [])
 
 
 def test_a_forks_commit_waits_for_an_approval_again(slipway: Slipway) -> None:
@@ -206,7 +232,9 @@ def test_one_that_cannot_come_back_keeps_no_other(slipway: Slipway, monkeypatch:
         return request(self, principal, asked, **more)
 
     monkeypatch.setattr(EphemeralEnvironmentService, "request", fail)
-    watch_pull_requests(slipway.context())
+    monkeypatch.setattr("workers.pull_request_listings.BEGUN_AT_ONCE", 1)
+    for _ in range(2):
+        watch_pull_requests(slipway.context())
     assert [each.row.phase for each in (first, second)] == [Phase.DESTROYED, Phase.QUEUED]
 
 
