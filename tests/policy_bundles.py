@@ -49,8 +49,8 @@ def publish_bundle(
         service.claim_namespace(principal, "acme")
         made = service.publish(principal, package)
         blobs.write(io.BytesIO(archive))
-        service.keep_artifact(made, Artifact(WASM, "application/wasm", wasm), blobs)
-        service.keep_artifact(made, Artifact(FACTS, "application/json", write_facts(bundle)), blobs)
+        derived = [Artifact(WASM, "application/wasm", wasm), Artifact(FACTS, "application/json", write_facts(bundle))]
+        service.keep_artifacts(made, derived, blobs)
     return digest
 
 

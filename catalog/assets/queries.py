@@ -21,8 +21,10 @@ from sqlalchemy import (
     union_all,
     values,
 )
+from sqlalchemy import inspect as state_of
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import defer
+from sqlalchemy.orm.util import identity_key
 from sqlmodel import Session, col, select
 
 from catalog.assets.life import SELECTABLE, UNSEEN
@@ -169,6 +171,9 @@ def digests(
 
 def version_by_id(session: Session, tenant_id: UUID, version_id: UUID) -> AssetVersion | None:
     """Return a version by its id, where the tenant may see it."""
+    here = session.identity_map.get(identity_key(AssetVersion, version_id))
+    if isinstance(here, AssetVersion) and here.tenant_id == tenant_id and not state_of(here).expired:
+        return here  # the tenant's own, read or written in this transaction: asking again would give the same object
     statement = select(AssetVersion).where(_visible_version(tenant_id), AssetVersion.id == version_id)
     return session.exec(statement).first()
 
@@ -245,10 +250,14 @@ def blob_in_use(session: Session, digest: str) -> bool:
     return session.connection().execute(rows.limit(1)).first() is not None
 
 
-def lock_blob(session: Session, digest: str) -> None:
-    """Hold a blob for the rest of the transaction, so that nobody takes it into use or away meanwhile."""
+def lock_blobs(session: Session, digests: Sequence[str]) -> None:
+    """Hold blobs for the rest of the transaction, in order, so that nobody takes them into use or away meanwhile."""
     session.connection().execute(
-        text("SELECT pg_advisory_xact_lock(hashtextextended('blob:' || :digest, 0))"), {"digest": digest}
+        text(
+            "SELECT pg_advisory_xact_lock(hashtextextended('blob:' || digest, 0))"
+            " FROM unnest(CAST(:digests AS text[])) AS digest"
+        ),
+        {"digests": list(digests)},
     )
 
 

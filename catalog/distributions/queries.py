@@ -7,11 +7,13 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BindParameter, ColumnElement, Uuid, bindparam, case, exists, or_
+from sqlalchemy import BindParameter, ColumnElement, Uuid, bindparam, case, exists, literal, null, or_
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import defer
 from sqlmodel import Session, col, select
 
 from catalog.assets.models import Asset, AssetVersion, VersionState, Visibility
+from catalog.clock import now
 from catalog.distributions.models import Distribution, FileRow, Project
 
 CURATED = "slipway"
@@ -22,6 +24,16 @@ _TENANT: BindParameter[UUID] = bindparam("tenant", type_=Uuid())
 def claim(session: Session, tenant_id: UUID, project: str) -> Project | None:
     """Return which of the tenant's own assets stands for a project name."""
     return session.exec(select(Project).where(Project.tenant_id == tenant_id, Project.project == project)).first()
+
+
+def claim_free(session: Session, tenant_id: UUID, asset_id: UUID, project: str) -> bool:
+    """Let an asset of the tenant's own stand for a project name from now on; return False where one does already."""
+    public_since = case((col(Asset.visibility) == Visibility.PUBLIC, now()), else_=null())
+    claims = select(literal(project), Asset.tenant_id, Asset.id, public_since)
+    claims = claims.where(Asset.tenant_id == tenant_id, Asset.id == asset_id)
+    insertion = insert(Project).from_select(["project", "tenant_id", "asset_id", "public_since"], claims)
+    claimed = insertion.on_conflict_do_nothing().returning(col(Project.project))
+    return session.execute(claimed).first() is not None
 
 
 def own_file(session: Session, tenant_id: UUID, filename: str) -> Distribution | None:

@@ -6,17 +6,15 @@ from fnmatch import fnmatchcase
 from uuid import UUID
 
 from packaging.utils import canonicalize_name
-from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import Session
 
-from catalog.assets.models import AssetVersion, Visibility
+from catalog.assets.models import AssetVersion
 from catalog.assets.package import Package
 from catalog.assets.service import AssetService
 from catalog.assets.versions import parse_version
-from catalog.clock import now
 from catalog.distributions import queries, rules
 from catalog.distributions.errors import FileUnavailableError, NoSuchProjectError, ProjectTakenError
-from catalog.distributions.models import Distribution, Project, ProjectPage
+from catalog.distributions.models import Distribution, ProjectPage
 from catalog.distributions.wheels import Wheel, read_wheel
 from catalog.providers.blobs import BlobError, BlobStore
 from catalog.tenancy import Principal
@@ -40,9 +38,12 @@ class DistributionService:
         if version.kind != KIND:
             return None
         found = queries.file_of_version(self._session, principal.tenant_id, version.id)
-        return found or self._add(principal.tenant_id, version, package)
+        return found or self.add(principal.tenant_id, version, package)
 
-    def _add(self, tenant_id: UUID, version: AssetVersion, package: Package) -> Distribution:
+    def add(self, tenant_id: UUID, version: AssetVersion, package: Package) -> Distribution | None:
+        """Let the wheel of a version be found that is new in this transaction; returns and raises as `register`."""
+        if version.kind != KIND:
+            return None
         pattern = package.document.value["spec"]["wheel"]
         path = next(each for each in package.archive.under("content/dist") if fnmatchcase(each, pattern))
         data = package.archive.read(path)
@@ -69,15 +70,9 @@ class DistributionService:
         return row
 
     def _claim(self, tenant_id: UUID, version: AssetVersion, wheel: Wheel) -> None:
-        asset = AssetService(self._session).get(tenant_id, version.namespace, version.name)
-        claim = Project(
-            project=wheel.project,
-            tenant_id=tenant_id,
-            asset_id=version.asset_id,
-            public_since=now() if asset.visibility is Visibility.PUBLIC else None,
-        )
         # A conflict is no error here, so that of two first versions at once the second waits and is then told why.
-        self._session.execute(insert(Project).values(**claim.model_dump()).on_conflict_do_nothing())
+        if queries.claim_free(self._session, tenant_id, version.asset_id, wheel.project):
+            return
         found = queries.claim(self._session, tenant_id, wheel.project)
         if found is None or found.asset_id != version.asset_id:
             raise ProjectTakenError(

@@ -11,6 +11,7 @@ import argparse
 import base64
 import hashlib
 import io
+import json
 import random
 import re
 import shutil
@@ -30,6 +31,7 @@ from functools import partial
 from pathlib import Path
 
 import httpx
+from sqlalchemy import text
 
 from catalog import running as running_installation
 from catalog.assets.archive import PackageFile, build_archive
@@ -44,11 +46,16 @@ from catalog.tenancy import Principal, system_principal
 from catalog.tenants import bootstrap
 from catalog.uploads.service import UploadService
 from catalog.uploads.wheels import SentWheel, WheelUploads
+from workers.sandbox import MIB, SandboxLimits, Task
+from workers.sandbox.run import Sandbox
+from workers.upload_checks import program
 
 PIP = "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html; q=0.1, text/html; q=0.01"
 PEERS = {"devpi-server": "devpi-server==6.20.0", "pypiserver": "pypiserver==2.4.1"}
 MANY = "bench-many"
 OWNER = "root"  # the account that devpi-server begins with
+COMMITS = 3
+"""How often an upload is committed on its way: taken in, handed out, published."""
 UPLOAD = "wheel of 1 MiB, to listed, ms"
 
 
@@ -61,7 +68,9 @@ class Index:
     upload: str
     headers: dict[str, str] = field(default_factory=dict)
     figures: dict[str, float] = field(default_factory=dict)
+    floor: dict[str, float] = field(default_factory=dict)
     seed: Callable[[tuple[str, bytes]], None] | None = None
+    look_at_floor: Callable[["Index", int], None] | None = None
 
     def client(self) -> httpx.Client:
         """Return a client that keeps its connection, as installers do."""
@@ -268,6 +277,7 @@ def slipway(folder: Path) -> Iterator[Index]:
         door = f"{settings.base_url}/t/{tenant.name}"
         index = Index("slipway", f"{door}/simple/", f"{door}/legacy/", {"Authorization": f"Bearer {token}"})
         index.seed = partial(seed, database, settings, system_principal(tenant.id, tenant.name))
+        index.look_at_floor = lambda index, count: measure_floor(index, database, settings, count)
         with index.client() as client:
             index.figures["archive of 1 MiB, without sandbox, ms"] = median_ms(
                 partial(archive_without_sandbox, client, settings.base_url, tenant.name), 10
@@ -287,6 +297,52 @@ def seed(database: Database, settings: Settings, principal: Principal, file: tup
         assert publication.upload is not None
         checked = check_archive(blobs.read(publication.upload.blob_digest))
         UploadService(session, blobs).conclude(principal.tenant_id, publication.upload.id, checked, [], NOTHING_DERIVED)
+
+
+def measure_floor(index: Index, database: Database, settings: Settings, count: int) -> None:
+    """Take what no upload of a component can do without, each alone on the idle machine: the least that it can take.
+
+    Types are read where a process waits that has imported everything beforehand; the commits carry one record each.
+    """
+    name, data = wheel("bench-floor", "1.0.0", 1024 * 1024)
+    source = program("analyze_components")
+    task = Task(
+        ["python", "-I", str(source)],
+        files={name: data},
+        readable=(source,),
+        collect=("result.json",),
+        line=json.dumps({"wheel": name}),
+        limits=SandboxLimits(wall_seconds=120, cpu_seconds=100, memory_bytes=1536 * MIB),
+    )
+    sandbox = Sandbox(spares=True)
+    try:
+        sandbox.run(task)
+        times = []
+        for _ in range(count):
+            time.sleep(1)  # until the next one waits
+            started = time.perf_counter()
+            outcome = sandbox.run(task)
+            times.append(time.perf_counter() - started)
+            assert "schema" in json.loads(outcome.files["result.json"])
+    finally:
+        sandbox.close()
+
+    def commit(_number: int) -> None:
+        for _ in range(COMMITS):
+            with database.tenant_session(None) as session:
+                session.connection().execute(text("SELECT pg_logical_emit_message(true, 'bench', 'written')"))
+
+    files = [wheel(f"bench-kept-{number}", "1.0.0", 1024 * 1024)[1] for number in range(count)]
+
+    def keep(number: int) -> None:
+        open_blobs(settings).write(io.BytesIO(files[number]))
+
+    floor = {
+        "components read in the sandbox, ms": statistics.median(times) * 1000,
+        f"{COMMITS} durable commits, ms": median_ms(commit, count),
+        "1 MiB kept durably, ms": median_ms(keep, count),
+    }
+    index.floor = {**floor, "together: the least there is, ms": sum(floor.values())}
 
 
 def archive_without_sandbox(client: httpx.Client, url: str, tenant: str, number: int) -> None:
@@ -365,6 +421,9 @@ def main() -> None:
                             index.seed(file)
             for index in indexes:
                 measure(index, arguments.count, arguments.seconds, arguments.versions)
+            for index in indexes:
+                if index.look_at_floor is not None:
+                    index.look_at_floor(index, arguments.count)
         ours = indexes[0]
         print(f"{'':34}" + "".join(f"{each.name:>14}" for each in indexes) + "   ratio (above 1: ours is ahead)")
         for what, figure in ours.figures.items():
@@ -372,6 +431,9 @@ def main() -> None:
             ratios = [figure / each if what.endswith("/s") else each / figure for each in compared]
             shown = "".join(f"{each:14.1f}" for each in (figure, *compared))
             print(f"{what:34}{shown}   " + "  ".join(f"{each:.1f}" for each in ratios))
+        print("what an upload cannot do without, alone on the idle machine, beside a peer's whole upload:")
+        for what, figure in ours.floor.items():
+            print(f"{what:34}{figure:14.1f}" + "".join(f"{each.figures[UPLOAD]:14.1f}" for each in indexes[1:]))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -94,6 +94,8 @@ class Composing(Resolving):
 
         ``visibility`` is what the package will have, None where it keeps that of its asset.
         """
+        if not package.manifest.dependencies:
+            return []
         metadata = package.manifest.metadata
         asset = queries.own_asset(self._session, tenant_id, metadata.namespace, metadata.name)
         own = visibility or (asset.visibility if asset is not None else Visibility.PRIVATE)

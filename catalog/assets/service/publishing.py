@@ -188,30 +188,34 @@ class Publishing(Reading):
             )
         return asset
 
-    def keep_artifact(self, version: AssetVersion, artifact: Artifact, blobs: BlobStore) -> VersionArtifact:
-        """Keep a file that was derived from a version; raise ``BlobError`` where it cannot be stored."""
-        self.hold_blob(hashlib.sha256(artifact.data).hexdigest())
-        stored = blobs.write(io.BytesIO(artifact.data))
-        row = VersionArtifact(
-            tenant_id=version.tenant_id,
-            version_id=version.id,
-            name=artifact.name,
-            media_type=artifact.media_type,
-            blob_digest=stored.digest,
-            size=stored.size,
-        )
-        self._session.add(row)
+    def keep_artifacts(self, version: AssetVersion, artifacts: Sequence[Artifact], blobs: BlobStore) -> None:
+        """Keep files that were derived from a version; raise ``BlobError`` where one cannot be stored."""
+        if not artifacts:
+            return
+        # In one order, so that of two who need the same files neither waits for the other.
+        digests = sorted({hashlib.sha256(each.data).hexdigest() for each in artifacts})
+        queries.lock_blobs(self._session, digests)
+        for artifact in artifacts:
+            stored = blobs.write(io.BytesIO(artifact.data))
+            row = VersionArtifact(
+                tenant_id=version.tenant_id,
+                version_id=version.id,
+                name=artifact.name,
+                media_type=artifact.media_type,
+                blob_digest=stored.digest,
+                size=stored.size,
+            )
+            self._session.add(row)
         self._session.flush()
-        return row
 
     def hold_blob(self, digest: str) -> None:
         """Hold a blob for the rest of the transaction, so that nobody takes it away while it is taken into use."""
-        queries.lock_blob(self._session, digest)
+        queries.lock_blobs(self._session, [digest])
 
     @staticmethod
     def hold_blob_in(system: Session, digest: str) -> None:
         """Hold a blob as `hold_blob` does, in a session of the system."""
-        queries.lock_blob(system, digest)
+        queries.lock_blobs(system, [digest])
 
     @staticmethod
     def blob_in_use(system: Session, digest: str) -> bool:

@@ -141,9 +141,8 @@ class Receiving:
         ]
         state = self._state_of(upload)
         version = self._assets.publish(principal, package, warnings, upload.visibility, derived, state)
-        self._distributions.register(principal, version, package)
-        for artifact in derived.artifacts:
-            self._assets.keep_artifact(version, artifact, self._blobs)
+        self._distributions.add(principal.tenant_id, version, package)
+        self._assets.keep_artifacts(version, derived.artifacts, self._blobs)
         upload.state = UploadState.PUBLISHED if state is VersionState.PUBLISHED else UploadState.HELD
         upload.version_id = version.id
         upload.finished_at = now()

@@ -110,8 +110,7 @@ def publish(database: Database, acme: Principal, settings: Settings) -> Callable
             service = AssetService(session)
             service.claim_namespace(acme, "acme")
             version = service.publish(acme, checked.package, derived=derived)
-            for each in derived.artifacts:
-                service.keep_artifact(version, each, blobs)
+            service.keep_artifacts(version, derived.artifacts, blobs)
 
     return published
 
