@@ -3,7 +3,6 @@
 import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import (
@@ -13,21 +12,18 @@ from sqlalchemy import (
     and_,
     column,
     func,
-    literal_column,
     or_,
     text,
-    true,
     tuple_,
     union_all,
     values,
 )
 from sqlalchemy import inspect as state_of
-from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import defer
 from sqlalchemy.orm.util import identity_key
 from sqlmodel import Session, col, select
 
-from catalog.assets.life import SELECTABLE, UNSEEN
+from catalog.assets.life import UNSEEN
 from catalog.assets.models import (
     Asset,
     AssetVersion,
@@ -44,28 +40,6 @@ _HEAVY = (
     *("readme", "changelog", "files", "manifest", "dependencies"),
     *("input_schema", "input_hints", "output_schema", "warnings"),
 )
-
-
-class ReachedRow(NamedTuple):
-    """What resolving needs to know of one version; the names are those of the columns.
-
-    ``mark`` is another one whenever the row has been written again.
-    """
-
-    namespace: str
-    name: str
-    kind: str
-    major: int
-    minor: int
-    patch: int
-    stage: int
-    stage_number: int
-    state: VersionState
-    state_reason: str | None
-    replacement: str | None
-    blob_digest: str
-    dependencies: list[dict[str, Any]]
-    mark: str
 
 
 def lock_own_namespace(session: Session, tenant_id: UUID, name: str) -> Namespace | None:
@@ -134,7 +108,7 @@ def seen_paths(session: Session, tenant_id: UUID, paths: Collection[tuple[str, s
 def version(session: Session, tenant_id: UUID, asset_id: UUID, canonical: str) -> AssetVersion | None:
     """Return one version of an asset that the tenant may see."""
     statement = select(AssetVersion).where(
-        _visible_version(tenant_id), AssetVersion.asset_id == asset_id, AssetVersion.version == canonical
+        visible_version(tenant_id), AssetVersion.asset_id == asset_id, AssetVersion.version == canonical
     )
     return session.exec(statement).first()
 
@@ -142,7 +116,7 @@ def version(session: Session, tenant_id: UUID, asset_id: UUID, canonical: str) -
 def version_with(session: Session, tenant_id: UUID, asset_id: UUID, digest: str) -> AssetVersion | None:
     """Return a version of an asset whose archive or manifest has a digest."""
     statement = select(AssetVersion).where(
-        _visible_version(tenant_id),
+        visible_version(tenant_id),
         AssetVersion.asset_id == asset_id,
         or_(col(AssetVersion.blob_digest) == digest, col(AssetVersion.manifest_digest) == digest),
     )
@@ -152,7 +126,7 @@ def version_with(session: Session, tenant_id: UUID, asset_id: UUID, digest: str)
 def versions_named(session: Session, tenant_id: UUID, asset_id: UUID, names: Sequence[str]) -> Sequence[AssetVersion]:
     """Return those versions of an asset that are named by their canonical text, as a whole."""
     statement = select(AssetVersion).where(
-        _visible_version(tenant_id), AssetVersion.asset_id == asset_id, col(AssetVersion.version).in_(names)
+        visible_version(tenant_id), AssetVersion.asset_id == asset_id, col(AssetVersion.version).in_(names)
     )
     return session.exec(statement).all()
 
@@ -164,9 +138,9 @@ def digests(
     columns = (column(each, String) for each in ("namespace", "name", "version"))
     asked = values(*columns, name="asked").data(list(versions))
     statement = select(AssetVersion.namespace, AssetVersion.name, AssetVersion.blob_digest).join(
-        asked, and_(_is(AssetVersion, asked), col(AssetVersion.version) == asked.c.version)
+        asked, and_(is_at(AssetVersion, asked), col(AssetVersion.version) == asked.c.version)
     )
-    return session.exec(statement.where(_visible_version(tenant_id))).all()
+    return session.exec(statement.where(visible_version(tenant_id))).all()
 
 
 def version_by_id(session: Session, tenant_id: UUID, version_id: UUID) -> AssetVersion | None:
@@ -174,7 +148,7 @@ def version_by_id(session: Session, tenant_id: UUID, version_id: UUID) -> AssetV
     here = session.identity_map.get(identity_key(AssetVersion, version_id))
     if isinstance(here, AssetVersion) and here.tenant_id == tenant_id and not state_of(here).expired:
         return here  # the tenant's own, read or written in this transaction: asking again would give the same object
-    statement = select(AssetVersion).where(_visible_version(tenant_id), AssetVersion.id == version_id)
+    statement = select(AssetVersion).where(visible_version(tenant_id), AssetVersion.id == version_id)
     return session.exec(statement).first()
 
 
@@ -193,7 +167,7 @@ def versions(
     """
     statement = (
         select(AssetVersion)
-        .where(_visible_version(tenant_id), AssetVersion.asset_id == asset_id)
+        .where(visible_version(tenant_id), AssetVersion.asset_id == asset_id)
         .options(*(defer(getattr(AssetVersion, name)) for name in _HEAVY))
         .order_by(*_newest_first())
     )
@@ -204,7 +178,7 @@ def versions(
 
 def count_versions(session: Session, tenant_id: UUID, asset_id: UUID) -> int:
     """Return how many versions of an asset the tenant may see."""
-    statement = select(func.count()).where(_visible_version(tenant_id), AssetVersion.asset_id == asset_id)
+    statement = select(func.count()).where(visible_version(tenant_id), AssetVersion.asset_id == asset_id)
     return session.exec(statement).one()
 
 
@@ -213,7 +187,7 @@ def version_numbers(
 ) -> list[tuple[int, int, int, int, int, VersionState]]:
     """Return the numbers and the state of each version of an asset, and nothing else, in no order."""
     statement = select(*_numbers(), AssetVersion.state)  # type: ignore[call-overload]  # six columns are too many
-    statement = statement.where(_visible_version(tenant_id), AssetVersion.asset_id == asset_id)
+    statement = statement.where(visible_version(tenant_id), AssetVersion.asset_id == asset_id)
     return [tuple(row) for row in session.connection().execute(statement)]
 
 
@@ -221,7 +195,7 @@ def making_environments(session: Session, tenant_id: UUID, paths: Sequence[str])
     """Return those of the blueprints (``namespace/name``) of which a version says what an environment is made of."""
     path = col(AssetVersion.namespace) + "/" + col(AssetVersion.name)
     environment = col(AssetVersion.manifest).op("#>")(text("'{spec,environment}'"))
-    statement = select(path).where(_visible_version(tenant_id), path.in_(paths), environment.is_not(None))
+    statement = select(path).where(visible_version(tenant_id), path.in_(paths), environment.is_not(None))
     return session.exec(statement.distinct()).all()
 
 
@@ -293,53 +267,6 @@ def _newest_first() -> list[ColumnElement[int]]:
     return [col(each).desc() for each in _numbers()]
 
 
-def within_reach(session: Session, tenant_id: UUID, names: Sequence[tuple[str, str]]) -> Sequence[ReachedRow]:
-    """Return every version of the named assets and of all that any of them needs, however far, in one statement.
-
-    ``names`` are pairs of namespace and name. What the tenant may not see is left out, and so is what only that needs.
-    """
-    asked = values(column("namespace", String), column("name", String), name="asked").data(list(names))
-    reach = select(asked.c.namespace, asked.c.name).cte("reach", recursive=True)
-    needed = func.jsonb_array_elements(AssetVersion.dependencies).table_valued(column("value", JSONB), name="needed")
-    asset_name = needed.c.value["asset"].astext
-    further = (
-        select(func.split_part(asset_name, "/", 1), func.split_part(asset_name, "/", 2))
-        .select_from(reach)
-        .join(AssetVersion, and_(_is(AssetVersion, reach), _visible_version(tenant_id)))
-        .join(needed, true())
-        .where(col(AssetVersion.state).in_(SELECTABLE))
-    )
-    reach = reach.union(further)
-    chosen: list[Any] = [getattr(AssetVersion, name) for name in ReachedRow._fields if name != "mark"]
-    chosen.append(literal_column(_MARK))
-    statement = select(*chosen).join(reach, _is(AssetVersion, reach)).where(_visible_version(tenant_id))
-    return [ReachedRow(*row) for row in session.connection().execute(statement).all()]
-
-
-_MARK = "concat_ws(' ', asset_versions.id, asset_versions.state, asset_versions.xmin, asset_versions.ctid)"
-"""What is another text for each state of a row: who wrote it last, and where."""
-_MARKS = text(
-    "SELECT asset_versions.namespace, asset_versions.name,"  # noqa: S608  # put together from constants alone
-    f" sha256(convert_to(string_agg({_MARK}, E'\\n' ORDER BY {_MARK} COLLATE \"C\"), 'UTF8'))"
-    " FROM unnest(CAST(:namespaces AS text[]), CAST(:names AS text[])) AS asked (namespace, name)"
-    " JOIN asset_versions USING (namespace, name)"
-    " WHERE asset_versions.tenant_id = :tenant OR asset_versions.state <> ALL (CAST(:unseen AS text[]))"
-    " GROUP BY asset_versions.namespace, asset_versions.name"
-)
-
-
-def marks(session: Session, tenant_id: UUID, names: Sequence[tuple[str, str]]) -> dict[tuple[str, str], bytes]:
-    """Return what stands for the versions that the tenant sees of each asset: SHA-256 of their rows' marks."""
-    asked = {"namespaces": [each for each, _ in names], "names": [each for _, each in names]}
-    unseen = [state.value for state in UNSEEN]
-    rows = session.connection().execute(_MARKS, {**asked, "tenant": tenant_id, "unseen": unseen}).all()
-    return {(namespace, name): bytes(mark) for namespace, name, mark in rows}
-
-
-def _is(version: type[AssetVersion], place: FromClause) -> ColumnElement[bool]:
-    return and_(col(version.namespace) == place.c.namespace, col(version.name) == place.c.name)
-
-
 @dataclass(frozen=True)
 class Found:
     """What a search answers: ids in order, counts by facet and value, and how many there are without each filter."""
@@ -403,6 +330,12 @@ def _visible(tenant_id: UUID) -> ColumnElement[bool]:
     return or_(col(Asset.tenant_id) == tenant_id, col(Asset.visibility) != Visibility.PRIVATE)
 
 
-def _visible_version(tenant_id: UUID) -> ColumnElement[bool]:
+def visible_version(tenant_id: UUID) -> ColumnElement[bool]:
+    """Return what holds of the versions that a tenant may see."""
     # Whether the tenant may see another's asset is decided by the row-level policy of asset_versions.
     return or_(col(AssetVersion.tenant_id) == tenant_id, col(AssetVersion.state).not_in(UNSEEN))
+
+
+def is_at(version: type[AssetVersion], place: FromClause) -> ColumnElement[bool]:
+    """Return what holds of the versions of the assets that ``place`` has by ``namespace`` and ``name``."""
+    return and_(col(version.namespace) == place.c.namespace, col(version.name) == place.c.name)
