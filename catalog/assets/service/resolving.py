@@ -6,12 +6,11 @@ from uuid import UUID
 
 from packaging.specifiers import SpecifierSet
 
-from catalog.assets import reach
 from catalog.assets.curation.view import CatalogView
 from catalog.assets.errors import InvalidConstraintError, InvalidVersionError
 from catalog.assets.life import SELECTABLE
 from catalog.assets.references import AssetReference, parse_reference
-from catalog.assets.resolver import Ask, Need, Release, Resolution, ResolveAssets, Universe, Wanted, resolve
+from catalog.assets.resolver import Ask, Need, Release, Resolution, ResolveAssets, Universe, Wanted, queries, resolve
 from catalog.assets.resolver.kept import NOTHING_SEEN, Keeper, Kept, Path, mark_of
 from catalog.assets.resolver.universe import Listing
 from catalog.assets.service.reading import Reading
@@ -64,14 +63,14 @@ class Resolving(Reading):
         kept = KEPT.within_reach(tenant_id, named)
         known = [(path, each) for path, each in kept.items() if each is not None]
         if len(known) == len(kept):
-            marks = reach.marks(self._session, tenant_id, list(kept))
+            marks = queries.marks(self._session, tenant_id, list(kept))
             if all(marks.get(path, NOTHING_SEEN.mark) == each.mark for path, each in known):
                 return [each.listing for _, each in known if each.listing is not None]
         return self._read(tenant_id, named)
 
     def _read(self, tenant_id: UUID, named: Sequence[Path]) -> list[Listing]:
-        grouped: dict[Path, list[reach.ReachedRow]] = {path: [] for path in named}
-        for row in reach.within_reach(self._session, tenant_id, named):
+        grouped: dict[Path, list[queries.ReachedRow]] = {path: [] for path in named}
+        for row in queries.within_reach(self._session, tenant_id, named):
             grouped.setdefault((row.namespace, row.name), []).append(row)
         kept = KEPT.within_reach(tenant_id, grouped)
         # The same few needs stand in version after version; each is read once.
@@ -104,7 +103,7 @@ def _allowed(view: CatalogView, listing: Listing) -> Listing | None:
     return Listing.of(allowed) if allowed else None
 
 
-def _kept(mark: bytes, rows: Sequence[reach.ReachedRow], needs: dict[tuple[object, ...], Need]) -> Kept:
+def _kept(mark: bytes, rows: Sequence[queries.ReachedRow], needs: dict[tuple[object, ...], Need]) -> Kept:
     listing = Listing.of([_release(row, needs) for row in rows])
     behind = {_split(need.asset) for each in listing.releases if each.state in SELECTABLE for need in each.needs}
     return Kept(mark, listing, frozenset(behind))
@@ -122,7 +121,7 @@ def _ask(reference: AssetReference, given: str, pointer: str) -> Ask:
     return Ask(need, given=given, pointer=pointer)
 
 
-def _release(row: reach.ReachedRow, known: dict[tuple[object, ...], Need]) -> Release:
+def _release(row: queries.ReachedRow, known: dict[tuple[object, ...], Need]) -> Release:
     return Release(
         asset=f"{row.namespace}/{row.name}",
         kind=row.kind,
