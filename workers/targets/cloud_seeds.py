@@ -101,6 +101,7 @@ def run(
         "cloud": cloud,
         "job": job,
         "env": dict(filling.env),
+        **({"problem": f"${{script_{filling.server.name}.problem}}"} if _PACKED in filling.env else {}),
         **({} if beside is None else {"beside": beside}),
     }
     return ProgramResource(

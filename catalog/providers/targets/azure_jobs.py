@@ -1,7 +1,8 @@
 """Jobs of Azure Container Apps.
 
-Semantics: the REST reference of Microsoft.App (jobs: start, stop execution; job executions: list, get). A job is told
-by its ``id``. What it writes is not told: Azure has no request for the log of an execution.
+Semantics: the REST references of Microsoft.App (jobs: start, stop execution; job executions: list, get) and of
+Microsoft.DBforPostgreSQL (flexible servers: get). A job is told by its ``id``. What it writes is not told: Azure has no
+request for the log of an execution.
 """
 
 import time
@@ -15,6 +16,7 @@ from catalog.providers.targets.azure_api import AzureApi
 from catalog.providers.targets.cloud_jobs import Job, Run
 
 VERSION = "2024-03-01"
+SERVERS_VERSION = "2024-08-01"
 _LOOKS = 10
 _PAUSE_SECONDS = 2.0
 _GOING = frozenset({"Running", "Processing", "Unknown"})
@@ -73,11 +75,25 @@ class AzureJobs:
         del job, run, most
         return ()
 
+    def has(self, server: str) -> bool:
+        """Ask for the server by its id, which the one that takes its place has as well."""
+        try:
+            self._api.ask("GET", server, SERVERS_VERSION)
+        except TargetUnavailableError as error:
+            if _is_gone(error):
+                return False
+            raise
+        return True
+
     def _executions(self, job: Job) -> list[dict[str, Any]]:
         try:
             return self._api.listed(f"{job['id']}/executions", VERSION)
         except TargetUnavailableError as error:
-            cause = error.__cause__
-            if isinstance(cause, httpx.HTTPStatusError) and cause.response.status_code == httpx.codes.NOT_FOUND:
+            if _is_gone(error):
                 return []  # the job is gone
             raise
+
+
+def _is_gone(error: TargetUnavailableError) -> bool:
+    cause = error.__cause__
+    return isinstance(cause, httpx.HTTPStatusError) and cause.response.status_code == httpx.codes.NOT_FOUND

@@ -43,3 +43,7 @@ class CloudJobs(Protocol):
     def lines(self, job: Job, run: str, most: int) -> tuple[str, ...]:
         """Return the end of what a run wrote, nothing where the cloud does not tell."""
         ...
+
+    def has(self, server: str) -> bool:
+        """Tell whether the server of a database is there, where another one would be called as it was; else True."""
+        ...

@@ -111,6 +111,7 @@ class Bench:
             "cloud": "aws",
             "job": job,
             "env": {"PGPASSWORD": PASSWORD, "PGPORT": "5432", "SLIPWAY_SEED": "${script_db.packed}"},
+            "problem": "${script_db.problem}",
         }
         script = {"directory": "${files_own.directory}", "sql": sql, "database": "db"}
         resources = (
@@ -133,9 +134,15 @@ def test_a_database_is_filled_once_and_what_failed_says_why(target: LocalTarget,
     assert "ERROR: no such table, asked with [secret]" in failed.value.message
     assert PASSWORD not in failed.value.message
 
+    with pytest.raises(EngineError, match=r"db: there is no readable other.sql in the application's files"):
+        bench.engine.up(bench.request("other.sql"))
+    assert ecs.runs() == 1
     bench.engine.up(bench.request())
     assert ecs.runs() == 2
-    bench.engine.up(bench.request())
+    # Once it is filled, later commits may do without the file.
+    for sql in ("seed.sql", "other.sql"):
+        bench.engine.up(bench.request(sql))
+        bench.engine.refresh(bench.request(sql))
     assert ecs.runs() == 2
     assert ecs.signed == {"AKIDOFTHISTEST"}
     bench.engine.destroy(bench.request())

@@ -87,7 +87,7 @@ def test_jobs_are_as_their_providers_want_them_and_have_what_runs_refer_to(
     for each in references([dict(by_name[name].inputs) for name in added]):
         kind = by_name[each.resource].type
         if kind.startswith("slipway:"):
-            assert each.output in {"packed", "directory"}
+            assert each.output in {"packed", "problem", "directory"}
         else:
             assert each.output == "id" or hasattr(typed(kind), named(each.output)), each
 
@@ -161,6 +161,7 @@ class Machine:
     hangs: bool = False
     silent: int = 0
     unready: int = 0
+    gone: tuple[str, ...] = ()
     looked: Callable[[], object] = bool
     code: int = 0
 
@@ -195,6 +196,10 @@ class Machine:
         del job
         self.stopped.append(run)
         self.going = False
+
+    def has(self, server: str) -> bool:
+        self.looked()
+        return server not in self.gone
 
     def lines(self, job: Job, run: str, most: int) -> tuple[str, ...]:
         del job, run
@@ -419,6 +424,17 @@ def test_a_cloud_that_is_not_ready_yet_is_asked_again(filled: Callable[[str], Fi
     assert len(machine.runs) == 8
 
 
+def test_a_database_is_filled_anew_whose_server_is_gone_and_will_be_called_the_same(
+    filled: Callable[[str], Filled],
+) -> None:
+    resource, machine, inputs = filled("azure").resource(SQL)
+    assert resource.read("x", inputs) == inputs
+    machine.gone = (inputs["server"],)
+    assert resource.read("x", inputs) is None
+    machine.looked = refuses
+    assert resource.read("x", inputs) == inputs
+
+
 def test_another_database_is_filled_anew_and_other_commits_change_nothing() -> None:
     resource = CloudSeedResource({}, Event())
     old = {"environment_id": "e", "database": "db", "server": "one", "cloud": "aws", "job": {"task": "1"}, "env": {}}
@@ -441,4 +457,8 @@ def test_a_file_that_is_too_large_or_not_there_names_the_field_and_the_way_out(t
         resource.create(inputs)
     (tmp_path / "seed.sql").write_text("INSERT INTO things VALUES ('one');\n" * 20000)
     first = resource.create(inputs).outputs["packed"]
-    assert resource.update("x", inputs, inputs) == {"packed": first}
+    old = {**inputs, "packed": first}
+    assert resource.update("x", old, inputs) == {"packed": first, "problem": ""}
+    # In a later commit that is told to whoever is yet to be filled, and nobody else.
+    said = "db: there is no readable gone.sql in the application's files"
+    assert resource.update("x", old, {**inputs, "sql": "gone.sql"}) == {"packed": first, "problem": said}

@@ -42,8 +42,8 @@ _SILENT_TRIES = 5
 class CloudScriptResource:
     """An SQL file as a job in a cloud takes it along, which has no checkout.
 
-    Inputs: `directory` (the checkout), `sql` (a file in it), `database` (the name of the component). Output: `packed`,
-    the file by gzip and base64, as text.
+    Inputs: `directory` (the checkout), `sql` (a file in it), `database` (the name of the component). Outputs: `packed`,
+    the file by gzip and base64, as text; `problem`, why that is still the one of a commit before, or "".
     """
 
     type = "slipway:cloud:Script"
@@ -68,9 +68,12 @@ class CloudScriptResource:
         return state
 
     def update(self, resource_id: str, old: Values, new: Values) -> Values:
-        """Read it again."""
-        del resource_id, old
-        return self._read(new)
+        """Read it again; what a later commit makes of it is a problem for a database alone that is yet to be filled."""
+        del resource_id
+        try:
+            return self._read(new)
+        except ResourceFailure as error:
+            return {"packed": old["packed"], "problem": str(error)}
 
     def delete(self, resource_id: str, state: Values) -> None:
         """Do nothing: it is a text."""
@@ -87,7 +90,7 @@ class CloudScriptResource:
                 f"{inputs['database']}: {inputs['sql']} (seed.sql) takes {len(packed) // 1024 + 1} KiB compressed, and"
                 f" a cloud takes {LARGEST_PACKED // 1024} KiB at the most. Fill it with a command (seed.command)."
             )
-        return {"packed": packed}
+        return {"packed": packed, "problem": ""}
 
 
 class CloudSeedResource:
@@ -95,14 +98,14 @@ class CloudSeedResource:
 
     Inputs: `environment_id`, `database` (its component), `server` (what the cloud calls it: another one is filled
     anew), `cloud` (its target), `job` (where the job is, as `catalog.providers.targets` has it for that cloud), and
-    `env`, which is kept from what is told. With `beside`, a job that runs the command alone, the first is run before
-    and after it, each time with a script. Semantics as of `slipway:local:Seed`; that it was done is written on the
-    database.
+    `env`, which is kept from what is told. With a `problem` nothing is run, and that is the failure. With `beside`, a
+    job that runs the command alone, the first is run before and after it, each time with a script. Semantics as of
+    `slipway:local:Seed`; that it was done is written on the database.
     """
 
     type = "slipway:cloud:Seed"
     secrets: tuple[str, ...] = ("env",)
-    inputs = ("environment_id", "database", "server", "cloud", "job", "beside", "env")
+    inputs = ("environment_id", "database", "server", "cloud", "job", "beside", "env", "problem")
     texts = ("environment_id", "database", "server", "cloud")
     fixed = ("environment_id", "database", "server")
 
@@ -127,6 +130,8 @@ class CloudSeedResource:
 
     def create(self, inputs: Values) -> Created:
         """Fill the database, unless that was done; raise where it fails."""
+        if inputs.get("problem"):
+            raise ResourceFailure(str(inputs["problem"]))
         jobs, deadline = self._jobs(inputs), time.monotonic() + LONGEST_SECONDS
         with _told(inputs):
             self._clear(jobs, inputs, deadline)
@@ -139,8 +144,10 @@ class CloudSeedResource:
         return Created(f"{inputs['environment_id']}.{inputs['database']}")
 
     def read(self, resource_id: str, state: Values) -> Values | None:
-        """Take it as it is: the note lies with the data, and is read when it is run again."""
+        """Notice that the server is gone; otherwise the note lies with the data, and is read when it is run again."""
         del resource_id
+        with suppress(TargetUnavailableError):  # whoever refreshes asks for the server itself as well
+            return state if self._jobs(state).has(str(state["server"])) else None
         return state
 
     def update(self, resource_id: str, old: Values, new: Values) -> Values:

@@ -24,6 +24,7 @@ from catalog.providers.targets.gcp_jobs import GcpJobs
 
 ARM = {"ARM_TENANT_ID": "tenant", "ARM_CLIENT_ID": "me", "ARM_CLIENT_SECRET": "hidden", "ARM_SUBSCRIPTION_ID": "sub"}
 AZURE_JOB = {"id": "/subscriptions/sub/resourceGroups/g/providers/Microsoft.App/jobs/fill"}
+SERVER = "/subscriptions/sub/resourceGroups/g/providers/Microsoft.DBforPostgreSQL/flexibleServers/db"
 GCP_JOB = {"id": "projects/shop/locations/europe-west1/jobs/fill"}
 
 
@@ -34,14 +35,16 @@ class Azure:
         self.tells = tells
         self.later = 0 if tells else 2
         self.there: dict[str, str] | None = {"old": "Failed"}
+        self.server = 200
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         if request.url.host == "login.microsoftonline.com":
             assert b"client_secret=hidden" in request.content
             return httpx.Response(200, json={"access_token": "token"})
-        assert request.url.params["api-version"] == "2024-03-01"
-        if self.there is None:
-            return httpx.Response(404)
+        version = "2024-08-01" if request.url.path == SERVER else "2024-03-01"
+        assert request.url.params["api-version"] == version
+        if request.url.path == SERVER or self.there is None:
+            return httpx.Response(self.server if self.there is not None else 404)
         what = request.url.path.removeprefix(AZURE_JOB["id"])
         if (request.method, what) == ("POST", "/start"):
             self.there["new"] = "Running"
@@ -84,6 +87,19 @@ def test_a_job_of_azure_is_started_followed_and_stopped(*, tells: bool) -> None:
     assert jobs.running(AZURE_JOB) == ()
     with pytest.raises(TargetUnavailableError, match="404"):
         jobs.start({"id": f"{AZURE_JOB['id']}-of-nobody"})
+
+
+def test_a_server_of_azure_is_asked_for_because_its_id_is_given_again() -> None:
+    azure = Azure()
+    jobs = AzureJobs(ARM, httpx.MockTransport(azure))
+    assert jobs.has(SERVER)
+    azure.server = 404
+    assert not jobs.has(SERVER)
+    azure.server = 503
+    with pytest.raises(TargetUnavailableError, match="503"):
+        jobs.has(SERVER)
+    assert AwsJobs({}).has("db-1")
+    assert GcpJobs({}).has("shop:db")
 
 
 class Gcp:
