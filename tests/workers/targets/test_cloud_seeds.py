@@ -240,6 +240,7 @@ class Filled:
     env: dict[str, str]
     monkeypatch: pytest.MonkeyPatch
     cancelled: Event = field(default_factory=Event)
+    problem: str = ""
 
     def resource(self, seed: Mapping[str, Any]) -> tuple[CloudSeedResource, Machine, dict[str, Any]]:
         declared = program(self.target, seeded(seed))
@@ -254,7 +255,8 @@ class Filled:
             if key in {"job", "beside"}
         }
         resource = CloudSeedResource({}, self.cancelled, pause_seconds=0.01)
-        inputs, problems = resource.check({**run.inputs, **jobs, "env": {**self.env, "PGPORT": 5432}})
+        told = {"problem": self.problem} if "problem" in run.inputs else {}
+        inputs, problems = resource.check({**run.inputs, **jobs, **told, "env": {**self.env, "PGPORT": 5432}})
         assert problems == []
         return resource, machine, inputs
 
@@ -264,6 +266,7 @@ class Filled:
             (self.folder / "db" / "seed.sql").write_text(sql)
             read = CloudScriptResource().create({"directory": str(self.folder), "sql": "db/seed.sql", "database": "db"})
             self.env["SLIPWAY_SEED"] = read.outputs["packed"]
+            self.problem = read.outputs["problem"]
         resource, machine, inputs = self.resource(seed)
         assert resource.create(inputs).id == f"{MADE}.db"
         return machine
