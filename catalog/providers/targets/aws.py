@@ -1,7 +1,8 @@
 """The target `aws`: services of Fargate behind a load balancer.
 
-Semantics: the references of the Resource Groups Tagging API (GetResources), which does not know IAM, and of IAM
-(ListRoles, ListUsers with a path prefix). Credentials come from where boto3 looks for them.
+Semantics: the references of the Resource Groups Tagging API (GetResources), which does not know IAM, of IAM (ListRoles,
+ListUsers with a path prefix), and of ECS (DescribeTaskDefinition, DescribeTasks), which keeps tasks that are over and
+definitions that are gone, tags included. Credentials come from where boto3 looks for them.
 """
 
 from collections.abc import Iterator
@@ -13,6 +14,9 @@ from catalog.providers.targets import ALL_BACKING, Found, LogTail, TargetProvide
 from catalog.providers.targets.aws_jobs import AwsJobs
 from catalog.providers.targets.cloud_tags import ENVIRONMENT, iam_path
 from catalog.settings import Settings
+
+_FORGOTTEN = {"task": "ClusterNotFoundException", "task-definition": "ClientException"}
+"""What ECS answers about each that it knows no more."""
 
 
 class AwsTarget:
@@ -53,12 +57,32 @@ class AwsTarget:
         condition = {"Key": ENVIRONMENT, **({"Values": values} if values else {})}
         pages = self._pages("resourcegroupstaggingapi", "get_resources", TagFilters=[condition])
         found = [each for page in pages for each in page["ResourceTagMappingList"]]
-        return [
+        tagged = [
             (str(each["ResourceARN"]), str(tag["Value"]))
             for each in found
             for tag in each["Tags"]
             if tag["Key"] == ENVIRONMENT
         ]
+        return [(arn, owner) for arn, owner in tagged if not self._is_kept_history(arn)]
+
+    def _is_kept_history(self, arn: str) -> bool:
+        """Tell whether a resource is what ECS keeps of one that is gone: for about an hour, or for ever."""
+        from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
+
+        _, _, service, _, _, resource = arn.split(":", 5)
+        kind, _, name = resource.partition("/")
+        if service != "ecs" or kind not in _FORGOTTEN:
+            return False
+        try:
+            if kind == "task-definition":
+                told = self._client("ecs").describe_task_definition(taskDefinition=arn)["taskDefinition"]
+                return bool(told["status"] != "ACTIVE")
+            told = self._client("ecs").describe_tasks(cluster=name.partition("/")[0], tasks=[arn])
+        except (BotoCoreError, ClientError) as error:
+            if isinstance(error, ClientError) and error.response["Error"]["Code"] == _FORGOTTEN[kind]:
+                return True
+            raise TargetUnavailableError(f"AWS does not answer: {error}") from error
+        return all(each["lastStatus"] == "STOPPED" for each in told["tasks"])
 
     def _identities(self, path: str) -> list[tuple[str, str]]:
         """Return the roles and users below a path in words, each with the id of its environment."""
@@ -70,14 +94,17 @@ class AwsTarget:
         ]
 
     def _pages(self, service: str, operation: str, **asked: Any) -> Iterator[dict[str, Any]]:
-        import boto3  # noqa: PLC0415  (slow to import, and only needed with AWS)
         from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
 
         try:
-            client: Any = boto3.client(service, region_name=self._region)  # type: ignore[call-overload]
-            yield from client.get_paginator(operation).paginate(**asked)
+            yield from self._client(service).get_paginator(operation).paginate(**asked)
         except (BotoCoreError, ClientError) as error:
             raise TargetUnavailableError(f"AWS does not answer: {error}") from error
+
+    def _client(self, service: str) -> Any:
+        import boto3  # noqa: PLC0415  (slow to import, and only needed with AWS)
+
+        return boto3.client(service, region_name=self._region)  # type: ignore[call-overload]
 
 
 def _uuid(text: str) -> UUID | None:

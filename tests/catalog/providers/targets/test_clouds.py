@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from moto.server import ThreadedMotoServer
 
 from catalog.providers.targets import TargetUnavailableError, target
+from catalog.providers.targets.aws import AwsTarget
 from catalog.providers.targets.azure import AzureTarget
 from catalog.providers.targets.cloud_tags import ENVIRONMENT
 from catalog.providers.targets.gcp import GcpTarget, service_name
@@ -199,6 +200,40 @@ def test_aws_names_what_is_tagged_and_the_roles_and_users_of_one_environment() -
     iam.delete_role(RoleName="tasks-0")
     iam.delete_user(UserName="objects-0")
     assert aws.inventory(MINE, "x") == mine[:1]
+
+
+@pytest.mark.usefixtures("amazon")
+def test_aws_counts_no_definition_or_task_that_ecs_only_remembers(monkeypatch: pytest.MonkeyPatch) -> None:
+    ecs, aws = boto3.client("ecs", region_name=Settings().aws_region), target("aws", Settings(targets=("aws",)))
+    ecs.create_cluster(clusterName="shop")
+    definitions = [
+        ecs.register_task_definition(
+            family=family, containerDefinitions=[{"name": "web", "image": "web", "memory": 64}]
+        )
+        for family in ("web", "seed")
+    ]
+    arns = [each["taskDefinition"]["taskDefinitionArn"] for each in definitions]
+    begun = ecs.run_task(
+        cluster="shop",
+        taskDefinition=arns[1],
+        launchType="FARGATE",
+        networkConfiguration={"awsvpcConfiguration": {"subnets": ["subnet-1"], "securityGroups": []}},
+    )
+    task = begun["tasks"][0]["taskArn"]
+    forgotten = task.replace("/shop/", "/gone/")
+
+    def listed(asked: AwsTarget, service: str, operation: str, **_: Any) -> list[dict[str, Any]]:
+        del asked, service
+        if operation != "get_resources":
+            return []
+        tags = [{"Key": ENVIRONMENT, "Value": str(MINE)}]
+        return [{"ResourceTagMappingList": [{"ResourceARN": each, "Tags": tags} for each in (*arns, task, forgotten)]}]
+
+    monkeypatch.setattr(AwsTarget, "_pages", listed)
+    assert aws.inventory(MINE, "x") == tuple(f"the resource {each}" for each in (*arns, task))
+    ecs.deregister_task_definition(taskDefinition=arns[0])
+    ecs.stop_task(cluster="shop", task=task)
+    assert aws.inventory(MINE, "x") == (f"the resource {arns[1]}",)
 
 
 def test_aws_that_does_not_answer_about_identities_is_told_apart_from_an_empty_one(
