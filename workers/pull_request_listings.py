@@ -51,7 +51,13 @@ def begin_listed(context: JobContext, tenant_id: UUID, repository: str, opened: 
             return
 
 
-def bring_back_listed(context: JobContext, tenant_id: UUID, repository: str, opened: Sequence[PullRequest]) -> None:
+def bring_back_listed(
+    context: JobContext,
+    tenant_id: UUID,
+    repository: str,
+    opened: Sequence[PullRequest],
+    is_newest: Callable[[Session], bool] = lambda _: True,
+) -> None:
     """Bring back environments that ended with pull requests of a complete listing; none keeps another from it."""
     with context.session(tenant_id) as session:
         due = EnvironmentReturns(session, context.settings).due(tenant_id, repository, opened)
@@ -61,7 +67,8 @@ def bring_back_listed(context: JobContext, tenant_id: UUID, repository: str, ope
         may_ask = True
         what = f"nothing came back for pull request {pull.number} of {repository}"
         with kept_apart(log, what) as outcome, context.session(tenant_id) as session:
-            may_ask = EnvironmentReturns(session, context.settings).bring_back(tenant_id, repository, pull, opened)
+            returns = EnvironmentReturns(session, context.settings)
+            may_ask = is_newest(session) and returns.bring_back(tenant_id, repository, pull, opened)
         if outcome.problem is not None:
             what = f"the environment of pull request {pull.number} of {repository} is still due to come back"
             with kept_apart(log, what), context.session(tenant_id) as session:

@@ -84,7 +84,7 @@ def look(context: JobContext, tenant_id: UUID, repository_id: UUID) -> None:
 
     follow_listed(context, tenant_id, repository.address, pulls, is_newest)
     begin_listed(context, tenant_id, repository.address, opened)
-    bring_back_listed(context, tenant_id, repository.address, opened)
+    bring_back_listed(context, tenant_id, repository.address, opened, is_newest)
 
 
 def _say_unwatched(context: JobContext, tenant_id: UUID, address: str, error: SlipwayError) -> None:

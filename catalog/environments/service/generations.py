@@ -23,6 +23,7 @@ from catalog.environments.service.rows import (
     ROOM,
     SLEEP_STEPS,
     clear_condition,
+    is_listed,
     schedule,
     settle,
     situation,
@@ -119,7 +120,7 @@ def dismiss(session: Session, environment: Environment, actor: str, reason: str,
     if after == before:
         return
     settle(environment, after)
-    environment.comes_back = comes_back
+    environment.comes_back = comes_back and is_listed(environment)
     schedule(environment)
     session.add(environment)
     leave_queue(environment)

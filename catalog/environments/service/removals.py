@@ -8,6 +8,7 @@ from uuid import UUID
 
 from sqlmodel import Session
 
+from catalog.assets.life import SELECTABLE
 from catalog.assets.service import AssetService
 from catalog.clock import now
 from catalog.environments import rules
@@ -16,7 +17,17 @@ from catalog.environments.machine import Situation
 from catalog.environments.models import Desired, Environment, Phase, Removal
 from catalog.environments.service.generations import start_generation
 from catalog.environments.service.hiding import hidden_texts
-from catalog.environments.service.rows import find, schedule, set_condition, set_expiry, settle, situation, stamp, tell
+from catalog.environments.service.rows import (
+    find,
+    is_listed,
+    schedule,
+    set_condition,
+    set_expiry,
+    settle,
+    situation,
+    stamp,
+    tell,
+)
 from catalog.operations.models import OperationState, Problem
 from catalog.operations.rules import FINAL
 from catalog.operations.service import OperationService
@@ -91,10 +102,14 @@ class RemovalReports:
     def destroyed(self, lease: Lease, plan: DestroyPlan, looked_for: Sequence[str]) -> None:
         """Report that nothing is left of all that was ``looked_for``.
 
-        An environment that was wanted again meanwhile starts its next life.
+        An environment that was wanted again meanwhile starts its next life. Where nothing may be started any more from
+        what it would be made of, it comes back with its pull request instead, which says why it does not.
         """
         environment = find(self._session, plan.tenant_id, plan.environment_id, lock=True)
         self._stacks.mark_destroyed(lease)
+        if environment.wanted_again and self._is_forbidden(environment):
+            self._settle(environment, rules.unwant(situation(environment)))
+            environment.comes_back = is_listed(environment)
         again = environment.wanted_again
         told = stamp(environment)
         self._settle(environment, rules.gone(situation(environment)))
@@ -119,6 +134,11 @@ class RemovalReports:
             start_generation(self._session, environment, "system", "wanted again", first=True)
         else:
             self._assets.release(environment.tenant_id, f"environments/{environment.id}")
+
+    def _is_forbidden(self, environment: Environment) -> bool:
+        """Tell whether nothing may be started (any more) from a version that the environment would be made of."""
+        notices = self._assets.notices(environment.tenant_id, f"environments/{environment.id}")
+        return any(each.state not in SELECTABLE for each in notices)
 
     def destroy_failed(
         self, lease: Lease, plan: DestroyPlan, message: str, looked_for: Sequence[str] = (), left: Sequence[str] = ()

@@ -205,6 +205,8 @@ class EphemeralEnvironmentService(EnvironmentTurns):
         if environment.comes_back:
             # By hand is for good, also where it ended with its pull request before; its comment said otherwise.
             environment.comes_back, environment.signs_due_at = False, signs_due_now(environment)
+            environment.retry_at = None
+            clear_condition(environment, RETURNED)
             self._session.add(environment)
         if failed:
             remove_again(self._session, environment, principal.actor)

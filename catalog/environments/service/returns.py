@@ -131,6 +131,9 @@ class EnvironmentReturns:
         next_ = "It is tried again by itself." if environment.comes_back else "Request it, or write `/preview up`."
         reason = "TriedAgain" if environment.comes_back else "GivenUp"
         told = f"It does not come back with its pull request. {error.detail[:800]} {next_}"
-        set_condition(environment, RETURNED, reason, told, status=False)
-        environment.signs_due_at = signs_due_now(environment)
+        said = {"type": RETURNED, "reason": reason, "message": told}
+        if not any(said.items() <= each.items() for each in environment.conditions):
+            # Tried every minute, and told at the pull request once.
+            set_condition(environment, RETURNED, reason, told, status=False)
+            environment.signs_due_at = signs_due_now(environment)
         self._session.add(environment)

@@ -285,6 +285,11 @@ def _sleeps_at(life: Life, moment: datetime) -> datetime | None:
     return over if idle is None else min(idle, over)
 
 
+def is_listed(environment: Environment) -> bool:
+    """Tell whether listings of its repository show its pull request: of a branch on this machine, named, none does."""
+    return environment.branch is None or not is_local(environment.repository)
+
+
 def is_wanted(environment: Environment) -> bool:
     """Tell whether the environment shall be there."""
     return environment.desired is Desired.PRESENT or environment.wanted_again

@@ -7,6 +7,7 @@ from catalog.environments.machine import NOT_BEGUN
 from catalog.environments.models import Environment, Extension, Phase, QueuePlace
 from catalog.environments.rules import follows
 from catalog.environments.service.moving import what_waits
+from catalog.environments.service.returning import may_come_back
 from catalog.environments.service.rows import (
     EXPIRING,
     REFUSED,
@@ -142,7 +143,8 @@ def _commands(environment: Environment) -> str:
 def _returns(environment: Environment) -> list[str]:
     """Return how one that is gone is made again."""
     lines = [_plain(each["message"]) for each in environment.conditions if each["type"] == RETURNED]
-    by_itself = "It comes back with its pull request within 30 days. " if environment.comes_back and not lines else ""
+    returns = may_come_back(environment) and not lines
+    by_itself = "It comes back with its pull request within 30 days. " if returns else ""
     return [*lines, *([""] if lines else []), f"{by_itself}`/preview up` makes it again."]
 
 

@@ -10,6 +10,7 @@ from catalog.clock import now
 from catalog.environments import queries
 from catalog.environments.models import Environment, Phase
 from catalog.environments.service.generations import dismiss
+from catalog.environments.service.returning import REMEMBERED
 from catalog.environments.service.rows import clear_condition, find, set_condition
 from catalog.errors import SlipwayError
 from catalog.providers.scm import RepositoryNotFoundError
@@ -50,7 +51,9 @@ class EnvironmentWatches:
             cannot_watch(self._session, environment, error)
 
     def connections_changed(self, tenant_id: UUID) -> None:
-        """Follow each repository again that living environments need and a connection reaches; say which none does.
+        """Follow each repository again that environments need and a connection reaches; say which none does.
+
+        Those need it that live, and those that may come back with their pull requests.
 
         What stands at the pull requests of those that are reached again is shown again, too.
         """
@@ -60,8 +63,10 @@ class EnvironmentWatches:
         found = queries.of_repository(self._session, tenant_id, *elsewhere)
         for environment in [find(self._session, tenant_id, each.id, lock=True) for each in found]:
             self._tell(environment, is_connected=environment.repository in connected)
-        for address in sorted(connected):
-            self._scm.note(tenant_id, address)
+        ended = queries.coming_back_repositories(self._session, tenant_id, now() - REMEMBERED)
+        for address in sorted({*connected, *ended}):
+            if address in connected or (not is_local(address) and self._scm.is_connected(tenant_id, address)):
+                self._scm.note(tenant_id, address)
 
     def _tell(self, environment: Environment, *, is_connected: bool) -> None:
         lacked = _no_connection(environment)

@@ -63,6 +63,7 @@ class ListedOnce:
 
     address = SHOP
     pulls: list[PullRequest]
+    asked_at: object = None
 
     def __init__(self, *_: object) -> None:
         pass
@@ -73,8 +74,12 @@ class ListedOnce:
     def pull_requests(self) -> list[PullRequest]:
         return self.pulls
 
-    def listed(self, *_: object) -> bool:
+    def listed(self, *given: object) -> bool:
+        ListedOnce.asked_at = given[-1]
         return True
+
+    def listed_at(self, *_: object) -> object:
+        return self.asked_at
 
 
 @pytest.mark.parametrize("end", ["by hand", "by hand while it goes", "by hand once it is gone", "expired", "merged"])
