@@ -62,10 +62,10 @@ class Explainer:
             return f"because {by} as a {wrong.kind}, and it is a {listing.kind}"
         fitting = listing.line.everything
         for each in found:
-            fitting &= listing.line.mask(each.need.constraint)
+            fitting &= listing.line.within(each.need.constraint)
         if fitting:
             return f"because {by}, and {self._why_not_chosen(listing, fitting)}"
-        if all(listing.line.mask(each.need.constraint) for each in found):
+        if all(listing.line.within(each.need.constraint) for each in found):
             which = "both" if len(found) == 2 else "them all"
             return f"because {by}, and no version of {asset} fits {which}"
         return f"because {by}, and the newest there is is {listing.releases[-1].number}"

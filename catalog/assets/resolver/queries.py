@@ -58,8 +58,14 @@ def within_reach(session: Session, tenant_id: UUID, names: Sequence[tuple[str, s
     return [ReachedRow(*row) for row in session.connection().execute(statement).all()]
 
 
-_MARK = "concat_ws(' ', asset_versions.id, asset_versions.state, asset_versions.xmin, asset_versions.ctid)"
-"""What is another text for each state of a row: who wrote it last, and where."""
+_MARK = (
+    "concat_ws(' ', asset_versions.id, asset_versions.state, asset_versions.xmin, asset_versions.ctid,"
+    " extract(epoch FROM asset_versions.state_changed_at))"
+)
+"""What is another text for each state of a row: who wrote it last, where, and when its state changed.
+
+The last because transactions are numbered again after a database was brought back to an earlier moment.
+"""
 _MARKS = text(
     "SELECT asset_versions.namespace, asset_versions.name,"  # noqa: S608  # put together from constants alone
     f" sha256(convert_to(string_agg({_MARK}, E'\\n' ORDER BY {_MARK} COLLATE \"C\"), 'UTF8'))"

@@ -10,7 +10,7 @@ from catalog.assets.versions import VersionNumber
 
 _STAGES = {"a": 0, "b": 1, "rc": 2}
 _FINAL = 3
-_MOST_KNOWN = 10_000
+_MOST_KNOWN = 1_000
 _FIRST: "Key" = (-1,)
 _LAST: "Key" = (10**9,)
 Key = tuple[int, ...]
@@ -29,14 +29,19 @@ class Line:
         self.everything = (1 << len(self._keys)) - 1
         self._known: dict[str, int] = {}
 
-    def mask(self, constraint: SpecifierSet) -> int:
+    def within(self, constraint: SpecifierSet) -> int:
         """Return the versions in the constraint's range, pre-releases included."""
+        found = self.everything
+        for clause in constraint:
+            found &= self._clause(clause)
+        return found
+
+    def mask(self, constraint: SpecifierSet) -> int:
+        """Return what `within` does, and keep it: for what versions need, of which there is only so much."""
         text = str(constraint)
         found = self._known.get(text)
         if found is None:
-            found = self.everything
-            for clause in constraint:
-                found &= self._clause(clause)
+            found = self.within(constraint)
             if len(self._known) >= _MOST_KNOWN:
                 self._known.clear()
             self._known[text] = found

@@ -212,15 +212,15 @@ class _Provider(AbstractProvider[_Requirement, _Candidate, str]):
         key = (need.asset, need.kind, id(need.constraint))
         found = self._satisfying.get(key)
         if found is None:
-            found = self._satisfying[key] = (need.constraint, self._mask(need))
+            found = self._satisfying[key] = (need.constraint, self._mask(need, is_kept=by is not None))
         return _Requirement(need, by, found[1])
 
-    def _mask(self, need: Need) -> int:
+    def _mask(self, need: Need, *, is_kept: bool) -> int:
         listing = self._universe[need.asset]
         if listing is None or (need.kind and need.kind != listing.kind):
             return 0
         allowed, admitted = self._limit(listing)
-        mask, chosen = listing.satisfying(need.constraint)
+        mask, chosen = listing.satisfying(need.constraint) if is_kept else listing.asked(need.constraint)
         return mask & allowed & (chosen | admitted)
 
     def needs_of(self, release: Release) -> Iterator[Need]:
@@ -238,12 +238,12 @@ class _Provider(AbstractProvider[_Requirement, _Candidate, str]):
             admitted, allowed = 0, listing.line.everything
             asked = self._asked.get(listing.asset, ())
             for need in asked:
-                admitted |= listing.named_by(need.constraint) & listing.line.mask(need.constraint)
+                admitted |= listing.named_by(need.constraint) & listing.line.within(need.constraint)
             present = self._wanted.locked.get(listing.asset)
             bit = listing.bit(present) if present is not None else 0
             if bit:
                 admitted |= bit & (listing.pinnable | listing.prereleases)
-                if all(listing.line.mask(need.constraint) & bit for need in asked):
+                if all(listing.line.within(need.constraint) & bit for need in asked):
                     allowed &= ~(bit - 1)
             found = self._limits[listing.asset] = (allowed, admitted)
         return found

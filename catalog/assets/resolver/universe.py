@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import NamedTuple
+from weakref import ReferenceType, ref
 
 from packaging.specifiers import SpecifierSet
 
@@ -17,8 +18,8 @@ CHOSEN_FREELY = {state: _TURNS[each.choice] for state, each in MEANINGS.items() 
 """The states from which a version is chosen without being named, with the turn in which they are tried."""
 PINNED_ONLY = frozenset(state for state, each in MEANINGS.items() if each.choice is Choice.PINNED)
 """The states from which a version is chosen where it is pinned exactly, or in use already."""
-_MOST_KNOWN = 10_000
-"""How many constraints an asset's versions are kept for: listings outlive requests, which name what they like."""
+_MOST_KNOWN = 1_000
+"""How many constraints an asset's versions are kept for: listings outlive what needs them."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,10 @@ class Listing:
     line: Line = field(compare=False)
     # With the constraint itself, so that nothing else gets its identity meanwhile.
     _known: dict[int, tuple[SpecifierSet, int, int]] = field(default_factory=dict, compare=False, repr=False)
-    _ties: dict[str, tuple["Listing", tuple["Tie", ...]]] = field(default_factory=dict, compare=False, repr=False)
+    # Weakly, so that what was kept of another asset before it changed is not kept by this one.
+    _ties: dict[str, tuple[ReferenceType["Listing"], tuple["Tie", ...]]] = field(
+        default_factory=dict, compare=False, repr=False
+    )
 
     @classmethod
     def of(cls, found: Iterable[Release]) -> "Listing":
@@ -127,7 +131,11 @@ class Listing:
         """Return what a constraint admits beyond `selectable`: named pre-releases, and one by its pin."""
         pin = pinned_version(constraint)
         named = self.prereleases if names_prerelease(constraint) else 0
-        return named | (self.pinnable & self.line.mask(constraint) if pin is not None else 0)
+        return named | (self.pinnable & self.line.within(constraint) if pin is not None else 0)
+
+    def asked(self, constraint: SpecifierSet) -> tuple[int, int]:
+        """Return what `satisfying` does and keep nothing of it: requests name what they like, and each its own."""
+        return self.line.within(constraint), self.selectable | self.named_by(constraint)
 
     def satisfying(self, constraint: SpecifierSet) -> tuple[int, int]:
         """Return the versions in a constraint's range, and those among all that it chooses unless it is asked to."""
@@ -153,10 +161,10 @@ class Listing:
     def ties(self, other: "Listing") -> Sequence[Tie]:
         """Return what the versions need of another asset; made once for each listing of that."""
         known = self._ties.get(other.asset)
-        if known is None or known[0] is not other:
+        if known is None or known[0]() is not other:
             needed = self.needs.get(other.asset, ())
             ties = tuple(Tie(need, by, *other.satisfying(need.constraint)) for need, by in needed)
-            known = self._ties[other.asset] = (other, ties)
+            known = self._ties[other.asset] = (ref(other), ties)
         return known[1]
 
     def bit(self, number: VersionNumber) -> int:

@@ -1,17 +1,21 @@
 """The resolver: what it chooses, that it is right about what cannot be had, and how it says so."""
 
+import gc
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
+from weakref import ref
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
 from catalog.assets.models import VersionState
 from catalog.assets.references import parse_reference
 from catalog.assets.resolver import Ask, Need, Release, Resolution, ResolutionRefusedError, Universe, Wanted, resolve
 from catalog.assets.resolver.ranges import Line
+from catalog.assets.resolver.universe import Listing
 from catalog.assets.versions import (
     VersionNumber,
     allows,
@@ -362,3 +366,34 @@ def test_masks_say_what_packaging_says(numbers: list[VersionNumber], operator: s
     assert [bool(mask >> index & 1) for index in range(len(ordered))] == [
         allows(constraint, each, prereleases=True) for each in ordered
     ]
+
+
+def test_what_requests_name_is_kept_by_no_listing() -> None:
+    class Watched(SpecifierSet):
+        """A constraint of which one can tell whether anything still has it."""
+
+    listings = [Listing.of([release("acme/a 1.0.0", "acme/b<2")]), Listing.of([release("acme/b 1.0.0")])]
+    for text in (">=1", "==1.0.0", ">=2"):
+        constraint = Watched(text)
+        gone = ref(constraint)
+        wanted = Wanted([Ask(Need("acme/a", "", constraint)), Ask(Need("acme/b", "", constraint))])
+        try:
+            assert len(resolve(Universe.of(listings), wanted).lock) == 2
+        except ResolutionRefusedError:
+            assert text == ">=2"
+        del constraint, wanted
+        gc.collect()
+        assert gone() is None, text
+
+
+def test_a_listing_that_has_changed_is_kept_by_none_that_needs_it() -> None:
+    needs_it = Listing.of([release("acme/a 1.0.0", "acme/b<2")])
+    before = Listing.of([release("acme/b 1.0.0")])
+    wanted = Wanted(asks("acme/a"))
+    assert versions(resolve(Universe.of([needs_it, before]), wanted)) == {"acme/a": "1.0.0", "acme/b": "1.0.0"}
+    gone = ref(before)
+    del before
+    gc.collect()
+    assert gone() is None
+    after = Listing.of([release("acme/b 1.0.0"), release("acme/b 1.1.0"), release("acme/b 2.0.0")])
+    assert versions(resolve(Universe.of([needs_it, after]), wanted)) == {"acme/a": "1.0.0", "acme/b": "1.1.0"}
