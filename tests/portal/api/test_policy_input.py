@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable
-from hashlib import sha256
+from hashlib import sha256, sha512
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -146,6 +146,8 @@ def test_an_approval_of_some_files_of_a_release_is_none_of_the_release(
         approve(api, database, bob, digest)
         assert record(api, first, second).status_code == 403, "one file of two was approved"
     approve(api, database, bob, sha256(f"{first}\n{second}\n".encode()).hexdigest())
+    assert record(api, first, second).status_code == 403, "a file that lists the two was approved"
+    approve(api, database, bob, sha512(f"{first}\n{second}\n".encode()).hexdigest()[:64])
     assert record(api, first, second, third).status_code == 403, "two files of three were approved"
     made = record(api, second, first, first)
     assert made.status_code == 201, made.text
