@@ -17,7 +17,7 @@ from catalog.assets.models import AssetVersion
 from catalog.attestations.models import Attestation, AttestationSubject, Reliance, Verdict
 from catalog.attestations.sboms.models import ArtifactRegistry, Sbom, SbomFormat, SbomMaking, SbomPackage
 
-MOST_HEARD = 2000
+MOST_HEARD = 200
 
 
 @dataclass(frozen=True)
@@ -191,9 +191,15 @@ def _carried(columns: Sequence[Any], tenant_id: UUID, package: str, versions: Co
 
 
 def exploitability(session: Session, tenant_id: UUID, digests: Collection[str]) -> Sequence[tuple[str, Attestation]]:
-    """Return the verified OpenVEX about SHA-256 digests that the tenant listens to, with the digest, oldest first."""
-    statement = (
-        select(AttestationSubject.digest, Attestation)
+    """Return the verified OpenVEX about SHA-256 digests that the tenant listens to, with the digest, oldest first.
+
+    Of what one signer's tenant says about a digest the newest count, so that nobody's flood silences anybody else.
+    """
+    about = (col(AttestationSubject.digest), col(Attestation.tenant_id))
+    newest = (col(Attestation.received_at).desc(), col(Attestation.id).desc())
+    place = func.row_number().over(partition_by=about, order_by=newest).label("place")
+    heard = (
+        choose(col(AttestationSubject.digest), col(Attestation.id).label("attestation_id"), place)
         .join(Attestation, col(Attestation.id) == col(AttestationSubject.attestation_id))
         .where(
             col(AttestationSubject.algorithm) == "sha256",
@@ -202,9 +208,15 @@ def exploitability(session: Session, tenant_id: UUID, digests: Collection[str]) 
             col(Attestation.predicate_type).startswith("https://openvex.dev/ns"),
             _is_heard(tenant_id),
         )
+        .subquery()
+    )
+    statement = (
+        choose(heard.c.digest, Attestation)
+        .join(Attestation, col(Attestation.id) == heard.c.attestation_id)
+        .where(heard.c.place <= MOST_HEARD)
         .order_by(col(Attestation.received_at), col(Attestation.id))
     )
-    return session.exec(statement.limit(MOST_HEARD)).all()
+    return [(digest, attestation) for digest, attestation in session.execute(statement)]
 
 
 def _is_heard(tenant_id: UUID) -> ColumnElement[bool]:

@@ -12,6 +12,7 @@ from pydantic import SecretStr
 
 from catalog.assets.archive import PackageFile, build_archive
 from catalog.assets.skeletons import skeleton
+from catalog.attestations.sboms import queries
 from catalog.settings import Settings
 from catalog.tenancy import Principal
 from tests.catalog.attestations.conftest import Outsider
@@ -104,3 +105,29 @@ def test_what_a_stranger_says_of_a_version_marks_it_for_nobody_else(
     elsewhere = theirs.get("/assets/rival/shop", headers={"Accept": "text/html"})
     assert elsewhere.status_code in {200, 303}
     assert "CVE-2026-9" not in elsewhere.text
+
+
+def test_a_flood_of_statements_about_one_version_silences_no_other(
+    browser: Client, client_of: Callable[..., Client], rival: Principal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queries, "MOST_HEARD", 2)
+    theirs = client_of(rival)
+    flooded, other = publish(theirs, "shop", "1.0.0"), publish(theirs, "store", "1.0.0")
+    publisher = signer(theirs)
+    for day in range(1, 5):
+        says(theirs, publisher, flooded, "affected", f"CVE-2026-{day}", day=day)
+    says(theirs, publisher, other, "affected", "CVE-2026-9", day=1)
+    page = browser.get("/assets").text
+    assert "Affected by CVE-2026-9" in page
+    assert 'title="CVE-2026-3, CVE-2026-4"' in page, "the newest count"
+
+
+def test_names_of_vulnerabilities_are_bounded_and_hide_nothing(
+    browser: Client, client_of: Callable[..., Client], rival: Principal
+) -> None:
+    theirs = client_of(rival)
+    digest = publish(theirs, "shop", "1.0.0")
+    says(theirs, signer(theirs), digest, "affected", "A\u202eB", *(f"CVE-{each:03}" for each in range(30)))
+    page = browser.get("/assets/rival/shop").text
+    assert "CVE-018 and 11 more" in page
+    assert "\u202e" not in page + browser.get("/assets").text
