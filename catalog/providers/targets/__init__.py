@@ -132,8 +132,21 @@ def providers() -> dict[str, TargetProvider]:
 
 
 def provider(name: str) -> TargetProvider:
-    """Return the implementation called ``name``; raise ``KeyError`` where there is none."""
-    return providers()[name]
+    """Return the implementation called ``name``; where it is not installed (any more), one that answers nothing."""
+    return providers().get(name) or _not_installed(name)
+
+
+def _not_installed(name: str) -> TargetProvider:
+    """Return what stands for a target whose distribution was removed: environments there can still be read."""
+
+    def connect(_settings: Settings) -> Target:
+        raise TargetUnavailableError(f"The target {name} is not installed here. Install it again, so that it is asked.")
+
+    return TargetProvider(name, connect, title=name, address=_no_address, wakes=False)
+
+
+def _no_address(_settings: Settings, _hostname: str) -> str:
+    return ""
 
 
 def offered(settings: Settings, tenant: str = "") -> dict[str, TargetProvider]:
@@ -144,5 +157,5 @@ def offered(settings: Settings, tenant: str = "") -> dict[str, TargetProvider]:
 
 
 def target(name: str, settings: Settings) -> Target:
-    """Return the target called ``name``; raise ``KeyError`` where there is none."""
+    """Return the target called ``name``; raise ``TargetUnavailableError`` where there is none."""
     return provider(name).connect(settings)

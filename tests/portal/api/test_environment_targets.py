@@ -290,3 +290,18 @@ def test_a_new_life_goes_where_new_environments_go(
     choose(api, "kubernetes")
     again = request(api, asked)
     assert (again["id"], again["target"]) == (there["id"], "kubernetes")
+
+
+def test_what_runs_on_a_target_that_is_installed_no_more_is_shown_and_may_be_destroyed(
+    api: Client, asked: dict[str, Any], browser: Client, database: Database, acme: Principal
+) -> None:
+    found = request(api, asked)
+    path = f"{API}/environments/{found['id']}"
+    with database.tenant_session(acme.tenant_id) as session:
+        session.execute(text("UPDATE environments SET target = 'mainframe'"))
+        session.execute(text("UPDATE stacks SET target = 'mainframe'"))
+    assert (api.get(path).json()["target"], api.get(path).json()["url"]) == ("mainframe", None)
+    pages = (f"/environments/{found['id']}", "/environments")
+    assert [browser.get(each).status_code for each in pages] == [200, 200]
+    assert api.get(f"{path}/logs").status_code == 200
+    assert api.delete(path).status_code == 202
