@@ -70,6 +70,7 @@ class Orders(RuleBasedStateMachine):
         self.number = self.slipway.number
         self.outside = self.slipway.outside
         self.outside.before_apply = self.an_apply_begins
+        self.outside.most_at_once = 0
         self.environment_id: UUID | None = None
         self.commits = 0
         self.outside.pulls[self.number] = (PullRequestState.OPEN, self._commit())
@@ -258,9 +259,13 @@ class Orders(RuleBasedStateMachine):
         self.ask("wake")
 
     def another_worker(self) -> None:
-        """A worker stands still for so long that another one takes over; then it goes on, not knowing."""
+        """A worker stands still for so long that another one takes over; then it goes on, not knowing.
+
+        Nothing but the engine's own lock is between the two then.
+        """
         self.leases_run_out()
         self._work()
+        self.outside.most_at_once = min(self.outside.most_at_once, 1)
 
     # What always holds.
 
